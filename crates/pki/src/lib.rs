@@ -1,0 +1,31 @@
+//! X.509 for devices: certificates, path validation, profiles, issuance, CSR, CRL, OCSP.
+//!
+//! Specifications: RFC 5280 (certificates, CRLs, path validation), RFC 6818, RFC 9618 (policy
+//! graph), RFC 9525 (names of servers), RFC 4108 (hardware module name), RFC 4514 (display of
+//! names), IEEE 802.1AR-2018 (DevID profiles).
+//!
+//! Untrusted bytes become a [`Certificate`] by strict DER parsing, the bytes are kept as received,
+//! and path validation alone decides whether a certificate is to be believed. No I/O, no
+//! clock, no randomness.
+//!
+//! Deliberately absent: fetching anything (AIA, CRL distribution points), names of the web (public
+//! suffixes), encryption.
+
+mod certificate;
+mod error;
+mod extension;
+mod name;
+pub mod oid;
+mod serial;
+mod strict;
+mod time;
+
+pub use certificate::{CERTIFICATE_BYTES_MAX, Certificate, HardwareModuleName};
+pub use const_oid::ObjectIdentifier;
+pub use error::CertificateError;
+pub use extension::{
+    AccessDescription, AuthorityKeyIdentifier, BasicConstraints, Extension, Extensions,
+    GeneralName, KeyUsage, NameConstraints, PolicyConstraints,
+};
+pub use name::{Attribute, Name};
+pub use serial::Serial;

@@ -1,0 +1,161 @@
+//! The tests against software that others wrote: the scripts in `interop/`.
+//!
+//! Each script prints one line per case, `ok …`, `FAIL …` or `SKIPPED …`, and exits non-zero when
+//! a case failed. A script that needs a running platform starts its own, on free ports of the
+//! loopback, in its own folder.
+
+use crate::{
+    process::{cargo, output, timed},
+    test::{Outcome, locked},
+    tools::{debian, python},
+};
+use anyhow::{Context as _, Result, bail};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+const FOLDER: &str = "interop";
+const OUT: &str = "target/interop";
+const VENV: &str = "target/interop-venv";
+/// What the scripts call, as Debian packages it.
+const PACKAGES: &[&str] = &[
+    "curl",
+    "libstrongswan-standard-plugins",
+    "openssl",
+    "python3",
+    "python3-venv",
+    "strongswan-pki",
+];
+
+#[derive(Default)]
+struct Count {
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+}
+
+/// The step of `cargo xtask test`.
+pub(crate) fn step() -> Result<Outcome> {
+    all(None)
+}
+
+/// Runs one script, or all.
+pub(crate) fn run(only: Option<&str>) -> Result<()> {
+    match all(only)? {
+        Outcome::Passed(note) | Outcome::Skipped(note) => eprintln!("interop: {note}"),
+    }
+    Ok(())
+}
+
+fn all(only: Option<&str>) -> Result<Outcome> {
+    let scripts = scripts(only)?;
+    if !debian(PACKAGES)? {
+        if std::env::var_os("CI").is_some() {
+            bail!("the foreign software is missing and cannot be installed");
+        }
+        eprintln!("SKIPPED: interop: the foreign software is missing and may not be installed");
+        return Ok(Outcome::Skipped("foreign software is missing".into()));
+    }
+    let python = fs::canonicalize(".")?
+        .join(python(Path::new(VENV), &Path::new(FOLDER).join("requirements.txt"))?);
+    let mut build = cargo(&["build", "--quiet", "-p", "tegata"]);
+    output(build.args(locked()))?;
+    let mut examples = cargo(&["build", "--quiet", "-p", "pki", "--example", "profiles"]);
+    output(examples.args(locked()))?;
+    let mut total = Count::default();
+    for script in &scripts {
+        let (count, took) = timed(|| run_script(script, &python));
+        let count = count?;
+        eprintln!(
+            "interop: {}: {} passed, {} failed, {} skipped in {:.1} s",
+            script.display(),
+            count.passed,
+            count.failed,
+            count.skipped,
+            took.as_secs_f64()
+        );
+        total.passed += count.passed;
+        total.failed += count.failed;
+        total.skipped += count.skipped;
+    }
+    let note = format!("{} passed, {} skipped", total.passed, total.skipped);
+    if total.failed > 0 {
+        bail!("{} of the cases failed, {note}", total.failed);
+    }
+    if total.skipped > 0 {
+        return Ok(Outcome::Skipped(note));
+    }
+    Ok(Outcome::Passed(note))
+}
+
+fn scripts(only: Option<&str>) -> Result<Vec<PathBuf>> {
+    let mut scripts = Vec::new();
+    for entry in fs::read_dir(FOLDER).with_context(|| format!("cannot read {FOLDER}"))? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // `test_*.py` and `test_*.sh` are tests, the rest is what they share.
+        let stem = name.strip_prefix("test_").and_then(|rest| rest.split_once('.'));
+        if let Some((stem, "py" | "sh")) = stem
+            && only.is_none_or(|only| only == stem)
+        {
+            scripts.push(path);
+        }
+    }
+    scripts.sort();
+    if scripts.is_empty() {
+        bail!("no test {} in {FOLDER}", only.unwrap_or("at all"));
+    }
+    Ok(scripts)
+}
+
+fn run_script(script: &Path, python: &Path) -> Result<Count> {
+    eprintln!("\n-- {}", script.display());
+    let root = fs::canonicalize(".")?;
+    let stem = script.file_stem().unwrap_or_default();
+    let out = root.join(OUT).join(stem);
+    if out.exists() {
+        fs::remove_dir_all(&out)?;
+    }
+    fs::create_dir_all(&out)?;
+    let interpreter = match script.extension().and_then(|extension| extension.to_str()) {
+        Some("py") => python.to_path_buf(),
+        _ => PathBuf::from("bash"),
+    };
+    let mut child = Command::new(interpreter)
+        .arg(script)
+        .env("ROOT", &root)
+        .env("OUT", &out)
+        .env("TEGATA", root.join("target/debug/tegata"))
+        .env("PROFILES", root.join("target/debug/examples/profiles"))
+        .env("PYTHON", python)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {}", script.display()))?;
+    let mut count = Count::default();
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).lines() {
+            let line = line?;
+            eprintln!("{line}");
+            match line.split_whitespace().next() {
+                Some("ok") => count.passed += 1,
+                Some("FAIL") => count.failed += 1,
+                Some("SKIPPED") => count.skipped += 1,
+                _ => {}
+            }
+        }
+    }
+    let status = child.wait()?;
+    if !status.success() && count.failed == 0 {
+        eprintln!("FAIL {} ended with {status}", script.display());
+        count.failed += 1;
+    }
+    if count.passed + count.failed + count.skipped == 0 {
+        eprintln!("FAIL {} tested nothing", script.display());
+        count.failed += 1;
+    }
+    Ok(count)
+}

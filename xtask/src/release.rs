@@ -1,0 +1,38 @@
+//! The optimised build, with what is shipped beside it.
+
+use crate::process::{cargo, command, must, output};
+use anyhow::{Context as _, Result};
+use std::{fs, path::Path};
+
+/// `tegata bench` in release mode.
+pub(crate) fn bench(arguments: &[String]) -> Result<()> {
+    let mut command = cargo(&["run", "--release", "-p", "tegata", "--", "bench"]);
+    must(command.args(arguments))
+}
+
+/// The binary, its completions and manual pages, licences and checksums in `target/dist`.
+pub(crate) fn release() -> Result<()> {
+    must(&mut cargo(&["build", "--release", "--locked", "-p", "tegata"]))?;
+    let dist = Path::new("target/dist");
+    if dist.exists() {
+        fs::remove_dir_all(dist)?;
+    }
+    fs::create_dir_all(dist.join("completions"))?;
+    let binary = dist.join("tegata");
+    fs::copy("target/release/tegata", &binary).context("the build left no binary")?;
+    let tegata = binary.to_string_lossy().into_owned();
+    for shell in ["bash", "zsh", "fish"] {
+        let text = output(&mut command(&tegata, &["completions", shell]))?;
+        fs::write(dist.join("completions").join(format!("tegata.{shell}")), text)?;
+    }
+    let man = dist.join("man");
+    fs::create_dir_all(&man)?;
+    must(command(&tegata, &["man"]).arg(&man))?;
+    for text in ["README.md", "SECURITY.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"] {
+        fs::copy(text, dist.join(text)).with_context(|| format!("cannot copy {text}"))?;
+    }
+    let sums = output(command("sha256sum", &["tegata"]).current_dir(dist))?;
+    fs::write(dist.join("SHA256SUMS"), sums)?;
+    eprintln!("release: in {}", dist.display());
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! `cargo xtask test`: everything that must hold before a change lands.
+
+use crate::{
+    fuzz, interop,
+    process::{cargo, must, output, succeeds, timed, watch},
+    tidy,
+    tools::cargo_tool,
+};
+use anyhow::{Result, bail};
+use std::time::Duration;
+
+/// Which steps to run: all, unless some are named.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Selection {
+    pub(crate) only: Vec<String>,
+    pub(crate) skip: Vec<String>,
+    pub(crate) list: bool,
+}
+
+/// One step of the test.
+pub(crate) struct Step {
+    pub(crate) name: &'static str,
+    what: &'static str,
+    run: fn() -> Result<Outcome>,
+}
+
+/// How a step ended, when it did not fail.
+pub(crate) enum Outcome {
+    /// Passed, with a line for the summary.
+    Passed(String),
+    /// Passed in part: what was left out, and why.
+    Skipped(String),
+}
+
+/// In the order in which they run: what fails soonest first, and the tests before what needs the
+/// binary that they build.
+pub(crate) const STEPS: &[Step] = &[
+    Step { name: "fmt", what: "rustfmt finds nothing to change", run: fmt },
+    Step { name: "tidy", what: "directions, invariants and documents", run: tidy_step },
+    Step { name: "clippy", what: "no warning in any target or feature", run: clippy },
+    Step { name: "deny", what: "licences, bans, sources, advisories", run: deny },
+    Step { name: "nextest", what: "unit, integration and property tests", run: nextest },
+    Step { name: "doctest", what: "examples in the documentation", run: doctest },
+    Step { name: "doc", what: "documentation builds without a warning", run: doc },
+    Step { name: "commands", what: "commands in the documents exist", run: commands },
+    Step { name: "interop", what: "foreign software against ours", run: interop::step },
+    Step { name: "fuzz", what: "ten seconds of every fuzz target", run: fuzz::step },
+];
+
+struct Row {
+    step: &'static Step,
+    took: Duration,
+    result: Result<Outcome>,
+}
+
+/// Runs the selected steps, all of them even after a failure, and sums up.
+pub(crate) fn run(selection: &Selection) -> Result<()> {
+    if selection.list {
+        for step in STEPS {
+            println!("{:10} {}", step.name, step.what);
+        }
+        return Ok(());
+    }
+    let mut rows = Vec::new();
+    for step in STEPS.iter().filter(|step| selection.wants(step.name)) {
+        eprintln!("\n==== {}: {}", step.name, step.what);
+        let (result, took) = timed(step.run);
+        if let Err(error) = &result {
+            eprintln!("{}: {error:#}", step.name);
+        }
+        rows.push(Row { step, took, result });
+    }
+    summary(&rows);
+    let failed: Vec<&str> =
+        rows.iter().filter(|row| row.result.is_err()).map(|row| row.step.name).collect();
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+impl Selection {
+    fn wants(&self, name: &str) -> bool {
+        let named = |list: &[String]| list.iter().any(|listed| listed == name);
+        (self.only.is_empty() || named(&self.only)) && !named(&self.skip)
+    }
+}
+
+/// The table, and as the very last line what nextest counted, where a reader looks for it.
+fn summary(rows: &[Row]) {
+    eprintln!("\n==== summary");
+    let mut total = Duration::ZERO;
+    let mut counted = None;
+    for Row { step, took, result } in rows {
+        total += *took;
+        let (mark, note) = match result {
+            Ok(Outcome::Passed(note)) => ("ok", note.clone()),
+            Ok(Outcome::Skipped(note)) => ("SKIPPED", note.clone()),
+            Err(error) => ("FAILED", first_line(&format!("{error:#}"))),
+        };
+        eprintln!("{:10} {:>7.1} s  {mark:8} {note}", step.name, took.as_secs_f64());
+        if step.name == "nextest" {
+            counted = Some(note);
+        }
+    }
+    eprintln!("{:10} {:>7.1} s", "total", total.as_secs_f64());
+    if let Some(counted) = counted {
+        eprintln!("{counted}");
+    }
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().chars().take(160).collect()
+}
+
+fn passed(note: &str) -> Result<Outcome> {
+    Ok(Outcome::Passed(note.into()))
+}
+
+/// `--locked` where a machine checks a submission: there the lock file must fit as it stands.
+pub(crate) fn locked() -> &'static [&'static str] {
+    if std::env::var_os("CI").is_some() { &["--locked"] } else { &[] }
+}
+
+fn fmt() -> Result<Outcome> {
+    must(&mut cargo(&["fmt", "--all", "--check"]))?;
+    must(&mut cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))?;
+    passed("")
+}
+
+fn tidy_step() -> Result<Outcome> {
+    match tidy::run()? {
+        0 => passed(""),
+        findings => bail!("{findings} findings, printed above"),
+    }
+}
+
+fn clippy() -> Result<Outcome> {
+    let mut command = cargo(&["clippy", "--workspace", "--all-targets", "--all-features"]);
+    must(command.args(locked()).args(["--", "--deny", "warnings"]))?;
+    passed("")
+}
+
+fn deny() -> Result<Outcome> {
+    cargo_tool("deny", "cargo-deny", "0.20.2")?;
+    must(&mut cargo(&["deny", "--all-features", "check", "bans", "licenses", "sources"]))?;
+    // The advisories are a git repository elsewhere, which not every machine reaches.
+    if succeeds(&mut cargo(&["deny", "fetch", "db"])) {
+        must(&mut cargo(&["deny", "--all-features", "check", "advisories"]))?;
+        return passed("");
+    }
+    eprintln!("SKIPPED: advisories: their database cannot be fetched from here");
+    Ok(Outcome::Skipped("advisories only: their database cannot be fetched from here".into()))
+}
+
+fn nextest() -> Result<Outcome> {
+    cargo_tool("nextest", "cargo-nextest", "0.9.143")?;
+    let mut command = cargo(&["nextest", "run", "--workspace", "--all-features", "--no-fail-fast"]);
+    let (ok, summary) =
+        watch(command.args(locked()).env("NEXTEST_NO_INPUT_HANDLER", "1"), "Summary [")?;
+    let Some(summary) = summary else {
+        bail!("nextest ran nothing; the build failed");
+    };
+    if !ok {
+        bail!("{}", summary.trim());
+    }
+    passed(summary.trim())
+}
+
+fn doctest() -> Result<Outcome> {
+    let mut command = cargo(&["test", "--quiet", "--doc", "--workspace", "--all-features"]);
+    must(command.args(locked()))?;
+    passed("")
+}
+
+fn doc() -> Result<Outcome> {
+    let mut command = cargo(&["doc", "--quiet", "--no-deps", "--workspace", "--all-features"]);
+    must(command.args(locked()).env("RUSTDOCFLAGS", "--deny warnings"))?;
+    passed("")
+}
+
+fn commands() -> Result<Outcome> {
+    let mut command = cargo(&["build", "--quiet", "-p", "tegata"]);
+    output(command.args(locked()))?;
+    let (findings, checked) = tidy::commands()?;
+    if findings > 0 {
+        bail!("{findings} findings, printed above");
+    }
+    passed(&format!("{checked} commands"))
+}

@@ -1,0 +1,66 @@
+//! Tools that the tests need, installed when they are missing and we may.
+
+use crate::process::{cargo, command, must, output, succeeds};
+use anyhow::{Context as _, Result, bail};
+use std::path::{Path, PathBuf};
+
+/// Makes sure that the cargo subcommand `name` is there; `package` at `version` brings it.
+pub(crate) fn cargo_tool(name: &str, package: &str, version: &str) -> Result<()> {
+    if succeeds(&mut cargo(&[name, "--version"])) {
+        return Ok(());
+    }
+    eprintln!("{package} is missing; building it takes a few minutes, once");
+    must(&mut cargo(&["install", package, "--locked", "--version", version]))
+}
+
+/// Makes sure that these Debian packages are installed. `Ok(false)`: some are missing and we may
+/// not install them.
+pub(crate) fn debian(packages: &[&str]) -> Result<bool> {
+    let missing: Vec<&str> =
+        packages.iter().copied().filter(|package| !installed(package)).collect();
+    if missing.is_empty() {
+        return Ok(true);
+    }
+    let root = output(&mut command("id", &["-u"])).is_ok_and(|id| id.trim() == "0");
+    if !root || !succeeds(&mut command("apt-get", &["--version"])) {
+        eprintln!("missing Debian packages: {}", missing.join(" "));
+        eprintln!("hint: apt-get install --no-install-recommends {}", missing.join(" "));
+        return Ok(false);
+    }
+    must(&mut command("apt-get", &["-q", "update"]))?;
+    let mut install =
+        vec!["-q", "-o", "DPkg::Lock::Timeout=300", "install", "-y", "--no-install-recommends"];
+    install.extend(&missing);
+    must(command("apt-get", &install).env("DEBIAN_FRONTEND", "noninteractive"))?;
+    Ok(true)
+}
+
+fn installed(package: &str) -> bool {
+    let query = ["-W", "-f", "${db:Status-Status}", package];
+    output(&mut command("dpkg-query", &query)).is_ok_and(|status| status == "installed")
+}
+
+/// A Python virtual environment in `folder` with exactly what `requirements` lists; gives its
+/// interpreter. Made anew when the list changes.
+pub(crate) fn python(folder: &Path, requirements: &Path) -> Result<PathBuf> {
+    let wanted = std::fs::read_to_string(requirements)
+        .with_context(|| format!("cannot read {}", requirements.display()))?;
+    let stamp = folder.join("installed.txt");
+    let interpreter = folder.join("bin/python");
+    if std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
+        return Ok(interpreter);
+    }
+    if folder.exists() {
+        std::fs::remove_dir_all(folder)?;
+    }
+    must(command("python3", &["-m", "venv"]).arg(folder))?;
+    must(
+        command(&interpreter.to_string_lossy(), &["-m", "pip", "-q", "install", "-r"])
+            .arg(requirements),
+    )?;
+    if !interpreter.exists() {
+        bail!("{} has no interpreter after its installation", folder.display());
+    }
+    std::fs::write(stamp, wanted)?;
+    Ok(interpreter)
+}

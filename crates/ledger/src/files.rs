@@ -1,0 +1,183 @@
+use crate::{CheckpointStore, LedgerError, ObjectStore, SignedCheckpoint, TilePath};
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io::{ErrorKind, Write as _},
+    path::{Path, PathBuf},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
+
+/// Threads that flush files at once: a journalling file system commits them together, so that a
+/// batch costs little more than one file.
+const FLUSHERS_MAX: usize = 16;
+
+/// Where files are prepared, below the root.
+const TEMPORARY: &str = ".tmp";
+
+/// Tiles and bundles as files, laid out as tlog-tiles serves them: temporary file, flush, rename,
+/// flush of the directories.
+#[derive(Debug)]
+pub struct FileStore {
+    root: PathBuf,
+    temporary: AtomicU64,
+}
+
+impl FileStore {
+    /// Opens the folder, making it where it does not exist. Temporary files that a crash left are
+    /// removed; so only one process may have it open for writing.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`].
+    pub fn open(root: &Path) -> Result<Self, LedgerError> {
+        let temporary = root.join(TEMPORARY);
+        match fs::remove_dir_all(&temporary) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(unavailable(&temporary)(error));
+            }
+            _ => {}
+        }
+        fs::create_dir_all(&temporary).map_err(unavailable(&temporary))?;
+        flush_directory(root)?;
+        Ok(Self { root: root.to_owned(), temporary: AtomicU64::new(0) })
+    }
+
+    /// Where an object lies. Only paths that [`TilePath`] accepts name a file.
+    fn place(&self, path: &str) -> Result<PathBuf, LedgerError> {
+        Ok(self.root.join(path.parse::<TilePath>()?.to_string()))
+    }
+
+    fn prepare(&self, bytes: &[u8]) -> Result<(PathBuf, File), LedgerError> {
+        let number = self.temporary.fetch_add(1, Ordering::Relaxed);
+        let path = self.root.join(TEMPORARY).join(number.to_string());
+        let mut file = File::create(&path).map_err(unavailable(&path))?;
+        file.write_all(bytes).map_err(unavailable(&path))?;
+        Ok((path, file))
+    }
+}
+
+impl ObjectStore for FileStore {
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, LedgerError> {
+        let path = self.place(path)?;
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(unavailable(&path)(error)),
+        }
+    }
+
+    fn write_durable(&self, path: &str, bytes: &[u8]) -> Result<(), LedgerError> {
+        self.write_all_durable(&[(path.to_owned(), bytes.to_vec())])
+    }
+
+    fn write_all_durable(&self, objects: &[(String, Vec<u8>)]) -> Result<(), LedgerError> {
+        let mut prepared = Vec::new();
+        for (path, bytes) in objects {
+            let place = self.place(path)?;
+            let (temporary, file) = self.prepare(bytes)?;
+            prepared.push((place, temporary, file));
+        }
+        let each = prepared.len().div_ceil(FLUSHERS_MAX).max(1);
+        thread::scope(|scope| {
+            let flushers: Vec<_> = prepared
+                .chunks(each)
+                .map(|chunk| {
+                    scope.spawn(|| {
+                        chunk.iter().try_for_each(|(place, _, file)| {
+                            file.sync_all().map_err(unavailable(place))
+                        })
+                    })
+                })
+                .collect();
+            flushers.into_iter().try_for_each(|flusher| {
+                flusher.join().unwrap_or_else(|_| {
+                    Err(LedgerError::Unavailable("a thread that flushes files has died".into()))
+                })
+            })
+        })?;
+        let mut changed = BTreeSet::new();
+        for (place, temporary, _) in &prepared {
+            let parent = place.parent().unwrap_or(&self.root);
+            if !changed.contains(parent) {
+                fs::create_dir_all(parent).map_err(unavailable(parent))?;
+            }
+            fs::rename(temporary, place).map_err(unavailable(place))?;
+            // Directories above may be new as well.
+            let above = parent.ancestors().take_while(|above| above.starts_with(&self.root));
+            changed.extend(above.map(Path::to_owned));
+        }
+        changed.iter().try_for_each(|directory| flush_directory(directory))
+    }
+
+    fn drop_partials(&self, path: &str) {
+        if let Ok(place) = self.place(path) {
+            let mut partials = place.into_os_string();
+            partials.push(".p");
+            // They only take up room: what remains is harmless.
+            let _ = fs::remove_dir_all(partials);
+        }
+    }
+}
+
+/// The newest checkpoint in a file of its own. The folder is locked, so that two processes cannot
+/// both sequence the log.
+#[derive(Debug)]
+pub struct FileCheckpoints {
+    path: PathBuf,
+    /// held while the store is open
+    lock: Mutex<File>,
+}
+
+impl FileCheckpoints {
+    /// Opens the checkpoint at `path`, which need not exist yet.
+    ///
+    /// # Errors
+    /// [`LedgerError::Conflict`] where another process has it open, else
+    /// [`LedgerError::Unavailable`].
+    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        let parent = path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(parent).map_err(unavailable(parent))?;
+        let lock_path = path.with_extension("lock");
+        let lock = File::create(&lock_path).map_err(unavailable(&lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), lock: Mutex::new(lock) }),
+            Err(fs::TryLockError::WouldBlock) => Err(LedgerError::Conflict),
+            Err(fs::TryLockError::Error(error)) => Err(unavailable(&lock_path)(error)),
+        }
+    }
+}
+
+impl CheckpointStore for FileCheckpoints {
+    fn load(&self) -> Result<Option<Vec<u8>>, LedgerError> {
+        match fs::read(&self.path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(unavailable(&self.path)(error)),
+        }
+    }
+
+    fn compare_and_swap(&self, old: Option<&[u8]>, new: &[u8]) -> Result<(), LedgerError> {
+        SignedCheckpoint::parse(new)?;
+        let _lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.load()?.as_deref() != old {
+            return Err(LedgerError::Conflict);
+        }
+        let temporary = self.path.with_extension("new");
+        let mut file = File::create(&temporary).map_err(unavailable(&temporary))?;
+        file.write_all(new).map_err(unavailable(&temporary))?;
+        file.sync_all().map_err(unavailable(&temporary))?;
+        fs::rename(&temporary, &self.path).map_err(unavailable(&self.path))?;
+        flush_directory(self.path.parent().unwrap_or(Path::new(".")))
+    }
+}
+
+fn flush_directory(path: &Path) -> Result<(), LedgerError> {
+    File::open(path).and_then(|directory| directory.sync_all()).map_err(unavailable(path))
+}
+
+fn unavailable(path: &Path) -> impl FnOnce(std::io::Error) -> LedgerError {
+    move |error| LedgerError::Unavailable(format!("{}: {error}", path.display()))
+}

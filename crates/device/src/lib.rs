@@ -1,0 +1,46 @@
+//! Devices: identity, life events, state, passport and verdict. The heart of Tegata, and pure: no
+//! I/O, no clock, no randomness.
+//!
+//! - Identifiers: [`DeviceId`], [`OrganisationId`], [`ProductId`], [`ManagementNumber`].
+//! - [`event`]: what happened to a device, signed by the organisation that reports it
+//!   (docs/event.md).
+//! - [`State`]: what a history adds up to; a state machine that refuses illegal moves.
+//! - [`proof`]: proof that the device holds its private key, with a counter.
+//! - [`Passport`] and [`judge`]: the facts, and the verdict with its reasons (docs/verdict.md).
+//!
+//! Deliberately absent: storage, issuance, the log itself, wire types in JSON.
+
+mod cbor;
+pub mod event;
+mod id;
+mod judge;
+mod language;
+mod named;
+pub mod passport;
+pub mod proof;
+mod reason;
+pub mod state;
+mod verdict;
+
+pub use cbor::CborError;
+pub use event::{
+    Build, Cause, Credential, CredentialProfile, Event, EventError, EventKind, EvidenceDigest,
+    Kind, Part, SignedEvent,
+};
+pub use id::{
+    DeviceId, DeviceKind, IdError, ManagementNumber, OrganisationId, ProductId, RootOfTrust,
+    Strength,
+};
+pub use judge::{JudgePolicy, Purpose, judge};
+pub use language::{Language, Text};
+pub use passport::{
+    CertificateFact, Chain, EventPlace, History, PartFact, Passport, ProofFact, ProofRefusal,
+    Revocation,
+};
+pub use proof::{Challenge, Proof, ProofError, SignedProof};
+pub use reason::{Layer, ReasonCode, Severity};
+pub use state::{
+    Alarms, Context, EndedAccess, IllegalMove, IllegalMoveCode, Party, Phase, Repair, Roles,
+    Standing, StandingKind, State,
+};
+pub use verdict::{Evidence, Moment, Outcome, Reason, Verdict};

@@ -28,7 +28,28 @@ pub(super) fn check(files: &[Source]) -> Vec<Finding> {
             findings.extend(links(file));
         }
     }
+    findings.extend(index(files));
     findings
+}
+
+/// Every page stands in the index.
+fn index(files: &[Source]) -> Vec<Finding> {
+    let index = files.iter().find(|file| file.path == rules::INDEX);
+    let listed = index.map_or("", |file| file.text.as_str());
+    files
+        .iter()
+        .filter(|file| file.path != rules::INDEX && file.path.ends_with(".md"))
+        .filter_map(|file| Some((file, file.path.strip_prefix("docs/")?)))
+        .filter(|(_, page)| !listed.contains(&format!("]({page})")))
+        .map(|(file, page)| {
+            Finding::new(
+                &file.path,
+                1,
+                "the index does not name this page",
+                format!("add a line with [{page}]({page}) to {}", rules::INDEX),
+            )
+        })
+        .collect()
 }
 
 /// Ids of requirements in a line: a family, a hyphen, a number, on word boundaries.
@@ -169,7 +190,8 @@ mod tests {
             whats,
             [
                 format!("{known}-99 is cited but not listed"),
-                "links to gone.md, which does not exist".into()
+                "links to gone.md, which does not exist".into(),
+                "the index does not name this page".into(),
             ]
         );
     }

@@ -97,3 +97,14 @@ pub(super) const FOREIGN_WORDS: &[(&str, &str)] = &[
 
 /// Files that tools write and that name registries of necessity.
 pub(super) const GENERATED: &[&str] = &["Cargo.lock", "fuzz/Cargo.lock"];
+
+/// Marks of unfinished work, in two halves as above.
+pub(super) const UNFINISHED: &[(&str, &str)] = &[
+    (concat!("FIX", "ME"), "finish it, or say in the documentation what is absent"),
+    (concat!("XX", "X:"), "finish it, or say in the documentation what is absent"),
+    (concat!("TO", "DO"), "finish it, or say in the documentation what is absent"),
+    (concat!("#[ign", "ore"), "a test that does not run protects nothing; make it fast or drop it"),
+];
+
+/// The index of the documents: every page in its folder stands in it.
+pub(super) const INDEX: &str = "docs/README.md";

@@ -7,6 +7,7 @@ pub(super) fn check(files: &[Source]) -> Vec<Finding> {
         .iter()
         .flat_map(|file| {
             let mut findings = foreign_words(file);
+            findings.extend(unfinished(file));
             findings.extend(crate_root(file));
             findings.extend(manifest(file));
             findings.extend(mentions(file));
@@ -52,6 +53,22 @@ fn foreign_words(file: &Source) -> Vec<Finding> {
                     format!("{word:?} is {what}"),
                     "use a path from the root, or the registry's plain name",
                 ));
+            }
+        }
+    }
+    findings
+}
+
+/// Nothing lands half done.
+fn unfinished(file: &Source) -> Vec<Finding> {
+    if !file.path.ends_with(".rs") && !file.path.ends_with(".py") {
+        return Vec::new();
+    }
+    let mut findings = Vec::new();
+    for (at, line) in lines(file) {
+        for (mark, hint) in rules::UNFINISHED {
+            if line.contains(mark) {
+                findings.push(Finding::new(&file.path, at, format!("{mark:?}"), *hint));
             }
         }
     }
@@ -174,5 +191,6 @@ mod tests {
         let path = concat!("cd /roo", "t/x\n");
         assert_eq!(whats("README.md", path).len(), 1);
         assert!(whats("Cargo.lock", path).is_empty());
+        assert_eq!(whats("crates/pki/src/x.rs", concat!("// FIX", "ME later\n")).len(), 1);
     }
 }

@@ -366,7 +366,9 @@ impl Extensions {
 const EXTENSIONS_MAX: usize = 64;
 
 /// Extensions that path validation processes (RFC 5280 section 4.2), so that they may be critical.
-const UNDERSTOOD: [ObjectIdentifier; 10] = [
+const UNDERSTOOD: [ObjectIdentifier; 12] = [
+    oid::SUBJECT_KEY_IDENTIFIER,
+    oid::AUTHORITY_KEY_IDENTIFIER,
     oid::BASIC_CONSTRAINTS,
     oid::KEY_USAGE,
     oid::EXT_KEY_USAGE,

@@ -5,7 +5,7 @@
 //! names), IEEE 802.1AR-2018 (DevID profiles).
 //!
 //! Untrusted bytes become a [`Certificate`] by strict DER parsing, the bytes are kept as received,
-//! and path validation alone decides whether a certificate is to be believed. No I/O, no
+//! and [`validate::validate`] alone decides whether a certificate is to be believed. No I/O, no
 //! clock, no randomness.
 //!
 //! Deliberately absent: fetching anything (AIA, CRL distribution points), names of the web (public
@@ -19,6 +19,7 @@ pub mod oid;
 mod serial;
 mod strict;
 mod time;
+pub mod validate;
 
 pub use certificate::{CERTIFICATE_BYTES_MAX, Certificate, HardwareModuleName};
 pub use const_oid::ObjectIdentifier;

@@ -117,9 +117,43 @@ impl<'a> Name<'a> {
         if self.der == other.der {
             return true;
         }
+        let (mut ours, mut theirs) = (self.attributes(), other.attributes());
+        loop {
+            match (ours.next(), theirs.next()) {
+                (None, None) => return true,
+                (Some(our), Some(their)) if our.same(&their) => {}
+                (Some(our), Some(their)) if our.rdn == their.rdn => break,
+                _ => return false,
+            }
+        }
+        // Folding the case may have changed the order within a part of several attributes.
         let (ours, theirs): (Vec<_>, Vec<_>) =
             (self.attributes().collect(), other.attributes().collect());
-        ours.len() == theirs.len() && begins(&ours, &theirs)
+        let several = ours.last().is_some_and(|last| last.rdn + 1 < ours.len());
+        several && ours.len() == theirs.len() && begins(&ours, &theirs)
+    }
+
+    /// Equal for names that match, so that maps can be keyed by it.
+    pub(crate) fn key(&self) -> Vec<u8> {
+        let mut attributes: Vec<_> = self
+            .attributes()
+            .map(|attribute| {
+                let value = match attribute.text() {
+                    Some(text) => prepared(&text).into_bytes(),
+                    None => attribute.whole.to_vec(),
+                };
+                (attribute.rdn, attribute.oid, value)
+            })
+            .collect();
+        attributes.sort_unstable();
+        let mut out = Vec::with_capacity(self.der.len() + 16);
+        for (rdn, oid, value) in attributes {
+            for part in [&rdn.to_be_bytes()[..], oid.as_bytes(), &value] {
+                out.extend_from_slice(&part.len().to_be_bytes());
+                out.extend_from_slice(part);
+            }
+        }
+        out
     }
 
     /// Whether this name lies in the subtree below `base` (RFC 5280 section 4.2.1.10): `base` is
@@ -139,9 +173,7 @@ impl<'a> Name<'a> {
 fn begins(ours: &[Attribute<'_>], theirs: &[Attribute<'_>]) -> bool {
     let mut used = vec![false; ours.len()];
     theirs.iter().all(|want| {
-        let found = ours.iter().zip(&mut used).find(|(have, used)| {
-            !**used && have.rdn == want.rdn && have.oid == want.oid && have.same_value(want)
-        });
+        let found = ours.iter().zip(&mut used).find(|(have, used)| !**used && have.same(want));
         found.map(|(_, used)| *used = true).is_some()
     })
 }
@@ -167,6 +199,10 @@ impl Attribute<'_> {
             }
             _ => None,
         }
+    }
+
+    fn same(&self, other: &Attribute<'_>) -> bool {
+        self.rdn == other.rdn && self.oid == other.oid && self.same_value(other)
     }
 
     fn same_value(&self, other: &Attribute<'_>) -> bool {
@@ -329,8 +365,17 @@ mod tests {
     #[test]
     fn names_match_without_regard_to_case_type_and_white_space() {
         let check = |a: &[u8], b: &[u8], want| {
-            assert_eq!(Name::parse(a).unwrap().matches(&Name::parse(b).unwrap()), want);
+            let (a, b) = (Name::parse(a).unwrap(), Name::parse(b).unwrap());
+            assert_eq!((a.matches(&b), b.matches(&a), a.key() == b.key()), (want, want, want));
         };
+        let pair = |first: &[u8], second: &[u8]| {
+            let mut pair =
+                [first, second].map(|value| attribute("2.5.4.3", tag::UTF8_STRING, value));
+            pair.sort();
+            name(&[tlv(tag::SET, &pair)])
+        };
+        check(&pair(b"a", b"B"), &pair(b"A", b"b"), true);
+        check(&pair(b"a", b"b"), &pair(b"A", b"c"), false);
         let printable = name(&[cn(tag::PRINTABLE_STRING, b"Example  CA")]);
         let utf8 = name(&[cn(tag::UTF8_STRING, b" example ca")]);
         check(&printable, &utf8, true);

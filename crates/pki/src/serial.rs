@@ -4,8 +4,9 @@ use std::fmt;
 /// Most contents octets of a serial number (RFC 5280 section 4.1.2.2).
 const OCTETS_MAX: usize = 20;
 
-/// A certificate's serial number: positive, at most 20 contents octets (RFC 5280 section
-/// 4.1.2.2). Displays as lower-case hexadecimal, without leading zero bytes.
+/// A certificate's serial number: at most 20 contents octets, not negative (RFC 5280 section
+/// 4.1.2.2). Zero is read, because old roots have it, and never made. Displays as lower-case
+/// hexadecimal, without leading zero bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Serial {
     // ordering: a longer number is a greater one, then byte by byte
@@ -28,6 +29,18 @@ impl Serial {
         Some(Self { length: u8::try_from(significant.len()).ok()?, bytes: out })
     }
 
+    /// A serial number from 16 random bytes: 126 random bits. The two top bits become 01, so that it
+    /// is positive and always 16 octets long (RFC 5280 section 4.1.2.2).
+    pub fn from_random(random: [u8; 16]) -> Self {
+        let mut bytes = [0; OCTETS_MAX];
+        for (to, from) in bytes.iter_mut().zip(random) {
+            *to = from;
+        }
+        let [first, ..] = &mut bytes;
+        *first = *first & 0x3f | 0x40;
+        Self { length: 16, bytes }
+    }
+
     /// The number in lower- or upper-case hexadecimal; colons between bytes are allowed.
     pub fn from_hex(text: &str) -> Option<Self> {
         if text.len() > 3 * OCTETS_MAX {
@@ -45,6 +58,11 @@ impl Serial {
         self.bytes.get(..usize::from(self.length)).unwrap_or_default()
     }
 
+    /// Whether it is zero, which only old roots have.
+    pub fn is_zero(&self) -> bool {
+        self.as_bytes() == [0]
+    }
+
     /// Contents octets of the DER INTEGER.
     pub(crate) fn from_contents(contents: &[u8]) -> Result<Self, DerError> {
         let contents = strict::integer(contents)?;
@@ -52,7 +70,7 @@ impl Serial {
             return Err(DerError("is negative"));
         }
         if contents == [0] {
-            return Err(DerError("is zero"));
+            return Ok(Self { length: 1, bytes: [0; OCTETS_MAX] });
         }
         Self::from_be_bytes(contents).ok_or(DerError("is longer than 20 octets"))
     }
@@ -88,7 +106,7 @@ mod tests {
 
     #[test]
     fn rules_of_rfc_5280() {
-        assert_eq!(Serial::from_contents(&[0]), Err(DerError("is zero")));
+        assert!(Serial::from_contents(&[0]).unwrap().is_zero());
         assert_eq!(Serial::from_contents(&[0xfe]), Err(DerError("is negative")));
         assert_eq!(Serial::from_contents(&[0x7f; 21]), Err(DerError("is longer than 20 octets")));
         assert!(Serial::from_contents(&[0x7f; 20]).is_ok());

@@ -1,0 +1,65 @@
+//! The documents of the REST interface: JSON with an OpenAPI 3.1 schema each.
+//!
+//! Requests refuse unknown fields, so that a typing error is told and not ignored. Identifiers,
+//! times, digests and certificates are types of their own ([`scalar`]) and are checked on reading.
+
+mod certificate;
+mod device;
+mod event;
+mod health;
+mod log;
+mod organisation;
+mod report;
+pub mod scalar;
+mod token;
+mod verdict;
+
+pub use certificate::*;
+pub use device::*;
+pub use event::*;
+pub use health::*;
+pub use log::*;
+pub use organisation::*;
+pub use report::*;
+pub use token::*;
+pub use verdict::*;
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+/// Most items on one page, or in one request of many.
+pub const ITEMS_MAX: u32 = 1000;
+
+/// One page of a list. Pages are found by key and not by number: what is added or removed meanwhile
+/// neither repeats nor hides other items.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Page<T> {
+    /// The items, in a stable order.
+    pub items: Vec<T>,
+    /// Give this as `after` for the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub next: Option<String>,
+}
+
+/// Which page of a list.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PageQuery {
+    /// The `next` of the page before.
+    #[param(max_length = 200, min_length = 1)]
+    pub after: Option<String>,
+    /// Most items wanted.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    pub limit: Option<u32>,
+}
+
+/// The outcome for one item of a request of many: each stands or falls alone.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Outcome<T> {
+    /// What came of it, where it was done.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub done: Option<T>,
+    /// Why not, where it was refused.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub refused: Option<crate::Problem>,
+}

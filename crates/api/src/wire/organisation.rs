@@ -1,0 +1,215 @@
+use super::scalar::{
+    AlgorithmName, Base64, CertificatePem, CsrPem, Digest, KindName, OrganisationRef, ProductRef,
+    RoleName, RootOfTrustName, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// An organisation.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Organisation {
+    /// Identifier.
+    pub id: OrganisationRef,
+    /// Name, as people write it.
+    pub name: String,
+    /// When it joined.
+    pub created: Timestamp,
+}
+
+/// An organisation that is to join.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewOrganisation {
+    /// Identifier, chosen for ever.
+    pub id: OrganisationRef,
+    /// Name, as people write it.
+    #[schema(min_length = 1, max_length = 100)]
+    pub name: String,
+}
+
+/// A person, station or program that acts for an organisation with a client certificate.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Member {
+    /// Organisation.
+    pub organisation: OrganisationRef,
+    /// Name.
+    pub name: String,
+    /// What it may do.
+    pub roles: Vec<RoleName>,
+    /// SHA-256 of its certificate.
+    pub fingerprint: Digest,
+    /// End of the certificate's validity.
+    pub not_after: Timestamp,
+    /// Its certificate and the CAs above it, where they were issued here.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub chain: Vec<CertificatePem>,
+}
+
+/// A member to be. Either a certificate request, which the organisation's CA for operators answers,
+/// or a certificate that the member has already.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewMember {
+    /// Name of the person, station or program.
+    #[schema(min_length = 1, max_length = 60)]
+    pub name: String,
+    /// What it may do.
+    #[schema(min_items = 1, max_items = 5)]
+    pub roles: Vec<RoleName>,
+    /// Certificate request, signed by the key that the member keeps.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub csr: Option<CsrPem>,
+    /// Certificate under a root of this platform.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub certificate: Option<CertificatePem>,
+}
+
+/// A key that signs life events for an organisation.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct EventSigner {
+    /// SHA-256 of the SubjectPublicKeyInfo; signed events name it.
+    pub key: Digest,
+    /// Algorithm.
+    pub algorithm: String,
+    /// SubjectPublicKeyInfo in DER.
+    pub public_key: Base64,
+    /// Since when.
+    pub created: Timestamp,
+    /// Until when events signed by it are taken.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub not_after: Option<Timestamp>,
+    /// When it was retired, where it was.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub retired: Option<Timestamp>,
+}
+
+/// A signing key to be registered.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewEventSigner {
+    /// SubjectPublicKeyInfo in DER.
+    #[schema(max_length = 8192)]
+    pub public_key: Base64,
+    /// COSE_Sign1 by that key over the organisation's identifier: the proof of its possession.
+    #[schema(max_length = 16384)]
+    pub proof: Base64,
+    /// Until when events signed by it are taken.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub not_after: Option<Timestamp>,
+}
+
+/// A certification authority.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Authority {
+    /// Its name in the URLs of its CRL and certificate.
+    pub id: String,
+    /// Whose it is.
+    pub organisation: OrganisationRef,
+    /// The product line that it is for, where it is for one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub product: Option<ProductRef>,
+    /// What it issues.
+    pub issues: String,
+    /// Algorithm of its key.
+    pub algorithm: String,
+    /// SHA-256 of its certificate, once it has one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fingerprint: Option<Digest>,
+    /// End of its validity, once it has a certificate.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub not_after: Option<Timestamp>,
+}
+
+/// A certification authority to be made: its key is generated and sealed at the server, and the
+/// request is taken to the ceremony where the root signs.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAuthority {
+    /// The product line that it is for, where it is for one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub product: Option<ProductRef>,
+    /// What it will issue.
+    pub issues: AuthorityKind,
+    /// Common name in its certificate.
+    #[schema(min_length = 1, max_length = 64)]
+    pub name: String,
+    /// Algorithm of its key.
+    pub algorithm: AlgorithmName,
+    /// Years of validity.
+    #[schema(minimum = 1, maximum = 50)]
+    pub years: u16,
+}
+
+/// What a certification authority issues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuthorityKind {
+    /// certificates of chips
+    Chip,
+    /// IDevID certificates of a maker's devices
+    Device,
+    /// LDevID certificates of an owner's devices
+    Owner,
+    /// certificates of servers, gateways and applications
+    Service,
+    /// certificates of people and stations
+    Operator,
+}
+
+/// A request to the root's ceremony.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AuthorityRequest {
+    /// The request in its armoured form, as `tegata ca sign` reads it.
+    pub request: String,
+    /// What the people present should read before they agree.
+    pub summary: String,
+}
+
+/// A certificate that comes back from the ceremony.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateUpload {
+    /// The certificate.
+    pub certificate: CertificatePem,
+}
+
+/// A product line.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Product {
+    /// Whose it is.
+    pub organisation: OrganisationRef,
+    /// Identifier.
+    pub id: ProductRef,
+    /// Name.
+    pub name: String,
+    /// Model, as printed on it.
+    pub model: String,
+    /// Kind of device.
+    pub kind: KindName,
+    /// What keeps the private keys of its devices.
+    pub root_of_trust: RootOfTrustName,
+    /// Until when it is supported.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub support_end: Option<Timestamp>,
+}
+
+/// A product line to be.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewProduct {
+    /// Identifier, chosen for ever.
+    pub id: ProductRef,
+    /// Name.
+    #[schema(min_length = 1, max_length = 100)]
+    pub name: String,
+    /// Model, as printed on it.
+    #[schema(min_length = 1, max_length = 60)]
+    pub model: String,
+    /// Kind of device.
+    pub kind: KindName,
+    /// What keeps the private keys of its devices.
+    pub root_of_trust: RootOfTrustName,
+    /// Until when it is supported.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub support_end: Option<Timestamp>,
+}

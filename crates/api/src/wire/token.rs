@@ -1,0 +1,41 @@
+use super::scalar::{OrganisationRef, RoleName, Timestamp};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A token that is wanted. It is bound to the client certificate of the request.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewToken {
+    /// Roles, at most those of the caller.
+    #[schema(min_items = 1, max_items = 5)]
+    pub roles: Vec<RoleName>,
+    /// Seconds of life.
+    #[schema(minimum = 60, maximum = 86_400)]
+    pub lifetime_s: u32,
+}
+
+/// A token, shown this once.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct IssuedToken {
+    /// Identifier, to revoke it by.
+    pub id: String,
+    /// The token, for `Authorization: Bearer`.
+    pub token: String,
+    /// Its end.
+    pub expires: Timestamp,
+}
+
+/// A token, without its secret.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct TokenView {
+    /// Identifier.
+    pub id: String,
+    /// Whose.
+    pub organisation: OrganisationRef,
+    /// Its holder.
+    pub holder: String,
+    /// What it permits.
+    pub roles: Vec<RoleName>,
+    /// Its end.
+    pub expires: Timestamp,
+}

@@ -99,6 +99,11 @@ impl<'b> Value<'b> {
         CborError::Value { field: self.field, what }
     }
 
+    /// The value as it is encoded.
+    pub(crate) fn encoded(self) -> &'b [u8] {
+        self.bytes
+    }
+
     fn decoder(self) -> Decoder<'b> {
         Decoder::new(self.bytes)
     }
@@ -277,7 +282,7 @@ fn text(out: &mut Vec<u8>, value: &str) {
     out.extend_from_slice(value.as_bytes());
 }
 
-fn int(out: &mut Vec<u8>, value: i64) {
+pub(crate) fn int(out: &mut Vec<u8>, value: i64) {
     if value < 0 {
         head(out, 1, (-1 - value).unsigned_abs());
     } else {

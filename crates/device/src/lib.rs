@@ -7,11 +7,13 @@
 //! - [`State`]: what a history adds up to; a state machine that refuses illegal moves.
 //! - [`proof`]: proof that the device holds its private key, with a counter.
 //! - [`Passport`] and [`judge`]: the facts, and the verdict with its reasons (docs/verdict.md).
+//! - [`PassportFile`]: all of it in one file that anyone can judge offline (docs/passport.md).
 //!
 //! Deliberately absent: storage, issuance, the log itself, wire types in JSON.
 
 mod cbor;
 pub mod event;
+pub mod file;
 mod id;
 mod judge;
 mod language;
@@ -27,6 +29,7 @@ pub use event::{
     Build, Cause, Credential, CredentialProfile, Event, EventError, EventKind, EvidenceDigest,
     Kind, Part, SignedEvent,
 };
+pub use file::{PassportFile, Statement, TrustAnchors, VerifyOptions};
 pub use id::{
     DeviceId, DeviceKind, IdError, ManagementNumber, OrganisationId, ProductId, RootOfTrust,
     Strength,

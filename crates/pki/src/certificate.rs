@@ -273,7 +273,7 @@ impl fmt::Debug for Certificate {
 }
 
 /// Where `part`, a slice of `whole`, lies in it.
-fn range(whole: &[u8], part: &[u8]) -> Range<usize> {
+pub(crate) fn range(whole: &[u8], part: &[u8]) -> Range<usize> {
     let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
     start..start + part.len()
 }

@@ -12,21 +12,36 @@
 //! suffixes), encryption.
 
 mod certificate;
+pub mod cms;
+pub mod crl;
+pub mod csr;
 mod error;
 mod extension;
+pub mod issue;
+mod key_policy;
+pub mod lint;
 mod name;
 pub mod oid;
+mod profile;
 mod serial;
 mod strict;
 mod time;
 pub mod validate;
+mod write;
 
 pub use certificate::{CERTIFICATE_BYTES_MAX, Certificate, HardwareModuleName};
 pub use const_oid::ObjectIdentifier;
+pub use crl::Crl;
+pub use csr::{Csr, CsrBuilder};
 pub use error::CertificateError;
 pub use extension::{
     AccessDescription, AuthorityKeyIdentifier, BasicConstraints, Extension, Extensions,
     GeneralName, KeyUsage, NameConstraints, PolicyConstraints,
 };
+pub use issue::{IssueError, IssuerInfo, Locations, Prepared, prepare};
+pub use key_policy::{
+    Consequence, Deadline, KeyClass, KeyInUse, KeyPolicy, Lifetime, Notice, PolicyViolation,
+};
 pub use name::{Attribute, Name};
+pub use profile::{AlternativeName, KP_DOCUMENT_SIGNING, Profile, Request, Subject};
 pub use serial::Serial;

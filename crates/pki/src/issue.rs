@@ -1,0 +1,639 @@
+//! Issuance in two steps around one signature: [`prepare`] writes and lints the TBSCertificate
+//! (RFC 5280 section 4.1), [`Prepared::sign`] signs it. Between them the caller records the intent,
+//! and [`Prepared::from_tbs`] takes it up again after a crash.
+
+use crate::{
+    AlternativeName, Certificate, CertificateError, HardwareModuleName, KeyPolicy, PolicyViolation,
+    Profile, Request, Serial, Subject, crl,
+    lint::{self, Finding, Outline, Severity},
+    oid,
+    profile::uri_problem,
+    write::{Writer, fragment, signed, tag},
+};
+use crypto::{KeyError, PublicKey, SignError, SignatureScheme, Signer, UnixTime};
+use std::sync::Arc;
+
+/// Why nothing is issued.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IssueError {
+    /// No such name of a profile.
+    #[error(
+        "no profile is called {0:?}; choose root, issuing-ca, chip, idevid, ldevid, service, organisation-signer, operator or ocsp-signer"
+    )]
+    UnknownProfile(String),
+    /// A field of the subject's name breaks its rule.
+    #[error("subject: {field} {rule}")]
+    Subject {
+        /// which field
+        field: &'static str,
+        /// its rule
+        rule: &'static str,
+    },
+    /// An alternative name or URL breaks its rule.
+    #[error("{kind} {name:?} {rule}")]
+    AlternativeName {
+        /// which kind of name
+        kind: &'static str,
+        /// the name, at most 80 characters of it
+        name: String,
+        /// its rule
+        rule: &'static str,
+    },
+    /// The request does not fit the profile.
+    #[error("a certificate of profile {profile} {rule}")]
+    Profile {
+        /// which profile
+        profile: Profile,
+        /// what it needs or forbids
+        rule: &'static str,
+    },
+    /// The validity is empty or cannot be written.
+    #[error(
+        "validity from {not_before} to {not_after} is not possible; it must begin before it ends, between 1950 and 9999"
+    )]
+    Validity {
+        /// first second
+        not_before: UnixTime,
+        /// last second
+        not_after: UnixTime,
+    },
+    /// The certificate would not nest within its issuer's.
+    #[error(
+        "validity from {not_before} to {not_after} is not within the issuer's, {issuer_from} to {issuer_to}; shorten it, or for a certificate without an end use an issuer without an end"
+    )]
+    OutlivesIssuer {
+        /// first second
+        not_before: UnixTime,
+        /// last second
+        not_after: UnixTime,
+        /// issuer's first second
+        issuer_from: UnixTime,
+        /// issuer's last second
+        issuer_to: UnixTime,
+    },
+    /// The issuer may not issue this.
+    #[error("the issuer cannot issue this: {0}")]
+    Issuer(&'static str),
+    /// A rule of the key policy (KM-7).
+    #[error(transparent)]
+    Policy(#[from] PolicyViolation),
+    /// A key is not accepted.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The linter found errors; nothing was signed.
+    #[error("the certificate would break its rules and was not signed: {}", list(.0))]
+    Lint(Vec<Finding>),
+    /// The key at hand is not the one that the certificate names as its issuer's.
+    #[error("the signing key is not the key of the issuer that the certificate names")]
+    OtherSigner,
+    /// Signing failed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// What was signed cannot be read back.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+}
+
+fn list(findings: &[Finding]) -> String {
+    findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// Where relying parties find what an issuer publishes: plain http URLs, because what they fetch is
+/// signed and https would need the very answer (RFC 5280 section 8).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Locations {
+    /// CRLs; where there is more than one shard, `{shard}` stands for its number
+    pub crl: Option<String>,
+    /// number of CRL shards; 0 and 1 both mean that one CRL holds everything
+    pub crl_shards: u16,
+    /// OCSP responder
+    pub ocsp: Option<String>,
+    /// the issuer's own certificate (DER)
+    pub ca_issuers: Option<String>,
+}
+
+impl Locations {
+    /// URL of the CRL shard `shard`.
+    pub fn crl_url(&self, shard: u16) -> Option<String> {
+        self.crl.as_ref().map(|url| url.replace("{shard}", &shard.to_string()))
+    }
+
+    fn check(&self) -> Result<(), IssueError> {
+        let crl = self.crl_url(0);
+        for url in [&crl, &self.ocsp, &self.ca_issuers].into_iter().flatten() {
+            let problem = uri_problem(url)
+                .or_else(|| (!url.starts_with("http://")).then_some("is not an http:// URL"));
+            if let Some(rule) = problem {
+                let name = url.chars().take(80).collect();
+                return Err(IssueError::AlternativeName { kind: "URL", name, rule });
+            }
+        }
+        if self.crl_shards > 1 && self.crl.as_ref().is_some_and(|url| !url.contains("{shard}")) {
+            return Err(IssueError::Issuer("its CRL has several shards, but its URL no {shard}"));
+        }
+        Ok(())
+    }
+}
+
+/// A CA as its certificates show it, with the fragments that all of them share rendered once.
+#[derive(Clone, Debug)]
+pub struct IssuerInfo {
+    name: Vec<u8>,
+    key: PublicKey,
+    key_identifier: Vec<u8>,
+    scheme: SignatureScheme,
+    not_before: UnixTime,
+    not_after: UnixTime,
+    path_length: Option<u32>,
+    self_signed: bool,
+    locations: Locations,
+    policy: Arc<KeyPolicy>,
+    // Fragments: AlgorithmIdentifier and extensions
+    authority_key_identifier: Vec<u8>,
+    authority_info_access: Vec<u8>,
+    // where one CRL holds everything
+    crl_distribution_point: Vec<u8>,
+}
+
+impl IssuerInfo {
+    /// The issuer whose certificate is `certificate`.
+    ///
+    /// # Errors
+    /// [`IssueError::Issuer`] where it is not a CA, [`IssueError::Key`] where its key is not
+    /// accepted, [`IssueError::AlternativeName`] for a URL.
+    pub fn from_certificate(
+        certificate: &Certificate,
+        locations: Locations,
+    ) -> Result<Self, IssueError> {
+        let extensions = certificate.extensions();
+        let Some(constraints) = extensions.basic_constraints().filter(|limits| limits.ca) else {
+            return Err(IssueError::Issuer("its certificate is not a CA's"));
+        };
+        let usage = Profile::IssuingCa.key_usage();
+        if !extensions.key_usage().is_some_and(|allowed| allowed.contains(usage)) {
+            return Err(IssueError::Issuer("its key may not sign certificates and CRLs"));
+        }
+        let key = certificate.public_key().map_err(Clone::clone)?.clone();
+        let key_identifier = extensions
+            .subject_key_identifier()
+            .map_or_else(|| key.key_identifier().to_vec(), <[u8]>::to_vec);
+        if !has_key_identifier(&key, &key_identifier) {
+            return Err(IssueError::Issuer(
+                "its subjectKeyIdentifier is neither by RFC 7093 nor by RFC 5280 method 1",
+            ));
+        }
+        let template = Template {
+            name: certificate.subject_der().to_vec(),
+            key,
+            key_identifier,
+            validity: (certificate.not_before(), certificate.not_after()),
+            path_length: constraints.path_len,
+            self_signed: false,
+        };
+        Self::new(template, locations)
+    }
+
+    /// The issuer that a root is to itself, before its certificate exists.
+    ///
+    /// # Errors
+    /// [`IssueError::Subject`].
+    pub fn self_signed(
+        subject: &Subject,
+        key: &PublicKey,
+        not_before: UnixTime,
+        not_after: UnixTime,
+    ) -> Result<Self, IssueError> {
+        let template = Template {
+            name: subject.to_der()?,
+            key: key.clone(),
+            key_identifier: key.key_identifier().to_vec(),
+            validity: (not_before, not_after),
+            path_length: None,
+            self_signed: true,
+        };
+        Self::new(template, Locations::default())
+    }
+
+    fn new(template: Template, locations: Locations) -> Result<Self, IssueError> {
+        locations.check()?;
+        let Template { name, key, key_identifier, validity, path_length, self_signed } = template;
+        let scheme = key.default_scheme();
+        Ok(Self {
+            authority_key_identifier: authority_key_identifier(&key_identifier),
+            authority_info_access: authority_info_access(&locations),
+            crl_distribution_point: locations
+                .crl_url(0)
+                .filter(|_| locations.crl_shards <= 1)
+                .map(|url| crl_distribution_point(&url))
+                .unwrap_or_default(),
+            name,
+            key,
+            key_identifier,
+            scheme,
+            not_before: validity.0,
+            not_after: validity.1,
+            path_length,
+            self_signed,
+            locations,
+            policy: Arc::new(KeyPolicy::default()),
+        })
+    }
+
+    /// With another key policy than the default one.
+    #[must_use]
+    pub fn with_key_policy(self, policy: Arc<KeyPolicy>) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// Signs by another scheme than the key's default, such as RSASSA-PSS.
+    ///
+    /// # Errors
+    /// [`IssueError::Key`] where the key cannot sign by it.
+    pub fn with_scheme(self, scheme: SignatureScheme) -> Result<Self, IssueError> {
+        match self.key.verify(scheme, &[], &[]) {
+            Err(error @ KeyError::Mismatch { .. }) => Err(error.into()),
+            _ => Ok(Self { scheme, ..self }),
+        }
+    }
+
+    /// Subject of the issuer, in DER.
+    pub fn name_der(&self) -> &[u8] {
+        &self.name
+    }
+
+    /// The issuer's key.
+    pub fn public_key(&self) -> &PublicKey {
+        &self.key
+    }
+
+    /// The issuer's subjectKeyIdentifier.
+    pub fn key_identifier(&self) -> &[u8] {
+        &self.key_identifier
+    }
+
+    /// The scheme it signs by.
+    pub fn scheme(&self) -> SignatureScheme {
+        self.scheme
+    }
+
+    /// Its first second.
+    pub fn not_before(&self) -> UnixTime {
+        self.not_before
+    }
+
+    /// Its last second.
+    pub fn not_after(&self) -> UnixTime {
+        self.not_after
+    }
+
+    /// Where it publishes.
+    pub fn locations(&self) -> &Locations {
+        &self.locations
+    }
+
+    /// Its key policy.
+    pub fn key_policy(&self) -> &KeyPolicy {
+        &self.policy
+    }
+
+    pub(crate) fn authority_key_identifier(&self) -> &[u8] {
+        &self.authority_key_identifier
+    }
+
+    fn crl_distribution_point(&self, serial: &Serial, w: &mut Writer) {
+        if self.locations.crl_shards <= 1 {
+            w.raw(&self.crl_distribution_point);
+        } else if let Some(url) =
+            self.locations.crl_url(crl::shard_of(serial, self.locations.crl_shards))
+        {
+            w.raw(&crl_distribution_point(&url));
+        }
+    }
+}
+
+struct Template {
+    name: Vec<u8>,
+    key: PublicKey,
+    key_identifier: Vec<u8>,
+    validity: (UnixTime, UnixTime),
+    path_length: Option<u32>,
+    self_signed: bool,
+}
+
+fn authority_key_identifier(key_identifier: &[u8]) -> Vec<u8> {
+    fragment(|w| {
+        w.extension(&oid::AUTHORITY_KEY_IDENTIFIER, false, |w| {
+            w.sequence(|w| w.tlv(tag::context(0), key_identifier));
+        });
+    })
+}
+
+fn authority_info_access(locations: &Locations) -> Vec<u8> {
+    let entries: Vec<_> =
+        [(oid::AD_OCSP, &locations.ocsp), (oid::AD_CA_ISSUERS, &locations.ca_issuers)]
+            .into_iter()
+            .filter_map(|(method, url)| Some((method, url.as_ref()?)))
+            .collect();
+    if entries.is_empty() {
+        return Vec::new();
+    }
+    fragment(|w| {
+        w.extension(&oid::AUTHORITY_INFO_ACCESS, false, |w| {
+            w.sequence(|w| {
+                for (method, url) in entries {
+                    w.sequence(|w| {
+                        w.oid(&method);
+                        w.tlv(tag::context(6), url.as_bytes());
+                    });
+                }
+            });
+        });
+    })
+}
+
+fn crl_distribution_point(url: &str) -> Vec<u8> {
+    fragment(|w| {
+        w.extension(&oid::CRL_DISTRIBUTION_POINTS, false, |w| {
+            w.sequence(|w| w.sequence(|w| crl::write_distribution_point_name(w, url)));
+        });
+    })
+}
+
+/// A TBSCertificate that passed the linter and waits for its signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prepared {
+    tbs: Vec<u8>,
+    outline: Outline,
+    findings: Vec<Finding>,
+}
+
+/// Writes the TBSCertificate that `request` asks for by the rules of `profile`, and lints it.
+///
+/// # Errors
+/// [`IssueError`] names the rule that the request breaks.
+pub fn prepare(
+    profile: Profile,
+    issuer: &IssuerInfo,
+    request: &Request,
+) -> Result<Prepared, IssueError> {
+    check_validity(issuer, request)?;
+    check_profile(profile, issuer, request)?;
+    issuer.policy.check(
+        profile,
+        request.public_key.algorithm(),
+        request.not_before,
+        request.not_after,
+    )?;
+    let subject = request.subject.to_der()?;
+    if profile == Profile::Root && (subject != issuer.name || request.public_key != issuer.key) {
+        return Err(IssueError::Issuer("a root's subject and key are its issuer's"));
+    }
+    for name in &request.alternative_names {
+        name.check()?;
+    }
+    Prepared::from_tbs_as(profile, write_tbs(profile, issuer, request, &subject))
+}
+
+impl Prepared {
+    /// Takes up a TBSCertificate that was recorded before it was signed; lints it again, by RFC
+    /// 5280 alone because nothing says its profile.
+    ///
+    /// # Errors
+    /// [`IssueError::Lint`].
+    pub fn from_tbs(tbs: Vec<u8>) -> Result<Self, IssueError> {
+        Self::checked(None, tbs)
+    }
+
+    /// [`Self::from_tbs`] where the profile was recorded too: lints by its rules.
+    ///
+    /// # Errors
+    /// [`IssueError::Lint`].
+    pub fn from_tbs_as(profile: Profile, tbs: Vec<u8>) -> Result<Self, IssueError> {
+        Self::checked(Some(profile), tbs)
+    }
+
+    fn checked(profile: Option<Profile>, tbs: Vec<u8>) -> Result<Self, IssueError> {
+        let (outline, findings) = lint::examine(&tbs, profile);
+        match outline {
+            Some(outline) if !findings.iter().any(|f| f.severity == Severity::Error) => {
+                Ok(Self { tbs, outline, findings })
+            }
+            _ => Err(IssueError::Lint(findings)),
+        }
+    }
+
+    /// The bytes to be signed, to be recorded before that.
+    pub fn tbs(&self) -> &[u8] {
+        &self.tbs
+    }
+
+    /// The scheme by which they will be signed.
+    pub fn scheme(&self) -> SignatureScheme {
+        self.outline.scheme
+    }
+
+    /// What the linter remarked; no errors among it.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Signs.
+    ///
+    /// # Errors
+    /// [`IssueError::OtherSigner`] where `signer` is not the issuer that the certificate names,
+    /// [`IssueError::Sign`] where signing fails.
+    pub fn sign(self, signer: &dyn Signer) -> Result<Certificate, IssueError> {
+        let Self { tbs, outline, .. } = self;
+        let key = signer.public_key();
+        // Checked first: no key is used for what it should not sign (KM-1).
+        let ours = match &outline.issuer_key_identifier {
+            Some(id) => has_key_identifier(key, id),
+            None => *key == outline.public_key,
+        };
+        if !ours {
+            return Err(IssueError::OtherSigner);
+        }
+        let signature = signer.sign(outline.scheme, &tbs)?;
+        let der = signed(&tbs, outline.scheme.algorithm_identifier(), &signature);
+        Ok(Certificate::from_der(&der)?)
+    }
+}
+
+/// Whether `id` is the key's subjectKeyIdentifier by RFC 7093 section 2 method 1, or by RFC 5280
+/// section 4.2.1.2 method 1 as CAs elsewhere make it.
+fn has_key_identifier(key: &PublicKey, id: &[u8]) -> bool {
+    id == key.key_identifier() || id == key.sha1_identifier()
+}
+
+/// First second of 1950: UTCTime cannot write earlier ones.
+const YEAR_1950: UnixTime = UnixTime(-631_152_000);
+
+fn check_validity(issuer: &IssuerInfo, request: &Request) -> Result<(), IssueError> {
+    let (not_before, not_after) = (request.not_before, request.not_after);
+    if not_before > not_after || not_before < YEAR_1950 || not_after > UnixTime::NEVER {
+        return Err(IssueError::Validity { not_before, not_after });
+    }
+    let (issuer_from, issuer_to) = (issuer.not_before, issuer.not_after);
+    if not_before < issuer_from || not_after > issuer_to {
+        return Err(IssueError::OutlivesIssuer { not_before, not_after, issuer_from, issuer_to });
+    }
+    Ok(())
+}
+
+fn check_profile(
+    profile: Profile,
+    issuer: &IssuerInfo,
+    request: &Request,
+) -> Result<(), IssueError> {
+    let refuse = |rule| Err(IssueError::Profile { profile, rule });
+    if issuer.self_signed != (profile == Profile::Root) {
+        return Err(IssueError::Issuer("roots, and nothing else, are their own issuers"));
+    }
+    match (profile, issuer.path_length) {
+        (Profile::IssuingCa, Some(0)) => {
+            return Err(IssueError::Issuer("its pathLenConstraint allows no CA below it"));
+        }
+        (Profile::IssuingCa, Some(limit))
+            if u32::from(request.path_length.unwrap_or(0)) >= limit =>
+        {
+            return Err(IssueError::Issuer("its pathLenConstraint allows no path as long"));
+        }
+        _ => {}
+    }
+    if request.path_length.is_some() && !profile.is_ca() {
+        return refuse("has no path length: it is not a CA");
+    }
+    let has_serial = !request.subject.serial_number.is_empty();
+    let module = request.hardware_module.as_ref();
+    match profile {
+        Profile::Idevid if !has_serial => {
+            return refuse("needs a serialNumber in its subject (IEEE 802.1AR section 8.6)");
+        }
+        Profile::Idevid if module.is_none() => {
+            return refuse("needs a hardware module name (IEEE 802.1AR section 8.10.4)");
+        }
+        Profile::Chip if !has_serial => return refuse("needs a serialNumber in its subject"),
+        Profile::Chip | Profile::Idevid | Profile::Ldevid => {}
+        _ if module.is_some() => return refuse("has no hardware module name"),
+        _ => {}
+    }
+    if module.is_some_and(|name| name.hw_serial_num.is_empty() || name.hw_serial_num.len() > 64) {
+        return refuse("has a hardware module's serial number of 1 to 64 bytes");
+    }
+    let named = request
+        .alternative_names
+        .iter()
+        .any(|name| matches!(name, AlternativeName::Dns(_) | AlternativeName::Ip(_)));
+    match profile {
+        Profile::Service if !named => refuse("needs a DNS name or an IP address (RFC 9525)"),
+        Profile::Root | Profile::IssuingCa | Profile::OcspSigner
+            if !request.alternative_names.is_empty() =>
+        {
+            refuse("has no alternative names")
+        }
+        _ if request.alternative_names.len() > 100 => refuse("has at most 100 alternative names"),
+        _ => Ok(()),
+    }
+}
+
+fn write_tbs(profile: Profile, issuer: &IssuerInfo, request: &Request, subject: &[u8]) -> Vec<u8> {
+    let key = &request.public_key;
+    let mut writer = Writer::with_capacity(1024 + key.spki().len());
+    writer.sequence(|w| {
+        w.raw(b"\xa0\x03\x02\x01\x02"); // version 3
+        w.unsigned(request.serial.as_bytes());
+        w.raw(issuer.scheme.algorithm_identifier());
+        w.raw(&issuer.name);
+        w.sequence(|w| {
+            w.time(request.not_before);
+            w.time(request.not_after);
+        });
+        w.raw(subject);
+        w.raw(key.spki());
+        w.nested(tag::constructed(3), |w| {
+            w.sequence(|w| write_extensions(profile, issuer, request, w));
+        });
+    });
+    writer.finish()
+}
+
+fn write_extensions(profile: Profile, issuer: &IssuerInfo, request: &Request, w: &mut Writer) {
+    if profile != Profile::Root {
+        w.raw(&issuer.authority_key_identifier);
+    }
+    w.extension(&oid::SUBJECT_KEY_IDENTIFIER, false, |w| {
+        w.octet_string(&request.public_key.key_identifier());
+    });
+    w.extension(&oid::KEY_USAGE, true, |w| w.named_bits(profile.key_usage().0));
+    if profile.is_ca() {
+        let path_length = match profile {
+            Profile::IssuingCa => Some(request.path_length.unwrap_or(0)),
+            _ => request.path_length,
+        };
+        w.extension(&oid::BASIC_CONSTRAINTS, true, |w| {
+            w.sequence(|w| {
+                w.yes();
+                if let Some(length) = path_length {
+                    w.number(u64::from(length));
+                }
+            });
+        });
+    }
+    if !request.policies.is_empty() {
+        w.extension(&oid::CERTIFICATE_POLICIES, false, |w| {
+            w.sequence(|w| {
+                for policy in &request.policies {
+                    w.sequence(|w| w.oid(policy));
+                }
+            });
+        });
+    }
+    let usages = profile.extended_key_usage();
+    if !usages.is_empty() {
+        w.extension(&oid::EXT_KEY_USAGE, false, |w| {
+            w.sequence(|w| usages.iter().for_each(|usage| w.oid(usage)));
+        });
+    }
+    write_alternative_names(request, w);
+    match profile {
+        Profile::Root => {}
+        Profile::OcspSigner => {
+            w.extension(&oid::OCSP_NOCHECK, false, |w| w.tlv(tag::NULL, &[]));
+        }
+        _ => {
+            issuer.crl_distribution_point(&request.serial, w);
+            w.raw(&issuer.authority_info_access);
+        }
+    }
+}
+
+fn write_alternative_names(request: &Request, w: &mut Writer) {
+    if !request.alternative_names.is_empty() || request.hardware_module.is_some() {
+        w.extension(&oid::SUBJECT_ALT_NAME, false, |w| {
+            write_general_names(w, request.hardware_module.as_ref(), &request.alternative_names);
+        });
+    }
+}
+
+/// `GeneralNames` (RFC 5280 section 4.2.1.6), a hardware module's name among them as otherName
+/// (RFC 4108 section 5).
+pub(crate) fn write_general_names(
+    w: &mut Writer,
+    module: Option<&HardwareModuleName>,
+    names: &[AlternativeName],
+) {
+    w.sequence(|w| {
+        if let Some(module) = module {
+            w.nested(tag::constructed(0), |w| {
+                w.oid(&oid::ON_HARDWARE_MODULE_NAME);
+                w.nested(tag::constructed(0), |w| {
+                    w.sequence(|w| {
+                        w.oid(&module.hw_type);
+                        w.octet_string(&module.hw_serial_num);
+                    });
+                });
+            });
+        }
+        names.iter().for_each(|name| name.write(w));
+    });
+}

@@ -193,6 +193,16 @@ pub enum PathError {
         /// when
         since: UnixTime,
     },
+    /// Suspended by its issuer (certificateHold): it may come back.
+    #[error("certificate of {subject} is suspended since {since}; ask its issuer")]
+    Suspended {
+        /// whose
+        subject: String,
+        /// place in the path
+        depth: usize,
+        /// when
+        since: UnixTime,
+    },
     /// Whether it is revoked cannot be told.
     #[error(
         "cannot tell whether the certificate of {subject} is revoked: {reason}; fetch a current CRL of its issuer"
@@ -242,6 +252,7 @@ impl PathError {
             | Self::Nonconforming { depth, .. }
             | Self::Policy { depth, .. }
             | Self::Revoked { depth, .. }
+            | Self::Suspended { depth, .. }
             | Self::RevocationUnknown { depth, .. } => Some(*depth),
             Self::CaAsLeaf { .. } | Self::ServerName { .. } => Some(0),
             Self::TooLong { .. } | Self::TooComplex { .. } => None,

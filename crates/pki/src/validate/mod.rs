@@ -14,13 +14,15 @@
 //! ```
 //!
 //! Every certificate of the path counts, the trust anchor included: its dates, constraints and
-//! extensions apply (RFC 5937). Revocation is a step of its own: [`Path::serials`]. What differs
+//! extensions apply (RFC 5937). Revocation is a step of its own: [`Path::serials`] for a set of
+//! revoked certificates, [`check_crls`] for CRLs. What differs
 //! from the standards, and why, is in `docs/path-validation.md`.
 
 mod anchors;
 mod build;
 mod conform;
 mod constraints;
+mod crl;
 mod error;
 mod names;
 mod policy;
@@ -28,6 +30,7 @@ mod process;
 mod server_name;
 
 pub use anchors::Anchors;
+pub use crl::check_crls;
 pub use error::PathError;
 pub use server_name::{ServerName, ServerNameError};
 

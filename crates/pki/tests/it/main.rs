@@ -11,6 +11,7 @@ mod certificate;
 mod chain;
 mod limbo;
 mod path;
+mod revocation;
 
 /// A file of the vectors that we did not write; without them the test says so and passes.
 fn testdata(path: &str) -> Option<String> {
@@ -28,4 +29,11 @@ fn testdata(path: &str) -> Option<String> {
             None
         }
     }
+}
+
+/// Contents of a PEM block that is the whole text.
+fn pem(label: &str, text: &str) -> Vec<u8> {
+    let (found, der) = der::Document::from_pem(text.trim_end()).unwrap();
+    assert_eq!(found, label);
+    der.as_bytes().to_vec()
 }

@@ -6,3 +6,10 @@
     reason = "tests"
 )]
 //! Tests of the device crate through its public interface.
+
+mod documents;
+mod event;
+mod judge;
+mod proof;
+mod state;
+mod support;

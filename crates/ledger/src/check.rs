@@ -1,7 +1,8 @@
 use crate::{
-    CheckpointStore, LeafSource, LedgerError, Log, ObjectStore, SignedCheckpoint, TILE_WIDTH,
+    CheckpointStore, LeafSource, LedgerError, LogKey, ObjectStore, SignedCheckpoint, TILE_WIDTH,
     TileKind, TilePath,
     edge::{Edge, Object},
+    log::leaves,
     tile,
 };
 
@@ -21,7 +22,7 @@ pub struct Progress {
 }
 
 /// What an audit found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// leaves of the newest checkpoint that were audited
     pub leaves: u64,
@@ -44,41 +45,56 @@ pub struct Difference {
     pub what: String,
 }
 
-impl<S: LeafSource, O: ObjectStore, C: CheckpointStore> Log<S, O, C> {
-    /// Audits the whole log: hashes the tree anew from the leaf source, and compares it with every
-    /// entry bundle and tile, and with every checkpoint that is kept. Reads only; tells
-    /// `progress` how far it is every few thousand leaves.
-    ///
-    /// # Errors
-    /// [`LedgerError::Unavailable`] where a store cannot be read. What was read and is wrong is no
-    /// error but the report's [`Difference`].
-    pub fn check(&self, progress: &mut dyn FnMut(Progress)) -> Result<Report, LedgerError> {
-        let newest = self.latest();
-        let size = newest.claimed().size;
-        let available = self.source.size()?;
-        let mut report = Report {
-            leaves: 0,
-            pending: available.saturating_sub(size),
-            objects: 0,
-            checkpoints: 0,
-            difference: None,
-        };
-        if available < size {
-            let what = format!("{size} leaves are signed, the source has only {available}");
-            report.difference = Some(Difference { index: available, what });
-            return Ok(report);
-        }
-        report.difference = self.audit(&newest, &mut report, progress)?;
-        Ok(report)
-    }
+/// Audits a whole log: hashes the tree anew from the leaf source, and compares it with every entry
+/// bundle and tile, and with every checkpoint that is kept. Reads only, and needs no private key;
+/// tells `progress` how far it is every few thousand leaves.
+///
+/// # Errors
+/// [`LedgerError::Unavailable`] where a store cannot be read. What was read and is wrong is no
+/// error but the report's [`Difference`].
+pub fn check<S: LeafSource, O: ObjectStore, C: CheckpointStore>(
+    source: &S,
+    objects: &O,
+    checkpoints: &C,
+    key: &LogKey,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Report, LedgerError> {
+    let mut report = Report::default();
+    report.difference = Audit { source, objects, checkpoints, key }.run(&mut report, progress)?;
+    Ok(report)
+}
 
-    fn audit(
+struct Audit<'a, S, O, C> {
+    source: &'a S,
+    objects: &'a O,
+    checkpoints: &'a C,
+    key: &'a LogKey,
+}
+
+impl<S: LeafSource, O: ObjectStore, C: CheckpointStore> Audit<'_, S, O, C> {
+    fn run(
         &self,
-        newest: &SignedCheckpoint,
         report: &mut Report,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Option<Difference>, LedgerError> {
-        let size = newest.claimed().size;
+        let available = self.source.size()?;
+        let wrong = |index, what: String| Ok(Some(Difference { index, what }));
+        let Some(bytes) = self.checkpoints.load()? else {
+            report.pending = available;
+            return Ok(None);
+        };
+        let newest =
+            SignedCheckpoint::parse(&bytes).and_then(|newest| newest.verify(self.key, &[], 0));
+        let newest = match newest {
+            Ok(newest) => newest,
+            Err(error) => return wrong(0, format!("the newest checkpoint: {error}")),
+        };
+        let size = newest.size;
+        if available < size {
+            let what = format!("{size} leaves are signed, the source has only {available}");
+            return wrong(available, what);
+        }
+        report.pending = available - size;
         let mut edge = Edge::default();
         let mut kept = Kept { log: self, after: None, queue: Vec::new().into_iter(), next: None };
         loop {
@@ -92,7 +108,7 @@ impl<S: LeafSource, O: ObjectStore, C: CheckpointStore> Log<S, O, C> {
             // Stop where a checkpoint wants to see the root.
             let stop = kept.next_size().unwrap_or(size).min(size).min(edge.size() + STEP);
             let mut objects = Vec::new();
-            for leaf in self.leaves(edge.size(), stop - edge.size())? {
+            for leaf in leaves(self.source, edge.size(), stop - edge.size())? {
                 edge.push(leaf, &mut objects)?;
             }
             if let Some(difference) = self.compare_objects(objects, report)? {
@@ -104,10 +120,12 @@ impl<S: LeafSource, O: ObjectStore, C: CheckpointStore> Log<S, O, C> {
             return Ok(Some(difference));
         }
         progress(Progress { leaves: size, of: size });
-        Ok((edge.root() != newest.claimed().root).then(|| Difference {
-            index: size,
-            what: "the leaves do not lead to the root of the newest checkpoint".into(),
-        }))
+        match edge.root() == newest.root {
+            true => Ok(None),
+            false => {
+                wrong(size, "the leaves do not lead to the root of the newest checkpoint".into())
+            }
+        }
     }
 
     fn compare_objects(
@@ -145,7 +163,7 @@ impl<S: LeafSource, O: ObjectStore, C: CheckpointStore> Log<S, O, C> {
 
 /// Walks through the kept checkpoints beside the tree.
 struct Kept<'a, S, O, C> {
-    log: &'a Log<S, O, C>,
+    log: &'a Audit<'a, S, O, C>,
     /// size of the last one read
     after: Option<u64>,
     queue: std::vec::IntoIter<Vec<u8>>,
@@ -175,7 +193,7 @@ impl<S: LeafSource, O: ObjectStore, C: CheckpointStore> Kept<'_, S, O, C> {
             };
             let index = next.claimed().size;
             let wrong = |what: String| Ok(Some(Difference { index, what }));
-            if let Err(error) = next.verify(&self.log.key, &[], 0) {
+            if let Err(error) = next.verify(self.log.key, &[], 0) {
                 return wrong(format!("the kept checkpoint of {index} leaves: {error}"));
             }
             if index < edge.size() {

@@ -23,17 +23,26 @@ const TEMPORARY: &str = ".tmp";
 #[derive(Debug)]
 pub struct FileStore {
     root: PathBuf,
+    /// number of the next temporary file
     temporary: AtomicU64,
+    /// whether this process has begun to write
+    ready: Mutex<bool>,
 }
 
 impl FileStore {
-    /// Opens the folder, making it where it does not exist. Temporary files that a crash left are
-    /// removed; so only one process may have it open for writing.
-    ///
-    /// # Errors
-    /// [`LedgerError::Unavailable`].
-    pub fn open(root: &Path) -> Result<Self, LedgerError> {
-        let temporary = root.join(TEMPORARY);
+    /// The store in this folder, which need not exist yet. Nothing is touched before the first
+    /// writing, so that an audit may read beside a running log; only one process may write.
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned(), temporary: AtomicU64::new(0), ready: Mutex::new(false) }
+    }
+
+    /// Removes temporary files that a crash left, once.
+    fn make_ready(&self) -> Result<(), LedgerError> {
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        if *ready {
+            return Ok(());
+        }
+        let temporary = self.root.join(TEMPORARY);
         match fs::remove_dir_all(&temporary) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err(unavailable(&temporary)(error));
@@ -41,8 +50,9 @@ impl FileStore {
             _ => {}
         }
         fs::create_dir_all(&temporary).map_err(unavailable(&temporary))?;
-        flush_directory(root)?;
-        Ok(Self { root: root.to_owned(), temporary: AtomicU64::new(0) })
+        flush_directory(&self.root)?;
+        *ready = true;
+        Ok(())
     }
 
     /// Where an object lies. Only paths that [`TilePath`] accepts name a file.
@@ -74,6 +84,7 @@ impl ObjectStore for FileStore {
     }
 
     fn write_all_durable(&self, objects: &[(String, Vec<u8>)]) -> Result<(), LedgerError> {
+        self.make_ready()?;
         let mut prepared = Vec::new();
         for (path, bytes) in objects {
             let place = self.place(path)?;
@@ -122,31 +133,35 @@ impl ObjectStore for FileStore {
     }
 }
 
-/// The newest checkpoint in a file of its own. The folder is locked, so that two processes cannot
-/// both sequence the log.
+/// The newest checkpoint in a file of its own. The first change locks it for this process, so that
+/// two cannot both sequence the log.
 #[derive(Debug)]
 pub struct FileCheckpoints {
     path: PathBuf,
-    /// held while the store is open
-    lock: Mutex<File>,
+    /// held from the first change on
+    lock: Mutex<Option<File>>,
 }
 
 impl FileCheckpoints {
-    /// Opens the checkpoint at `path`, which need not exist yet.
-    ///
-    /// # Errors
-    /// [`LedgerError::Conflict`] where another process has it open, else
-    /// [`LedgerError::Unavailable`].
-    pub fn open(path: &Path) -> Result<Self, LedgerError> {
-        let parent = path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(parent).map_err(unavailable(parent))?;
-        let lock_path = path.with_extension("lock");
-        let lock = File::create(&lock_path).map_err(unavailable(&lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), lock: Mutex::new(lock) }),
-            Err(fs::TryLockError::WouldBlock) => Err(LedgerError::Conflict),
-            Err(fs::TryLockError::Error(error)) => Err(unavailable(&lock_path)(error)),
+    /// The checkpoint at `path`, which need not exist yet.
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), lock: Mutex::new(None) }
+    }
+
+    fn lock(&self, held: &mut Option<File>) -> Result<(), LedgerError> {
+        if held.is_some() {
+            return Ok(());
         }
+        let parent = self.path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(parent).map_err(unavailable(parent))?;
+        let path = self.path.with_extension("lock");
+        let lock = File::create(&path).map_err(unavailable(&path))?;
+        match lock.try_lock() {
+            Ok(()) => *held = Some(lock),
+            Err(fs::TryLockError::WouldBlock) => return Err(LedgerError::Conflict),
+            Err(fs::TryLockError::Error(error)) => return Err(unavailable(&path)(error)),
+        }
+        Ok(())
     }
 }
 
@@ -161,7 +176,8 @@ impl CheckpointStore for FileCheckpoints {
 
     fn compare_and_swap(&self, old: Option<&[u8]>, new: &[u8]) -> Result<(), LedgerError> {
         SignedCheckpoint::parse(new)?;
-        let _lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        self.lock(&mut held)?;
         if self.load()?.as_deref() != old {
             return Err(LedgerError::Conflict);
         }

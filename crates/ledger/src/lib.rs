@@ -56,7 +56,7 @@ mod store;
 pub mod tile;
 pub mod witness;
 
-pub use check::{Difference, Progress, Report};
+pub use check::{Difference, Progress, Report, check};
 pub use checkpoint::{CHECKPOINT_BYTES_MAX, Checkpoint, Cosignature, SignedCheckpoint, TreeHead};
 pub use commitment::{Commitment, commit};
 pub use error::LedgerError;

@@ -156,7 +156,7 @@ fn missing(path: TilePath) -> LedgerError {
 
 /// Width of the tile at `level` and `index` in a tree of `size` leaves, 0 where it has none.
 pub(crate) fn width_at(size: u64, level: u8, index: u64) -> u64 {
-    let at_level = size >> (8 * u32::from(level));
+    let at_level = size.checked_shr(8 * u32::from(level)).unwrap_or(0);
     at_level.saturating_sub(index.saturating_mul(TILE_WIDTH)).min(TILE_WIDTH)
 }
 

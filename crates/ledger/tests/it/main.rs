@@ -1,3 +1,4 @@
+//! Tests of the ledger through its public interface.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -5,4 +6,14 @@
     clippy::indexing_slicing,
     reason = "tests"
 )]
-//! Tests of the ledger through its public interface.
+
+mod audit;
+mod crash;
+mod doubt;
+mod files;
+mod limits;
+mod merkle_vectors;
+mod proofs;
+mod support;
+mod tessera;
+mod witnesses;

@@ -1,0 +1,104 @@
+/// Declares the actions once: variant, stable name, group in the documentation, text.
+macro_rules! actions {
+    ($($variant:ident $name:literal $text:literal,)+) => {
+        /// Everything a caller can ask of the platform. What is public (CA certificates, EST
+        /// csrattrs, CRL, OCSP, tiles, checkpoints, health) is [`Action::ReadPublic`].
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Action {
+            $(#[doc = $text] $variant,)+
+        }
+
+        impl Action {
+            /// Every action, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// Stable name.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// What it is, for people.
+            pub fn text(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+        }
+    };
+}
+
+actions! {
+    ReadPublic "read-public" "read CA certificates, CRLs, OCSP answers, tiles, checkpoints, health",
+    CreateOrganisation "create-organisation" "create an organisation with its first administrator",
+    ListOrganisations "list-organisations" "list all organisations",
+    ConfigurePlatform "configure-platform" "change settings, unseal and replace keys of the platform",
+    ReadPlatformStatus "read-platform-status" "read metrics and the state of keys, queues and witnesses",
+    CheckLog "check-log" "check the whole log against the store",
+    ReadOrganisation "read-organisation" "read an organisation's own record",
+    ChangeOrganisation "change-organisation" "change an organisation's name and settings",
+    ReadMembers "read-members" "list members and their roles",
+    ManageMembers "manage-members" "add and remove members, change roles, issue their certificates",
+    ManageOwnTokens "manage-own-tokens" "grant oneself a token with no more roles, end it",
+    RevokeToken "revoke-token" "end another member's token",
+    RegisterSigner "register-signer" "register a key that signs life events for the organisation",
+    RetireSigner "retire-signer" "retire or revoke such a key",
+    CreateProduct "create-product" "create a product line",
+    ChangeProduct "change-product" "change a product line",
+    ReadProduct "read-product" "read product lines",
+    CreateIssuingCa "create-issuing-ca" "create an issuing CA",
+    RetireIssuingCa "retire-issuing-ca" "retire or revoke an issuing CA",
+    IssueServiceCertificate "issue-service-certificate" "issue a certificate for a server or application",
+    ReadCertificate "read-certificate" "read issued certificates",
+    RevokeCertificate "revoke-certificate" "revoke a certificate of the organisation's CAs",
+    ReleaseCode "release-code" "release or withdraw a one-time enrolment code",
+    ImportPurchaseList "import-purchase-list" "import a purchase list, whose devices may enrol",
+    IssueChipCertificate "issue-chip-certificate" "issue a chip's certificate at manufacture",
+    RegisterDevice "register-device" "enter a device in the register",
+    EnrolDevice "enrol-device" "get a device its first certificate",
+    ReenrolDevice "reenrol-device" "renew a device's certificate",
+    GenerateDeviceKey "generate-device-key" "have the platform generate a device's key (EST serverkeygen)",
+    ListDevices "list-devices" "list and search the organisation's devices",
+    ReadDevice "read-device" "read a device's record and standing",
+    ReadHistory "read-history" "read a device's life events and their proofs",
+    ReportEvent "report-event" "report a life event, signed by the caller's own organisation",
+    VerifyDevice "verify-device" "challenge a device and get the verdict with its reasons",
+    VerifyStranger "verify-stranger" "get only the verdict on a device at hand that is not on record for the caller",
+    ExportPassport "export-passport" "export a device's passport file",
+    ShareDevice "share-device" "share a device with another organisation, end the sharing",
+    SuspendDevice "suspend-device" "suspend a device",
+    ReleaseDevice "release-device" "release a suspended device",
+    RevokeDevice "revoke-device" "revoke a device for good",
+    TransferDevice "transfer-device" "offer a device to a new owner, cancel the offer",
+    AcceptTransfer "accept-transfer" "accept an offered device",
+    RetireDevice "retire-device" "retire or dispose of a device",
+    EraseDevice "erase-device" "erase the contents of a device's history",
+    ReadAuditLog "read-audit-log" "read the organisation's security events",
+}
+
+impl Action {
+    /// Reads a stable name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|action| action.name() == name)
+    }
+
+    /// What a caller needs who reports a life event of this kind. The state machine decides
+    /// further which organisation may report it in which state.
+    pub fn for_event(kind: device::Kind) -> Self {
+        use device::Kind;
+        match kind {
+            Kind::Suspended => Self::SuspendDevice,
+            Kind::Released => Self::ReleaseDevice,
+            Kind::Revoked => Self::RevokeDevice,
+            Kind::Retired | Kind::Disposed => Self::RetireDevice,
+            Kind::TransferOffered | Kind::TransferCancelled => Self::TransferDevice,
+            Kind::TransferAccepted => Self::AcceptTransfer,
+            Kind::Erased => Self::EraseDevice,
+            Kind::ChipMade | Kind::Assembled => Self::RegisterDevice,
+            _ => Self::ReportEvent,
+        }
+    }
+}
+
+impl std::fmt::Display for Action {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}

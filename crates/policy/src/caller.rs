@@ -1,0 +1,105 @@
+use crate::Roles;
+use crypto::Sha256;
+use device::{DeviceId, OrganisationId};
+use std::fmt;
+
+/// The organisation that runs the platform. Its administrators create organisations; it sees no
+/// organisation's devices.
+pub const PLATFORM: &str = "platform";
+
+/// With which certificate a device came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DeviceCredential {
+    /// a chip's certificate (trust anchor)
+    Chip,
+    /// the maker's initial identity (802.1AR IDevID)
+    Idevid,
+    /// the owner's local identity (802.1AR LDevID)
+    Ldevid,
+}
+
+/// Who asks. Made only after authentication: a validated client certificate, a checked token, an
+/// accepted one-time code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// nobody known
+    Anonymous,
+    /// a device, by its certificate
+    Device {
+        /// the device
+        device: DeviceId,
+        /// whose issuing CA the certificate is from
+        organisation: OrganisationId,
+        /// which kind of certificate
+        credential: DeviceCredential,
+        /// SHA-256 of the certificate
+        certificate: Sha256,
+    },
+    /// a device that is not enrolled yet, by an accepted one-time code
+    Code {
+        /// the organisation that released the code
+        organisation: OrganisationId,
+        /// the device that the code is bound to
+        subject: crate::EnrolmentSubject,
+    },
+    /// a person, station or program of an organisation, by its certificate or a token bound to it
+    Member {
+        /// the organisation
+        organisation: OrganisationId,
+        /// name within the organisation
+        name: String,
+        /// what it may be here
+        roles: Roles,
+        /// SHA-256 of the client certificate
+        certificate: Sha256,
+        /// SHA-256 of the token, where one was used
+        token: Option<Sha256>,
+    },
+    /// the platform itself: ceremony and recovery commands on the machine, schedules
+    Platform {
+        /// which command or schedule
+        task: &'static str,
+    },
+}
+
+impl Caller {
+    /// A member that showed its certificate.
+    pub fn member(
+        organisation: OrganisationId,
+        name: &str,
+        roles: Roles,
+        certificate: Sha256,
+    ) -> Self {
+        Self::Member { organisation, name: name.to_owned(), roles, certificate, token: None }
+    }
+
+    /// The caller's organisation.
+    pub fn organisation(&self) -> Option<&OrganisationId> {
+        match self {
+            Self::Device { organisation, .. }
+            | Self::Code { organisation, .. }
+            | Self::Member { organisation, .. } => Some(organisation),
+            Self::Anonymous | Self::Platform { .. } => None,
+        }
+    }
+
+    /// Whether the caller is a member of the organisation that runs the platform.
+    pub fn is_platform_member(&self) -> bool {
+        matches!(self, Self::Member { organisation, .. } if organisation.as_str() == PLATFORM)
+    }
+}
+
+/// For the audit log: no secrets.
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anonymous => f.write_str("anonymous"),
+            Self::Device { device, .. } => write!(f, "device {device}"),
+            Self::Code { organisation, subject } => {
+                write!(f, "code of {organisation} for {subject}")
+            }
+            Self::Member { organisation, name, .. } => write!(f, "member {organisation}/{name}"),
+            Self::Platform { task } => write!(f, "platform {task}"),
+        }
+    }
+}

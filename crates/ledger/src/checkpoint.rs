@@ -2,7 +2,7 @@ use crate::{
     LedgerError, LogKey, TREE_SIZE_MAX, WitnessKey,
     key::{NoteSigner, split_timestamp},
 };
-use crypto::{Sha256, Signer, UnixTime, Verified};
+use crypto::{Sha256, Signer, UnixTime, Verified, sha256};
 use signed_note::{Note, NoteError, Signature, VerifierList};
 use std::{fmt, sync::Arc};
 use tlog_tiles::Hash;
@@ -170,20 +170,36 @@ impl SignedCheckpoint {
             .collect())
     }
 
-    /// This checkpoint with the lines of further cosignatures. They are not verified here.
+    /// This checkpoint with cosignatures, which take the place of older ones by the same keys: a
+    /// log that stands still is cosigned again and again.
     ///
     /// # Errors
-    /// [`LedgerError::Malformed`] or [`LedgerError::TooLarge`] where they do not fit.
+    /// [`LedgerError::BadSignature`] where a cosignature is of another checkpoint;
+    /// [`LedgerError::TooLarge`] or [`LedgerError::Malformed`] where there are too many.
     pub fn with_cosignatures(&self, cosignatures: &[Cosignature]) -> Result<Self, LedgerError> {
-        let mut bytes = self.bytes.to_vec();
-        for cosignature in cosignatures {
-            let line = cosignature.line.as_bytes();
-            if !self.bytes.windows(line.len()).any(|window| window == line) {
+        let note = note(&self.bytes)?;
+        let text = sha256(note.text());
+        if let Some(stray) = cosignatures.iter().find(|cosignature| cosignature.text != text) {
+            return Err(LedgerError::BadSignature(stray.name.clone()));
+        }
+        let by = |signature: &Signature| (signature.name().to_owned(), signature.id());
+        let replaced: Vec<_> =
+            cosignatures.iter().filter_map(|c| line_signature(&c.line)).map(|s| by(&s)).collect();
+        let mut bytes = [note.text(), b"\n"].concat();
+        let (_, lines) = self.bytes.split_at_checked(bytes.len()).unwrap_or_default();
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            let signature = std::str::from_utf8(line).ok().and_then(line_signature);
+            if !signature.is_some_and(|signature| replaced.contains(&by(&signature))) {
                 bytes.extend(line);
             }
         }
+        bytes.extend(cosignatures.iter().flat_map(|cosignature| cosignature.line.bytes()));
         Self::parse(&bytes)
     }
+}
+
+fn line_signature(line: &str) -> Option<Signature> {
+    Signature::from_bytes(line.strip_suffix('\n')?.as_bytes()).ok()
 }
 
 impl fmt::Debug for SignedCheckpoint {
@@ -199,6 +215,8 @@ pub struct Cosignature {
     line: String,
     name: String,
     time: UnixTime,
+    /// hash of the note text that it is over
+    text: Sha256,
 }
 
 impl Cosignature {
@@ -212,10 +230,11 @@ impl Cosignature {
         use signed_note::Signer as _;
         let failed = || LedgerError::Sign(crypto::SignError::Backend);
         let signer = NoteSigner { key: key.clone(), signer: Arc::clone(signer), time };
-        let signature = signer.sign(note(checkpoint.bytes())?.text()).map_err(|_| failed())?;
+        let note = note(checkpoint.bytes())?;
+        let signature = signer.sign(note.text()).map_err(|_| failed())?;
         let signature =
             Signature::new(key.name().to_owned(), key.id(), signature).map_err(|_| failed())?;
-        Self::from_signature(&signature).ok_or_else(failed)
+        Self::from_signature(&signature, note.text()).ok_or_else(failed)
     }
 
     /// Finds those of the signature lines in `text` that are cosignatures of `checkpoint` by one
@@ -237,7 +256,7 @@ impl Cosignature {
             return Err(LedgerError::malformed("witness's answer", "it has more than signatures"));
         }
         let signatures = verified_signatures(&answered, witnesses.iter().cloned())?;
-        Ok(signatures.iter().filter_map(Self::from_signature).collect())
+        Ok(signatures.iter().filter_map(|s| Self::from_signature(s, body.text())).collect())
     }
 
     /// The line, ending in a newline.
@@ -255,11 +274,12 @@ impl Cosignature {
         self.time
     }
 
-    fn from_signature(signature: &Signature) -> Option<Self> {
+    fn from_signature(signature: &Signature, text: &[u8]) -> Option<Self> {
         Some(Self {
             line: String::from_utf8(signature.to_bytes()).ok()?,
             name: signature.name().to_owned(),
             time: split_timestamp(signature.signature())?.0,
+            text: sha256(text),
         })
     }
 }

@@ -60,12 +60,30 @@ impl FileStore {
         Ok(self.root.join(path.parse::<TilePath>()?.to_string()))
     }
 
-    fn prepare(&self, bytes: &[u8]) -> Result<(PathBuf, File), LedgerError> {
+    fn prepare(&self, place: PathBuf, bytes: &[u8]) -> Result<Prepared, LedgerError> {
         let number = self.temporary.fetch_add(1, Ordering::Relaxed);
-        let path = self.root.join(TEMPORARY).join(number.to_string());
-        let mut file = File::create(&path).map_err(unavailable(&path))?;
-        file.write_all(bytes).map_err(unavailable(&path))?;
-        Ok((path, file))
+        let temporary = self.root.join(TEMPORARY).join(number.to_string());
+        let file = File::create(&temporary).map_err(unavailable(&temporary))?;
+        let mut prepared = Prepared { place, temporary, file, renamed: false };
+        prepared.file.write_all(bytes).map_err(unavailable(&prepared.temporary))?;
+        Ok(prepared)
+    }
+}
+
+/// A file that is written, but not in its place yet.
+struct Prepared {
+    place: PathBuf,
+    temporary: PathBuf,
+    file: File,
+    renamed: bool,
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        if !self.renamed {
+            // After a failure; what remains is swept up at the next start.
+            let _ = fs::remove_file(&self.temporary);
+        }
     }
 }
 
@@ -87,9 +105,7 @@ impl ObjectStore for FileStore {
         self.make_ready()?;
         let mut prepared = Vec::new();
         for (path, bytes) in objects {
-            let place = self.place(path)?;
-            let (temporary, file) = self.prepare(bytes)?;
-            prepared.push((place, temporary, file));
+            prepared.push(self.prepare(self.place(path)?, bytes)?);
         }
         let each = prepared.len().div_ceil(FLUSHERS_MAX).max(1);
         thread::scope(|scope| {
@@ -97,8 +113,8 @@ impl ObjectStore for FileStore {
                 .chunks(each)
                 .map(|chunk| {
                     scope.spawn(|| {
-                        chunk.iter().try_for_each(|(place, _, file)| {
-                            file.sync_all().map_err(unavailable(place))
+                        chunk.iter().try_for_each(|prepared| {
+                            prepared.file.sync_all().map_err(unavailable(&prepared.place))
                         })
                     })
                 })
@@ -110,12 +126,14 @@ impl ObjectStore for FileStore {
             })
         })?;
         let mut changed = BTreeSet::new();
-        for (place, temporary, _) in &prepared {
-            let parent = place.parent().unwrap_or(&self.root);
+        for prepared in &mut prepared {
+            let parent = prepared.place.parent().unwrap_or(&self.root);
             if !changed.contains(parent) {
                 fs::create_dir_all(parent).map_err(unavailable(parent))?;
             }
-            fs::rename(temporary, place).map_err(unavailable(place))?;
+            fs::rename(&prepared.temporary, &prepared.place)
+                .map_err(unavailable(&prepared.place))?;
+            prepared.renamed = true;
             // Directories above may be new as well.
             let above = parent.ancestors().take_while(|above| above.starts_with(&self.root));
             changed.extend(above.map(Path::to_owned));

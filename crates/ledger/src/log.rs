@@ -147,7 +147,7 @@ impl<S: LeafSource, O: ObjectStore, C: CheckpointStore> Log<S, O, C> {
     }
 
     /// Adds cosignatures to a checkpoint of this log, and publishes them where it still is the
-    /// newest. Give lines that [`Cosignature::parse_lines`] has verified.
+    /// newest.
     ///
     /// # Errors
     /// As [`Self::integrate`].

@@ -73,6 +73,15 @@ fn what_a_crash_left_behind_is_swept_up_and_does_no_harm() {
     store.write_durable("tile/0/000.p/1", &[7; 32]).unwrap();
     assert_eq!(store.read("tile/0/000.p/1"), Ok(Some(vec![7; 32])));
     assert_eq!(fs::read_dir(folder.path().join(".tmp")).unwrap().count(), 0);
+    // Nor does a failure leave anything: here a folder stands where the file must go.
+    fs::create_dir_all(folder.path().join("tile/0/001/in-the-way")).unwrap();
+    let failed = store.write_all_durable(&[
+        ("tile/0/000".into(), vec![1; 8192]),
+        ("tile/0/001".into(), vec![2; 8192]),
+        ("tile/0/002".into(), vec![3; 8192]),
+    ]);
+    assert!(matches!(failed, Err(LedgerError::Unavailable(_))), "{failed:?}");
+    assert_eq!(fs::read_dir(folder.path().join(".tmp")).unwrap().count(), 0);
 }
 
 #[test]

@@ -282,6 +282,31 @@ fn quorums_count_different_witnesses_only() {
 }
 
 #[test]
+fn newer_cosignatures_take_the_place_of_older_ones() {
+    let (_, log) = Disk::with(10, 10);
+    let mut witness = Running::new("w/1", &[log.key().clone()]);
+    let mut other = Running::new("w/2", &[log.key().clone()]);
+    let line = other.ask(&request(&log, 0).to_string(), NOW).unwrap();
+    log.add_cosignatures(&log.latest(), &[line]).unwrap();
+    for hour in 0..200 {
+        let old_size = if hour == 0 { 0 } else { 10 };
+        let now = NOW.plus(3600 * hour);
+        let line = witness.ask(&request(&log, old_size).to_string(), now).unwrap();
+        log.add_cosignatures(&log.latest(), &[line]).unwrap();
+        let keys = [witness.key(), other.key()];
+        let verified = log.latest().verify(log.key(), &keys, 2).unwrap();
+        assert_eq!(verified.witnessed_at(1), Some(now));
+        assert_eq!(log.latest().bytes().iter().filter(|byte| **byte == b'\n').count(), 4 + 3);
+    }
+    // One of another checkpoint would spoil this one.
+    let (_, stranger) = Disk::with(3, 3);
+    let mut witness = Running::new("w/1", &[stranger.key().clone()]);
+    let line = witness.ask(&request(&stranger, 0).to_string(), NOW).unwrap();
+    let refused = log.add_cosignatures(&log.latest(), &[line]);
+    assert_eq!(refused, Err(LedgerError::BadSignature("w/1".into())));
+}
+
+#[test]
 fn a_log_is_not_its_own_witness() {
     let (disk, log) = Disk::with(10, 10);
     let witness = Witness::new("w", Arc::clone(&disk.key), vec![log.key().clone()]).unwrap();

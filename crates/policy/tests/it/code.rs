@@ -49,9 +49,9 @@ fn check(record: &CodeRecord, text: &str, now: UnixTime) -> CodeCheck {
     record.check(&PresentedCode::parse(text).unwrap(), &[subject()], &product(), now)
 }
 
-fn refusal(check: CodeCheck) -> CodeRefusal {
+fn refusal(check: &CodeCheck) -> CodeRefusal {
     let CodeCheck::Refused { refusal, record: None } = check else { panic!("{check:?}") };
-    refusal
+    *refusal
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_code_is_good_once() {
     };
     assert_eq!(used.used_at, Some(NOW));
     assert_eq!(caller, Caller::Code { organisation: organisation("owner"), subject: subject() });
-    assert_eq!(refusal(check(&used, text.expose(), NOW)), CodeRefusal::Used);
+    assert_eq!(refusal(&check(&used, text.expose(), NOW)), CodeRefusal::Used);
 }
 
 #[test]
@@ -72,18 +72,18 @@ fn a_code_is_refused_with_the_reason_to_one_who_knows_it() {
     let (text, record) = release(random(), DAY).unwrap();
     let text = text.expose();
     assert!(matches!(check(&record, text, NOW.plus(DAY - 1)), CodeCheck::Accepted { .. }));
-    assert_eq!(refusal(check(&record, text, NOW.plus(DAY))), CodeRefusal::Expired);
+    assert_eq!(refusal(&check(&record, text, NOW.plus(DAY))), CodeRefusal::Expired);
     let withdrawn = record.clone().withdraw(NOW);
-    assert_eq!(refusal(check(&withdrawn, text, NOW)), CodeRefusal::Withdrawn);
+    assert_eq!(refusal(&check(&withdrawn, text, NOW)), CodeRefusal::Withdrawn);
     let presented = PresentedCode::parse(text).unwrap();
     let device = EnrolmentSubject::Device(DeviceId::from_bytes([7; 16]));
     let given = record.check(&presented, std::slice::from_ref(&device), &product(), NOW);
-    assert_eq!(refusal(given), CodeRefusal::OtherDevice);
+    assert_eq!(refusal(&given), CodeRefusal::OtherDevice);
     let given = record.check(&presented, &[device, subject()], &product(), NOW);
     assert!(matches!(given, CodeCheck::Accepted { .. }));
     let other = ProductId::new("gate-5").unwrap();
     let given = record.check(&presented, &[subject()], &other, NOW);
-    assert_eq!(refusal(given), CodeRefusal::OtherProduct);
+    assert_eq!(refusal(&given), CodeRefusal::OtherProduct);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn wrong_codes_lock_it() {
         record = changed;
     }
     assert!(!record.is_open(NOW));
-    assert_eq!(refusal(check(&record, right.expose(), NOW)), CodeRefusal::Locked);
+    assert_eq!(refusal(&check(&record, right.expose(), NOW)), CodeRefusal::Locked);
     // Locked, used or expired: a wrong code learns nothing, and is counted no further.
     let given = check(&record, wrong.expose(), NOW);
     assert_eq!(given, CodeCheck::Refused { record: None, refusal: CodeRefusal::Wrong });

@@ -1,0 +1,172 @@
+"""A platform of a test's own: data directory, root, issuing CAs, a running server on the loopback."""
+
+import json
+import os
+import socket
+import subprocess
+import time
+import urllib.request
+
+from lib import TEGATA, Failure, require, run
+
+START_SECONDS_MAX = 60
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Platform:
+    """`maker` makes devices of the line `gate`, `owner` operates them."""
+
+    MAKER, PRODUCT, OWNER = "maker", "gate", "owner"
+
+    def __init__(self, folder):
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port, self.public_port = free_port(), free_port()
+        self.url = f"https://localhost:{self.port}"
+        self.public_url = f"http://127.0.0.1:{self.public_port}"
+        self.dir = folder / "data"
+        self.root = folder / "root"
+        self.roots = self.root / "root.pem"
+        self.admin = folder / "admin.pem"
+        self.passphrase = folder / "root.passphrase"
+        self.passphrase.write_text("only this test knows these words\n")
+        self.server = None
+
+    # ---- life of the server
+
+    def __enter__(self):
+        self.tegata(
+            "init", "--dir", self.dir, "--root", self.root,
+            "--root-passphrase-file", self.passphrase, "--admin", self.admin,
+            "--name", "interop.example",
+        )
+        self.start()
+        try:
+            self.populate()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def start(self):
+        log = open(self.folder / "server.log", "ab")
+        self.server = subprocess.Popen(
+            [
+                TEGATA, "serve", "--dir", str(self.dir),
+                "--listen", f"127.0.0.1:{self.port}",
+                "--listen-public", f"127.0.0.1:{self.public_port}",
+                "--public-url", self.public_url,
+            ],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment(),
+        )
+        until = time.monotonic() + START_SECONDS_MAX
+        while True:
+            try:
+                with urllib.request.urlopen(f"{self.public_url}/healthz", timeout=2):
+                    return
+            except OSError:
+                pass
+            dead = self.server.poll() is not None
+            if dead or time.monotonic() > until:
+                self.stop()
+                log = (self.folder / "server.log").read_text(errors="replace")
+                raise Failure(f"the server {'ended' if dead else 'does not answer'}:\n{log}")
+            time.sleep(0.05)
+
+    def stop(self):
+        if self.server and self.server.poll() is None:
+            self.server.terminate()
+            try:
+                self.server.wait(30)
+            except subprocess.TimeoutExpired:
+                self.server.kill()
+                self.server.wait()
+        self.server = None
+
+    def populate(self):
+        for organisation, role in [(self.MAKER, "maker"), (self.OWNER, None)]:
+            roles = ["--role", role] if role else []
+            self.call("org", "create", organisation, "--name", organisation.title(), *roles)
+        self.call(
+            "product", "create", self.MAKER, self.PRODUCT, "--name", "Barrier gate",
+            "--model", "BG-1", "--root-of-trust", "software",
+        )
+        self.stop()
+        self.issuing_ca(self.MAKER, "device", self.PRODUCT)
+        self.issuing_ca(self.OWNER, "owner")
+        self.start()
+
+    def issuing_ca(self, organisation, kind, product=None, algorithm="p256"):
+        request, certificate = self.folder / "ca.request", self.folder / f"{organisation}-{kind}.pem"
+        of_product = ["--product", product] if product else []
+        self.tegata(
+            "ca", "request", "--dir", self.dir, "--organisation", organisation, *of_product,
+            "--kind", kind, "--name", f"{organisation} {kind} CA", "--algorithm", algorithm,
+            "--out", request,
+        )
+        self.tegata(
+            "ca", "sign", "--root", self.root, "--passphrase-file", self.passphrase,
+            "--request", request, "--out", certificate, "--yes",
+        )
+        self.tegata("ca", "install", "--dir", self.dir, "--certificate", certificate)
+        return certificate
+
+    # ---- calls
+
+    def environment(self):
+        return {
+            **os.environ,
+            "TEGATA_SERVER": self.url,
+            "TEGATA_CREDENTIAL": str(self.admin),
+            "TEGATA_ROOTS": str(self.roots),
+        }
+
+    def tegata(self, *arguments, expect=0):
+        return run(TEGATA, *arguments, expect=expect, env=self.environment(), cwd=self.folder)
+
+    def call(self, *arguments):
+        """A command with `--json`; gives what it prints, read."""
+        text = self.tegata("--json", *arguments).stdout.decode()
+        try:
+            return json.loads(text)
+        except ValueError:
+            # Lists print one object per line.
+            return [json.loads(line) for line in text.splitlines()]
+
+    def register(self, serial_number):
+        return self.call("device", "register", self.MAKER, self.PRODUCT, serial_number)["id"]
+
+    def code(self, device):
+        return self.call("device", "code", device)["code"]
+
+    def public(self, path):
+        with urllib.request.urlopen(f"{self.public_url}/{path}", timeout=10) as answer:
+            return answer.read()
+
+
+def credential(folder, name, text):
+    """Splits a credential into the two files that other software wants: certificates and key."""
+    certificates, key = folder / f"{name}.crt", folder / f"{name}.key"
+    blocks = text.split("-----END ")
+    certificate_text, key_text = "", ""
+    for block, after in zip(blocks, blocks[1:]):
+        label = after.split("-----")[0]
+        start = block.index("-----BEGIN ")
+        pem = f"{block[start:]}-----END {label}-----\n"
+        if "PRIVATE KEY" in label:
+            key_text += pem
+        else:
+            certificate_text += pem
+    require(certificate_text and key_text, "the credential lacks a certificate or a key")
+    certificates.write_text(certificate_text)
+    key.touch(mode=0o600)
+    key.write_text(key_text)
+    return certificates, key

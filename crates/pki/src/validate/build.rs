@@ -162,12 +162,10 @@ fn may_be_issuer(issuer: &Certificate, certificate: &Certificate, below: &[Certi
         (Some(wanted), Some(have)) => wanted == have,
         _ => true,
     };
+    // The same name with the same key again is a circle (RFC 4158 section 5.2).
     key_fits
         && !below.iter().any(|seen| {
-            seen == issuer
-                // The same name with the same key again is a circle (RFC 4158 section 5.2).
-                || (seen.spki_der() == issuer.spki_der()
-                    && seen.subject_der() == issuer.subject_der())
+            seen.spki_der() == issuer.spki_der() && seen.subject_der() == issuer.subject_der()
         })
 }
 

@@ -42,10 +42,10 @@ pub(crate) fn name(cn: &str) -> Vec<u8> {
     seq(&[tlv(0x31, &seq(&[oid_der(oid::COMMON_NAME), tlv(0x0c, cn.as_bytes())]))])
 }
 
-fn time(at: UnixTime) -> Vec<u8> {
+fn time(at: UnixTime, generalized: bool) -> Vec<u8> {
     let (year, month, day, hour, minute, second) = at.civil().unwrap();
     let rest = format!("{month:02}{day:02}{hour:02}{minute:02}{second:02}Z");
-    if (1950..2050).contains(&year) {
+    if (1950..2050).contains(&year) && !generalized {
         tlv(0x17, format!("{:02}{rest}", year % 100).as_bytes())
     } else {
         tlv(0x18, format!("{year:04}{rest}").as_bytes())
@@ -67,6 +67,8 @@ pub(crate) struct Template {
     /// other than the issuer's subject
     pub(crate) issuer: Option<Vec<u8>>,
     pub(crate) dates: (UnixTime, UnixTime),
+    /// GeneralizedTime before 2050 too
+    pub(crate) generalized: bool,
     pub(crate) algorithm: KeyAlgorithm,
     pub(crate) key: Option<Arc<SoftwareKey>>,
     pub(crate) key_identifiers: bool,
@@ -86,6 +88,7 @@ impl Template {
             subject: name(cn),
             issuer: None,
             dates: (NOW.plus(-DAY), NOW.plus(365 * DAY)),
+            generalized: false,
             algorithm: KeyAlgorithm::EcdsaP256,
             key: None,
             key_identifiers: true,
@@ -209,7 +212,8 @@ impl Template {
         fields.push(tlv(0x02, &serial));
         fields.push(algorithm.clone());
         fields.push(self.issuer.clone().unwrap_or_else(|| issuer.to_vec()));
-        fields.push(seq(&[time(self.dates.0), time(self.dates.1)]));
+        let (from, to) = self.dates;
+        fields.push(seq(&[time(from, self.generalized), time(to, self.generalized)]));
         fields.push(self.subject.clone());
         fields.push(key.public_key().spki().to_vec());
         if !extensions.is_empty() {

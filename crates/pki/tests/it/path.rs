@@ -1,7 +1,7 @@
 //! Paths, right and wrong, and the exact reason of each refusal.
 
 use crate::chain::{self, Chain, Made, NOW, Template};
-use crypto::{KeyAlgorithm, UnixTime};
+use crypto::{KeyAlgorithm, Signer as _, UnixTime};
 use pki::{
     Certificate, KeyUsage, ObjectIdentifier, oid,
     validate::{
@@ -338,6 +338,8 @@ fn rules_for_issuers_hold_unless_lenient() {
     let ca = Template::ca("Issuing CA");
     let mut early = leaf.clone();
     early.subject = chain::name("");
+    let mut long_form = leaf.clone();
+    long_form.generalized = true;
     let cases = [
         (
             Chain::with_leaf(&leaf.clone().without_key_identifiers()),
@@ -367,6 +369,7 @@ fn rules_for_issuers_hold_unless_lenient() {
             0,
             "keyCertSign is for CAs only",
         ),
+        (Chain::with_leaf(&long_form), 0, "dates before 2050 must be UTCTime"),
         (Chain::with_leaf(&early), 0, "without a subject there must be a critical subjectAltName"),
         (
             Chain::with_leaf(&leaf.clone().names(&[chain::dns("a_b.example")])),
@@ -532,10 +535,42 @@ fn policies() {
     let demand = |skip| vec![0x30, 3, 0x80, 1, skip];
     let demanding = |skip| ca().with(oid::POLICY_CONSTRAINTS, true, demand(skip));
     assert_eq!(run(demanding(0), leaf(), &any), refused(0));
+    assert_eq!(run(demanding(1), leaf(), &any), refused(0));
     assert_eq!(run(demanding(2), leaf(), &any), Ok(vec![]));
+    // A leaf may demand it of itself.
+    let own = leaf().with(oid::POLICY_CONSTRAINTS, true, demand(0));
+    assert_eq!(run(ca(), own.clone(), &any), refused(0));
+    assert_eq!(run(ca().policies(&[GOLD]), own.policies(&[GOLD]), &any), Ok(vec![GOLD]));
     let inhibiting =
         ca().policies(&[oid::ANY_POLICY]).with(oid::INHIBIT_ANY_POLICY, true, vec![2, 1, 0]);
     assert_eq!(run(inhibiting, leaf().policies(&[oid::ANY_POLICY]), &explicit), refused(0));
+}
+
+#[test]
+fn self_issued_certificates_do_not_count_where_the_standard_exempts_them() {
+    // A CA certifies its new key: root → CA (old key) → CA (new key) → leaf.
+    let root = Template::ca("Root").path_len(1).self_signed();
+    let run = |old: &Template, new: &Template, leaf: &Template| {
+        let old = old.issued_by(&root);
+        let new = new.issued_by(&old);
+        let leaf = leaf.issued_by(&new);
+        let sent = certificates(&[&old, &new]);
+        let options = Options { depth_max: 1, ..Options::any(NOW) };
+        validate(&leaf.certificate, &sent, &anchors(&[&root]), &options).map(|_| ())
+    };
+    let (ca, leaf) = (Template::ca("Issuing CA"), Template::leaf("device"));
+    assert_eq!(run(&ca, &ca, &leaf), Ok(()));
+    // Names: the new key's certificate is exempt, a self-issued leaf is not.
+    let constrained = ca.clone().constraints(&[chain::dns("example.com")], &[]);
+    let foreign = |template: &Template| template.clone().names(&[chain::dns("example.org")]);
+    assert_eq!(run(&constrained, &foreign(&ca), &leaf), Ok(()));
+    assert!(matches!(
+        run(&constrained, &ca, &foreign(&Template::leaf("Issuing CA"))),
+        Err(PathError::NameConstraint { depth: 0, .. })
+    ));
+    // Policies: a self-issued certificate does not use up a skipped one.
+    let demanding = ca.clone().with(oid::POLICY_CONSTRAINTS, true, vec![0x30, 3, 0x80, 1, 2]);
+    assert_eq!(run(&demanding, &ca, &leaf), Ok(()));
 }
 
 #[test]
@@ -568,6 +603,14 @@ fn whatever_is_trusted_is_an_anchor() {
     let damaged: Anchors = [Certificate::from_der(&der).unwrap()].into_iter().collect();
     let sent = certificates(&[&chain.ca]);
     validate(&chain.leaf.certificate, &sent, &damaged, &options).unwrap();
+    // Nor need it have key identifiers for its own issuer.
+    let key_identifier = chain::tlv(0x04, &chain.root.key.public_key().key_identifier());
+    let bare = Template::ca("Root")
+        .key_of(&chain.root)
+        .without_key_identifiers()
+        .with(oid::SUBJECT_KEY_IDENTIFIER, false, key_identifier)
+        .issued_by(&Template::ca("Root").self_signed());
+    validate(&chain.leaf.certificate, &sent, &anchors(&[&bare]), &options).unwrap();
 }
 
 #[test]
@@ -601,6 +644,17 @@ fn validated_intermediates_are_remembered() {
         known.add_intermediate_validated(&chain.leaf.certificate, &[], &options),
         Err(PathError::KeyUsage { .. })
     ));
+    let free = Template::leaf("device").without(oid::KEY_USAGE).issued_by(&chain.ca);
+    assert!(matches!(
+        known.add_intermediate_validated(&free.certificate, &[], &options),
+        Err(PathError::NotCa { .. })
+    ));
+    // The whole path counts against the depth.
+    let flat = Options { depth_max: 0, ..options };
+    assert_eq!(
+        validate(&chain.leaf.certificate, &[], &known, &flat),
+        Err(PathError::TooLong { most: 0 })
+    );
 }
 
 #[test]
@@ -647,4 +701,29 @@ fn work_is_bounded() {
         check(&chain, &Options::any(NOW)),
         Err(PathError::TooComplex { most: 65_536, what: "comparisons with name constraints" })
     );
+    // Seventeen certificates of the same root, all expired
+    let root = Template::ca("Root").self_signed();
+    let mut many = Anchors::default();
+    for _ in 0..17 {
+        let again = Template::ca("Root").key_of(&root).dates(NOW.plus(-2), NOW.plus(-1));
+        many.add(again.self_signed().certificate);
+    }
+    let leaf = Template::leaf("device").issued_by(&root);
+    assert_eq!(
+        validate(&leaf.certificate, &[], &many, &Options::any(NOW)),
+        Err(PathError::TooComplex { most: 16, what: "paths to trusted roots" })
+    );
+    // Self-issued certificates do not count against the depth, and still come to an end.
+    let mut keys = vec![Template::ca("CA").issued_by(&root)];
+    while keys.len() < 16 {
+        keys.push(Template::ca("CA").issued_by(keys.last().unwrap()));
+    }
+    let run = |count: usize| {
+        let leaf = Template::leaf("device").issued_by(&keys[count - 1]);
+        let sent: Vec<_> = keys[..count].iter().map(|made| made.certificate.clone()).collect();
+        validate(&leaf.certificate, &sent, &anchors(&[&root]), &Options::any(NOW))
+            .map(|path| path.certificates().len())
+    };
+    assert_eq!(run(14), Ok(16));
+    assert_eq!(run(15), Err(PathError::TooLong { most: 5 }));
 }

@@ -347,4 +347,46 @@ mod tests {
         assert!(!is_network(&[10, 0, 0, 0, 0, 255, 0, 0]));
         assert!(!is_network(&[10, 0, 0, 0, 0b1010_0000, 0, 0, 0]));
     }
+
+    #[test]
+    fn malformed_values_are_refused() {
+        fn refused<T: std::fmt::Debug>(result: Result<T>, why: &'static str) {
+            assert_eq!(result.unwrap_err(), DerError(why));
+        }
+        let names = |value: &[u8]| general_names(value, Use::Name);
+        refused(names(b"\x30\x00"), "is an empty SEQUENCE");
+        refused(names(b"\x30\x0a\x87\x08\xc0\0\x02\0\xff\xff\xff\0"), "has a malformed IP address");
+        refused(names(b"\x30\x03\x82\x01\xe4"), "has a name that is not ASCII");
+        refused(names(b"\x30\x02\x89\x00"), "has a name of a kind that does not exist");
+        // otherName with two values
+        refused(
+            names(b"\x30\x0b\xa0\x09\x06\x01\x2a\xa0\x04\x05\0\x05\0"),
+            "goes on after its end",
+        );
+        let network = |value: &[u8]| general_names(value, Use::Constraint);
+        refused(network(b"\x30\x06\x87\x04\xc0\0\x02\0"), "has a malformed IP address");
+        refused(network(b"\x30\x0a\x87\x08\xc0\0\x02\0\xff\0\xff\0"), "has a malformed IP address");
+        let policy = b"\x30\x03\x06\x01\x2a";
+        let twice = [&b"\x30\x0a"[..], policy, policy].concat();
+        refused(policies(&twice), "names the same policy twice");
+        assert_eq!(policies(&[&b"\x30\x05"[..], policy].concat()).unwrap().len(), 1);
+        refused(
+            mappings(b"\x30\x0b\x30\x09\x06\x04\x55\x1d\x20\x00\x06\x01\x2a"),
+            "maps anyPolicy",
+        );
+        refused(policy_constraints(b"\x30\x00"), "is an empty SEQUENCE");
+        refused(name_constraints(b"\x30\x02\xa0\x00"), "is an empty SEQUENCE");
+        // minimum 1
+        refused(
+            name_constraints(b"\x30\x0a\xa0\x08\x30\x06\x82\x01a\x80\x01\x01"),
+            "has a minimum or maximum",
+        );
+        refused(distribution_points(b"\x30\x02\x30\x00"), "has a point without a name");
+        refused(access_descriptions(b"\x30\x05\x30\x03\x06\x01\x2a"), "ends too early");
+        refused(authority_key_identifier(b"\x30\x03\x83\x01\x00"), "goes on after its end");
+        refused(
+            oids(b"\x30\x02\x06\x00"),
+            "has an object identifier that is malformed or too long",
+        );
+    }
 }

@@ -20,6 +20,17 @@
 //!
 //! Deliberately absent: pruning of old entries, ML-DSA cosignatures, HTTP.
 //!
+//! Where this is narrower than the specifications allow:
+//! - A log's key bears the log's origin as its name (tlog-checkpoint: SHOULD); several keys of one
+//!   log bear the same.
+//! - Log and witness keys are Ed25519; signatures of other types are ignored as of unknown keys.
+//! - Trees have at most 2^56 - 1 leaves, proofs at most 63 hashes, checkpoints at most 128 KiB,
+//!   proof files at most 64 KiB of extra data.
+//! - One wrong signature in the name of a known key spoils a checkpoint (signed-note: SHOULD), for
+//!   witnesses too: they answer 403.
+//! - Partial tiles disappear when their full tile is signed (tlog-tiles: MAY).
+//! - Our own entries are commitments of 32 bytes; entries of other logs can be read.
+//!
 //! ```
 //! use crypto::{KeyAlgorithm, SoftwareKey, UnixTime};
 //! use ledger::{Log, LogKey, commit, memory::*, verify_inclusion};

@@ -215,3 +215,26 @@ impl<T: Tiles> HashReader for TreeReader<'_, T> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cache_is_bounded_and_keeps_what_is_asked_for() {
+        let cache = Cache::default();
+        let nodes = Arc::new(Nodes::new(vec![Hash::default(); 2]));
+        for index in 0..10 * TILES_CACHED_MAX as u64 {
+            cache.put((0, index), Arc::clone(&nodes));
+            assert!(cache.get((0, 7)).is_some() || index < 7, "forgotten at {index}");
+            assert!(cache.get((0, index)).is_some());
+        }
+        let held = cache.0.lock().unwrap();
+        let count = held.young.len() + held.old.len();
+        drop(held);
+        assert!(count > TILES_CACHED_MAX / 2 && count <= TILES_CACHED_MAX, "{count} tiles");
+        assert!(cache.get((0, 9)).is_none());
+        cache.clear();
+        assert!(cache.get((0, 7)).is_none());
+    }
+}

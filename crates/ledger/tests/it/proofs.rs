@@ -45,6 +45,27 @@ fn proofs_are_complete_across_tiles_of_three_levels() {
 }
 
 #[test]
+fn proofs_are_given_while_the_log_grows() {
+    let (disk, log) = Disk::with(100, 100);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for turn in 1..100 {
+                disk.source.append(&leaves(turn * 100..turn * 100 + 100));
+                log.integrate(NOW).unwrap();
+            }
+        });
+        for turn in 0..2000 {
+            let head = log.latest().claimed().clone();
+            let index = turn * 7919 % head.size;
+            let proof = log.inclusion_proof(index, head.size).unwrap();
+            verify_inclusion(&leaf(index), &proof, &head.root).unwrap();
+            log.consistency_proof(1 + index, head.size).unwrap();
+        }
+    });
+    assert_eq!(log.check(&mut |_| ()).unwrap().difference, None);
+}
+
+#[test]
 fn what_is_not_in_the_log_is_not_proven() {
     let (disk, log) = Disk::with(10, 10);
     disk.source.append(&leaves(10..20));

@@ -558,9 +558,8 @@ fn write_tbs(profile: Profile, issuer: &IssuerInfo, request: &Request, subject: 
 }
 
 fn write_extensions(profile: Profile, issuer: &IssuerInfo, request: &Request, w: &mut Writer) {
-    if profile != Profile::Root {
-        w.raw(&issuer.authority_key_identifier);
-    }
+    // In roots too: RFC 5280 allows to leave it out there, but nobody minds one rule for all.
+    w.raw(&issuer.authority_key_identifier);
     w.extension(&oid::SUBJECT_KEY_IDENTIFIER, false, |w| {
         w.octet_string(&request.public_key.key_identifier());
     });

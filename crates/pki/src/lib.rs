@@ -21,6 +21,7 @@ pub mod issue;
 mod key_policy;
 pub mod lint;
 mod name;
+pub mod ocsp;
 pub mod oid;
 mod profile;
 mod serial;

@@ -9,9 +9,14 @@
 
 mod certificate;
 mod chain;
+mod crl;
+mod issue;
 mod limbo;
+mod ocsp;
+mod openssl;
 mod path;
 mod revocation;
+mod world;
 
 /// A file of the vectors that we did not write; without them the test says so and passes.
 fn testdata(path: &str) -> Option<String> {

@@ -6,6 +6,7 @@ mod history;
 mod statement;
 mod verify;
 
+pub use certificates::Sources;
 pub use statement::{
     STATEMENT_CONTENT_TYPE, SignedStatement, StatedCertificate, StatedProof, Statement,
 };
@@ -18,7 +19,7 @@ use crate::{
 };
 use crypto::{Sha256, cose::CoseError};
 use ledger::{CHECKPOINT_BYTES_MAX, Commitment, LedgerError, SignedCheckpoint};
-use pki::{Certificate, CertificateError};
+use pki::{Certificate, CertificateError, Crl, crl::CrlError};
 
 /// Largest passport file read, in bytes.
 pub const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -26,6 +27,8 @@ pub const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const EVENTS_MAX: u64 = 16_384;
 /// Most certificates in a passport file.
 pub const CERTIFICATES_MAX: u64 = 256;
+/// Most revocation lists in a passport file.
+pub const CRLS_MAX: u64 = 32;
 /// Suffix of the file's name.
 pub const FILE_SUFFIX: &str = "tegata";
 const MAGIC: &str = "tegata passport";
@@ -53,6 +56,9 @@ pub enum FileError {
     /// A certificate is damaged.
     #[error("passport file, certificate {0}: {1}")]
     Certificate(usize, CertificateError),
+    /// A revocation list is damaged.
+    #[error("passport file, revocation list {0}: {1}")]
+    Crl(usize, CrlError),
 }
 
 /// One event of the history as the file carries it.
@@ -102,6 +108,7 @@ pub struct PassportFile {
     events: Vec<EventEntry>,
     checkpoint: SignedCheckpoint,
     certificates: Vec<Certificate>,
+    crls: Vec<Crl>,
     proof: Option<Vec<u8>>,
 }
 
@@ -119,7 +126,13 @@ impl PassportFile {
         proof: Option<&SignedProof>,
     ) -> Self {
         let proof = proof.map(|proof| proof.as_bytes().to_vec());
-        Self { statement, events, checkpoint, certificates, proof }
+        Self { statement, events, checkpoint, certificates, crls: Vec::new(), proof }
+    }
+
+    /// Adds revocation lists, so that a verifier need not take the platform's word alone.
+    #[must_use]
+    pub fn with_crls(self, crls: Vec<Crl>) -> Self {
+        Self { crls, ..self }
     }
 
     /// The device that the file claims to be about. Unverified.
@@ -164,7 +177,10 @@ impl PassportFile {
             .array(4, self.events.iter().map(entry_item))
             .bytes(5, self.checkpoint.bytes())
             .array(6, self.certificates.iter().map(|certificate| bytes_item(certificate.der())))
-            .with(self.proof.as_ref(), |map, proof| map.bytes(7, proof))
+            .with((!self.crls.is_empty()).then_some(&self.crls), |map, crls| {
+                map.array(7, crls.iter().map(|crl| bytes_item(crl.der())))
+            })
+            .with(self.proof.as_ref(), |map, proof| map.bytes(8, proof))
             .finish()
     }
 
@@ -196,12 +212,19 @@ impl PassportFile {
                 Certificate::from_der(der).map_err(|error| FileError::Certificate(at, error))?;
             certificates.push(certificate);
         }
-        let proof = match f.take(7) {
+        let mut crls = Vec::new();
+        if let Some(list) = f.take(7) {
+            for (at, item) in list.items(CRLS_MAX)?.into_iter().enumerate() {
+                let crl = Crl::parse(item.bytes(FILE_BYTES_MAX)?);
+                crls.push(crl.map_err(|error| FileError::Crl(at, error))?);
+            }
+        }
+        let proof = match f.take(8) {
             Some(value) => Some(value.bytes(crypto::cose::SIGN1_BYTES_MAX)?.to_vec()),
             None => None,
         };
         f.finish()?;
-        let file = Self { statement, events, checkpoint, certificates, proof };
+        let file = Self { statement, events, checkpoint, certificates, crls, proof };
         if file.encode() != bytes {
             return Err(CborError::NotDeterministic.into());
         }

@@ -22,8 +22,8 @@ use crate::{
 use crypto::{Sha256, UnixTime};
 use ledger::Commitment;
 
-/// Most parts of one device.
-pub const PARTS_MAX: usize = 1024;
+/// Most parts of one device; those of its modules and boards are theirs.
+pub const PARTS_MAX: usize = 512;
 /// Most credentials valid at a time.
 pub const CREDENTIALS_MAX: usize = 64;
 /// Most alarms of a kind that are remembered.

@@ -5,7 +5,8 @@ use crate::{
 };
 use crypto::{KeyError, PublicKey, Sha256, UnixTime};
 use pki::{
-    Certificate, KeyUsage, ObjectIdentifier,
+    Certificate, Crl, KeyUsage, ObjectIdentifier,
+    crl::{RevocationReason, RevokedEntry},
     validate::{Anchors, DICE_EXTENSIONS, Options, Path, PathError, Purpose, validate},
 };
 use std::collections::HashMap;
@@ -15,7 +16,8 @@ impl CertificateFact {
     /// verifier of a passport file both ask here.
     ///
     /// The dates of the certificate itself are facts for [`crate::judge`]; those of its issuers
-    /// are checked at the moment of its validity that is nearest to `now`.
+    /// are checked at the moment of its validity that is nearest to `now`. `revocation` is what is
+    /// known already; the lists in `sources` may add to it.
     ///
     /// # Errors
     /// [`KeyError`] where its key is one that nobody should use.
@@ -23,9 +25,8 @@ impl CertificateFact {
         certificate: &Certificate,
         profile: Option<CredentialProfile>,
         kind: DeviceKind,
-        revocation: Revocation,
-        intermediates: &[Certificate],
-        anchors: &Anchors,
+        mut revocation: Revocation,
+        sources: &Sources<'_>,
         now: UnixTime,
     ) -> Result<Self, KeyError> {
         let key = certificate.public_key().map_err(Clone::clone)?;
@@ -35,8 +36,15 @@ impl CertificateFact {
             critical_extensions: DICE_EXTENSIONS.to_vec(),
             ..Options::client(time)
         };
-        let chain = match validate(certificate, intermediates, anchors, &options) {
-            Ok(_) => Chain::Trusted,
+        let path = validate(certificate, sources.certificates, sources.anchors, &options);
+        let chain = match path {
+            Ok(path) => match sources.revocation(&path, revocation) {
+                Ok(known) => {
+                    revocation = known;
+                    Chain::Trusted
+                }
+                Err(error) => Chain::Broken(error.to_string()),
+            },
             Err(PathError::UnknownIssuer { .. }) => Chain::UnknownIssuer,
             Err(error @ PathError::Weak { .. }) => Chain::Weak(error.to_string()),
             Err(error) => Chain::Broken(error.to_string()),
@@ -57,6 +65,71 @@ impl CertificateFact {
     }
 }
 
+/// Where certificates are checked against: all of it a stranger's, but for the anchors.
+#[derive(Clone, Copy, Debug)]
+pub struct Sources<'a> {
+    /// certificates between leaves and roots, and any others
+    pub certificates: &'a [Certificate],
+    /// revocation lists; complete ones count, deltas do not
+    pub crls: &'a [Crl],
+    /// trusted roots
+    pub anchors: &'a Anchors,
+}
+
+impl Sources<'_> {
+    /// Whether the leaf of `path` is revoked, where `known` is known already.
+    ///
+    /// # Errors
+    /// [`PathError::Revoked`] where one of its issuers is.
+    fn revocation(&self, path: &Path, known: Revocation) -> Result<Revocation, PathError> {
+        let mut revocation = known;
+        for (depth, (certificate, issuer)) in path.issued().enumerate() {
+            for crl in self.lists(certificate, issuer) {
+                match crl.entry(certificate.serial()) {
+                    Some(entry) if depth > 0 => {
+                        return Err(revoked(certificate, depth, entry.at));
+                    }
+                    Some(entry) => revocation = heed(revocation, entry, crl.this_update()),
+                    None if depth == 0 => {
+                        let at = crl.this_update();
+                        revocation = match revocation {
+                            Revocation::Good { as_of } => Revocation::Good { as_of: as_of.max(at) },
+                            Revocation::Unknown => Revocation::Good { as_of: at },
+                            revoked => revoked,
+                        };
+                    }
+                    None => {}
+                }
+            }
+        }
+        Ok(revocation)
+    }
+
+    /// The complete lists that would name `certificate`, if `issuer` had revoked it.
+    fn lists(&self, certificate: &Certificate, issuer: &Certificate) -> impl Iterator<Item = &Crl> {
+        self.crls.iter().filter(move |crl| {
+            crl.base_number().is_none() && crl.covers(certificate) && crl.verify(issuer).is_ok()
+        })
+    }
+}
+
+/// A revocation is for ever; a suspension may have been taken back since the list was made.
+fn heed(known: Revocation, entry: &RevokedEntry, listed_at: UnixTime) -> Revocation {
+    let at = entry.at;
+    match (known, entry.reason) {
+        (Revocation::Revoked { .. }, _) => known,
+        (Revocation::Good { as_of }, RevocationReason::CertificateHold) if as_of > listed_at => {
+            known
+        }
+        (_, RevocationReason::CertificateHold) => Revocation::Suspended { at },
+        _ => Revocation::Revoked { at },
+    }
+}
+
+fn revoked(certificate: &Certificate, depth: usize, since: UnixTime) -> PathError {
+    PathError::Revoked { subject: certificate.subject().to_string(), depth, since }
+}
+
 fn layer(profile: Option<CredentialProfile>, kind: DeviceKind) -> Layer {
     match (profile, kind) {
         (None, _) => Layer::Service,
@@ -73,24 +146,28 @@ pub(super) fn organisation(certificate: &Certificate) -> Option<OrganisationId> 
     certificate.organization().and_then(|name| OrganisationId::new(&name).ok())
 }
 
+/// Most path validations for the signers of one file: each organisation needs one per
+/// certificate, a stranger's file must not need more.
+const VALIDATIONS_MAX: usize = 512;
+
 /// Finds and validates the certificates of signers, each once.
 pub(super) struct Signers<'a> {
-    pool: &'a [Certificate],
+    sources: Sources<'a>,
     by_key: HashMap<Sha256, Vec<&'a Certificate>>,
-    anchors: &'a Anchors,
     /// per certificate: the time in which its path is valid
     valid: HashMap<Sha256, (UnixTime, UnixTime)>,
+    validations: usize,
 }
 
 impl<'a> Signers<'a> {
-    pub(super) fn new(pool: &'a [Certificate], anchors: &'a Anchors) -> Self {
+    pub(super) fn new(sources: Sources<'a>) -> Self {
         let mut by_key: HashMap<Sha256, Vec<&Certificate>> = HashMap::new();
-        for certificate in pool {
+        for certificate in sources.certificates {
             if let Ok(key) = certificate.public_key() {
                 by_key.entry(key.fingerprint()).or_default().push(certificate);
             }
         }
-        Self { pool, by_key, anchors, valid: HashMap::new() }
+        Self { sources, by_key, valid: HashMap::new(), validations: 0 }
     }
 
     /// The key `key_id`, where a trusted certificate that `fits` vouches for it at `at`.
@@ -134,6 +211,10 @@ impl<'a> Signers<'a> {
         if self.valid.get(&name).is_some_and(|(from, to)| (*from..=*to).contains(&time)) {
             return Ok(());
         }
+        self.validations += 1;
+        if self.validations > VALIDATIONS_MAX {
+            return Err(PathError::TooComplex { most: VALIDATIONS_MAX, what: "validated signers" });
+        }
         let options = Options {
             purpose: Purpose::Usages(usages.to_vec()),
             require_extended_key_usage: true,
@@ -141,9 +222,22 @@ impl<'a> Signers<'a> {
             allow_ca_leaf: false,
             ..Options::any(time)
         };
-        let path: Path = validate(certificate, self.pool, self.anchors, &options)?;
+        let path =
+            validate(certificate, self.sources.certificates, self.sources.anchors, &options)?;
         let from = path.certificates().iter().map(Certificate::not_before).max();
-        self.valid.insert(name, (from.unwrap_or(time), path.not_after()));
+        let mut to = path.not_after();
+        for (depth, (certificate, issuer)) in path.issued().enumerate() {
+            for crl in self.sources.lists(certificate, issuer) {
+                // What was signed before the revocation stands.
+                if let Some(entry) = crl.entry(certificate.serial()) {
+                    to = to.min(entry.at.plus(-1));
+                    if at >= entry.at {
+                        return Err(revoked(certificate, depth, entry.at));
+                    }
+                }
+            }
+        }
+        self.valid.insert(name, (from.unwrap_or(time), to));
         Ok(())
     }
 }

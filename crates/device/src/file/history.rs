@@ -3,7 +3,7 @@
 
 use super::{EventContents, PassportFile, Statement, certificates::Signers, state_digest};
 use crate::{
-    Evidence, Layer, Reason, ReasonCode as Code, State,
+    Evidence, Layer, Reason, ReasonCode as Code, Severity, State,
     event::{Event, EventKind, SignedEvent},
     passport::{EventPlace, History},
     state::{Context, IllegalMoveCode},
@@ -12,8 +12,8 @@ use crypto::{Sha256, UnixTime};
 use ledger::{InclusionProof, TreeHead};
 use std::collections::BTreeSet;
 
-/// Most findings of one file; the first ones tell enough.
-const FINDINGS_MAX: usize = 32;
+/// Most facts told per finding; the first ones tell enough.
+const EVIDENCE_MAX: usize = 24;
 
 pub(super) struct Replay<'a> {
     pub(super) file: &'a PassportFile,
@@ -21,6 +21,8 @@ pub(super) struct Replay<'a> {
     pub(super) tree: Option<&'a TreeHead>,
     pub(super) now: UnixTime,
     pub(super) findings: Vec<Reason>,
+    /// whether a finding is more than a note
+    pub(super) flawed: bool,
     pub(super) places: Vec<EventPlace>,
 }
 
@@ -28,6 +30,8 @@ pub(super) struct Replay<'a> {
 enum Opened {
     Event(Box<Event>),
     Erased(Option<Vec<u8>>),
+    /// what it is not is a finding already
+    Unreadable,
 }
 
 impl Replay<'_> {
@@ -40,9 +44,15 @@ impl Replay<'_> {
         }
     }
 
+    /// Notes a finding; those of one code become one reason.
     fn find(&mut self, code: Code, evidence: Vec<Evidence>) {
-        if self.findings.len() < FINDINGS_MAX {
-            self.findings.push(Reason::new(code, Layer::Device, evidence));
+        self.flawed |= code.severity() > Severity::Note;
+        match self.findings.iter_mut().find(|reason| reason.code == code) {
+            Some(reason) if reason.evidence.len() < EVIDENCE_MAX => {
+                reason.evidence.extend(evidence);
+            }
+            Some(_) => {}
+            None => self.findings.push(Reason::new(code, Layer::Device, evidence)),
         }
     }
 
@@ -57,7 +67,6 @@ impl Replay<'_> {
 
     /// Integrity of each event by itself; `None` where one is not what it should be.
     fn open(&mut self, signers: &mut Signers<'_>) -> Option<Vec<Opened>> {
-        let before = self.findings.len();
         let mut opened = Vec::new();
         for (at, entry) in self.file.events.iter().enumerate() {
             let commitment = entry.commitment();
@@ -68,14 +77,16 @@ impl Replay<'_> {
                     opened.push(Opened::Erased(state_after.clone()));
                 }
                 EventContents::Present { bytes, .. } => {
-                    if let Some(event) = self.check_event(at, bytes, signers) {
-                        opened.push(Opened::Event(Box::new(event)));
-                    }
+                    let event = self.check_event(at, bytes, signers);
+                    opened.push(match event {
+                        Some(event) => Opened::Event(Box::new(event)),
+                        None => Opened::Unreadable,
+                    });
                 }
             }
         }
         self.check_order(&opened);
-        (self.findings.len() == before).then_some(opened)
+        (!self.flawed).then_some(opened)
     }
 
     fn check_inclusion(&mut self, at: usize) {
@@ -128,7 +139,7 @@ impl Replay<'_> {
 
     /// Whether the events stand in the order of their sequence numbers, and none is missing.
     fn check_order(&mut self, opened: &[Opened]) {
-        let erased = opened.iter().filter(|entry| matches!(entry, Opened::Erased(_))).count();
+        let erased = opened.iter().filter(|entry| !matches!(entry, Opened::Event(_))).count();
         let mut wrong = None;
         let mut sequences = BTreeSet::new();
         for (at, entry) in opened.iter().enumerate() {
@@ -181,6 +192,8 @@ impl Replay<'_> {
                     let place = self.place(at);
                     self.find(Code::PayloadErased, vec![place]);
                 }
+                // Unreachable as long as unreadable events are findings.
+                Opened::Unreadable => return None,
                 Opened::Event(_) if in_the_dark => {
                     let why = Evidence::Detail("the state after erased events is missing".into());
                     self.find(Code::HistoryIncomplete, vec![self.place(at), why]);
@@ -270,7 +283,7 @@ fn erasures(opened: &[Opened]) -> BTreeSet<u64> {
                 EventKind::Erased { sequences } => Some(sequences.iter().copied()),
                 _ => None,
             },
-            Opened::Erased(_) => None,
+            Opened::Erased(_) | Opened::Unreadable => None,
         })
         .flatten()
         .collect()

@@ -1,4 +1,8 @@
-use super::{PassportFile, SignedStatement, Statement, certificates::Signers, history::Replay};
+use super::{
+    PassportFile, SignedStatement, Statement,
+    certificates::{Signers, Sources},
+    history::Replay,
+};
 use crate::{
     CertificateFact, Challenge, DeviceId, Evidence, JudgePolicy, Layer, Moment, OrganisationId,
     Passport, ProofFact, ProofRefusal, Reason, ReasonCode as Code, SignedProof, Verdict, judge,
@@ -6,20 +10,16 @@ use crate::{
 };
 use crypto::UnixTime;
 use ledger::{Checkpoint, LedgerError, LogKey, TreeHead, WitnessKey};
-use pki::{Certificate, ObjectIdentifier, validate::Anchors};
+use pki::{Certificate, Crl, KP_DOCUMENT_SIGNING, ObjectIdentifier, oid, validate::Anchors};
 
 /// commonName of the certificate that signs passports. The issuing CA gives it to the platform's
 /// passport signer only, so that no other service can speak for the platform.
 pub const PASSPORT_SIGNER_COMMON_NAME: &str = "passport signer";
 
-/// id-kp-documentSigning (RFC 9336): organisations' signers and the passport signer.
-pub(super) const SIGNER_USAGES: &[ObjectIdentifier] =
-    &[ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.36")];
+/// Organisations' signers and the passport signer.
+pub(super) const SIGNER_USAGES: &[ObjectIdentifier] = &[KP_DOCUMENT_SIGNING];
 /// The passport signer may be a service certificate as well.
-const PASSPORT_USAGES: &[ObjectIdentifier] = &[
-    ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.36"),
-    ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1"),
-];
+const PASSPORT_USAGES: &[ObjectIdentifier] = &[KP_DOCUMENT_SIGNING, oid::KP_SERVER_AUTH];
 
 /// What a verifier trusts before it sees the file.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +47,8 @@ pub struct VerifyOptions {
     pub challenge: Option<(Challenge, Vec<u8>)>,
     /// the organisation in whose domain the device is presented
     pub presented_by: Option<OrganisationId>,
+    /// revocation lists that the verifier has, beside those in the file
+    pub crls: Vec<Crl>,
 }
 
 impl PassportFile {
@@ -67,7 +69,10 @@ impl PassportFile {
         options: &VerifyOptions,
         now: UnixTime,
     ) -> Passport {
-        let mut signers = Signers::new(&self.certificates, &anchors.roots);
+        let crls: Vec<Crl> = self.crls.iter().chain(&options.crls).cloned().collect();
+        let sources =
+            Sources { certificates: &self.certificates, crls: &crls, anchors: &anchors.roots };
+        let mut signers = Signers::new(sources);
         let claimed = self.statement.unverified();
         let mut passport =
             Passport::new(self.device(), History::Unusable, claimed.issued_at.min(now));
@@ -95,6 +100,7 @@ impl PassportFile {
             tree: tree.as_ref(),
             now,
             findings: Vec::new(),
+            flawed: false,
             places: Vec::new(),
         };
         let history = replay.run(&mut signers);
@@ -106,7 +112,7 @@ impl PassportFile {
         passport.fresh_until = Some(statement.expires);
         passport.parts.clone_from(&statement.parts);
         passport.hosts.clone_from(&statement.hosts);
-        self.device_certificates(statement, anchors, now, &mut passport);
+        self.device_certificates(statement, &sources, now, &mut passport);
         passport.proof = self.possession(statement, options, now);
         passport
     }
@@ -182,7 +188,7 @@ impl PassportFile {
     fn device_certificates(
         &self,
         statement: &Statement,
-        anchors: &TrustAnchors,
+        sources: &Sources<'_>,
         now: UnixTime,
         passport: &mut Passport,
     ) {
@@ -194,8 +200,7 @@ impl PassportFile {
                     Some(stated.profile),
                     kind,
                     stated.revocation,
-                    &self.certificates,
-                    &anchors.roots,
+                    sources,
                     now,
                 )
             });

@@ -9,7 +9,9 @@
 
 mod documents;
 mod event;
+mod file;
 mod judge;
 mod proof;
 mod state;
 mod support;
+mod world;

@@ -261,7 +261,7 @@ fn every_refusal_has_a_case() {
         issued(99, CredentialProfile::Idevid, "barrier"),
         Code::TooManyCredentials,
     );
-    let crowded = (0..1023u32).fold(Life::device(), |life, number| {
+    let crowded = (0..511u32).fold(Life::device(), |life, number| {
         let mut bytes = [0xee; 16];
         bytes[..4].copy_from_slice(&number.to_be_bytes());
         let part = Part { device: DeviceId::from_bytes(bytes), kind: DeviceKind::Chip };

@@ -360,18 +360,18 @@ mod tests {
         refused(names(b"\x30\x02\x89\x00"), "has a name of a kind that does not exist");
         // otherName with two values
         refused(
-            names(b"\x30\x0c\xa0\x0a\x06\x02\x2a\x03\xa0\x04\x05\0\x05\0"),
+            names(b"\x30\x0d\xa0\x0b\x06\x03\x2a\x03\x04\xa0\x04\x05\0\x05\0"),
             "goes on after its end",
         );
         let network = |value: &[u8]| general_names(value, Use::Constraint);
         refused(network(b"\x30\x06\x87\x04\xc0\0\x02\0"), "has a malformed IP address");
         refused(network(b"\x30\x0a\x87\x08\xc0\0\x02\0\xff\0\xff\0"), "has a malformed IP address");
-        let policy = b"\x30\x04\x06\x02\x2a\x03";
-        let twice = [&b"\x30\x0c"[..], policy, policy].concat();
+        let policy = b"\x30\x05\x06\x03\x2a\x03\x04";
+        let twice = [&b"\x30\x0e"[..], policy, policy].concat();
         refused(policies(&twice), "names the same policy twice");
-        assert_eq!(policies(&[&b"\x30\x06"[..], policy].concat()).unwrap().len(), 1);
+        assert_eq!(policies(&[&b"\x30\x07"[..], policy].concat()).unwrap().len(), 1);
         refused(
-            mappings(b"\x30\x0c\x30\x0a\x06\x04\x55\x1d\x20\x00\x06\x02\x2a\x03"),
+            mappings(b"\x30\x0d\x30\x0b\x06\x04\x55\x1d\x20\x00\x06\x03\x2a\x03\x04"),
             "maps anyPolicy",
         );
         refused(policy_constraints(b"\x30\x00"), "is an empty SEQUENCE");
@@ -382,7 +382,7 @@ mod tests {
             "has a minimum or maximum",
         );
         refused(distribution_points(b"\x30\x02\x30\x00"), "has a point without a name");
-        refused(access_descriptions(b"\x30\x06\x30\x04\x06\x02\x2a\x03"), "ends too early");
+        refused(access_descriptions(b"\x30\x07\x30\x05\x06\x03\x2a\x03\x04"), "ends too early");
         refused(authority_key_identifier(b"\x30\x03\x83\x01\x00"), "goes on after its end");
         refused(
             oids(b"\x30\x02\x06\x00"),

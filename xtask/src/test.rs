@@ -4,7 +4,7 @@ use crate::{
     fuzz, interop,
     process::{cargo, must, output, succeeds, timed, watch},
     tidy,
-    tools::cargo_tool,
+    tools::{DENY, NEXTEST, cargo_tool},
 };
 use anyhow::{Result, bail};
 use std::time::Duration;
@@ -35,6 +35,7 @@ pub(crate) enum Outcome {
 /// In the order in which they run: what fails soonest first, and the tests before what needs the
 /// binary that they build.
 pub(crate) const STEPS: &[Step] = &[
+    Step { name: "tools", what: "what the other steps call is installed", run: tools_step },
     Step { name: "fmt", what: "rustfmt finds nothing to change", run: fmt },
     Step { name: "tidy", what: "directions, invariants and documents", run: tidy_step },
     Step { name: "clippy", what: "no warning in any target or feature", run: clippy },
@@ -122,6 +123,15 @@ pub(crate) fn locked() -> &'static [&'static str] {
     if std::env::var_os("CI").is_some() { &["--locked"] } else { &[] }
 }
 
+fn tools_step() -> Result<Outcome> {
+    cargo_tool(&DENY)?;
+    cargo_tool(&NEXTEST)?;
+    if interop::packages()? {
+        return passed("");
+    }
+    Ok(Outcome::Skipped("foreign software is missing and may not be installed".into()))
+}
+
 fn fmt() -> Result<Outcome> {
     must(&mut cargo(&["fmt", "--all", "--check"]))?;
     must(&mut cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))?;
@@ -142,7 +152,7 @@ fn clippy() -> Result<Outcome> {
 }
 
 fn deny() -> Result<Outcome> {
-    cargo_tool("deny", "cargo-deny", "0.20.2")?;
+    cargo_tool(&DENY)?;
     must(&mut cargo(&["deny", "--all-features", "check", "bans", "licenses", "sources"]))?;
     // The advisories are a git repository elsewhere, which not every machine reaches.
     if succeeds(&mut cargo(&["deny", "fetch", "db"])) {
@@ -154,7 +164,7 @@ fn deny() -> Result<Outcome> {
 }
 
 fn nextest() -> Result<Outcome> {
-    cargo_tool("nextest", "cargo-nextest", "0.9.143")?;
+    cargo_tool(&NEXTEST)?;
     let mut command = cargo(&["nextest", "run", "--workspace", "--all-features", "--no-fail-fast"]);
     let (ok, summary) =
         watch(command.args(locked()).env("NEXTEST_NO_INPUT_HANDLER", "1"), "Summary [")?;

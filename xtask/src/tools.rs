@@ -4,9 +4,24 @@ use crate::process::{cargo, command, must, output, succeeds};
 use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
 
-/// Makes sure that the cargo subcommand `name` is there; `package` at `version` brings it.
-pub(crate) fn cargo_tool(name: &str, package: &str, version: &str) -> Result<()> {
-    if succeeds(&mut cargo(&[name, "--version"])) {
+/// A cargo subcommand that comes from the registry.
+pub(crate) struct CargoTool {
+    subcommand: &'static str,
+    package: &'static str,
+    version: &'static str,
+}
+
+/// Licences, bans, sources, advisories.
+pub(crate) const DENY: CargoTool =
+    CargoTool { subcommand: "deny", package: "cargo-deny", version: "0.20.2" };
+/// The test runner.
+pub(crate) const NEXTEST: CargoTool =
+    CargoTool { subcommand: "nextest", package: "cargo-nextest", version: "0.9.143" };
+
+/// Builds the tool where it is missing.
+pub(crate) fn cargo_tool(tool: &CargoTool) -> Result<()> {
+    let CargoTool { subcommand, package, version } = tool;
+    if succeeds(&mut cargo(&[subcommand, "--version"])) {
         return Ok(());
     }
     eprintln!("{package} is missing; building it takes a few minutes, once");

@@ -173,7 +173,7 @@ impl Judge<'_> {
 
     fn owner(&mut self, state: &State) {
         if let Some(presenter) = &self.passport.presented_by
-            && presenter != state.owner()
+            && !may_present(presenter, state)
         {
             self.wrong_owner(presenter.clone(), state, Vec::new());
         }
@@ -421,6 +421,14 @@ impl Judge<'_> {
             own.into_iter().chain(self.passport.fresh_until).chain(ends).min().unwrap_or(self.now);
         Verdict::conclude(self.passport.device, self.reasons, self.now, expires)
     }
+}
+
+/// At work a device is its owner's alone. Before, in repair and at its end whoever has it in custody
+/// may ask about it as well.
+fn may_present(presenter: &OrganisationId, state: &State) -> bool {
+    let at_work = matches!(state.phase(), Phase::Onboarded | Phase::Operation);
+    let repairs = state.repair().is_some_and(|repair| repair.repairer == *presenter);
+    presenter == state.owner() || !at_work && (presenter == state.holder() || repairs)
 }
 
 fn layer_of(state: &State) -> Layer {

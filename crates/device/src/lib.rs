@@ -10,6 +10,45 @@
 //! - [`PassportFile`]: all of it in one file that anyone can judge offline (docs/passport.md).
 //!
 //! Deliberately absent: storage, issuance, the log itself, wire types in JSON.
+//!
+//! ```
+//! use crypto::{KeyAlgorithm, Signer as _, SoftwareKey, UnixTime, sha256};
+//! use device::{
+//!     Build, Context, DeviceId, Event, EventKind, History, JudgePolicy, Outcome, Passport, Roles,
+//!     RootOfTrust, SignedEvent, State, judge,
+//! };
+//!
+//! let now = UnixTime(1_795_000_000);
+//! let maker = SoftwareKey::generate(KeyAlgorithm::EcdsaP256)?;
+//! let chip = DeviceId::from_bytes([7; 16]);
+//! let event = Event {
+//!     device: chip,
+//!     sequence: 0,
+//!     previous: None,
+//!     kind: EventKind::ChipMade {
+//!         build: Build::MassProduction,
+//!         product: None,
+//!         root_of_trust: RootOfTrust::Puf,
+//!         key: sha256(b"its SubjectPublicKeyInfo"),
+//!     },
+//!     at: now,
+//!     reporter: "kairo".parse()?,
+//!     actor: None,
+//!     place: None,
+//!     evidence: Vec::new(),
+//! };
+//! let signed = SignedEvent::sign(&maker, &event)?;
+//!
+//! // The platform: check the signature, draw a salt, apply the event.
+//! let event = SignedEvent::parse(signed.as_bytes())?.verify(maker.public_key())?;
+//! let commitment = signed.commitment(&[0x5a; 32]);
+//! let state = State::start(&event, commitment, &Context::new(now, Roles::MAKER))?;
+//!
+//! let passport = Passport::new(chip, History::Known(Box::new(state)), now);
+//! let verdict = judge(&passport, &JudgePolicy::default(), now);
+//! assert_eq!(verdict.outcome, Outcome::Genuine);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod cbor;
 pub mod event;

@@ -246,7 +246,12 @@ impl State {
                     return Err(Code::CredentialAbsent);
                 }
             }
-            EventKind::Tested { .. } | EventKind::Erased { .. } => self.note_past(event)?,
+            EventKind::Tested { .. } => {}
+            EventKind::Erased { sequences } => {
+                if sequences.iter().any(|sequence| *sequence >= event.sequence) {
+                    return Err(Code::NoSuchEvent);
+                }
+            }
             EventKind::Shipped { to } => {
                 self.need_settled()?;
                 if *to == self.holder {
@@ -350,17 +355,6 @@ impl State {
 
     fn need_settled(&self) -> Result<(), Code> {
         if self.shipped_to.is_some() { Err(Code::InTransit) } else { Ok(()) }
-    }
-
-    fn note_past(&self, event: &Event) -> Result<(), Code> {
-        match &event.kind {
-            EventKind::Erased { sequences }
-                if sequences.iter().any(|sequence| *sequence >= event.sequence) =>
-            {
-                Err(Code::NoSuchEvent)
-            }
-            _ => Ok(()),
-        }
     }
 
     fn add_part(&mut self, part: Part) -> Result<(), Code> {

@@ -1,5 +1,5 @@
 use crate::{
-    support::{id, key, org},
+    support::{devices, id, key, org, organisations},
     world::{Ca, DAWN, NOW, World, challenge, cosigned, log, revoked},
 };
 use crypto::UnixTime;
@@ -14,6 +14,7 @@ use pki::{
     Certificate, Crl, Profile,
     crl::{CrlRequest, RevocationReason, RevokedEntry},
 };
+use proptest::prelude::*;
 use std::sync::Arc;
 
 fn verify(world: &World, file: &PassportFile) -> Verdict {
@@ -576,5 +577,43 @@ fn every_altered_byte_is_noticed() {
             let again = file.facts(&world.anchors, &VerifyOptions::default(), NOW);
             assert_eq!(again, facts, "byte {at} changed the facts unnoticed");
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn statements_survive_encoding(
+        roles in proptest::collection::vec((organisations(), 0u64..16), 0..8),
+        times in proptest::collection::vec((any::<[u8; 32]>(), any::<i64>()), 0..8),
+        counters in proptest::collection::vec((any::<[u8; 32]>(), any::<u64>()), 0..8),
+        hosts in proptest::collection::vec(devices(), 0..8),
+        number in proptest::option::of(any::<[u8; 13]>()),
+        status in 0u8..4,
+    ) {
+        let world = World::new();
+        let mut statement = world.statement(&world.checkpoint());
+        statement.roles = roles
+            .into_iter()
+            .map(|(name, bits)| (name, device::Roles::from_bits(bits).unwrap()))
+            .collect();
+        statement.revoked_signers =
+            times.iter().map(|(hash, at)| (crypto::Sha256(*hash), UnixTime(*at))).collect();
+        statement.erased = counters.iter().map(|(hash, at)| (*at, crypto::Sha256(*hash))).collect();
+        statement.counters = counters.iter().map(|(key, at)| (crypto::Sha256(*key), *at)).collect();
+        statement.hosts.clone_from(&hosts);
+        statement.parts[0].elsewhere = hosts;
+        statement.management_number = number.map(device::ManagementNumber::from_random);
+        statement.certificates[0].revocation = match status {
+            0 => Revocation::Good { as_of: NOW },
+            1 => Revocation::Revoked { at: NOW },
+            2 => Revocation::Suspended { at: NOW },
+            _ => Revocation::Unknown,
+        };
+        let signed = statement.sign(&world.passport_signer.0).unwrap();
+        let read = device::file::SignedStatement::parse(signed.as_bytes()).unwrap();
+        prop_assert_eq!(read.unverified(), &statement);
+        prop_assert!(read.verify(crypto::Signer::public_key(&world.passport_signer.0)).is_ok());
     }
 }

@@ -111,6 +111,20 @@ fn each_flaw_has_its_own_reason() {
     check(Code::WrongOwner, Layer::Owner, |p| {
         p.certificates[1].organisation = Some(org("hakobu"));
     });
+    // In distribution the distributor may ask; in operation it may not.
+    let sold = Life::device()
+        .then("barrier", issued(1, CredentialProfile::Idevid, "barrier"))
+        .then("barrier", EventKind::Shipped { to: org("hakobu") })
+        .then("hakobu", EventKind::Received { from: org("barrier") });
+    let held_by = |who: &str| {
+        let mut passport = passport(Life { state: sold.state.clone(), events: Vec::new() });
+        passport.certificates.pop();
+        passport.presented_by = Some(org(who));
+        judge(&passport, &JudgePolicy::default(), NOW)
+    };
+    assert_eq!(held_by("hakobu").outcome, Outcome::Genuine);
+    assert_eq!(held_by("barrier").outcome, Outcome::Genuine);
+    assert!(held_by("kankyo").has(Code::WrongOwner));
     for (cause, code) in [
         (ProofRefusal::Silent, Code::NoPossession),
         (ProofRefusal::WrongKey, Code::NoPossession),

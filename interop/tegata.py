@@ -18,6 +18,12 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def answers(port):
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 class Platform:
     """`maker` makes devices of the line `gate`, `owner` operates them."""
 
@@ -36,6 +42,7 @@ class Platform:
         self.passphrase = folder / "root.passphrase"
         self.passphrase.write_text("only this test knows these words\n")
         self.server = None
+        self.credentials = {None: self.admin}
 
     # ---- life of the server
 
@@ -68,12 +75,7 @@ class Platform:
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment(),
         )
         until = time.monotonic() + START_SECONDS_MAX
-        while True:
-            try:
-                with urllib.request.urlopen(f"{self.public_url}/healthz", timeout=2):
-                    return
-            except OSError:
-                pass
+        while not (answers(self.port) and answers(self.public_port)):
             dead = self.server.poll() is not None
             if dead or time.monotonic() > until:
                 self.stop()
@@ -95,13 +97,24 @@ class Platform:
         for organisation, role in [(self.MAKER, "maker"), (self.OWNER, None)]:
             roles = ["--role", role] if role else []
             self.call("org", "create", organisation, "--name", organisation.title(), *roles)
+        self.stop()
+        for organisation in [self.MAKER, self.OWNER]:
+            self.issuing_ca(organisation, "operator")
+        self.issuing_ca(self.OWNER, "owner")
+        self.start()
+        for organisation in [self.MAKER, self.OWNER]:
+            out = self.folder / f"{organisation}.pem"
+            self.call(
+                "org", "add-member", organisation, "--name", f"{organisation} test",
+                "--role", "administrator", "--role", "operator", "--out", out,
+            )
+            self.credentials[organisation] = out
         self.call(
             "product", "create", self.MAKER, self.PRODUCT, "--name", "Barrier gate",
-            "--model", "BG-1", "--root-of-trust", "software",
+            "--model", "BG-1", "--root-of-trust", "software", by=self.MAKER,
         )
         self.stop()
         self.issuing_ca(self.MAKER, "device", self.PRODUCT)
-        self.issuing_ca(self.OWNER, "owner")
         self.start()
 
     def issuing_ca(self, organisation, kind, product=None, algorithm="p256"):
@@ -121,20 +134,22 @@ class Platform:
 
     # ---- calls
 
-    def environment(self):
+    def environment(self, by=None):
         return {
             **os.environ,
             "TEGATA_SERVER": self.url,
-            "TEGATA_CREDENTIAL": str(self.admin),
+            "TEGATA_CREDENTIAL": str(self.credentials[by]),
             "TEGATA_ROOTS": str(self.roots),
         }
 
-    def tegata(self, *arguments, expect=0):
-        return run(TEGATA, *arguments, expect=expect, env=self.environment(), cwd=self.folder)
+    def tegata(self, *arguments, expect=0, by=None):
+        """A command, as the platform's administrator or as a member of the organisation `by`."""
+        environment = self.environment(by)
+        return run(TEGATA, *arguments, expect=expect, env=environment, cwd=self.folder)
 
-    def call(self, *arguments):
+    def call(self, *arguments, by=None):
         """A command with `--json`; gives what it prints, read."""
-        text = self.tegata("--json", *arguments).stdout.decode()
+        text = self.tegata("--json", *arguments, by=by).stdout.decode()
         try:
             return json.loads(text)
         except ValueError:
@@ -142,10 +157,11 @@ class Platform:
             return [json.loads(line) for line in text.splitlines()]
 
     def register(self, serial_number):
-        return self.call("device", "register", self.MAKER, self.PRODUCT, serial_number)["id"]
+        arguments = ["device", "register", self.MAKER, self.PRODUCT, serial_number]
+        return self.call(*arguments, by=self.MAKER)["id"]
 
     def code(self, device):
-        return self.call("device", "code", device)["code"]
+        return self.call("device", "code", device, by=self.MAKER)["code"]
 
     def public(self, path):
         with urllib.request.urlopen(f"{self.public_url}/{path}", timeout=10) as answer:

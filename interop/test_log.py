@@ -11,7 +11,7 @@ from tegata import Platform
 def checkpoint(platform, vkey, at_least=0):
     """The newest checkpoint, once it covers so many entries."""
     for _ in range(100):
-        found = tlog.Checkpoint(platform.public("checkpoint"), vkey)
+        found = tlog.Checkpoint(platform.public("log/checkpoint"), vkey)
         if found.size >= at_least:
             return found
         time.sleep(0.1)
@@ -22,7 +22,7 @@ def tree(platform, size):
     leaves = [
         entry
         for path in tlog.bundles(size)
-        for entry in tlog.entries(platform.public(path))
+        for entry in tlog.entries(platform.public(f"log/{path}"))
     ]
     require(len(leaves) == size, f"{len(leaves)} entries, not {size}")
     require(all(len(leaf) == 32 for leaf in leaves), "an entry is not a commitment")

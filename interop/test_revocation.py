@@ -60,8 +60,8 @@ with Platform(OUT / "platform") as platform:
         devices.append(device)
         leaves.append(certificate)
     good, revoked, suspended = leaves
-    platform.tegata("device", "revoke", devices[1], "--cause", "key-compromise")
-    platform.tegata("device", "suspend", devices[2], "--cause", "anomaly")
+    platform.tegata("device", "revoke", devices[1], "--cause", "key-compromise", by=platform.MAKER)
+    platform.tegata("device", "suspend", devices[2], "--cause", "anomaly", by=platform.MAKER)
 
     with case("openssl ocsp: good"):
         require(status(platform, good) == "good", "not good")
@@ -84,9 +84,9 @@ with Platform(OUT / "platform") as platform:
     with case("openssl ocsp: suspended is certificateHold, and released is good again"):
         text = answer(platform, "-cert", suspended)
         require("Reason: certificateHold" in text, text)
-        platform.tegata("device", "release", devices[2])
+        platform.tegata("device", "release", devices[2], by=platform.MAKER)
         require(status(platform, suspended) == "good", "not released")
-        platform.tegata("device", "suspend", devices[2], "--cause", "anomaly")
+        platform.tegata("device", "suspend", devices[2], "--cause", "anomaly", by=platform.MAKER)
 
     with case("openssl ocsp: a serial that was never issued is unknown"):
         text = answer(platform, "-serial", "0x7777777777777777")
@@ -133,7 +133,7 @@ with Platform(OUT / "platform") as platform:
             done = run("curl", "--silent", "--show-error", "--max-time", "20", "--cacert",
                        platform.roots, "--cert", OUT / f"device-{number}.pem", "--write-out",
                        "%{http_code}", "--output", "/dev/null",
-                       f"{platform.url}/v1/devices/{devices[number]}", expect=None)
+                       f"{platform.url}/v1/whoami", expect=None)
             status_code = done.stdout.decode()
             require((status_code == "200") == wanted, f"device {number}: status {status_code}")
 finish()

@@ -235,16 +235,7 @@ impl Certificate {
 
     /// The hardware module's name among the subject's alternative names, where it is well-formed.
     pub fn hardware_module_name(&self) -> Option<HardwareModuleName> {
-        self.extensions().subject_alt_names().iter().find_map(|name| match name {
-            GeneralName::Other { type_id, value } if *type_id == oid::ON_HARDWARE_MODULE_NAME => {
-                let mut fields = Reader::new(only(value, tag::SEQUENCE).ok()?.value);
-                let hw_type = fields.oid().ok()?;
-                let hw_serial_num = fields.expect(tag::OCTET_STRING).ok()?.value.to_vec();
-                fields.finish().ok()?;
-                Some(HardwareModuleName { hw_type, hw_serial_num })
-            }
-            _ => None,
-        })
+        self.extensions().subject_alt_names().iter().find_map(GeneralName::hardware_module_name)
     }
 
     fn slice(&self, range: &Range<usize>) -> &[u8] {

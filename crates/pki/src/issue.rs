@@ -3,15 +3,16 @@
 //! and [`Prepared::from_tbs`] takes it up again after a crash.
 
 use crate::{
-    AlternativeName, Certificate, CertificateError, HardwareModuleName, KeyPolicy, PolicyViolation,
-    Profile, Request, Serial, Subject, crl,
+    AlternativeName, Certificate, CertificateError, HardwareModuleName, PolicyViolation, Profile,
+    Request,
+    issuer::has_key_identifier,
     lint::{self, Finding, Outline, Severity},
     oid,
-    profile::uri_problem,
-    write::{Writer, fragment, signed, tag},
+    write::{Writer, signed, tag},
 };
-use crypto::{KeyError, PublicKey, SignError, SignatureScheme, Signer, UnixTime};
-use std::sync::Arc;
+use crypto::{KeyError, SignError, SignatureScheme, Signer, UnixTime};
+
+pub use crate::issuer::{IssuerInfo, Locations};
 
 /// Why nothing is issued.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -98,267 +99,6 @@ fn list(findings: &[Finding]) -> String {
     findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// Where relying parties find what an issuer publishes: plain http URLs, because what they fetch is
-/// signed and https would need the very answer (RFC 5280 section 8).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Locations {
-    /// CRLs; where there is more than one shard, `{shard}` stands for its number
-    pub crl: Option<String>,
-    /// number of CRL shards; 0 and 1 both mean that one CRL holds everything
-    pub crl_shards: u16,
-    /// OCSP responder
-    pub ocsp: Option<String>,
-    /// the issuer's own certificate (DER)
-    pub ca_issuers: Option<String>,
-}
-
-impl Locations {
-    /// URL of the CRL shard `shard`.
-    pub fn crl_url(&self, shard: u16) -> Option<String> {
-        self.crl.as_ref().map(|url| url.replace("{shard}", &shard.to_string()))
-    }
-
-    fn check(&self) -> Result<(), IssueError> {
-        let crl = self.crl_url(0);
-        for url in [&crl, &self.ocsp, &self.ca_issuers].into_iter().flatten() {
-            let problem = uri_problem(url)
-                .or_else(|| (!url.starts_with("http://")).then_some("is not an http:// URL"));
-            if let Some(rule) = problem {
-                let name = url.chars().take(80).collect();
-                return Err(IssueError::AlternativeName { kind: "URL", name, rule });
-            }
-        }
-        if self.crl_shards > 1 && self.crl.as_ref().is_some_and(|url| !url.contains("{shard}")) {
-            return Err(IssueError::Issuer("its CRL has several shards, but its URL no {shard}"));
-        }
-        Ok(())
-    }
-}
-
-/// A CA as its certificates show it, with the fragments that all of them share rendered once.
-#[derive(Clone, Debug)]
-pub struct IssuerInfo {
-    name: Vec<u8>,
-    key: PublicKey,
-    key_identifier: Vec<u8>,
-    scheme: SignatureScheme,
-    not_before: UnixTime,
-    not_after: UnixTime,
-    path_length: Option<u32>,
-    self_signed: bool,
-    locations: Locations,
-    policy: Arc<KeyPolicy>,
-    // Fragments: AlgorithmIdentifier and extensions
-    authority_key_identifier: Vec<u8>,
-    authority_info_access: Vec<u8>,
-    // where one CRL holds everything
-    crl_distribution_point: Vec<u8>,
-}
-
-impl IssuerInfo {
-    /// The issuer whose certificate is `certificate`.
-    ///
-    /// # Errors
-    /// [`IssueError::Issuer`] where it is not a CA, [`IssueError::Key`] where its key is not
-    /// accepted, [`IssueError::AlternativeName`] for a URL.
-    pub fn from_certificate(
-        certificate: &Certificate,
-        locations: Locations,
-    ) -> Result<Self, IssueError> {
-        let extensions = certificate.extensions();
-        let Some(constraints) = extensions.basic_constraints().filter(|limits| limits.ca) else {
-            return Err(IssueError::Issuer("its certificate is not a CA's"));
-        };
-        let usage = Profile::IssuingCa.key_usage();
-        if !extensions.key_usage().is_some_and(|allowed| allowed.contains(usage)) {
-            return Err(IssueError::Issuer("its key may not sign certificates and CRLs"));
-        }
-        let key = certificate.public_key().map_err(Clone::clone)?.clone();
-        let key_identifier = extensions
-            .subject_key_identifier()
-            .map_or_else(|| key.key_identifier().to_vec(), <[u8]>::to_vec);
-        if !has_key_identifier(&key, &key_identifier) {
-            return Err(IssueError::Issuer(
-                "its subjectKeyIdentifier is neither by RFC 7093 nor by RFC 5280 method 1",
-            ));
-        }
-        let template = Template {
-            name: certificate.subject_der().to_vec(),
-            key,
-            key_identifier,
-            validity: (certificate.not_before(), certificate.not_after()),
-            path_length: constraints.path_len,
-            self_signed: false,
-        };
-        Self::new(template, locations)
-    }
-
-    /// The issuer that a root is to itself, before its certificate exists.
-    ///
-    /// # Errors
-    /// [`IssueError::Subject`].
-    pub fn self_signed(
-        subject: &Subject,
-        key: &PublicKey,
-        not_before: UnixTime,
-        not_after: UnixTime,
-    ) -> Result<Self, IssueError> {
-        let template = Template {
-            name: subject.to_der()?,
-            key: key.clone(),
-            key_identifier: key.key_identifier().to_vec(),
-            validity: (not_before, not_after),
-            path_length: None,
-            self_signed: true,
-        };
-        Self::new(template, Locations::default())
-    }
-
-    fn new(template: Template, locations: Locations) -> Result<Self, IssueError> {
-        locations.check()?;
-        let Template { name, key, key_identifier, validity, path_length, self_signed } = template;
-        let scheme = key.default_scheme();
-        Ok(Self {
-            authority_key_identifier: authority_key_identifier(&key_identifier),
-            authority_info_access: authority_info_access(&locations),
-            crl_distribution_point: locations
-                .crl_url(0)
-                .filter(|_| locations.crl_shards <= 1)
-                .map(|url| crl_distribution_point(&url))
-                .unwrap_or_default(),
-            name,
-            key,
-            key_identifier,
-            scheme,
-            not_before: validity.0,
-            not_after: validity.1,
-            path_length,
-            self_signed,
-            locations,
-            policy: Arc::new(KeyPolicy::default()),
-        })
-    }
-
-    /// With another key policy than the default one.
-    #[must_use]
-    pub fn with_key_policy(self, policy: Arc<KeyPolicy>) -> Self {
-        Self { policy, ..self }
-    }
-
-    /// Signs by another scheme than the key's default, such as RSASSA-PSS.
-    ///
-    /// # Errors
-    /// [`IssueError::Key`] where the key cannot sign by it.
-    pub fn with_scheme(self, scheme: SignatureScheme) -> Result<Self, IssueError> {
-        match self.key.verify(scheme, &[], &[]) {
-            Err(error @ KeyError::Mismatch { .. }) => Err(error.into()),
-            _ => Ok(Self { scheme, ..self }),
-        }
-    }
-
-    /// Subject of the issuer, in DER.
-    pub fn name_der(&self) -> &[u8] {
-        &self.name
-    }
-
-    /// The issuer's key.
-    pub fn public_key(&self) -> &PublicKey {
-        &self.key
-    }
-
-    /// The issuer's subjectKeyIdentifier.
-    pub fn key_identifier(&self) -> &[u8] {
-        &self.key_identifier
-    }
-
-    /// The scheme it signs by.
-    pub fn scheme(&self) -> SignatureScheme {
-        self.scheme
-    }
-
-    /// Its first second.
-    pub fn not_before(&self) -> UnixTime {
-        self.not_before
-    }
-
-    /// Its last second.
-    pub fn not_after(&self) -> UnixTime {
-        self.not_after
-    }
-
-    /// Where it publishes.
-    pub fn locations(&self) -> &Locations {
-        &self.locations
-    }
-
-    /// Its key policy.
-    pub fn key_policy(&self) -> &KeyPolicy {
-        &self.policy
-    }
-
-    pub(crate) fn authority_key_identifier(&self) -> &[u8] {
-        &self.authority_key_identifier
-    }
-
-    fn crl_distribution_point(&self, serial: &Serial, w: &mut Writer) {
-        if self.locations.crl_shards <= 1 {
-            w.raw(&self.crl_distribution_point);
-        } else if let Some(url) =
-            self.locations.crl_url(crl::shard_of(serial, self.locations.crl_shards))
-        {
-            w.raw(&crl_distribution_point(&url));
-        }
-    }
-}
-
-struct Template {
-    name: Vec<u8>,
-    key: PublicKey,
-    key_identifier: Vec<u8>,
-    validity: (UnixTime, UnixTime),
-    path_length: Option<u32>,
-    self_signed: bool,
-}
-
-fn authority_key_identifier(key_identifier: &[u8]) -> Vec<u8> {
-    fragment(|w| {
-        w.extension(&oid::AUTHORITY_KEY_IDENTIFIER, false, |w| {
-            w.sequence(|w| w.tlv(tag::context(0), key_identifier));
-        });
-    })
-}
-
-fn authority_info_access(locations: &Locations) -> Vec<u8> {
-    let entries: Vec<_> =
-        [(oid::AD_OCSP, &locations.ocsp), (oid::AD_CA_ISSUERS, &locations.ca_issuers)]
-            .into_iter()
-            .filter_map(|(method, url)| Some((method, url.as_ref()?)))
-            .collect();
-    if entries.is_empty() {
-        return Vec::new();
-    }
-    fragment(|w| {
-        w.extension(&oid::AUTHORITY_INFO_ACCESS, false, |w| {
-            w.sequence(|w| {
-                for (method, url) in entries {
-                    w.sequence(|w| {
-                        w.oid(&method);
-                        w.tlv(tag::context(6), url.as_bytes());
-                    });
-                }
-            });
-        });
-    })
-}
-
-fn crl_distribution_point(url: &str) -> Vec<u8> {
-    fragment(|w| {
-        w.extension(&oid::CRL_DISTRIBUTION_POINTS, false, |w| {
-            w.sequence(|w| w.sequence(|w| crl::write_distribution_point_name(w, url)));
-        });
-    })
-}
-
 /// A TBSCertificate that passed the linter and waits for its signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prepared {
@@ -378,14 +118,16 @@ pub fn prepare(
 ) -> Result<Prepared, IssueError> {
     check_validity(issuer, request)?;
     check_profile(profile, issuer, request)?;
-    issuer.policy.check(
+    issuer.key_policy().check(
         profile,
         request.public_key.algorithm(),
         request.not_before,
         request.not_after,
     )?;
     let subject = request.subject.to_der()?;
-    if profile == Profile::Root && (subject != issuer.name || request.public_key != issuer.key) {
+    if profile == Profile::Root
+        && (subject != issuer.name_der() || request.public_key != *issuer.public_key())
+    {
         return Err(IssueError::Issuer("a root's subject and key are its issuer's"));
     }
     for name in &request.alternative_names {
@@ -459,12 +201,6 @@ impl Prepared {
     }
 }
 
-/// Whether `id` is the key's subjectKeyIdentifier by RFC 7093 section 2 method 1, or by RFC 5280
-/// section 4.2.1.2 method 1 as CAs elsewhere make it.
-fn has_key_identifier(key: &PublicKey, id: &[u8]) -> bool {
-    id == key.key_identifier() || id == key.sha1_identifier()
-}
-
 /// First second of 1950: UTCTime cannot write earlier ones.
 const YEAR_1950: UnixTime = UnixTime(-631_152_000);
 
@@ -473,7 +209,7 @@ fn check_validity(issuer: &IssuerInfo, request: &Request) -> Result<(), IssueErr
     if not_before > not_after || not_before < YEAR_1950 || not_after > UnixTime::NEVER {
         return Err(IssueError::Validity { not_before, not_after });
     }
-    let (issuer_from, issuer_to) = (issuer.not_before, issuer.not_after);
+    let (issuer_from, issuer_to) = (issuer.not_before(), issuer.not_after());
     if not_before < issuer_from || not_after > issuer_to {
         return Err(IssueError::OutlivesIssuer { not_before, not_after, issuer_from, issuer_to });
     }
@@ -486,10 +222,10 @@ fn check_profile(
     request: &Request,
 ) -> Result<(), IssueError> {
     let refuse = |rule| Err(IssueError::Profile { profile, rule });
-    if issuer.self_signed != (profile == Profile::Root) {
+    if issuer.is_self_signed() != (profile == Profile::Root) {
         return Err(IssueError::Issuer("roots, and nothing else, are their own issuers"));
     }
-    match (profile, issuer.path_length) {
+    match (profile, issuer.path_length()) {
         (Profile::IssuingCa, Some(0)) => {
             return Err(IssueError::Issuer("its pathLenConstraint allows no CA below it"));
         }
@@ -542,8 +278,8 @@ fn write_tbs(profile: Profile, issuer: &IssuerInfo, request: &Request, subject: 
     writer.sequence(|w| {
         w.raw(b"\xa0\x03\x02\x01\x02"); // version 3
         w.unsigned(request.serial.as_bytes());
-        w.raw(issuer.scheme.algorithm_identifier());
-        w.raw(&issuer.name);
+        w.raw(issuer.scheme().algorithm_identifier());
+        w.raw(issuer.name_der());
         w.sequence(|w| {
             w.time(request.not_before);
             w.time(request.not_after);
@@ -559,7 +295,7 @@ fn write_tbs(profile: Profile, issuer: &IssuerInfo, request: &Request, subject: 
 
 fn write_extensions(profile: Profile, issuer: &IssuerInfo, request: &Request, w: &mut Writer) {
     // In roots too: RFC 5280 allows to leave it out there, but nobody minds one rule for all.
-    w.raw(&issuer.authority_key_identifier);
+    w.raw(issuer.authority_key_identifier());
     w.extension(&oid::SUBJECT_KEY_IDENTIFIER, false, |w| {
         w.octet_string(&request.public_key.key_identifier());
     });
@@ -600,8 +336,8 @@ fn write_extensions(profile: Profile, issuer: &IssuerInfo, request: &Request, w:
             w.extension(&oid::OCSP_NOCHECK, false, |w| w.tlv(tag::NULL, &[]));
         }
         _ => {
-            issuer.crl_distribution_point(&request.serial, w);
-            w.raw(&issuer.authority_info_access);
+            issuer.write_crl_distribution_point(&request.serial, w);
+            w.raw(issuer.authority_info_access());
         }
     }
 }

@@ -14,6 +14,7 @@ mod issue;
 mod limbo;
 mod ocsp;
 mod openssl;
+mod page;
 mod path;
 mod revocation;
 mod world;

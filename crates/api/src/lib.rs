@@ -9,8 +9,10 @@
 
 pub mod client;
 pub mod problem;
+pub mod rest;
 pub mod tls;
 pub mod wire;
 
 pub use client::{Client, ClientError, Identity, Settings};
 pub use problem::Problem;
+pub use rest::Rest;

@@ -3,11 +3,13 @@
 
 mod connection;
 mod error;
+mod est;
 mod pool;
 mod tls;
 
 pub use connection::{Connection, Session};
 pub use error::ClientError;
+pub use est::{Est, EstConnection};
 pub use tls::Identity;
 
 use crate::problem::{self, Problem};

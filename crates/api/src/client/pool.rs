@@ -42,7 +42,7 @@ impl Pool {
     pub(super) fn give_back(&self, connection: Connection) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let shared = connection.share().is_some();
-        if connection.is_open() && idle.len() < self.most && !(shared && !idle.is_empty()) {
+        if connection.is_open() && idle.len() < self.most && (!shared || idle.is_empty()) {
             idle.push((connection, Instant::now()));
         }
     }

@@ -22,17 +22,43 @@ pub struct CertificateView {
     pub not_before: Timestamp,
     /// End of validity.
     pub not_after: Timestamp,
-    /// good, suspended, revoked or expired.
-    pub status: String,
+    /// Status now.
+    pub status: CertificateStatus,
     /// When it was revoked or suspended.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub revoked_at: Option<Timestamp>,
     /// Why it was revoked or suspended.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub cause: Option<String>,
+    pub reason: Option<String>,
     /// The certificate; in lists it is left out.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub certificate: Option<CertificatePem>,
+}
+
+/// A certificate's status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CertificateStatus {
+    /// valid
+    Good,
+    /// not for the time being
+    Suspended,
+    /// not any more
+    Revoked,
+    /// its time is over
+    Expired,
+}
+
+impl CertificateStatus {
+    /// Its word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Suspended => "suspended",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+        }
+    }
 }
 
 /// Which certificates of a list.
@@ -46,8 +72,7 @@ pub struct CertificateQuery {
     #[param(value_type = Option<DeviceRef>)]
     pub device: Option<String>,
     /// Of this status.
-    #[param(max_length = 40)]
-    pub status: Option<String>,
+    pub status: Option<CertificateStatus>,
     /// The `next` of the page before.
     #[param(max_length = 200, min_length = 1)]
     pub after: Option<String>,

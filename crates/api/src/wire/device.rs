@@ -1,6 +1,6 @@
 use super::scalar::{
     Base64, CauseName, CertificatePem, CsrPem, DeviceRef, Digest, KindName, NumberText,
-    OrganisationRef, ProductRef, RootOfTrustName, Timestamp,
+    OrganisationRef, PhaseName, ProductRef, RootOfTrustName, StandingName, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -14,25 +14,23 @@ pub struct Device {
     pub management_number: NumberText,
     /// Its maker.
     pub maker: OrganisationRef,
-    /// Its product line.
-    pub product: ProductRef,
+    /// Its product line, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub product: Option<ProductRef>,
     /// Kind of device.
     pub kind: KindName,
     /// Its maker's serial number.
     pub serial_number: String,
-    /// What keeps its private key.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub root_of_trust: Option<RootOfTrustName>,
     /// Who owns it.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub owner: Option<OrganisationRef>,
+    pub owner: OrganisationRef,
     /// Who has it in hand.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub holder: Option<OrganisationRef>,
-    /// Phase of its life; `registered` before its first event.
-    pub phase: String,
+    /// Phase of its life; absent before its first event.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub phase: Option<PhaseName>,
     /// Good, suspended or revoked.
-    pub standing: String,
+    pub standing: StandingName,
     /// Events in its history.
     pub events: u64,
     /// When it was registered.
@@ -73,13 +71,13 @@ pub struct DeviceQuery {
     #[param(value_type = Option<ProductRef>)]
     pub product: Option<String>,
     /// In this phase of life.
-    #[param(max_length = 40)]
+    #[param(value_type = Option<PhaseName>)]
     pub phase: Option<String>,
     /// Of this standing.
-    #[param(max_length = 40)]
+    #[param(value_type = Option<StandingName>)]
     pub standing: Option<String>,
     /// Whose serial number, management number or identifier begins so.
-    #[param(max_length = 64)]
+    #[param(min_length = 1, max_length = 64)]
     pub text: Option<String>,
     /// The `next` of the page before.
     #[param(max_length = 200, min_length = 1)]
@@ -100,10 +98,11 @@ pub struct PublicDevice {
     pub product: String,
     /// Its model.
     pub model: String,
-    /// Phase of its life.
-    pub phase: String,
+    /// Phase of its life; absent before its first event.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub phase: Option<PhaseName>,
     /// Good, suspended or revoked.
-    pub standing: String,
+    pub standing: StandingName,
     /// Until when it is supported.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub support_end: Option<Timestamp>,

@@ -1,9 +1,8 @@
 use super::scalar::{Base64, DeviceRef, Digest, EventKindName, OrganisationRef, Timestamp};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
-/// Signed events in JSON clothing. A single event may also be sent as it is, with the media type
-/// `application/cose`.
+/// Signed events in JSON clothing.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignedEvents {
@@ -40,24 +39,32 @@ pub struct HistoryEvent {
     /// Its contents were erased; only its place and commitment remain.
     pub erased: bool,
     /// What happened.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub kind: Option<EventKindName>,
+    pub kind: EventKindName,
     /// When it happened.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub at: Option<Timestamp>,
+    pub at: Timestamp,
     /// Who reports and signs.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub reporter: Option<OrganisationRef>,
-    /// Person, station or program that did it.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub actor: Option<String>,
-    /// Where it happened.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub place: Option<String>,
+    pub reporter: OrganisationRef,
     /// The COSE_Sign1 message as received.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cose: Option<Base64>,
     /// Salt: with the message it gives the commitment.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub salt: Option<Base64>,
+    /// Proof that it is in the published log, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub proof: Option<super::InclusionProof>,
+}
+
+/// Which page of a history, and whether with proofs.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct HistoryQuery {
+    /// With the proof of each event.
+    pub proofs: Option<bool>,
+    /// The `next` of the page before.
+    #[param(max_length = 200, min_length = 1)]
+    pub after: Option<String>,
+    /// Most items wanted.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    pub limit: Option<u32>,
 }

@@ -63,3 +63,10 @@ pub struct LogCheck {
     /// What does not fit; empty where all is well.
     pub problems: Vec<String>,
 }
+
+/// How far the log is published.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Integrated {
+    /// Size of the published tree.
+    pub tree_size: u64,
+}

@@ -53,11 +53,18 @@ pub struct PageQuery {
     pub limit: Option<u32>,
 }
 
+/// What came of a request of many, in the order of the request.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Outcomes<T> {
+    /// The outcomes.
+    pub items: Vec<Outcome<T>>,
+}
+
 /// The outcome for one item of a request of many: each stands or falls alone.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Outcome<T> {
     /// What came of it, where it was done.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub done: Option<T>,
     /// Why not, where it was refused.
     #[serde(skip_serializing_if = "Option::is_none", default)]

@@ -12,6 +12,8 @@ pub struct Organisation {
     pub id: OrganisationRef,
     /// Name, as people write it.
     pub name: String,
+    /// What it is entitled to beyond what follows from a device's history.
+    pub roles: Vec<OrganisationRole>,
     /// When it joined.
     pub created: Timestamp,
 }
@@ -25,6 +27,24 @@ pub struct NewOrganisation {
     /// Name, as people write it.
     #[schema(min_length = 1, max_length = 100)]
     pub name: String,
+    /// What it is entitled to beyond what follows from a device's history.
+    #[serde(default)]
+    #[schema(max_items = 3)]
+    pub roles: Vec<OrganisationRole>,
+}
+
+/// What an organisation is entitled to beyond what follows from a device's history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OrganisationRole {
+    /// may begin histories: chip and device makers
+    Maker,
+    /// may dispose of devices that it holds
+    Recycler,
+    /// may suspend, revoke and retire: market surveillance, courts
+    Authority,
+    /// the platform itself; cannot be given
+    Platform,
 }
 
 /// A person, station or program that acts for an organisation with a client certificate.
@@ -74,10 +94,9 @@ pub struct EventSigner {
     /// SubjectPublicKeyInfo in DER.
     pub public_key: Base64,
     /// Since when.
-    pub created: Timestamp,
+    pub not_before: Timestamp,
     /// Until when events signed by it are taken.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub not_after: Option<Timestamp>,
+    pub not_after: Timestamp,
     /// When it was retired, where it was.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub retired: Option<Timestamp>,
@@ -109,15 +128,14 @@ pub struct Authority {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub product: Option<ProductRef>,
     /// What it issues.
-    pub issues: String,
+    pub issues: AuthorityKind,
+    /// Common name.
+    pub name: String,
     /// Algorithm of its key.
-    pub algorithm: String,
-    /// SHA-256 of its certificate, once it has one.
+    pub algorithm: AlgorithmName,
+    /// Its certificate, once the ceremony has answered.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub fingerprint: Option<Digest>,
-    /// End of its validity, once it has a certificate.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub not_after: Option<Timestamp>,
+    pub certificate: Option<CertificatePem>,
 }
 
 /// A certification authority to be made: its key is generated and sealed at the server, and the
@@ -191,6 +209,11 @@ pub struct Product {
     /// Until when it is supported.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub support_end: Option<Timestamp>,
+    /// Seconds for which an owner's certificates (LDevID) of its devices are valid; the platform's
+    /// where absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(minimum = 2, maximum = 315_360_000)]
+    pub ldevid_validity_s: Option<u32>,
 }
 
 /// A product line to be.
@@ -212,4 +235,9 @@ pub struct NewProduct {
     /// Until when it is supported.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub support_end: Option<Timestamp>,
+    /// Seconds for which an owner's certificates (LDevID) of its devices are valid; the platform's
+    /// where absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(minimum = 2, maximum = 315_360_000)]
+    pub ldevid_validity_s: Option<u32>,
 }

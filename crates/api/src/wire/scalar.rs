@@ -217,22 +217,6 @@ as_text! {
         .description(Some("SHA-256 in lower-case hexadecimal"));
 }
 
-/// What a member may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum RoleName {
-    /// everything within its organisation
-    Administrator,
-    /// devices, events, verdicts
-    Operator,
-    /// a factory station: registration and enrolment
-    Station,
-    /// reads everything, security events too
-    Auditor,
-    /// reads devices and verdicts
-    Reader,
-}
-
 const SLUG: &str = "^[a-z0-9][a-z0-9-]{1,39}$";
 
 fn one_of<T: fmt::Display>(all: &[T]) -> ObjectBuilder {
@@ -270,6 +254,15 @@ domain_text! {
     NumberText(device::ManagementNumber): text()
         .pattern(Some("^TG[0-9A-HJKMNP-TV-Z]{21}$"))
         .description(Some("management number: TG, 20 random characters, a check character"));
+    /// What a member may do.
+    RoleName(policy::Role): one_of(&policy::Role::ALL)
+        .description(Some("role of a member in its organisation (docs/access.md)"));
+    /// Where in its life a device is.
+    PhaseName(device::Phase): one_of(device::Phase::ALL)
+        .description(Some("phase of a device's life"));
+    /// Good, suspended or revoked.
+    StandingName(device::StandingKind): one_of(device::StandingKind::ALL)
+        .description(Some("standing of a device"));
     /// Chip, module, board or device.
     KindName(device::DeviceKind): one_of(device::DeviceKind::ALL)
         .description(Some("kind of device"));
@@ -282,6 +275,12 @@ domain_text! {
     /// The kind of a life event.
     EventKindName(device::Kind): one_of(device::Kind::ALL)
         .description(Some("kind of a life event"));
+    /// What a verdict is wanted for.
+    PurposeName(device::Purpose): one_of(device::Purpose::ALL)
+        .description(Some("inspect: is it genuine? operate: may it work now?"));
+    /// A verdict in a word.
+    OutcomeName(device::Outcome): one_of(device::Outcome::ALL)
+        .description(Some("a verdict in a word"));
     /// An algorithm of keys.
     AlgorithmName(crypto::KeyAlgorithm): one_of(&crypto::KeyAlgorithm::GENERATED)
         .description(Some("algorithm of a key"));

@@ -1,4 +1,4 @@
-use super::scalar::{OrganisationRef, RoleName, Timestamp};
+use super::scalar::{DeviceRef, Digest, OrganisationRef, RoleName, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -32,10 +32,25 @@ pub struct TokenView {
     pub id: String,
     /// Whose.
     pub organisation: OrganisationRef,
-    /// Its holder.
-    pub holder: String,
+    /// SHA-256 of the certificate that it is bound to.
+    pub certificate: Digest,
     /// What it permits.
     pub roles: Vec<RoleName>,
     /// Its end.
     pub expires: Timestamp,
+}
+
+/// Who a caller is.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct WhoAmI {
+    /// In words.
+    pub name: String,
+    /// Its organisation, where it belongs to one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub organisation: Option<OrganisationRef>,
+    /// What it may do there.
+    pub roles: Vec<RoleName>,
+    /// The device that it is, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub device: Option<DeviceRef>,
 }

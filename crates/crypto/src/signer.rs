@@ -149,6 +149,16 @@ impl SoftwareKey {
         Self::from_pkcs8(&Secret::new(document.as_bytes().to_vec()))
     }
 
+    /// The private key in PEM (`BEGIN PRIVATE KEY`), for the owner of the key only.
+    ///
+    /// # Errors
+    /// [`SignError::Backend`].
+    pub fn to_pem(&self) -> Result<String, SignError> {
+        let pkcs8 = self.to_pkcs8()?;
+        der::pem::encode_string("PRIVATE KEY", der::pem::LineEnding::LF, pkcs8.expose())
+            .map_err(|_| SignError::Backend)
+    }
+
     /// The private key in PKCS#8 DER, to be sealed or handed to the device that owns it.
     ///
     /// # Errors

@@ -1,0 +1,87 @@
+//! A small cache of what seldom changes: looked up in the store on a miss, emptied on a change.
+
+use crate::ServiceError;
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{PoisonError, RwLock},
+};
+
+/// Bounded by count; full means empty, which is rare and harmless.
+pub(crate) struct Cache<K, V> {
+    inner: RwLock<Inner<K, V>>,
+    most: usize,
+}
+
+struct Inner<K, V> {
+    /// counts the times it was emptied: what was read before must not be put in after
+    epoch: u64,
+    entries: HashMap<K, V>,
+}
+
+impl<K: Hash + Eq, V: Clone> Cache<K, V> {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { inner: RwLock::new(Inner { epoch: 0, entries: HashMap::new() }), most }
+    }
+
+    /// The cached value, else what `load` returns; errors are not cached.
+    pub(crate) fn get_or_load(
+        &self,
+        key: K,
+        load: impl FnOnce() -> Result<V, ServiceError>,
+    ) -> Result<V, ServiceError> {
+        let epoch = {
+            let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(value) = inner.entries.get(&key) {
+                return Ok(value.clone());
+            }
+            inner.epoch
+        };
+        let value = load()?;
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        if inner.epoch == epoch {
+            if inner.entries.len() >= self.most {
+                inner.entries.clear();
+            }
+            inner.entries.insert(key, value.clone());
+        }
+        Ok(value)
+    }
+
+    /// Forgets one entry, and what is being looked up at this moment.
+    pub(crate) fn forget(&self, key: &K) {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        inner.epoch = inner.epoch.wrapping_add(1);
+        inner.entries.remove(key);
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        inner.epoch = inner.epoch.wrapping_add(1);
+        inner.entries.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_before_a_change_does_not_stay_after_it() {
+        let cache = Cache::new(2);
+        let stale = cache.get_or_load(1, || {
+            cache.clear();
+            Ok("old")
+        });
+        assert_eq!(stale, Ok("old"));
+        assert_eq!(cache.get_or_load(1, || Ok("new")), Ok("new"));
+        assert_eq!(cache.get_or_load(1, || Ok("newer")), Ok("new"));
+        cache.forget(&1);
+        assert_eq!(cache.get_or_load(1, || Ok("newest")), Ok("newest"));
+        for key in 2..10 {
+            cache.get_or_load(key, || Ok("more")).unwrap();
+        }
+        assert!(cache.inner.read().unwrap().entries.len() <= 2);
+    }
+}

@@ -1,0 +1,150 @@
+//! Settings, and what the outside world must lend the service: a clock and witnesses.
+
+use crate::fault::Faults;
+use crypto::UnixTime;
+use device::OrganisationId;
+use std::sync::Arc;
+
+/// Where the time comes from. Servers read the machine's clock once, tests set it.
+pub trait Clock: Send + Sync {
+    /// The present time.
+    fn now(&self) -> UnixTime;
+}
+
+/// Reaches a witness (C2SP tlog-witness). Called on a thread of its own, so it may block; it must
+/// come back within a few seconds.
+pub trait WitnessClient: Send + Sync {
+    /// The witness's verification key, in the string form of signed-note.
+    fn key(&self) -> &str;
+    /// Posts the body of an `add-checkpoint` request; returns status and body of the answer.
+    ///
+    /// # Errors
+    /// A text for the log where the witness cannot be reached.
+    fn add_checkpoint(&self, body: &[u8]) -> Result<(u16, Vec<u8>), String>;
+}
+
+/// Where certificates say that revocation status is found. `{ca}` stands for the CA's name.
+#[derive(Clone, Debug, Default)]
+pub struct Urls {
+    /// CRL, e.g. `http://pki.example/crl/{ca}.crl`
+    pub crl: Option<String>,
+    /// OCSP responder, e.g. `http://pki.example/ocsp`
+    pub ocsp: Option<String>,
+    /// certificate of the CA in DER, e.g. `http://pki.example/ca/{ca}.der`
+    pub ca_issuers: Option<String>,
+}
+
+/// Limits on what one caller may ask for at a time.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// events in one call
+    pub events_per_call: usize,
+    /// devices in one call
+    pub devices_per_call: usize,
+    /// items in one page
+    pub page: u32,
+    /// challenges that may be open at a time
+    pub challenges: usize,
+    /// pre-signed OCSP answers kept in memory
+    pub ocsp_answers: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            events_per_call: 10_000,
+            devices_per_call: 10_000,
+            page: 1000,
+            challenges: 100_000,
+            ocsp_answers: 50_000,
+        }
+    }
+}
+
+/// How the service behaves. The default fits one machine.
+#[derive(Clone)]
+pub struct Config {
+    /// witnesses that are asked to cosign checkpoints
+    pub witnesses: Vec<Arc<dyn WitnessClient>>,
+    /// longest time between a commit and its checkpoint, in milliseconds
+    pub integrate_ms: u64,
+    /// read-only connections to the store
+    pub readers: usize,
+    /// page cache of the writer, in KiB
+    pub writer_cache_kib: i64,
+    /// page cache of each reader, in KiB
+    pub reader_cache_kib: i64,
+    /// validity of an OCSP answer, in seconds
+    pub ocsp_validity_s: i64,
+    /// validity of a CRL, in seconds
+    pub crl_validity_s: i64,
+    /// validity of an LDevID, in seconds
+    pub ldevid_validity_s: i64,
+    /// validity of members', signers' and services' certificates, in seconds
+    pub member_validity_s: i64,
+    /// how long an expired LDevID can be replaced with the help of the IDevID, in seconds
+    pub grace_s: i64,
+    /// lifetime of a challenge, in seconds
+    pub challenge_s: i64,
+    /// how long a passport file may be used, in seconds
+    pub passport_s: i64,
+    /// hwType of hardware module names in IDevIDs (RFC 4108): an identifier below the operator's own
+    /// enterprise number; the default is the arc for documentation (RFC 5612)
+    pub hardware_type: pki::ObjectIdentifier,
+    /// URLs put into certificates
+    pub urls: Urls,
+    /// what verdicts demand
+    pub judge: device::JudgePolicy,
+    /// limits
+    pub limits: Limits,
+    /// faults for tests; by default those of the environment variable
+    pub faults: Option<Faults>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            witnesses: Vec::new(),
+            integrate_ms: 300,
+            readers: 4,
+            writer_cache_kib: 128 * 1024,
+            reader_cache_kib: 16 * 1024,
+            ocsp_validity_s: 3600,
+            crl_validity_s: 24 * 3600,
+            ldevid_validity_s: 90 * 86_400,
+            member_validity_s: 365 * 86_400,
+            grace_s: 30 * 86_400,
+            challenge_s: 60,
+            passport_s: 24 * 3600,
+            hardware_type: pki::ObjectIdentifier::new_unwrap("1.3.6.1.4.1.32473.1.1"),
+            urls: Urls::default(),
+            judge: device::JudgePolicy::default(),
+            limits: Limits::default(),
+            faults: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config")
+            .field("witnesses", &self.witnesses.iter().map(|w| w.key()).collect::<Vec<_>>())
+            .field("integrate_ms", &self.integrate_ms)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a new installation is called.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// origin of the log: a name that stays for ever, such as `log.example/tegata`
+    pub origin: String,
+    /// id of the platform's own organisation
+    pub platform: OrganisationId,
+    /// its name
+    pub platform_name: String,
+    /// verification keys of the witnesses that outsiders should ask for
+    pub witness_keys: Vec<String>,
+    /// how many of them must have cosigned
+    pub quorum: u32,
+}

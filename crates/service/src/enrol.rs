@@ -1,0 +1,684 @@
+//! Use cases about device certificates: first enrolment, renewal, keys made here, chips in
+//! batches (EN-1, EN-2, EN-4).
+
+use crate::{
+    Recorded, Service, ServiceError,
+    ca::{CaEntry, CaKind},
+    issue::Order,
+    live::found,
+    organisations::{key_in_use, verified_csr},
+    record::{self, VerifiedEvent},
+    store::{
+        Tx, access,
+        certificate::{self as certificates, CertificateRow, Status},
+        device::{self as devices, DeviceRow},
+        organisation as organisations,
+    },
+};
+use crypto::{KeyAlgorithm, Secret, Sha256, SoftwareKey, UnixTime, Verified};
+use device::{
+    Credential, CredentialProfile, DeviceId, EventKind, Phase, ProductId, StandingKind, State,
+};
+use enrolment::{
+    est::ChannelBinding,
+    renewal::RenewalWindow,
+    rules::{self, Applicant, Renewed, Voucher},
+};
+use pki::{Certificate, Csr, CsrBuilder, HardwareModuleName, Profile, Subject};
+use policy::{Action, Caller, DeviceCredential, Resource};
+use std::sync::Arc;
+
+/// Chips of a batch that are worked on at a time: enough to fill a commit.
+const AT_ONCE: usize = 256;
+
+/// A request for a device's certificate.
+#[derive(Debug, Clone)]
+pub struct EnrolRequest {
+    /// label of the path (RFC 7030 section 3.2.2): the product line, where there is one
+    pub label: Option<ProductId>,
+    /// PKCS#10 in DER
+    pub csr: Vec<u8>,
+}
+
+/// A certificate that was issued to a device, durably.
+#[derive(Debug, Clone)]
+pub struct Enrolled {
+    /// the device
+    pub device: DeviceId,
+    /// its certificate
+    pub certificate: Certificate,
+    /// certificates up to the root, without it
+    pub chain: Vec<Certificate>,
+    /// where the life event went
+    pub recorded: Recorded,
+}
+
+/// A chip at the factory: its first event and the request for its certificate.
+#[derive(Debug, Clone)]
+pub struct ChipRequest {
+    /// COSE_Sign1 of the event chip-made; `None` where it is recorded already
+    pub made: Option<Vec<u8>>,
+    /// the chip
+    pub device: DeviceId,
+    /// PKCS#10 in DER, signed inside the root of trust
+    pub csr: Vec<u8>,
+}
+
+/// Which certificate goes to whom, decided before anything is signed.
+struct Target {
+    row: DeviceRow,
+    state: State,
+    voucher: Voucher,
+    profile: CredentialProfile,
+    ca: Arc<CaEntry>,
+}
+
+impl Service {
+    /// A device's first certificate of a kind: by its chip's certificate or a station of its maker
+    /// an IDevID, by its IDevID or a code of its owner an LDevID.
+    ///
+    /// # Errors
+    /// The rules' refusals (`enrolment-refused`), `not-vouched`, `key-in-use`, `other-key`,
+    /// `channel-binding`, `csr`, `not-found`.
+    pub async fn enrol_device(
+        &self,
+        caller: &Caller,
+        request: &EnrolRequest,
+        binding: Option<&ChannelBinding<'_>>,
+    ) -> Result<Enrolled, ServiceError> {
+        let csr = verified_csr(&request.csr)?;
+        check_binding(&csr, binding)?;
+        let target = self.target(caller, request.label.as_ref(), &csr, Action::EnrolDevice)?;
+        let outcome = self.enrol_first(caller, target, csr).await;
+        self.note_refusal(caller, &outcome);
+        outcome
+    }
+
+    /// Renewal: by the LDevID that is renewed, or within a grace period after its end by the
+    /// IDevID.
+    ///
+    /// # Errors
+    /// As [`Self::enrol_device`].
+    pub async fn reenrol_device(
+        &self,
+        caller: &Caller,
+        request: &EnrolRequest,
+        binding: Option<&ChannelBinding<'_>>,
+    ) -> Result<Enrolled, ServiceError> {
+        let csr = verified_csr(&request.csr)?;
+        check_binding(&csr, binding)?;
+        let outcome = self.renew(caller, csr).await;
+        self.note_refusal(caller, &outcome);
+        outcome
+    }
+
+    /// First enrolment with a key that is made here and handed out once (RFC 7030 section 4.4).
+    /// The key in the request only says which kind is wanted.
+    ///
+    /// # Errors
+    /// As [`Self::enrol_device`].
+    pub async fn server_keygen(
+        &self,
+        caller: &Caller,
+        request: &EnrolRequest,
+        binding: Option<&ChannelBinding<'_>>,
+    ) -> Result<(Enrolled, Secret), ServiceError> {
+        let csr = verified_csr(&request.csr)?;
+        check_binding(&csr, binding)?;
+        let target =
+            self.target(caller, request.label.as_ref(), &csr, Action::GenerateDeviceKey)?;
+        let failed =
+            |error: crypto::SignError| ServiceError::refused("key-generation", error.to_string());
+        let algorithm = match csr.public_key().algorithm() {
+            KeyAlgorithm::Rsa(bits) => KeyAlgorithm::Rsa(bits.clamp(2048, 4096) / 1024 * 1024),
+            other => other,
+        };
+        let key = SoftwareKey::generate(algorithm).map_err(failed)?;
+        let refused = |error: pki::csr::CsrError| ServiceError::refused("csr", error.to_string());
+        let der =
+            CsrBuilder { subject: Subject::from_name(&csr.subject()), ..CsrBuilder::default() }
+                .build(&key)
+                .map_err(refused)?;
+        let own = Csr::parse(&der).and_then(Csr::verify).map_err(refused)?;
+        let outcome = self.enrol_first(caller, target, own).await;
+        self.note_refusal(caller, &outcome);
+        Ok((outcome?, key.to_pkcs8().map_err(failed)?))
+    }
+
+    /// Certificates for a batch of chips, at the pace of a production line. Each chip stands
+    /// alone.
+    ///
+    /// # Errors
+    /// `too-many-devices`; else one outcome per chip, as [`Self::enrol_device`] and
+    /// [`Self::record_event`].
+    pub async fn issue_chip_certificates(
+        &self,
+        caller: &Caller,
+        requests: Vec<ChipRequest>,
+    ) -> Result<Vec<Result<Enrolled, ServiceError>>, ServiceError> {
+        let limit = self.config.limits.devices_per_call;
+        if requests.len() > limit {
+            return Err(ServiceError::too_many(
+                "too-many-devices",
+                format!("at most {limit} chips are taken in one call; send the rest in another"),
+            ));
+        }
+        let made: Vec<Vec<u8>> =
+            requests.iter().filter_map(|request| request.made.clone()).collect();
+        let mut recorded = self.record_events(caller, made).await?.into_iter();
+        let mut outcomes = Vec::with_capacity(requests.len());
+        let mut requests = requests.into_iter();
+        loop {
+            let chips: Vec<_> = requests
+                .by_ref()
+                .take(AT_ONCE)
+                .map(|request| {
+                    let made = request.made.as_ref().and_then(|_| recorded.next());
+                    async move {
+                        if let Some(Err(error)) = made {
+                            return Err(error);
+                        }
+                        let csr = verified_csr(&request.csr)?;
+                        self.issue_chip(caller, request.device, csr).await
+                    }
+                })
+                .collect();
+            if chips.is_empty() {
+                return Ok(outcomes);
+            }
+            outcomes.extend(crate::join::all(chips).await);
+        }
+    }
+
+    /// When a device should renew its LDevID.
+    ///
+    /// # Errors
+    /// `not-found` where it has none.
+    pub async fn renewal_info(
+        &self,
+        caller: &Caller,
+        device: &DeviceId,
+    ) -> Result<RenewalWindow, ServiceError> {
+        let known = self.device_for(caller, Action::ReadDevice, device)?;
+        let newest = self.read(|connection| newest_ldevid(connection, known.row.id))?;
+        let newest = found(newest.filter(|row| row.status == Status::Good), "certificate")?;
+        Ok(RenewalWindow::of(*device, newest.not_before, newest.not_after))
+    }
+
+    /// What a request should contain (RFC 7030 section 4.5): nothing that a client could not know
+    /// by itself, so the answer is empty, for every product line. Public.
+    ///
+    /// # Errors
+    /// None; the signature leaves room.
+    pub async fn csr_attributes(
+        &self,
+        _label: Option<&ProductId>,
+    ) -> Result<Vec<u8>, ServiceError> {
+        Ok(Vec::new())
+    }
+
+    /// CA certificates for EST: the roots, then the issuing CAs of the product line, or all
+    /// owners' and product lines'. Public.
+    ///
+    /// # Errors
+    /// `not-found` where no CA has this label.
+    pub async fn ca_certificates(
+        &self,
+        label: Option<&ProductId>,
+    ) -> Result<Vec<Certificate>, ServiceError> {
+        /// CAs in one answer.
+        const MOST: usize = 64;
+        let index = self.ca_index()?;
+        let mut certificates: Vec<Certificate> = self.anchors()?.iter().cloned().collect();
+        let wanted = |ca: &&Arc<CaEntry>| match label {
+            Some(label) => ca.slug.rsplit_once('.').is_some_and(|(_, p)| p == label.as_str()),
+            None => ca.kind != CaKind::Platform,
+        };
+        let mut cas: Vec<&Arc<CaEntry>> = index.all().filter(wanted).collect();
+        if cas.is_empty() && label.is_some() {
+            return Err(ServiceError::not_found("product line with a CA"));
+        }
+        cas.sort_by_key(|ca| ca.id);
+        certificates.extend(cas.into_iter().take(MOST).map(|ca| ca.certificate.clone()));
+        Ok(certificates)
+    }
+
+    async fn enrol_first(
+        &self,
+        caller: &Caller,
+        target: Target,
+        csr: Verified<Csr>,
+    ) -> Result<Enrolled, ServiceError> {
+        let module = self.hardware_module(&target.row);
+        let id = DeviceId::from_bytes(target.row.device_id);
+        let applicant = Applicant {
+            device: id,
+            serial_number: &target.row.serial_number,
+            hardware_module: Some(&module),
+            names: &[],
+            voucher: target.voucher,
+            standing: standing(&target.state),
+        };
+        let _grant = rules::enroll(&applicant, &csr).map_err(|refusal| refused(&refusal))?;
+        self.certify(caller, target, &csr).await
+    }
+
+    async fn renew(&self, caller: &Caller, csr: Verified<Csr>) -> Result<Enrolled, ServiceError> {
+        let Caller::Device { device, credential, certificate: shown, .. } = caller else {
+            return Err(refused(&rules::Refusal::UseEnroll));
+        };
+        let voucher = match credential {
+            DeviceCredential::Idevid => Voucher::Idevid,
+            DeviceCredential::Ldevid => Voucher::Ldevid,
+            DeviceCredential::Chip => return Err(refused(&rules::Refusal::UseEnroll)),
+        };
+        let known = self.device_for(caller, Action::ReenrolDevice, device)?;
+        let (row, state) = known.begun()?;
+        let now = self.now();
+        let (newest, today) = self.read(|connection| {
+            let newest = newest_ldevid(connection, row.id)?;
+            let today = certificates::certificates_of(connection, row.id)?
+                .iter()
+                .filter(|other| other.not_before > now.plus(-86_400))
+                .count();
+            Ok((newest, u32::try_from(today).unwrap_or(u32::MAX)))
+        })?;
+        let damaged = |_| ServiceError::fatal("store-damaged", "a certificate is damaged");
+        let old = newest
+            .as_ref()
+            .map(|row| Certificate::from_der(&row.der))
+            .transpose()
+            .map_err(damaged)?;
+        let renewed = old.as_ref().zip(newest.as_ref()).map(|(certificate, row)| Renewed {
+            certificate,
+            revoked: row.status != Status::Good,
+            shown: *shown,
+            issued_in_a_day: today,
+            grace_seconds: self.config.grace_s,
+        });
+        let module = self.hardware_module(&row);
+        let applicant = Applicant {
+            device: *device,
+            serial_number: &row.serial_number,
+            hardware_module: Some(&module),
+            names: &[],
+            voucher,
+            standing: standing(&state),
+        };
+        // A former owner's certificates were revoked with the transfer; then it is a first one.
+        let renewed = renewed.filter(|renewed| {
+            renewed.certificate.organization().as_deref() == Some(state.owner().as_str())
+        });
+        let _grant = rules::reenroll(&applicant, renewed.as_ref(), &csr, now)
+            .map_err(|refusal| refused(&refusal))?;
+        let ca = self.owner_ca(&state)?;
+        let profile = CredentialProfile::Ldevid;
+        let target = Target { row, state, voucher, profile, ca };
+        if renewed.is_none() {
+            self.vouched(caller, &target)?;
+        }
+        self.certify(caller, target, &csr).await
+    }
+
+    async fn issue_chip(
+        &self,
+        caller: &Caller,
+        device: DeviceId,
+        csr: Verified<Csr>,
+    ) -> Result<Enrolled, ServiceError> {
+        let known = self.device_for(caller, Action::IssueChipCertificate, &device)?;
+        let (row, state) = known.begun()?;
+        let ca = self.product_ca(&row)?;
+        let (voucher, profile) = (Voucher::Station, CredentialProfile::Chip);
+        let target = Target { row, state, voucher, profile, ca };
+        if target.state.kind() != device::DeviceKind::Chip {
+            return Err(ServiceError::refused(
+                "not-a-chip",
+                "chip certificates go to chips; enrol this device for its IDevID",
+            ));
+        }
+        self.enrol_first(caller, target, csr).await
+    }
+
+    /// Decides which device gets which certificate from which CA.
+    fn target(
+        &self,
+        caller: &Caller,
+        label: Option<&ProductId>,
+        csr: &Csr,
+        action: Action,
+    ) -> Result<Target, ServiceError> {
+        let (device, voucher) = match caller {
+            Caller::Device { device, credential, .. } => match credential {
+                DeviceCredential::Idevid => (*device, Voucher::Idevid),
+                DeviceCredential::Ldevid => (*device, Voucher::Ldevid),
+                DeviceCredential::Chip => (self.host_of(*device)?, Voucher::Chip),
+            },
+            Caller::Code { subject, .. } => (self.subject_of(subject)?, Voucher::Code),
+            Caller::Member { organisation, .. } => {
+                let label = label.ok_or_else(|| {
+                    ServiceError::refused(
+                        "no-label",
+                        "a station enrols under the label of the product line",
+                    )
+                })?;
+                let product = self.product_row(organisation, label)?;
+                let serial = csr.serial_number_attribute().ok_or_else(|| {
+                    ServiceError::refused(
+                        "no-serial-number",
+                        "a station's request names the device by the serialNumber of its subject",
+                    )
+                })?;
+                let row = self.read(|connection| {
+                    devices::device_by_serial(connection, product.id, &serial)
+                })?;
+                (DeviceId::from_bytes(found(row, "device")?.device_id), Voucher::Station)
+            }
+            Caller::Anonymous | Caller::Platform { .. } => {
+                let _permit = self.authorize(caller, action, &Resource::unknown())?;
+                return Err(ServiceError::not_found("device"));
+            }
+        };
+        let known = match voucher {
+            // The chip speaks for the device that it is a part of.
+            Voucher::Chip => self.known(device)?,
+            _ => self.device_for(caller, action, &device)?,
+        };
+        let (row, state) = known.begun()?;
+        if let (Some(label), Some(product)) = (label, self.product_of(&row)?)
+            && *label != product
+        {
+            return Err(ServiceError::refused(
+                "other-product",
+                "the device belongs to another product line; use that one's address",
+            ));
+        }
+        let maker = match caller {
+            Caller::Code { organisation, .. } => organisation == state.maker(),
+            _ => true,
+        };
+        let initial = match voucher {
+            Voucher::Station => true,
+            Voucher::Idevid | Voucher::Ldevid => false,
+            Voucher::Chip | Voucher::Code => maker && !self.has_idevid(&row)?,
+        };
+        let (profile, ca) = if initial {
+            (CredentialProfile::Idevid, self.product_ca(&row)?)
+        } else {
+            (CredentialProfile::Ldevid, self.owner_ca(&state)?)
+        };
+        let target = Target { row, state, voucher, profile, ca };
+        if !initial {
+            self.vouched(caller, &target)?;
+        }
+        Ok(target)
+    }
+
+    /// Who let this device join its owner (EN-4): the owner has onboarded it, released a code, or
+    /// bought it by a list. Nobody joins just so.
+    fn vouched(&self, caller: &Caller, target: &Target) -> Result<(), ServiceError> {
+        let onboarded =
+            matches!(target.state.phase(), Phase::Onboarded | Phase::Operation | Phase::Repair);
+        let by_code = matches!(caller, Caller::Code { organisation, .. }
+            if organisation == target.state.owner());
+        let row = &target.row;
+        let bought = match row.product {
+            Some(product) => self
+                .read(|connection| access::purchase(connection, product, &row.serial_number))?
+                .is_some_and(|owner| owner == row.owner),
+            None => false,
+        };
+        if onboarded || by_code || bought {
+            return Ok(());
+        }
+        Err(ServiceError::refused(
+            "not-vouched",
+            "nobody vouches for this device yet: its owner must report it onboarded, release a \
+             code for it, or import it with a purchase list",
+        ))
+    }
+
+    async fn certify(
+        &self,
+        caller: &Caller,
+        target: Target,
+        csr: &Csr,
+    ) -> Result<Enrolled, ServiceError> {
+        let Target { row, state, profile, ca, .. } = target;
+        let device = DeviceId::from_bytes(row.device_id);
+        let now = self.now();
+        let initial = profile != CredentialProfile::Ldevid;
+        let principal = if initial { state.maker() } else { state.owner() }.clone();
+        let key = csr.public_key().fingerprint();
+        if initial && state.key().is_some_and(|made_with| made_with != key) {
+            return Err(ServiceError::refused(
+                "other-key",
+                "the request is for another key than the one the device was made with",
+            ));
+        }
+        let (pki_profile, not_after) = match profile {
+            CredentialProfile::Chip => (Profile::Chip, UnixTime::NEVER),
+            CredentialProfile::Idevid => (Profile::Idevid, UnixTime::NEVER),
+            CredentialProfile::Ldevid => (Profile::Ldevid, now.plus(self.ldevid_validity(&row)?)),
+        };
+        let chain = ca.chain();
+        let order = Order {
+            ca,
+            profile: pki_profile,
+            subject: Subject {
+                organisation: principal.to_string(),
+                serial_number: row.serial_number.clone(),
+                ..Subject::named(device.to_string())
+            },
+            public_key: csr.public_key().clone(),
+            not_after,
+            alternative_names: Vec::new(),
+            hardware_module: initial.then(|| self.hardware_module(&row)),
+            organisation: if initial { row.maker } else { row.owner },
+            device: Some(row.id),
+        };
+        let platform = Arc::clone(&self.platform);
+        let (owner, by, code) =
+            (row.owner, caller.to_string(), matches!(caller, Caller::Code { .. }));
+        let credential = move |certificate: &Certificate| {
+            EventKind::CredentialIssued(Credential {
+                certificate: certificate.fingerprint(),
+                key,
+                profile,
+                organisation: principal.clone(),
+                not_after: certificate.not_after(),
+            })
+        };
+        let kind = credential.clone();
+        let (signer, actor) = (Arc::clone(&platform), by.clone());
+        let event = self
+            .event(caller, audit::Kind::Enrolment, audit::Outcome::Success)
+            .subject(&device.to_string())
+            .detail("profile", profile.name());
+        let (certificate, recorded) = self
+            .issue_with(
+                caller,
+                order,
+                move |tx| ready(tx, &device, owner, &key),
+                move |certificate, state: State| -> Result<VerifiedEvent, ServiceError> {
+                    record::sign_platform(&signer, &state, &kind(certificate), Some(&actor), now)
+                },
+                move |tx, certificate, signed| {
+                    if code {
+                        use_code(tx, &device, now)?;
+                    }
+                    let row = found(devices::device(tx, device.as_bytes())?, "device")?;
+                    if row.owner != owner {
+                        return Err(sold());
+                    }
+                    let kind = credential(certificate);
+                    let applied = record::apply_platform(
+                        tx,
+                        &platform,
+                        &device,
+                        &kind,
+                        Some(&by),
+                        Some(signed),
+                        now,
+                    )?;
+                    tx.audit(&event)?;
+                    Ok(applied.recorded)
+                },
+            )
+            .await?;
+        Ok(Enrolled { device, certificate, chain, recorded })
+    }
+
+    fn note_refusal<T>(&self, caller: &Caller, outcome: &Result<T, ServiceError>) {
+        if let Err(error) = outcome {
+            let mut event = self
+                .event(caller, audit::Kind::Enrolment, audit::Outcome::Failure)
+                .detail("reason", error.code());
+            if let Caller::Device { device, .. } = caller {
+                event = event.subject(&device.to_string());
+            }
+            self.note(event);
+        }
+    }
+
+    fn known(&self, device: DeviceId) -> Result<crate::events::KnownDevice, ServiceError> {
+        let row = self.read(|connection| devices::device(connection, device.as_bytes()))?;
+        let row = found(row, "device")?;
+        let state = record::state_of(&row)?;
+        Ok(crate::events::KnownDevice { row, state })
+    }
+
+    /// The device that a chip is a part of; the chip itself where it is in none.
+    fn host_of(&self, chip: DeviceId) -> Result<DeviceId, ServiceError> {
+        let mut hosts = self.read(|connection| devices::wholes_of(connection, chip.as_bytes()))?;
+        match (hosts.pop(), hosts.is_empty()) {
+            (None, _) => Ok(chip),
+            (Some((_, host)), true) => Ok(DeviceId::from_bytes(host)),
+            (Some(_), false) => Err(ServiceError::refused(
+                "part-duplicated",
+                "the chip is on record in several devices; that must be cleared up first",
+            )),
+        }
+    }
+
+    fn has_idevid(&self, row: &DeviceRow) -> Result<bool, ServiceError> {
+        self.read(|connection| {
+            Ok(certificates::certificates_of(connection, row.id)?
+                .iter()
+                .any(|row| row.profile == Profile::Idevid as u8 && row.status == Status::Good))
+        })
+    }
+
+    fn product_ca(&self, row: &DeviceRow) -> Result<Arc<CaEntry>, ServiceError> {
+        let product = row.product;
+        let index = self.ca_index()?;
+        let ca = index
+            .all()
+            .find(|ca| ca.kind == CaKind::Device && product.is_some() && ca.product == product)
+            .cloned();
+        ca.ok_or_else(|| {
+            ServiceError::refused("no-ca", "the product line has no CA yet; its maker requests one")
+        })
+    }
+
+    fn owner_ca(&self, state: &State) -> Result<Arc<CaEntry>, ServiceError> {
+        self.ca_index()?.by_slug(state.owner().as_str()).cloned().ok_or_else(|| {
+            ServiceError::refused("no-ca", "the device's owner has no CA yet; it requests one")
+        })
+    }
+
+    fn ldevid_validity(&self, row: &DeviceRow) -> Result<i64, ServiceError> {
+        let product = match row.product {
+            Some(product) => {
+                self.read(|connection| organisations::product_by_id(connection, product))?
+            }
+            None => None,
+        };
+        let own = product.and_then(|product| product.ldevid_s);
+        Ok(own.map_or(self.config.ldevid_validity_s, i64::from))
+    }
+
+    fn hardware_module(&self, row: &DeviceRow) -> HardwareModuleName {
+        HardwareModuleName {
+            hw_type: self.config.hardware_type,
+            hw_serial_num: row.device_id.to_vec(),
+        }
+    }
+}
+
+/// Checks within the transaction of the intent that nothing has changed since the decision, and
+/// that the key is nobody else's (invariant 10).
+fn ready(tx: &Tx<'_>, device: &DeviceId, owner: i64, key: &Sha256) -> Result<State, ServiceError> {
+    let row = found(devices::device(tx, device.as_bytes())?, "device")?;
+    if row.owner != owner {
+        return Err(sold());
+    }
+    let state = record::state_of(&row)?.ok_or_else(record::not_begun)?;
+    for (holder, certificate) in certificates::holders_of_key(tx, key)? {
+        if holder == row.id || certificate.status == Status::Abandoned {
+            continue;
+        }
+        let Some(other) = devices::device_by_row(tx, holder)? else { return Err(key_in_use()) };
+        let part_of = |part: &[u8; 16], whole: i64| {
+            devices::wholes_of(tx, part).map(|wholes| wholes.iter().any(|(row, _)| *row == whole))
+        };
+        // A device may use the key of its own chip.
+        if !part_of(&other.device_id, row.id)? && !part_of(&row.device_id, other.id)? {
+            return Err(key_in_use());
+        }
+    }
+    Ok(state)
+}
+
+fn use_code(tx: &Tx<'_>, device: &DeviceId, now: UnixTime) -> Result<(), ServiceError> {
+    let row = found(devices::device(tx, device.as_bytes())?, "device")?;
+    match access::code(tx, row.id, *device)? {
+        Some(mut code) if code.is_open(now) => {
+            code.used_at = Some(now);
+            access::set_code(tx, row.id, &code)
+        }
+        _ => Err(ServiceError::conflict(
+            "code-used",
+            "the code was used or withdrawn meanwhile; ask for a new one",
+        )),
+    }
+}
+
+fn newest_ldevid(
+    connection: &rusqlite::Connection,
+    device: i64,
+) -> Result<Option<CertificateRow>, ServiceError> {
+    Ok(certificates::certificates_of(connection, device)?.into_iter().find(|row| {
+        row.profile == Profile::Ldevid as u8
+            && matches!(row.status, Status::Good | Status::Suspended | Status::Revoked)
+    }))
+}
+
+fn sold() -> ServiceError {
+    ServiceError::conflict(
+        "owner-changed",
+        "the device changed hands meanwhile; its new owner lets it enrol",
+    )
+}
+
+fn standing(state: &State) -> rules::Standing {
+    let ended = matches!(state.phase(), Phase::Retired | Phase::Disposed);
+    match state.standing().kind() {
+        StandingKind::Revoked => rules::Standing::Ended,
+        _ if ended => rules::Standing::Ended,
+        StandingKind::Suspended => rules::Standing::Suspended,
+        StandingKind::Good => rules::Standing::Active,
+    }
+}
+
+fn refused(refusal: &rules::Refusal) -> ServiceError {
+    ServiceError::refused("enrolment-refused", refusal.to_string())
+}
+
+fn check_binding(csr: &Csr, binding: Option<&ChannelBinding<'_>>) -> Result<(), ServiceError> {
+    let Some(binding) = binding else { return Ok(()) };
+    binding
+        .check(csr.challenge_password(), false)
+        .map(|_| ())
+        .map_err(|error| ServiceError::refused("channel-binding", error.to_string()))
+}

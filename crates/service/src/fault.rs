@@ -1,0 +1,117 @@
+//! Named points at which tests make the process die, so that recovery is tested at every step.
+//!
+//! Always compiled in and inert, unless the environment variable `TEGATA_KILL_AT=name[:n]` is set:
+//! then the process sends itself SIGKILL when it passes the point for the `n`-th time (1 where
+//! absent). Tests within one process inject instead: the point then fails, and the part of the
+//! service that met it stops as if it had been killed.
+
+use crate::ServiceError;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// The name of the environment variable.
+pub const VARIABLE: &str = "TEGATA_KILL_AT";
+
+/// Every point, in the order in which an enrolment passes them.
+pub const POINTS: [&str; 7] = [
+    BEFORE_COMMIT,
+    AFTER_COMMIT,
+    BEFORE_SIGNATURE,
+    AFTER_SIGNATURE,
+    BEFORE_TILES,
+    BEFORE_CHECKPOINT,
+    AFTER_CHECKPOINT,
+];
+/// The batch is written, not committed.
+pub const BEFORE_COMMIT: &str = "before-commit";
+/// The batch is committed, nobody has been told.
+pub const AFTER_COMMIT: &str = "after-commit-before-ack";
+/// The intent is committed, nothing is signed.
+pub const BEFORE_SIGNATURE: &str = "between-intent-and-signature";
+/// The certificate is signed, not committed.
+pub const AFTER_SIGNATURE: &str = "after-signature";
+/// Leaves are committed, no tile is written.
+pub const BEFORE_TILES: &str = "before-tile-write";
+/// Tiles are written, the checkpoint is not.
+pub const BEFORE_CHECKPOINT: &str = "between-tiles-and-checkpoint";
+/// The checkpoint is stored, not published.
+pub const AFTER_CHECKPOINT: &str = "after-checkpoint";
+
+/// Decides at each point whether to die there.
+#[derive(Clone, Default)]
+pub struct Faults {
+    kill: Option<Arc<Kill>>,
+    inject: Option<Arc<dyn Fn(&'static str) -> bool + Send + Sync>>,
+}
+
+struct Kill {
+    point: String,
+    remaining: AtomicU64,
+}
+
+impl Faults {
+    /// Those of the environment variable, none where it is not set.
+    pub fn from_environment() -> Self {
+        Self { kill: std::env::var(VARIABLE).ok().map(|text| Arc::new(parse(&text))), inject: None }
+    }
+
+    /// Fails, instead of killing the process, where `inject` says so.
+    pub fn injected(inject: impl Fn(&'static str) -> bool + Send + Sync + 'static) -> Self {
+        Self { kill: None, inject: Some(Arc::new(inject)) }
+    }
+
+    pub(crate) fn point(&self, name: &'static str) -> Result<(), ServiceError> {
+        if let Some(kill) = &self.kill
+            && kill.point == name
+            && kill.remaining.fetch_sub(1, Ordering::SeqCst) == 1
+        {
+            die();
+        }
+        match &self.inject {
+            Some(inject) if inject(name) => {
+                Err(ServiceError::fatal("injected-fault", format!("test fault at {name}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Faults {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Faults({:?})", self.kill.as_ref().map(|kill| &kill.point))
+    }
+}
+
+fn parse(text: &str) -> Kill {
+    let (point, count) = match text.rsplit_once(':') {
+        Some((point, count)) => (point, count.parse().unwrap_or(1)),
+        None => (text, 1),
+    };
+    Kill { point: point.to_owned(), remaining: AtomicU64::new(count) }
+}
+
+/// SIGKILL to ourselves: no destructor, no flush, no atexit handler runs.
+fn die() -> ! {
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    loop {
+        std::thread::park();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_and_injects() {
+        assert_eq!(parse("before-commit").remaining.into_inner(), 1);
+        let kill = parse("after-signature:12");
+        assert_eq!((kill.point.as_str(), kill.remaining.into_inner()), ("after-signature", 12));
+        let faults = Faults::injected(|name| name == BEFORE_TILES);
+        assert!(faults.point(BEFORE_TILES).is_err());
+        assert!(faults.point(AFTER_COMMIT).is_ok());
+        assert!(Faults::default().point(BEFORE_TILES).is_ok());
+    }
+}

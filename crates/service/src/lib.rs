@@ -1,0 +1,89 @@
+//! Use cases, transactions, durability and recovery: the one crate that writes state.
+//!
+//! [`Service`] is a cheap handle; every use case is a method that takes a [`Caller`] and goes
+//! through one gate (`Service::authorize`, which asks `policy`), except what is public: CA
+//! certificates, CRLs, OCSP, tiles, checkpoints, proofs, challenges, health. One file per family:
+//!
+//! | file | use cases |
+//! | --- | --- |
+//! | `service` | [`Service::create`], [`Service::open`], [`Service::close`] |
+//! | `ceremony` | [`ceremony::Root`], request and install CAs, trust store |
+//! | `callers` | identify by certificate, token or code; tokens; standing of certificates |
+//! | `organisations` | organisations, members, signers, product lines, service certificates |
+//! | `devices` | register, search, codes, purchase lists, shares, public page |
+//! | `enrol` | enrol, re-enrol, server-side keys, chips in batches, renewal |
+//! | `events` | record events, history, head; suspend, release, revoke on behalf |
+//! | `certificates` | list, revoke, suspend, release |
+//! | `verdict`, `passport` | challenge, verify, prove; passport files |
+//! | `ocsp`, `crl` | revocation status |
+//! | `platform` | the server's own credential, the gate for doors |
+//! | `doors` | checkpoint, tiles, proofs, check of the log, health |
+//! | `erase` | erasure of devices', events' and persons' contents |
+//! | `reports` | audit chain, accounts of keys, key policy, expiry, statistics |
+//!
+//! How durability works: commands go over a queue to one writer thread, which gathers what waits
+//! into one SQLite transaction (WAL, `synchronous=FULL`) with a savepoint each, and answers after
+//! the commit. Leaves of the ledger are rows of the same transaction; an integrator thread turns
+//! them into tiles and checkpoints. docs/store.md describes tables, recovery and fault points.
+//!
+//! Deliberately absent: sockets, HTTP, wire types, PostgreSQL.
+
+mod ca;
+mod cache;
+mod callers;
+pub mod ceremony;
+mod certificates;
+mod config;
+mod crl;
+mod devices;
+mod doors;
+mod enrol;
+mod erase;
+mod error;
+mod events;
+pub mod fault;
+mod issue;
+mod join;
+mod keys;
+mod live;
+mod ocsp;
+mod organisations;
+mod page;
+mod passport;
+mod platform;
+mod pool;
+mod record;
+mod reports;
+mod seed;
+mod sequencer;
+mod service;
+mod store;
+mod verdict;
+
+pub use ca::CaKind;
+pub use callers::{CertificateStanding, IssuedToken, TokenView};
+pub use ceremony::{CaRequest, CaSpec, CaView, TrustStore};
+pub use certificates::{CertificateId, CertificateQuery, CertificateStatus, CertificateView};
+pub use config::{Clock, Config, Limits, Setup, Urls, WitnessClient};
+pub use crl::{CrlView, ROOT as ROOT_CA};
+pub use devices::{
+    CodeView, DeviceQuery, DeviceRelation, DeviceView, NewDevice, PublicDeviceView, Purchase,
+    ReleasedCode,
+};
+pub use doors::{Health, LogCheck};
+pub use enrol::{ChipRequest, EnrolRequest, Enrolled};
+pub use erase::PersonErased;
+pub use error::{ErrorKind, Problem, ServiceError};
+pub use events::{EventView, Head};
+pub use ocsp::OcspAnswer;
+pub use organisations::{
+    MemberView, NewMember, NewOrganisation, NewProduct, NewSigner, OrganisationView, ProductView,
+    SIGNER_PROOF_CONTENT_TYPE, SignerView, signer_proof,
+};
+pub use page::{Page, Paged};
+pub use platform::ServerCredential;
+pub use policy::Caller;
+pub use record::Recorded;
+pub use reports::{AuditCheck, AuditView, KeyAccount, KeyUseView, Statistics};
+pub use service::Service;
+pub use verdict::VerifyRequest;

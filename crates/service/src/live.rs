@@ -1,0 +1,184 @@
+//! What doors must know at once, in memory: the set of revoked certificates, and caches that
+//! follow commits.
+
+use crate::{
+    ServiceError,
+    cache::Cache,
+    store::{
+        Effect, Effects,
+        organisation::{MemberRow, OrganisationRow, SignerRow},
+    },
+};
+use crypto::{PublicKey, Sha256, UnixTime};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Condvar, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// Why and since when a certificate does not work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Revoked {
+    /// CRLReason (RFC 5280 section 5.3.1); 6 is a suspension
+    pub(crate) reason: u8,
+    pub(crate) at: UnixTime,
+}
+
+/// CRLReason certificateHold.
+pub(crate) const HOLD: u8 = 6;
+
+/// An organisation's signing key, ready to verify.
+#[derive(Debug)]
+pub(crate) struct SignerEntry {
+    pub(crate) row: SignerRow,
+    pub(crate) key: PublicKey,
+    pub(crate) organisation: OrganisationRow,
+}
+
+/// By CA and serial number.
+type RevokedSet = HashMap<(i64, Box<[u8]>), Revoked>;
+
+/// Memory beside the store.
+pub(crate) struct Live {
+    revoked: RwLock<RevokedSet>,
+    epoch: AtomicU64,
+    pub(crate) organisations: Cache<String, Option<OrganisationRow>>,
+    pub(crate) organisations_by_id: Cache<i64, Option<OrganisationRow>>,
+    pub(crate) signers: Cache<Sha256, Option<Arc<SignerEntry>>>,
+    pub(crate) members: Cache<Sha256, Option<Arc<MemberRow>>>,
+    /// emptied whenever CAs change
+    pub(crate) cas: Cache<(), Arc<crate::ca::CaIndex>>,
+    pub(crate) roots: Cache<(), Arc<pki::validate::Anchors>>,
+    pub(crate) ocsp: Cache<crate::ocsp::AnswerKey, Arc<pki::ocsp::Presigned>>,
+    pub(crate) crls: Cache<i64, Arc<crate::crl::CrlView>>,
+    /// leaves committed; the integrator sleeps on it
+    leaves: Mutex<Wanted>,
+    wake: Condvar,
+}
+
+/// What the integrator has to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// number of leaves that are committed
+    pub(crate) leaves: u64,
+    /// somebody waits: do not gather any longer
+    pub(crate) at_once: bool,
+    pub(crate) stop: bool,
+}
+
+impl Live {
+    pub(crate) fn new(ocsp_answers: usize) -> Self {
+        Self {
+            revoked: RwLock::new(HashMap::new()),
+            epoch: AtomicU64::new(1),
+            organisations: Cache::new(10_000),
+            organisations_by_id: Cache::new(10_000),
+            signers: Cache::new(10_000),
+            members: Cache::new(10_000),
+            cas: Cache::new(1),
+            roots: Cache::new(1),
+            ocsp: Cache::new(ocsp_answers),
+            crls: Cache::new(10_000),
+            leaves: Mutex::new(Wanted::default()),
+            wake: Condvar::new(),
+        }
+    }
+
+    /// Why a certificate does not work; `None` where nothing is held against it.
+    pub(crate) fn revoked(&self, ca: i64, serial: &[u8]) -> Option<Revoked> {
+        let revoked = self.revoked.read().unwrap_or_else(PoisonError::into_inner);
+        // The key is owned; serial numbers are short and this allocation is not what costs.
+        revoked.get(&(ca, serial.into())).copied()
+    }
+
+    /// Puts one revocation in, at opening.
+    pub(crate) fn load(&self, ca: i64, serial: &[u8], revoked: Revoked) {
+        let mut set = self.revoked.write().unwrap_or_else(PoisonError::into_inner);
+        set.insert((ca, serial.into()), revoked);
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn revoked_count(&self) -> usize {
+        self.revoked.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Changes what the integrator has to do and wakes it.
+    pub(crate) fn want(&self, change: impl FnOnce(&mut Wanted)) {
+        let mut wanted = self.leaves.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = *wanted;
+        change(&mut wanted);
+        if wanted.at_once || wanted.stop || (before.leaves == 0) != (wanted.leaves == 0) {
+            self.wake.notify_all();
+        }
+    }
+
+    pub(crate) fn wanted(&self) -> Wanted {
+        *self.leaves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sleeps for `duration`, less where somebody waits or all ends; takes up `at_once`.
+    pub(crate) fn sleep(&self, duration: std::time::Duration) -> Wanted {
+        let wanted = self.leaves.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut wanted, _) = self
+            .wake
+            .wait_timeout_while(wanted, duration, |wanted| !wanted.at_once && !wanted.stop)
+            .unwrap_or_else(PoisonError::into_inner);
+        let now = *wanted;
+        wanted.at_once = false;
+        now
+    }
+
+    fn set_revoked(&self, key: (i64, Box<[u8]>), revoked: Option<Revoked>) {
+        let ca = key.0;
+        let serial = key.1.clone();
+        {
+            let mut set = self.revoked.write().unwrap_or_else(PoisonError::into_inner);
+            match revoked {
+                Some(revoked) => set.insert(key, revoked),
+                None => set.remove(&key),
+            };
+        }
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+        self.ocsp.forget(&crate::ocsp::AnswerKey::new(ca, &serial, false));
+        self.ocsp.forget(&crate::ocsp::AnswerKey::new(ca, &serial, true));
+        self.crls.forget(&ca);
+    }
+}
+
+impl Effects for Live {
+    fn committed(&self, effects: Vec<Effect>) {
+        let mut leaves = None;
+        for effect in effects {
+            match effect {
+                Effect::Leaves(count) => leaves = Some(count),
+                Effect::Scrub => {}
+                Effect::Revoked { ca, serial, reason, at } => {
+                    self.set_revoked((ca, serial.into()), Some(Revoked { reason, at }));
+                }
+                Effect::Released { ca, serial } => self.set_revoked((ca, serial.into()), None),
+                Effect::Directory => {
+                    self.organisations.clear();
+                    self.organisations_by_id.clear();
+                    self.signers.clear();
+                    self.members.clear();
+                    self.cas.clear();
+                    self.roots.clear();
+                    self.epoch.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+        }
+        if let Some(count) = leaves {
+            self.want(|wanted| wanted.leaves = count);
+        }
+    }
+}
+
+/// The row, or the error that tells a caller nothing about other tenants.
+pub(crate) fn found<T>(row: Option<T>, what: &'static str) -> Result<T, ServiceError> {
+    row.ok_or_else(|| ServiceError::not_found(what))
+}

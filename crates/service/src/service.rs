@@ -1,0 +1,401 @@
+//! The service: opening, recovery, closing, and what all use cases share.
+
+use crate::{
+    Clock, Config, ServiceError, Setup,
+    fault::Faults,
+    keys::{Keys, Purpose},
+    live::{Live, Revoked, found},
+    pool::Pool,
+    sequencer::{self, LedgerLog, Published, Threads},
+    store::{
+        self, Sizes, Store, Tx, certificate,
+        key::{self as key_store},
+        meta,
+        organisation::{self as organisation_store, OrganisationRow, SignerRow},
+    },
+};
+use crypto::{KeyAlgorithm, PublicKey, Sha256, Signer, UnixTime, sealed::Unlock};
+use device::{DeviceId, OrganisationId};
+use policy::{Action, Caller, Permit, Resource};
+use std::{
+    collections::HashMap,
+    fs::File,
+    ops::Deref,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+use tokio::sync::watch;
+
+/// File that one process at a time locks.
+const LOCK: &str = "lock";
+/// Intents that recovery abandons per transaction.
+const RECOVERY_BATCH: usize = 1000;
+
+/// The platform's use cases. Cloning is cheap; all clones are one service.
+#[derive(Clone)]
+pub struct Service(Arc<Inner>);
+
+/// The platform's own organisation and keys.
+pub(crate) struct Platform {
+    pub(crate) organisation: OrganisationRow,
+    pub(crate) id: OrganisationId,
+    /// signs life events on the platform's behalf
+    pub(crate) events: Arc<dyn Signer>,
+    pub(crate) events_key: i64,
+    /// signs passport statements
+    pub(crate) passports: Arc<dyn Signer>,
+    pub(crate) passports_key: i64,
+}
+
+#[doc(hidden)]
+pub struct Inner {
+    pub(crate) store: Arc<Store>,
+    pub(crate) live: Arc<Live>,
+    pub(crate) keys: Keys,
+    pub(crate) log: LedgerLog,
+    pub(crate) log_key_row: i64,
+    pub(crate) origin: String,
+    pub(crate) dir: std::path::PathBuf,
+    pub(crate) config: Config,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) platform: Arc<Platform>,
+    pub(crate) faults: Faults,
+    pub(crate) pool: Pool,
+    pub(crate) published: watch::Sender<Published>,
+    pub(crate) challenges: Mutex<HashMap<[u8; 32], (DeviceId, UnixTime)>>,
+    threads: Threads,
+    _lock: File,
+}
+
+impl Deref for Service {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Service {
+    /// Makes a new installation in the empty directory `dir`: the store, the platform's own
+    /// organisation, and its keys for the log, for events and for passports, sealed under
+    /// `unlock`. What follows is a ceremony: [`crate::ceremony`].
+    ///
+    /// # Errors
+    /// `store-exists` where there is one already, `locked` for a passphrase that is too short.
+    pub fn create(
+        dir: &Path,
+        unlock: &Unlock<'_>,
+        setup: &Setup,
+        clock: &dyn Clock,
+    ) -> Result<(), ServiceError> {
+        std::fs::create_dir_all(dir).map_err(|error| directory(dir, &error))?;
+        let _lock = lock(dir)?;
+        let now = clock.now();
+        for key in &setup.witness_keys {
+            key.parse::<::ledger::WitnessKey>()
+                .map_err(|error| ServiceError::malformed("witness-key", error.to_string()))?;
+        }
+        let (keys, canary) = Keys::create(unlock)?;
+        let rows = [Purpose::Log, Purpose::Events, Purpose::Passports]
+            .map(|purpose| keys.generate(purpose, KeyAlgorithm::Ed25519, now, UnixTime::NEVER));
+        store::create(dir, &setup.origin, |tx| {
+            meta::set(tx, meta::CANARY, &canary)?;
+            meta::set(tx, meta::WITNESSES, setup.witness_keys.join("\n").as_bytes())?;
+            meta::set(tx, meta::QUORUM, setup.quorum.to_string().as_bytes())?;
+            let roles = device::Roles::PLATFORM.bits();
+            organisation_store::insert_organisation(
+                tx,
+                policy::PLATFORM,
+                &setup.platform_name,
+                roles,
+                now,
+            )?;
+            for row in rows {
+                let (_, row) = row?;
+                let event = audit::SecurityEvent::new(
+                    now,
+                    audit::Kind::KeyLifecycle,
+                    audit::Outcome::Success,
+                )
+                .subject(&row.fingerprint.to_string())
+                .detail("purpose", Purpose::name(row.purpose))
+                .detail("what", "generated");
+                key_store::insert_key(tx, &row)?;
+                tx.audit(&event)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Opens the installation in `dir`, finishes or abandons what a crash left behind, and starts
+    /// its threads. Blocks for a moment; needs no asynchronous runtime.
+    ///
+    /// # Errors
+    /// `locked` for a wrong passphrase, `in-use` where another process has it open, and errors
+    /// that say what is wrong with the store or the log.
+    pub fn open(
+        dir: &Path,
+        unlock: &Unlock<'_>,
+        config: Config,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ServiceError> {
+        let faults = config.faults.clone().unwrap_or_else(Faults::from_environment);
+        let lock = lock(dir)?;
+        let live = Arc::new(Live::new(config.limits.ocsp_answers));
+        let sizes = Sizes {
+            readers: config.readers,
+            writer_cache_kib: config.writer_cache_kib,
+            reader_cache_kib: config.reader_cache_kib,
+            ..Sizes::default()
+        };
+        let store = Arc::new(Store::open(dir, &sizes, faults.clone(), live.clone())?);
+        let read = |key| store.readers.read(|connection| meta::value(connection, key));
+        let unfinished = || ServiceError::fatal("store-unfinished", "the store lacks its settings");
+        let canary = read(meta::CANARY)?.ok_or_else(unfinished)?;
+        let origin = read(meta::ORIGIN)?
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .ok_or_else(unfinished)?;
+        let keys = Keys::unlock(unlock, &canary)?;
+        let (platform, log_signer, log_key_row) = store.readers.read(|connection| {
+            let key = |purpose| {
+                let row = key_store::key_for(connection, purpose as u8)?.ok_or_else(unfinished)?;
+                Ok::<_, ServiceError>((keys.signer(connection, row.id)?, row.id))
+            };
+            let (events, events_key) = key(Purpose::Events)?;
+            let (passports, passports_key) = key(Purpose::Passports)?;
+            let (log, log_key) = key(Purpose::Log)?;
+            let organisation = organisation_store::organisation(connection, policy::PLATFORM)?
+                .ok_or_else(unfinished)?;
+            let id = OrganisationId::new(policy::PLATFORM).map_err(|_| unfinished())?;
+            let platform =
+                Platform { organisation, id, events, events_key, passports, passports_key };
+            certificate::each_revocation(connection, None, |row| {
+                live.load(row.ca, &row.serial, Revoked { reason: row.reason, at: row.at });
+            })?;
+            Ok((platform, log, log_key))
+        })?;
+        recover(&store, clock.now())?;
+        let log = sequencer::open_log(dir, &store, &origin, log_signer, &faults)?;
+        let size = log.latest().claimed().size;
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let service = Self(Arc::new(Inner {
+            store,
+            live,
+            keys,
+            log,
+            log_key_row,
+            origin,
+            dir: dir.to_owned(),
+            config,
+            clock,
+            platform: Arc::new(platform),
+            faults,
+            pool: Pool::start(cores)?,
+            published: sequencer::published(size),
+            challenges: Mutex::new(HashMap::new()),
+            threads: Threads::default(),
+            _lock: lock,
+        }));
+        service.threads.start(&service)?;
+        service.note(
+            audit::SecurityEvent::new(service.now(), audit::Kind::Start, audit::Outcome::Success)
+                .detail("version", env!("CARGO_PKG_VERSION")),
+        );
+        Ok(service)
+    }
+
+    /// Commits what is queued, integrates once more, and ends the threads. Clones that are still
+    /// about get `stopped` from then on.
+    pub fn close(&self) {
+        let event =
+            audit::SecurityEvent::new(self.now(), audit::Kind::Stop, audit::Outcome::Success);
+        let _ = self.store.writer.run_blocking(move |tx| tx.audit(&event).map(|_| ()));
+        self.live.want(|wanted| wanted.stop = true);
+        self.threads.join();
+        self.pool.close();
+        self.store.writer.close();
+    }
+
+    /// The present time, by the clock that was given.
+    pub fn now(&self) -> UnixTime {
+        self.clock.now()
+    }
+
+    pub(crate) fn downgrade(&self) -> Weak<Inner> {
+        Arc::downgrade(&self.0)
+    }
+
+    pub(crate) fn upgrade(weak: &Weak<Inner>) -> Option<Self> {
+        weak.upgrade().map(Self)
+    }
+
+    /// A caller for commands on the machine itself, which needs no authentication beyond having
+    /// the data directory and its passphrase. Never for a door.
+    pub fn local_administrator(&self) -> Caller {
+        Caller::Platform { task: "command" }
+    }
+
+    /// The one gate (invariant 6). Refusals to authenticated callers are recorded.
+    pub(crate) fn authorize(
+        &self,
+        caller: &Caller,
+        action: Action,
+        resource: &Resource<'_>,
+    ) -> Result<Permit, ServiceError> {
+        policy::authorize(caller, action, resource).map_err(|denied| {
+            if denied.answer() != policy::Answer::Unauthenticated {
+                self.note(
+                    self.event(caller, audit::Kind::Authorisation, audit::Outcome::Failure)
+                        .detail("action", action.name())
+                        .detail("reason", denied.internal()),
+                );
+            }
+            let text = denied.to_string();
+            match denied.answer() {
+                policy::Answer::Unauthenticated => {
+                    ServiceError::unauthenticated("unauthenticated", text)
+                }
+                policy::Answer::NotFound => ServiceError::not_found("thing"),
+                policy::Answer::Forbidden => ServiceError::forbidden("role", text),
+            }
+        })
+    }
+
+    /// A security event by `caller`, as of now.
+    pub(crate) fn event(
+        &self,
+        caller: &Caller,
+        kind: audit::Kind,
+        outcome: audit::Outcome,
+    ) -> audit::SecurityEvent {
+        let event = audit::SecurityEvent::new(self.now(), kind, outcome).actor(&caller.to_string());
+        match caller.organisation() {
+            Some(organisation) => event.organisation(organisation.as_str()),
+            None => event,
+        }
+    }
+
+    /// Records a security event without waiting for it; dropped where the queue is full, which the
+    /// refused caller's own rate limit prevents.
+    pub(crate) fn note(&self, event: audit::SecurityEvent) {
+        self.store.writer.queue_quietly(move |tx| tx.audit(&event).map(|_| ()));
+    }
+
+    /// Commits a command.
+    pub(crate) async fn commit<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, ServiceError> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        self.store.writer.run(work).await
+    }
+
+    /// Reads on a snapshot.
+    pub(crate) fn read<T>(
+        &self,
+        work: impl FnOnce(&rusqlite::Connection) -> Result<T, ServiceError>,
+    ) -> Result<T, ServiceError> {
+        self.store.readers.read(work)
+    }
+
+    /// The organisation of this name.
+    pub(crate) fn organisation_row(&self, slug: &str) -> Result<OrganisationRow, ServiceError> {
+        let row = self.live.organisations.get_or_load(slug.to_owned(), || {
+            self.read(|connection| organisation_store::organisation(connection, slug))
+        })?;
+        found(row, "organisation")
+    }
+
+    /// The organisation of this row.
+    pub(crate) fn organisation_of(&self, id: i64) -> Result<OrganisationRow, ServiceError> {
+        let row = self.live.organisations_by_id.get_or_load(id, || {
+            self.read(|connection| organisation_store::organisation_by_id(connection, id))
+        })?;
+        row.ok_or_else(|| ServiceError::fatal("store-damaged", "an organisation is missing"))
+    }
+
+    /// The slug of a row as an id.
+    pub(crate) fn organisation_id(&self, id: i64) -> Result<OrganisationId, ServiceError> {
+        slug(&self.organisation_of(id)?.slug)
+    }
+
+    /// An organisation's signing key, retired or not.
+    pub(crate) fn signer_entry(
+        &self,
+        key: &Sha256,
+    ) -> Result<Option<Arc<crate::live::SignerEntry>>, ServiceError> {
+        self.live.signers.get_or_load(*key, || {
+            let row: Option<SignerRow> =
+                self.read(|connection| organisation_store::signer(connection, key))?;
+            row.map(|row| {
+                let key = PublicKey::from_spki(&row.spki).map_err(|_| {
+                    ServiceError::fatal("store-damaged", "a signer's key is damaged")
+                })?;
+                let organisation = self.organisation_of(row.organisation)?;
+                Ok(Arc::new(crate::live::SignerEntry { row, key, organisation }))
+            })
+            .transpose()
+        })
+    }
+
+    /// Work that is done now and then.
+    pub(crate) fn tidy(&self) {
+        let now = self.now();
+        self.challenges
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|_, (_, expires)| *expires >= now);
+        self.store.writer.queue_quietly(move |tx| store::access::delete_expired_tokens(tx, now));
+    }
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Service({})", self.origin)
+    }
+}
+
+/// A stored slug as an id.
+pub(crate) fn slug(text: &str) -> Result<OrganisationId, ServiceError> {
+    OrganisationId::new(text)
+        .map_err(|_| ServiceError::fatal("store-damaged", "a stored name is damaged"))
+}
+
+/// Abandons every intent that has no certificate. Whoever asked for it was not answered, so
+/// nothing that was acknowledged is lost; had it been signed before the crash, its serial number
+/// is revoked, so that a signature that escaped (a core dump, a broken back end) is worth nothing.
+fn recover(store: &Store, now: UnixTime) -> Result<(), ServiceError> {
+    loop {
+        let left = store.writer.run_blocking(move |tx| {
+            let intents = certificate::intents(tx, RECOVERY_BATCH)?;
+            for intent in &intents {
+                crate::issue::abandon(tx, intent, now, "recovery")?;
+            }
+            Ok(intents.len())
+        })?;
+        if left < RECOVERY_BATCH {
+            return Ok(());
+        }
+    }
+}
+
+fn lock(dir: &Path) -> Result<File, ServiceError> {
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(dir.join(LOCK))
+        .map_err(|error| directory(dir, &error))?;
+    file.try_lock().map_err(|_| {
+        ServiceError::conflict(
+            "in-use",
+            "another process has this data directory open; stop it, or ask it instead",
+        )
+    })?;
+    Ok(file)
+}
+
+fn directory(dir: &Path, error: &std::io::Error) -> ServiceError {
+    ServiceError::refused(
+        "data-directory",
+        format!("the data directory {} cannot be used: {error}", dir.display()),
+    )
+}

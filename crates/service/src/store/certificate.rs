@@ -1,0 +1,333 @@
+//! Certificates from their intent on, and the set of revoked ones.
+
+use super::{Effect, Tx, organisation::limit_of};
+use crate::ServiceError;
+use crypto::{Sha256, UnixTime};
+use pki::Certificate;
+use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter, types::Value};
+
+/// Where a certificate is in its life. The numbers are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Status {
+    /// to-be-signed bytes are recorded; nothing was handed out
+    Intended = 0,
+    Good = 1,
+    Suspended = 2,
+    Revoked = 3,
+    /// the process died between intent and certificate; the serial number is burned
+    Abandoned = 4,
+}
+
+impl Status {
+    fn from_number(number: u8) -> Option<Self> {
+        [Self::Intended, Self::Good, Self::Suspended, Self::Revoked, Self::Abandoned]
+            .into_iter()
+            .find(|status| *status as u8 == number)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct CertificateRow {
+    pub(crate) id: i64,
+    pub(crate) ca: i64,
+    pub(crate) serial: Vec<u8>,
+    pub(crate) status: Status,
+    pub(crate) profile: u8,
+    pub(crate) organisation: i64,
+    pub(crate) device: Option<i64>,
+    pub(crate) not_before: UnixTime,
+    pub(crate) not_after: UnixTime,
+    pub(crate) der: Vec<u8>,
+}
+
+const CERTIFICATE: &str =
+    "id, ca, serial, status, profile, organisation, device, not_before, not_after, der";
+
+fn certificate_row(row: &Row<'_>) -> rusqlite::Result<CertificateRow> {
+    let status: u8 = row.get(3)?;
+    Ok(CertificateRow {
+        id: row.get(0)?,
+        ca: row.get(1)?,
+        serial: row.get(2)?,
+        status: Status::from_number(status)
+            .ok_or(rusqlite::Error::IntegralValueOutOfRange(3, status.into()))?,
+        profile: row.get(4)?,
+        organisation: row.get(5)?,
+        device: row.get(6)?,
+        not_before: UnixTime(row.get(7)?),
+        not_after: UnixTime(row.get(8)?),
+        der: row.get(9)?,
+    })
+}
+
+pub(crate) fn certificate(
+    connection: &Connection,
+    ca: i64,
+    serial: &[u8],
+) -> Result<Option<CertificateRow>, ServiceError> {
+    Ok(connection
+        .prepare_cached(&format!(
+            "SELECT {CERTIFICATE} FROM certificate WHERE ca = ?1 AND serial = ?2"
+        ))?
+        .query_row(params![ca, serial], certificate_row)
+        .optional()?)
+}
+
+/// Certificates of a device, newest first.
+pub(crate) fn certificates_of(
+    connection: &Connection,
+    device: i64,
+) -> Result<Vec<CertificateRow>, ServiceError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {CERTIFICATE} FROM certificate WHERE device = ?1 ORDER BY id DESC LIMIT 1000"
+    ))?;
+    let rows = statement.query_map([device], certificate_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Which certificates are asked for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CertificateFilter {
+    pub(crate) organisation: Option<i64>,
+    pub(crate) device: Option<i64>,
+    pub(crate) status: Option<Status>,
+    pub(crate) expires_before: Option<UnixTime>,
+}
+
+pub(crate) fn certificates(
+    connection: &Connection,
+    filter: &CertificateFilter,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<CertificateRow>, ServiceError> {
+    let mut values = vec![Value::Integer(after)];
+    let mut sql = format!("SELECT {CERTIFICATE} FROM certificate WHERE id > ?1");
+    let mut and = |condition: &str, value: i64| {
+        values.push(Value::Integer(value));
+        sql.push_str(&format!(" AND {condition} ?{}", values.len()));
+    };
+    if let Some(organisation) = filter.organisation {
+        and("organisation =", organisation);
+    }
+    if let Some(device) = filter.device {
+        and("device =", device);
+    }
+    if let Some(status) = filter.status {
+        and("status =", i64::from(status as u8));
+    }
+    if let Some(before) = filter.expires_before {
+        and("not_after <", before.0);
+    }
+    values.push(Value::Integer(limit_of(limit)));
+    sql.push_str(&format!(" ORDER BY id LIMIT ?{}", values.len()));
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params_from_iter(values), certificate_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Certificates that expire in a window, in the order in which they do: `(time, id)` is the place
+/// to go on from.
+pub(crate) fn expiring(
+    connection: &Connection,
+    organisation: Option<i64>,
+    after: (UnixTime, i64),
+    before: UnixTime,
+    limit: usize,
+) -> Result<Vec<CertificateRow>, ServiceError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {CERTIFICATE} FROM certificate INDEXED BY certificate_by_expiry
+         WHERE not_after < 253402300799 AND not_after < ?1 AND (not_after, id) > (?2, ?3)
+           AND status = 1 AND (?4 IS NULL OR organisation = ?4)
+         ORDER BY not_after, id LIMIT ?5"
+    ))?;
+    let rows = statement.query_map(
+        params![before.0, after.0.0, after.1, organisation, limit_of(limit)],
+        certificate_row,
+    )?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(crate) struct NewCertificate<'a> {
+    pub(crate) ca: i64,
+    pub(crate) serial: &'a [u8],
+    pub(crate) profile: u8,
+    pub(crate) organisation: i64,
+    pub(crate) device: Option<i64>,
+    pub(crate) subject_key: &'a Sha256,
+    pub(crate) not_before: UnixTime,
+    pub(crate) not_after: UnixTime,
+    pub(crate) tbs: &'a [u8],
+}
+
+/// Records what will be signed, before it is signed.
+pub(crate) fn insert_intent(tx: &Tx<'_>, new: &NewCertificate<'_>) -> Result<i64, ServiceError> {
+    tx.prepare_cached(
+        "INSERT INTO certificate (ca, serial, status, profile, organisation, device, subject_key,
+                                  not_before, not_after, der)
+         VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?
+    .execute(params![
+        new.ca,
+        new.serial,
+        new.profile,
+        new.organisation,
+        new.device,
+        short_key(new.subject_key),
+        new.not_before.0,
+        new.not_after.0,
+        new.tbs
+    ])?;
+    Ok(tx.last_insert_rowid())
+}
+
+/// Replaces the intent by the signed certificate; false where it is no intent any more.
+pub(crate) fn complete_intent(
+    tx: &Tx<'_>,
+    id: i64,
+    certificate: &Certificate,
+) -> Result<bool, ServiceError> {
+    let changed = tx
+        .prepare_cached(
+            "UPDATE certificate SET status = 1, der = ?2, fingerprint = ?3
+             WHERE id = ?1 AND status = 0",
+        )?
+        .execute(params![id, certificate.der(), short_key(&certificate.fingerprint())])?;
+    Ok(changed == 1)
+}
+
+/// The certificate of a fingerprint.
+pub(crate) fn certificate_by_fingerprint(
+    connection: &Connection,
+    fingerprint: &Sha256,
+) -> Result<Option<CertificateRow>, ServiceError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {CERTIFICATE} FROM certificate WHERE fingerprint = ?1 LIMIT 16"
+    ))?;
+    let rows = statement.query_map([short_key(fingerprint)], certificate_row)?;
+    for row in rows {
+        let row = row?;
+        if crypto::sha256(&row.der) == *fingerprint {
+            return Ok(Some(row));
+        }
+    }
+    Ok(None)
+}
+
+/// Burns an intent that did not become a certificate; false where it is none any more.
+pub(crate) fn abandon_intent(tx: &Tx<'_>, id: i64) -> Result<bool, ServiceError> {
+    let changed = tx
+        .prepare_cached("UPDATE certificate SET status = 4 WHERE id = ?1 AND status = 0")?
+        .execute([id])?;
+    Ok(changed == 1)
+}
+
+/// Intents that a crash left behind.
+pub(crate) fn intents(
+    connection: &Connection,
+    limit: usize,
+) -> Result<Vec<CertificateRow>, ServiceError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {CERTIFICATE} FROM certificate WHERE status = 0 ORDER BY id LIMIT ?1"
+    ))?;
+    let rows = statement.query_map([limit_of(limit)], certificate_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Other holders of a public key: device rows (0 for none) of certificates with this key.
+pub(crate) fn holders_of_key(
+    connection: &Connection,
+    key: &Sha256,
+) -> Result<Vec<(i64, CertificateRow)>, ServiceError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {CERTIFICATE} FROM certificate WHERE subject_key = ?1 LIMIT 64"
+    ))?;
+    let rows = statement.query_map([short_key(key)], certificate_row)?;
+    rows.map(|row| row.map(|row| (row.device.unwrap_or(0), row)).map_err(ServiceError::from))
+        .collect()
+}
+
+/// The first 8 bytes of a fingerprint: enough to find, and half the index of the whole.
+fn short_key(key: &Sha256) -> i64 {
+    let mut short = [0; 8];
+    for (to, from) in short.iter_mut().zip(key.as_bytes()) {
+        *to = *from;
+    }
+    i64::from_be_bytes(short)
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RevocationRow {
+    pub(crate) ca: i64,
+    pub(crate) serial: Vec<u8>,
+    pub(crate) reason: u8,
+    pub(crate) at: UnixTime,
+}
+
+/// Revokes or suspends a certificate and tells memory.
+pub(crate) fn revoke(
+    tx: &mut Tx<'_>,
+    certificate: &CertificateRow,
+    status: Status,
+    reason: u8,
+    at: UnixTime,
+) -> Result<(), ServiceError> {
+    tx.prepare_cached("UPDATE certificate SET status = ?2 WHERE id = ?1")?
+        .execute(params![certificate.id, status as u8])?;
+    insert_revocation(tx, certificate.ca, &certificate.serial, reason, at)
+}
+
+/// The revocation alone: for serial numbers that never became certificates, too.
+pub(crate) fn insert_revocation(
+    tx: &mut Tx<'_>,
+    ca: i64,
+    serial: &[u8],
+    reason: u8,
+    at: UnixTime,
+) -> Result<(), ServiceError> {
+    tx.prepare_cached(
+        "INSERT INTO revocation (ca, serial, reason, at) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (ca, serial) DO UPDATE SET reason = excluded.reason, at = excluded.at",
+    )?
+    .execute(params![ca, serial, reason, at.0])?;
+    tx.effect(Effect::Revoked { ca, serial: serial.to_vec(), reason, at });
+    Ok(())
+}
+
+/// Ends a suspension.
+pub(crate) fn release(tx: &mut Tx<'_>, certificate: &CertificateRow) -> Result<(), ServiceError> {
+    tx.prepare_cached("UPDATE certificate SET status = 1 WHERE id = ?1 AND status = 2")?
+        .execute([certificate.id])?;
+    tx.prepare_cached("DELETE FROM revocation WHERE ca = ?1 AND serial = ?2")?
+        .execute(params![certificate.ca, certificate.serial])?;
+    tx.effect(Effect::Released { ca: certificate.ca, serial: certificate.serial.clone() });
+    Ok(())
+}
+
+/// Calls `each` for every revocation: the set that is kept in memory.
+pub(crate) fn each_revocation(
+    connection: &Connection,
+    ca: Option<i64>,
+    mut each: impl FnMut(RevocationRow),
+) -> Result<(), ServiceError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT ca, serial, reason, at FROM revocation WHERE ?1 IS NULL OR ca = ?1",
+    )?;
+    let mut rows = statement.query([ca])?;
+    while let Some(row) = rows.next()? {
+        each(RevocationRow {
+            ca: row.get(0)?,
+            serial: row.get(1)?,
+            reason: row.get(2)?,
+            at: UnixTime(row.get(3)?),
+        });
+    }
+    Ok(())
+}
+
+pub(crate) fn certificate_count(connection: &Connection) -> Result<u64, ServiceError> {
+    let count: i64 = connection
+        .prepare_cached("SELECT count(*) FROM certificate WHERE status IN (1, 2, 3)")?
+        .query_row([], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}

@@ -1,0 +1,309 @@
+//! Devices, their parts and the counters of their keys.
+
+use super::{Tx, organisation::limit_of, to_i64};
+use crate::ServiceError;
+use crypto::{Sha256, UnixTime};
+use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter, types::Value};
+
+#[derive(Debug, Clone)]
+pub(crate) struct DeviceRow {
+    pub(crate) id: i64,
+    pub(crate) device_id: [u8; 16],
+    pub(crate) management: String,
+    pub(crate) product: Option<i64>,
+    pub(crate) serial_number: String,
+    pub(crate) kind: u8,
+    pub(crate) maker: i64,
+    pub(crate) owner: i64,
+    pub(crate) phase: u8,
+    pub(crate) standing: u8,
+    /// `None` until the history begins
+    pub(crate) state: Option<Vec<u8>>,
+    /// number of events
+    pub(crate) events: u64,
+    pub(crate) head: Option<[u8; 32]>,
+    pub(crate) created_at: UnixTime,
+}
+
+const DEVICE: &str = "device.id, device_id, management, product, serial_number, kind, maker, \
+                      owner, phase, standing, state, sequence, head, created_at";
+
+fn device_row(row: &Row<'_>) -> rusqlite::Result<DeviceRow> {
+    Ok(DeviceRow {
+        id: row.get(0)?,
+        device_id: row.get(1)?,
+        management: row.get(2)?,
+        product: row.get(3)?,
+        serial_number: row.get(4)?,
+        kind: row.get(5)?,
+        maker: row.get(6)?,
+        owner: row.get(7)?,
+        phase: row.get(8)?,
+        standing: row.get(9)?,
+        state: row.get(10)?,
+        events: row.get::<_, i64>(11)?.unsigned_abs(),
+        head: row.get(12)?,
+        created_at: UnixTime(row.get(13)?),
+    })
+}
+
+pub(crate) fn device(
+    connection: &Connection,
+    device_id: &[u8; 16],
+) -> Result<Option<DeviceRow>, ServiceError> {
+    const SQL: &str = "SELECT device.id, device_id, management, product, serial_number, kind, \
+        maker, owner, phase, standing, state, sequence, head, created_at \
+        FROM device WHERE device_id = ?1";
+    Ok(connection.prepare_cached(SQL)?.query_row([device_id], device_row).optional()?)
+}
+
+pub(crate) fn device_by_row(
+    connection: &Connection,
+    id: i64,
+) -> Result<Option<DeviceRow>, ServiceError> {
+    Ok(connection
+        .prepare_cached(&format!("SELECT {DEVICE} FROM device WHERE id = ?1"))?
+        .query_row([id], device_row)
+        .optional()?)
+}
+
+pub(crate) fn device_by_management(
+    connection: &Connection,
+    number: &str,
+) -> Result<Option<DeviceRow>, ServiceError> {
+    Ok(connection
+        .prepare_cached(&format!("SELECT {DEVICE} FROM device WHERE management = ?1"))?
+        .query_row([number], device_row)
+        .optional()?)
+}
+
+pub(crate) fn device_by_serial(
+    connection: &Connection,
+    product: i64,
+    serial_number: &str,
+) -> Result<Option<DeviceRow>, ServiceError> {
+    Ok(connection
+        .prepare_cached(&format!(
+            "SELECT {DEVICE} FROM device WHERE product = ?1 AND serial_number = ?2"
+        ))?
+        .query_row(params![product, serial_number], device_row)
+        .optional()?)
+}
+
+/// In which capacity an organisation asks for its devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Relation {
+    Owner,
+    Maker,
+    Shared,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct DeviceFilter {
+    pub(crate) product: Option<i64>,
+    pub(crate) phase: Option<u8>,
+    pub(crate) standing: Option<u8>,
+    pub(crate) serial_prefix: Option<String>,
+}
+
+/// A page of an organisation's devices, in the order of registration.
+pub(crate) fn devices(
+    connection: &Connection,
+    organisation: i64,
+    relation: Relation,
+    filter: &DeviceFilter,
+    now: UnixTime,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<DeviceRow>, ServiceError> {
+    let mut values = vec![Value::Integer(organisation), Value::Integer(after)];
+    let mut sql = format!("SELECT {DEVICE} FROM device ");
+    sql.push_str(match relation {
+        Relation::Owner => "WHERE owner = ?1 AND device.id > ?2",
+        Relation::Maker => "WHERE maker = ?1 AND device.id > ?2",
+        Relation::Shared => {
+            values.push(Value::Integer(now.0));
+            "JOIN share ON share.device = device.id \
+             WHERE share.organisation = ?1 AND device.id > ?2 AND share.until > ?3"
+        }
+    });
+    let mut and = |condition: &str, value: Value| {
+        values.push(value);
+        sql.push_str(&format!(" AND {condition} ?{}", values.len()));
+    };
+    if let Some(product) = filter.product {
+        and("product =", Value::Integer(product));
+    }
+    if let Some(phase) = filter.phase {
+        and("phase =", Value::Integer(phase.into()));
+    }
+    if let Some(standing) = filter.standing {
+        and("standing =", Value::Integer(standing.into()));
+    }
+    if let Some(prefix) = &filter.serial_prefix {
+        // A prefix as a range: no LIKE, whose wildcards a caller could abuse.
+        and("serial_number >=", Value::Text(prefix.clone()));
+        and("serial_number <", Value::Text(format!("{prefix}\u{10ffff}")));
+    }
+    values.push(Value::Integer(limit_of(limit)));
+    sql.push_str(&format!(" ORDER BY device.id LIMIT ?{}", values.len()));
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params_from_iter(values), device_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(crate) fn insert_device(tx: &mut Tx<'_>, new: &DeviceRow) -> Result<i64, ServiceError> {
+    tx.prepare_cached(
+        "INSERT INTO device (device_id, management, product, serial_number, kind, maker, owner,
+                             phase, standing, state, sequence, head, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    )?
+    .execute(params![
+        new.device_id,
+        new.management,
+        new.product,
+        new.serial_number,
+        new.kind,
+        new.maker,
+        new.owner,
+        new.phase,
+        new.standing,
+        new.state,
+        to_i64(new.events),
+        new.head,
+        new.created_at.0
+    ])?;
+    Ok(tx.last_insert_rowid())
+}
+
+/// What an event changes of a device.
+pub(crate) struct DeviceChange<'a> {
+    pub(crate) id: i64,
+    pub(crate) phase: u8,
+    pub(crate) standing: u8,
+    pub(crate) state: &'a [u8],
+    pub(crate) events: u64,
+    pub(crate) head: &'a [u8; 32],
+}
+
+pub(crate) fn update_device(tx: &Tx<'_>, change: &DeviceChange<'_>) -> Result<(), ServiceError> {
+    tx.prepare_cached(
+        "UPDATE device SET phase = ?2, standing = ?3, state = ?4, sequence = ?5, head = ?6
+         WHERE id = ?1",
+    )?
+    .execute(params![
+        change.id,
+        change.phase,
+        change.standing,
+        change.state,
+        to_i64(change.events),
+        change.head
+    ])?;
+    Ok(())
+}
+
+/// Apart from [`update_device`], because it also moves the device in an index.
+pub(crate) fn set_owner(tx: &Tx<'_>, device: i64, owner: i64) -> Result<(), ServiceError> {
+    tx.prepare_cached("UPDATE device SET owner = ?2 WHERE id = ?1")?
+        .execute(params![device, owner])?;
+    Ok(())
+}
+
+/// Devices per phase.
+pub(crate) fn count_by_phase(connection: &Connection) -> Result<Vec<(u8, u64)>, ServiceError> {
+    let mut statement =
+        connection.prepare_cached("SELECT phase, count(*) FROM device GROUP BY phase")?;
+    let rows = statement
+        .query_map([], |row| Ok((row.get::<_, u8>(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Highest counter that `key` of a device proved possession with.
+pub(crate) fn proof_counter(
+    connection: &Connection,
+    device: i64,
+    key: &Sha256,
+) -> Result<Option<u64>, ServiceError> {
+    Ok(connection
+        .prepare_cached("SELECT counter FROM proof_counter WHERE device = ?1 AND key = ?2")?
+        .query_row(params![device, key.as_bytes()], |row| row.get::<_, i64>(0))
+        .optional()?
+        .map(i64::cast_unsigned))
+}
+
+/// What is remembered of one key's proofs.
+#[derive(Debug, Clone)]
+pub(crate) struct ProofRow {
+    pub(crate) key: Sha256,
+    pub(crate) counter: u64,
+    pub(crate) at: UnixTime,
+    pub(crate) proof: Vec<u8>,
+}
+
+/// The last accepted proof of each key of a device, by key.
+pub(crate) fn proofs_of(
+    connection: &Connection,
+    device: i64,
+) -> Result<Vec<ProofRow>, ServiceError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT key, counter, at, proof FROM proof_counter WHERE device = ?1 ORDER BY key LIMIT 64",
+    )?;
+    let rows = statement.query_map([device], |row| {
+        Ok(ProofRow {
+            key: Sha256(row.get(0)?),
+            counter: row.get::<_, i64>(1)?.cast_unsigned(),
+            at: UnixTime(row.get(2)?),
+            proof: row.get(3)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(crate) fn set_proof_counter(
+    tx: &Tx<'_>,
+    device: i64,
+    key: &Sha256,
+    counter: u64,
+    at: UnixTime,
+    proof: &[u8],
+) -> Result<(), ServiceError> {
+    tx.prepare_cached(
+        "INSERT INTO proof_counter (device, key, counter, at, proof) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (device, key) DO UPDATE
+         SET counter = excluded.counter, at = excluded.at, proof = excluded.proof",
+    )?
+    .execute(params![device, key.as_bytes(), counter.cast_signed(), at.0, proof])?;
+    Ok(())
+}
+
+/// Devices that claim a part: row and device id.
+pub(crate) fn wholes_of(
+    connection: &Connection,
+    part: &[u8; 16],
+) -> Result<Vec<(i64, [u8; 16])>, ServiceError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT device.id, device.device_id FROM part JOIN device ON device.id = part.whole
+         WHERE part.part = ?1 LIMIT 64",
+    )?;
+    let rows = statement.query_map([part], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(crate) fn insert_part(
+    tx: &Tx<'_>,
+    part: &[u8; 16],
+    whole: i64,
+    leaf: u64,
+) -> Result<(), ServiceError> {
+    tx.prepare_cached(
+        "INSERT INTO part (part, whole, since) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+    )?
+    .execute(params![part, whole, to_i64(leaf)])?;
+    Ok(())
+}
+
+pub(crate) fn delete_part(tx: &Tx<'_>, part: &[u8; 16], whole: i64) -> Result<(), ServiceError> {
+    tx.prepare_cached("DELETE FROM part WHERE part = ?1 AND whole = ?2")?
+        .execute(params![part, whole])?;
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! The embedded store: SQLite in WAL mode, one writer thread with group commit, readers beside it.
+//!
+//! Only this module contains SQL. Functions take a connection and typed arguments and return typed
+//! rows; those that write are reachable only with a [`Tx`], which exists only on the writer thread
+//! inside a transaction.
+
+pub(crate) mod access;
+pub(crate) mod certificate;
+pub(crate) mod device;
+pub(crate) mod event;
+pub(crate) mod key;
+pub(crate) mod log;
+pub(crate) mod meta;
+mod migrate;
+pub(crate) mod organisation;
+mod reader;
+mod tx;
+mod writer;
+
+pub(crate) use reader::Readers;
+pub(crate) use tx::{Effect, Tx, audit_head, to_i64};
+pub(crate) use writer::{Effects, Writer};
+
+use crate::{ServiceError, fault::Faults};
+use rusqlite::{Connection, OpenFlags};
+use std::{path::Path, sync::Arc};
+
+/// Name of the database in the data directory.
+pub(crate) const FILE: &str = "tegata.db";
+
+/// Sizes that bound memory and latency.
+#[derive(Clone, Debug)]
+pub(crate) struct Sizes {
+    /// read-only connections
+    pub(crate) readers: usize,
+    /// page cache of the writer, in KiB
+    pub(crate) writer_cache_kib: i64,
+    /// page cache of each reader, in KiB
+    pub(crate) reader_cache_kib: i64,
+    /// commands that may wait for the writer; more callers wait before they queue
+    pub(crate) queue: usize,
+    /// most commands in one commit
+    pub(crate) batch: usize,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self {
+            readers: 4,
+            writer_cache_kib: 128 * 1024,
+            reader_cache_kib: 16 * 1024,
+            queue: 4096,
+            batch: 1000,
+        }
+    }
+}
+
+/// The open store.
+pub(crate) struct Store {
+    pub(crate) writer: Writer,
+    pub(crate) readers: Readers,
+}
+
+impl Store {
+    /// Opens the database of the data directory `dir` and brings it to the newest version.
+    /// `effects` is applied on the writer thread after each commit, before anyone is told.
+    pub(crate) fn open(
+        dir: &Path,
+        sizes: &Sizes,
+        faults: Faults,
+        effects: Arc<dyn Effects>,
+    ) -> Result<Self, ServiceError> {
+        let path = dir.join(FILE);
+        if !path.exists() {
+            return Err(ServiceError::refused(
+                "no-store",
+                "this directory holds no store; create one first (`tegata ca init`)",
+            ));
+        }
+        let mut connection = connect(&path, false, sizes.writer_cache_kib)?;
+        migrate::migrate(&mut connection)?;
+        let origin = meta::text(&connection, meta::ORIGIN)?.ok_or_else(|| {
+            ServiceError::refused(
+                "store-unfinished",
+                "the store was not set up to its end; remove the directory and create it again",
+            )
+        })?;
+        let readers = Readers::open(&path, sizes.readers, sizes.reader_cache_kib)?;
+        let writer = Writer::start(connection, origin, sizes, faults, effects)?;
+        Ok(Self { writer, readers })
+    }
+}
+
+/// Makes the database of a new data directory; `fill` runs in the transaction that finishes it.
+pub(crate) fn create(
+    dir: &Path,
+    origin: &str,
+    fill: impl FnOnce(&mut Tx<'_>) -> Result<(), ServiceError>,
+) -> Result<(), ServiceError> {
+    let path = dir.join(FILE);
+    if path.exists() {
+        return Err(ServiceError::conflict(
+            "store-exists",
+            "this directory holds a store already; choose an empty directory",
+        ));
+    }
+    let mut connection = connect(&path, false, 16 * 1024)?;
+    migrate::migrate(&mut connection)?;
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    meta::set(&connection, meta::ORIGIN, origin.as_bytes())?;
+    let mut tx = Tx::new(&connection, origin);
+    fill(&mut tx)?;
+    connection.execute_batch("COMMIT")?;
+    Ok(())
+}
+
+/// Opens one connection with the settings that durability and isolation rest on.
+fn connect(path: &Path, read_only: bool, cache_kib: i64) -> Result<Connection, ServiceError> {
+    let mut flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    flags |= if read_only {
+        OpenFlags::SQLITE_OPEN_READ_ONLY
+    } else {
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
+    };
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.set_prepared_statement_cache_capacity(256);
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
+    connection.pragma_update(None, "temp_store", "memory")?;
+    // A tampered schema must not call anything (SQLite's advice for untrusted files).
+    connection.pragma_update(None, "trusted_schema", false)?;
+    if !read_only {
+        let mode: String =
+            connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+        if mode != "wal" {
+            return Err(ServiceError::fatal(
+                "store-no-wal",
+                "the store's file system does not support write-ahead logging; use a local disk",
+            ));
+        }
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.pragma_update(None, "secure_delete", true)?;
+        // 32 MiB: seldom enough to merge writes to one page, small enough to stay short.
+        connection.pragma_update(None, "wal_autocheckpoint", 8192)?;
+        connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    }
+    Ok(connection)
+}

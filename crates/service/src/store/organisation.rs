@@ -1,0 +1,322 @@
+//! Organisations, their members, their signing keys and their product lines.
+
+use super::Tx;
+use crate::ServiceError;
+use crypto::{Sha256, UnixTime};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+#[derive(Debug, Clone)]
+pub(crate) struct OrganisationRow {
+    pub(crate) id: i64,
+    pub(crate) slug: String,
+    pub(crate) name: String,
+    pub(crate) roles: u8,
+    pub(crate) created_at: UnixTime,
+}
+
+const ORGANISATION: &str = "id, slug, name, roles, created_at";
+
+fn organisation_row(row: &Row<'_>) -> rusqlite::Result<OrganisationRow> {
+    Ok(OrganisationRow {
+        id: row.get(0)?,
+        slug: row.get(1)?,
+        name: row.get(2)?,
+        roles: row.get(3)?,
+        created_at: UnixTime(row.get(4)?),
+    })
+}
+
+pub(crate) fn organisation(
+    connection: &Connection,
+    slug: &str,
+) -> Result<Option<OrganisationRow>, ServiceError> {
+    Ok(connection
+        .prepare_cached(&format!("SELECT {ORGANISATION} FROM organisation WHERE slug = ?1"))?
+        .query_row([slug], organisation_row)
+        .optional()?)
+}
+
+pub(crate) fn organisation_by_id(
+    connection: &Connection,
+    id: i64,
+) -> Result<Option<OrganisationRow>, ServiceError> {
+    Ok(connection
+        .prepare_cached(&format!("SELECT {ORGANISATION} FROM organisation WHERE id = ?1"))?
+        .query_row([id], organisation_row)
+        .optional()?)
+}
+
+pub(crate) fn organisations(
+    connection: &Connection,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<OrganisationRow>, ServiceError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {ORGANISATION} FROM organisation WHERE id > ?1 ORDER BY id LIMIT ?2"
+    ))?;
+    let rows = statement.query_map(params![after, limit_of(limit)], organisation_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(crate) fn insert_organisation(
+    tx: &mut Tx<'_>,
+    slug: &str,
+    name: &str,
+    roles: u8,
+    at: UnixTime,
+) -> Result<i64, ServiceError> {
+    tx.prepare_cached(
+        "INSERT INTO organisation (slug, name, roles, created_at) VALUES (?1, ?2, ?3, ?4)",
+    )?
+    .execute(params![slug, name, roles, at.0])?;
+    Ok(tx.last_insert_rowid())
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct MemberRow {
+    pub(crate) id: i64,
+    pub(crate) organisation: i64,
+    pub(crate) fingerprint: Sha256,
+    pub(crate) name: String,
+    pub(crate) roles: String,
+    pub(crate) certificate: Vec<u8>,
+    pub(crate) added_at: UnixTime,
+    pub(crate) removed_at: Option<UnixTime>,
+}
+
+const MEMBER: &str =
+    "id, organisation, fingerprint, name, roles, certificate, added_at, removed_at";
+
+fn member_row(row: &Row<'_>) -> rusqlite::Result<MemberRow> {
+    Ok(MemberRow {
+        id: row.get(0)?,
+        organisation: row.get(1)?,
+        fingerprint: Sha256(row.get(2)?),
+        name: row.get(3)?,
+        roles: row.get(4)?,
+        certificate: row.get(5)?,
+        added_at: UnixTime(row.get(6)?),
+        removed_at: row.get::<_, Option<i64>>(7)?.map(UnixTime),
+    })
+}
+
+pub(crate) fn member(
+    connection: &Connection,
+    fingerprint: &Sha256,
+) -> Result<Option<MemberRow>, ServiceError> {
+    Ok(connection
+        .prepare_cached(&format!("SELECT {MEMBER} FROM member WHERE fingerprint = ?1"))?
+        .query_row([fingerprint.as_bytes()], member_row)
+        .optional()?)
+}
+
+pub(crate) fn members(
+    connection: &Connection,
+    organisation: i64,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<MemberRow>, ServiceError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {MEMBER} FROM member WHERE organisation = ?1 AND id > ?2 ORDER BY id LIMIT ?3"
+    ))?;
+    let rows = statement.query_map(params![organisation, after, limit_of(limit)], member_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(crate) struct NewMemberRow<'a> {
+    pub(crate) organisation: i64,
+    pub(crate) fingerprint: &'a Sha256,
+    pub(crate) name: &'a str,
+    pub(crate) roles: &'a str,
+    pub(crate) certificate: &'a [u8],
+    pub(crate) not_after: UnixTime,
+    pub(crate) at: UnixTime,
+}
+
+pub(crate) fn insert_member(tx: &mut Tx<'_>, new: &NewMemberRow<'_>) -> Result<i64, ServiceError> {
+    tx.prepare_cached(
+        "INSERT INTO member (organisation, fingerprint, name, roles, certificate, not_after, added_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?
+    .execute(params![
+        new.organisation,
+        new.fingerprint.as_bytes(),
+        new.name,
+        new.roles,
+        new.certificate,
+        new.not_after.0,
+        new.at.0
+    ])?;
+    Ok(tx.last_insert_rowid())
+}
+
+pub(crate) fn remove_member(tx: &mut Tx<'_>, id: i64, at: UnixTime) -> Result<(), ServiceError> {
+    tx.prepare_cached("UPDATE member SET removed_at = ?2 WHERE id = ?1")?
+        .execute(params![id, at.0])?;
+    Ok(())
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct SignerRow {
+    pub(crate) id: i64,
+    pub(crate) organisation: i64,
+    pub(crate) fingerprint: Sha256,
+    pub(crate) spki: Vec<u8>,
+    pub(crate) certificate: Vec<u8>,
+    pub(crate) not_before: UnixTime,
+    pub(crate) not_after: UnixTime,
+    pub(crate) retired_at: Option<UnixTime>,
+}
+
+const SIGNER: &str =
+    "id, organisation, fingerprint, spki, certificate, not_before, not_after, retired_at";
+
+fn signer_row(row: &Row<'_>) -> rusqlite::Result<SignerRow> {
+    Ok(SignerRow {
+        id: row.get(0)?,
+        organisation: row.get(1)?,
+        fingerprint: Sha256(row.get(2)?),
+        spki: row.get(3)?,
+        certificate: row.get(4)?,
+        not_before: UnixTime(row.get(5)?),
+        not_after: UnixTime(row.get(6)?),
+        retired_at: row.get::<_, Option<i64>>(7)?.map(UnixTime),
+    })
+}
+
+pub(crate) fn signer(
+    connection: &Connection,
+    fingerprint: &Sha256,
+) -> Result<Option<SignerRow>, ServiceError> {
+    Ok(connection
+        .prepare_cached(&format!("SELECT {SIGNER} FROM signer WHERE fingerprint = ?1"))?
+        .query_row([fingerprint.as_bytes()], signer_row)
+        .optional()?)
+}
+
+pub(crate) fn signers(
+    connection: &Connection,
+    organisation: i64,
+) -> Result<Vec<SignerRow>, ServiceError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {SIGNER} FROM signer WHERE organisation = ?1 ORDER BY id LIMIT 1000"
+    ))?;
+    let rows = statement.query_map([organisation], signer_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(crate) fn insert_signer(tx: &mut Tx<'_>, new: &SignerRow) -> Result<i64, ServiceError> {
+    tx.prepare_cached(
+        "INSERT INTO signer (organisation, fingerprint, spki, certificate, not_before, not_after)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![
+        new.organisation,
+        new.fingerprint.as_bytes(),
+        new.spki,
+        new.certificate,
+        new.not_before.0,
+        new.not_after.0
+    ])?;
+    Ok(tx.last_insert_rowid())
+}
+
+pub(crate) fn retire_signer(tx: &mut Tx<'_>, id: i64, at: UnixTime) -> Result<(), ServiceError> {
+    tx.prepare_cached("UPDATE signer SET retired_at = ?2 WHERE id = ?1")?
+        .execute(params![id, at.0])?;
+    Ok(())
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct ProductRow {
+    pub(crate) id: i64,
+    pub(crate) organisation: i64,
+    pub(crate) slug: String,
+    pub(crate) name: String,
+    pub(crate) model: String,
+    pub(crate) kind: u8,
+    pub(crate) root_of_trust: u8,
+    pub(crate) support_end: Option<UnixTime>,
+    pub(crate) ldevid_s: Option<u32>,
+    pub(crate) created_at: UnixTime,
+}
+
+const PRODUCT: &str = "id, organisation, slug, name, model, kind, root_of_trust, support_end, \
+                       ldevid_s, created_at";
+
+fn product_row(row: &Row<'_>) -> rusqlite::Result<ProductRow> {
+    Ok(ProductRow {
+        id: row.get(0)?,
+        organisation: row.get(1)?,
+        slug: row.get(2)?,
+        name: row.get(3)?,
+        model: row.get(4)?,
+        kind: row.get(5)?,
+        root_of_trust: row.get(6)?,
+        support_end: row.get::<_, Option<i64>>(7)?.map(UnixTime),
+        ldevid_s: row.get(8)?,
+        created_at: UnixTime(row.get(9)?),
+    })
+}
+
+pub(crate) fn product(
+    connection: &Connection,
+    organisation: i64,
+    slug: &str,
+) -> Result<Option<ProductRow>, ServiceError> {
+    Ok(connection
+        .prepare_cached(&format!(
+            "SELECT {PRODUCT} FROM product WHERE organisation = ?1 AND slug = ?2"
+        ))?
+        .query_row(params![organisation, slug], product_row)
+        .optional()?)
+}
+
+pub(crate) fn product_by_id(
+    connection: &Connection,
+    id: i64,
+) -> Result<Option<ProductRow>, ServiceError> {
+    Ok(connection
+        .prepare_cached(&format!("SELECT {PRODUCT} FROM product WHERE id = ?1"))?
+        .query_row([id], product_row)
+        .optional()?)
+}
+
+pub(crate) fn products(
+    connection: &Connection,
+    organisation: i64,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<ProductRow>, ServiceError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {PRODUCT} FROM product WHERE organisation = ?1 AND id > ?2 ORDER BY id LIMIT ?3"
+    ))?;
+    let rows = statement.query_map(params![organisation, after, limit_of(limit)], product_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(crate) fn insert_product(tx: &mut Tx<'_>, new: &ProductRow) -> Result<i64, ServiceError> {
+    tx.prepare_cached(
+        "INSERT INTO product
+            (organisation, slug, name, model, kind, root_of_trust, support_end, ldevid_s,
+             created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?
+    .execute(params![
+        new.organisation,
+        new.slug,
+        new.name,
+        new.model,
+        new.kind,
+        new.root_of_trust,
+        new.support_end.map(|time| time.0),
+        new.ldevid_s,
+        new.created_at.0
+    ])?;
+    Ok(tx.last_insert_rowid())
+}
+
+/// Rows asked for, as SQL takes it.
+pub(crate) fn limit_of(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,171 @@
+//! What a command sees of the transaction it runs in.
+
+use crate::ServiceError;
+use audit::{Chain, SecurityEvent};
+use crypto::{Sha256, UnixTime};
+use ledger::Commitment;
+use rusqlite::{Connection, OptionalExtension as _, params};
+use std::ops::Deref;
+
+/// A change that memory outside the store must follow once it is committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// There are so many leaves now: the integrator has work.
+    Leaves(u64),
+    /// A certificate is revoked or suspended.
+    Revoked { ca: i64, serial: Vec<u8>, reason: u8, at: UnixTime },
+    /// A suspended certificate works again.
+    Released { ca: i64, serial: Vec<u8> },
+    /// Contents were erased: their old pages must go from the write-ahead log as well.
+    Scrub,
+    /// Members, tokens, signers, products or CAs changed: what is cached of them is stale.
+    Directory,
+}
+
+/// A transaction on the writer thread. A command that fails leaves nothing behind but what
+/// [`Tx::on_refusal`] holds.
+pub(crate) struct Tx<'a> {
+    connection: &'a Connection,
+    origin: &'a str,
+    state: State,
+    effects: Vec<Effect>,
+    refusal: Vec<SecurityEvent>,
+}
+
+/// What rolling back to a savepoint restores.
+#[derive(Clone, Copy, Default)]
+struct State {
+    next_leaf: Option<u64>,
+    audit: Option<Chain>,
+    effects: usize,
+}
+
+/// Marks where a command began.
+pub(super) struct Mark(State);
+
+impl<'a> Tx<'a> {
+    pub(super) fn new(connection: &'a Connection, origin: &'a str) -> Self {
+        let state = State::default();
+        Self { connection, origin, state, effects: Vec::new(), refusal: Vec::new() }
+    }
+
+    /// Appends a leaf to the ledger's sequence and returns its index.
+    pub(crate) fn append_leaf(&mut self, commitment: &Commitment) -> Result<u64, ServiceError> {
+        let index = match self.state.next_leaf {
+            Some(index) => index,
+            None => self
+                .connection
+                .prepare_cached("SELECT max(idx) FROM leaf")?
+                .query_row([], |row| row.get::<_, Option<i64>>(0))?
+                .map_or(0, |last| last.unsigned_abs().saturating_add(1)),
+        };
+        self.connection
+            .prepare_cached("INSERT INTO leaf (idx, commitment) VALUES (?1, ?2)")?
+            .execute(params![to_i64(index), commitment.as_bytes()])?;
+        self.state.next_leaf = Some(index.saturating_add(1));
+        Ok(index)
+    }
+
+    /// Appends a security event to the audit chain; it commits with the change that it describes.
+    pub(crate) fn audit(&mut self, event: &SecurityEvent) -> Result<Chain, ServiceError> {
+        let head = match self.state.audit {
+            Some(head) => head,
+            None => audit_head(self.connection)?.unwrap_or_else(|| Chain::start(self.origin)),
+        };
+        let bytes = event.encode();
+        let next = head.append(&bytes);
+        self.connection
+            .prepare_cached(
+                "INSERT INTO audit (seq, at, organisation, kind, event, hash)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                to_i64(next.sequence),
+                event.at().0,
+                event.organisation_of(),
+                event.kind().name(),
+                bytes,
+                next.hash.as_bytes()
+            ])?;
+        self.state.audit = Some(next);
+        Ok(next)
+    }
+
+    /// Records `event` should the command fail: refusals are logged, although nothing else of the
+    /// command stays.
+    pub(crate) fn on_refusal(&mut self, event: SecurityEvent) {
+        self.refusal.push(event);
+    }
+
+    /// Announces a change to the memory outside the store, after the commit.
+    pub(crate) fn effect(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    /// Runs a part of a command that may fail by itself: then nothing of it stays.
+    pub(crate) fn attempt<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, ServiceError>,
+    ) -> Result<T, ServiceError> {
+        self.connection.prepare_cached("SAVEPOINT part")?.execute([])?;
+        let (state, effects) = (self.state, self.effects.len());
+        let outcome = work(self);
+        if outcome.is_err() {
+            self.connection.prepare_cached("ROLLBACK TO part")?.execute([])?;
+            self.state = state;
+            self.effects.truncate(effects);
+        }
+        self.connection.prepare_cached("RELEASE part")?.execute([])?;
+        outcome
+    }
+
+    pub(super) fn savepoint(&mut self) -> Result<Mark, ServiceError> {
+        self.connection.prepare_cached("SAVEPOINT command")?.execute([])?;
+        self.refusal.clear();
+        self.state.effects = self.effects.len();
+        Ok(Mark(self.state))
+    }
+
+    pub(super) fn release(&mut self) -> Result<(), ServiceError> {
+        self.connection.prepare_cached("RELEASE command")?.execute([])?;
+        Ok(())
+    }
+
+    pub(super) fn roll_back(&mut self, mark: &Mark) -> Result<(), ServiceError> {
+        self.connection.prepare_cached("ROLLBACK TO command")?.execute([])?;
+        self.state = mark.0;
+        self.effects.truncate(mark.0.effects);
+        for event in std::mem::take(&mut self.refusal) {
+            self.audit(&event)?;
+        }
+        self.release()
+    }
+
+    pub(super) fn into_effects(mut self) -> Vec<Effect> {
+        if let Some(count) = self.state.next_leaf {
+            self.effects.push(Effect::Leaves(count));
+        }
+        self.effects
+    }
+}
+
+impl Deref for Tx<'_> {
+    type Target = Connection;
+    fn deref(&self) -> &Connection {
+        self.connection
+    }
+}
+
+/// The head of the audit chain; `None` while it is empty.
+pub(crate) fn audit_head(connection: &Connection) -> Result<Option<Chain>, ServiceError> {
+    let row = connection
+        .prepare_cached("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")?
+        .query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 32]>(1)?)))
+        .optional()?;
+    Ok(row.map(|(sequence, hash)| Chain { sequence: sequence.unsigned_abs(), hash: Sha256(hash) }))
+}
+
+/// SQLite's integers are signed; ours that are stored never reach 2^63.
+pub(crate) fn to_i64(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

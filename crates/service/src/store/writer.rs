@@ -1,0 +1,446 @@
+//! The one writer: gathers what is queued into one transaction and one fsync (group commit).
+//!
+//! No timer: while one batch is being committed the next one gathers by itself, so a lone caller
+//! does not wait and a crowd shares. Each command has a savepoint; one that is refused leaves the
+//! others alone. Callers are told after the commit.
+
+use super::{Effect, Sizes, Tx};
+use crate::{
+    ServiceError,
+    fault::{self, Faults},
+};
+use rusqlite::Connection;
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+};
+use tokio::sync::{mpsc, oneshot};
+
+/// Follows committed changes; called on the writer thread, in order, before callers are told.
+pub(crate) trait Effects: Send + Sync {
+    /// The changes of one commit, in order.
+    fn committed(&self, effects: Vec<Effect>);
+}
+
+/// Counters for health and metrics.
+#[derive(Default)]
+pub(crate) struct Counters {
+    /// commits that had something in them
+    pub(crate) commits: AtomicU64,
+    /// commands that were run
+    pub(crate) commands: AtomicU64,
+}
+
+/// The queue to the writer thread.
+pub(crate) struct Writer {
+    queue: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    alive: Arc<AtomicBool>,
+    counters: Arc<Counters>,
+}
+
+impl Writer {
+    pub(super) fn start(
+        connection: Connection,
+        origin: String,
+        sizes: &Sizes,
+        faults: Faults,
+        effects: Arc<dyn Effects>,
+    ) -> Result<Self, ServiceError> {
+        let (sender, receiver) = mpsc::channel(sizes.queue.max(1));
+        let alive = Arc::new(AtomicBool::new(true));
+        let counters = Arc::new(Counters::default());
+        let worker = Worker {
+            connection,
+            origin,
+            receiver,
+            batch: sizes.batch.max(1),
+            faults,
+            effects,
+            counters: counters.clone(),
+        };
+        let flag = alive.clone();
+        let thread = std::thread::Builder::new()
+            .name("tegata-writer".into())
+            .spawn(move || {
+                // Also when the worker panics: nobody may take a dead writer for a slow one.
+                let _guard = ClearOnDrop(flag);
+                worker.run();
+            })
+            .map_err(|_| ServiceError::fatal("no-thread", "the writer thread cannot be started"))?;
+        Ok(Self {
+            queue: Mutex::new(Some(sender)),
+            thread: Mutex::new(Some(thread)),
+            alive,
+            counters,
+        })
+    }
+
+    /// Queues `work` and waits until it is committed or refused. What was queued runs even where
+    /// the caller goes away meanwhile.
+    ///
+    /// # Errors
+    /// Those of `work`; `stopped` where the writer ended before it could answer.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, ServiceError> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        let (job, answer) = command(work);
+        let queue = self.queue().ok_or_else(ServiceError::stopped)?;
+        queue.send(job).await.map_err(|_| ServiceError::stopped())?;
+        drop(queue);
+        answer.await.map_err(|_| ServiceError::stopped())?
+    }
+
+    /// Queues `work` without waiting for it; it is dropped where the queue is full.
+    pub(crate) fn queue_quietly(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<(), ServiceError> + Send + 'static,
+    ) {
+        let (job, _nobody) = command(work);
+        if let Some(queue) = self.queue()
+            && queue.try_send(job).is_err()
+        {
+            tracing::warn!("the writer's queue is full; a note was dropped");
+        }
+    }
+
+    /// As [`Self::run`], for threads outside any asynchronous runtime.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub(crate) fn run_blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, ServiceError> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        let (job, answer) = command(work);
+        let queue = self.queue().ok_or_else(ServiceError::stopped)?;
+        // Not `blocking_send`: it must work within a runtime's thread too (opening, tests).
+        let mut job = Some(job);
+        while let Some(next) = job.take() {
+            match queue.try_send(next) {
+                Ok(()) => {}
+                Err(mpsc::error::TrySendError::Full(back)) => {
+                    std::thread::sleep(std::time::Duration::from_millis(1));
+                    job = Some(back);
+                }
+                Err(mpsc::error::TrySendError::Closed(_)) => return Err(ServiceError::stopped()),
+            }
+        }
+        drop(queue);
+        wait(answer)
+    }
+
+    /// Whether the thread still runs.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.alive.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Commits what is queued and ends the thread.
+    pub(crate) fn close(&self) {
+        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+
+    fn queue(&self) -> Option<mpsc::Sender<Box<dyn Job>>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Waits for an answer without a runtime: the answer's waker unparks this thread.
+fn wait<T>(answer: oneshot::Receiver<Result<T, ServiceError>>) -> Result<T, ServiceError> {
+    use std::{
+        future::Future as _,
+        pin::pin,
+        task::{Context, Poll, Wake},
+    };
+    struct Unpark(std::thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Arc::new(Unpark(std::thread::current())).into();
+    let mut context = Context::from_waker(&waker);
+    let mut answer = pin!(answer);
+    loop {
+        match answer.as_mut().poll(&mut context) {
+            Poll::Ready(Ok(outcome)) => return outcome,
+            Poll::Ready(Err(_)) => return Err(ServiceError::stopped()),
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+struct ClearOnDrop(Arc<AtomicBool>);
+
+impl Drop for ClearOnDrop {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+}
+
+trait Job: Send {
+    /// Runs inside a savepoint; false: roll back to it.
+    ///
+    /// # Errors
+    /// Only where the store itself is lost, and with it the whole batch.
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, ServiceError>;
+    /// Tells the caller.
+    fn answer(self: Box<Self>, lost: Option<&ServiceError>);
+}
+
+struct Command<F, T> {
+    work: Option<F>,
+    outcome: Option<Result<T, ServiceError>>,
+    reply: oneshot::Sender<Result<T, ServiceError>>,
+}
+
+fn command<F, T>(work: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T, ServiceError>>)
+where
+    F: FnOnce(&mut Tx<'_>) -> Result<T, ServiceError> + Send + 'static,
+    T: Send + 'static,
+{
+    let (reply, answer) = oneshot::channel();
+    (Box::new(Command { work: Some(work), outcome: None, reply }), answer)
+}
+
+impl<F, T> Job for Command<F, T>
+where
+    F: FnOnce(&mut Tx<'_>) -> Result<T, ServiceError> + Send,
+    T: Send,
+{
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, ServiceError> {
+        let outcome = match self.work.take() {
+            Some(work) => work(tx),
+            None => Err(ServiceError::stopped()),
+        };
+        let keep = match &outcome {
+            Err(error) if error.is_store_lost() => return Err(error.clone()),
+            outcome => outcome.is_ok(),
+        };
+        self.outcome = Some(outcome);
+        Ok(keep)
+    }
+
+    fn answer(self: Box<Self>, lost: Option<&ServiceError>) {
+        let outcome = match (lost, self.outcome) {
+            (Some(error), _) => Err(error.clone()),
+            (None, Some(outcome)) => outcome,
+            (None, None) => Err(ServiceError::stopped()),
+        };
+        // A caller that went away is nobody to tell.
+        let _ = self.reply.send(outcome);
+    }
+}
+
+struct Worker {
+    connection: Connection,
+    origin: String,
+    receiver: mpsc::Receiver<Box<dyn Job>>,
+    batch: usize,
+    faults: Faults,
+    effects: Arc<dyn Effects>,
+    counters: Arc<Counters>,
+}
+
+impl Worker {
+    fn run(mut self) {
+        let mut jobs = Vec::with_capacity(self.batch);
+        loop {
+            jobs.clear();
+            let Some(first) = self.receiver.blocking_recv() else { break };
+            jobs.push(first);
+            while jobs.len() < self.batch
+                && let Ok(next) = self.receiver.try_recv()
+            {
+                jobs.push(next);
+            }
+            if !self.commit(&mut jobs) {
+                tracing::error!("the writer stops: the store is in doubt");
+                return;
+            }
+        }
+        // The next start then finds no log to replay.
+        self.truncate_log();
+    }
+
+    /// Moves everything from the write-ahead log into the database, where deleted contents are
+    /// overwritten, and empties it. Readers on old snapshots may delay that to the next time.
+    fn truncate_log(&self) {
+        let truncated = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        if truncated != Ok(0) {
+            tracing::warn!("the write-ahead log could not be emptied at once");
+        }
+    }
+
+    /// Commits one batch; false: stop.
+    fn commit(&mut self, jobs: &mut Vec<Box<dyn Job>>) -> bool {
+        match self.transaction(jobs) {
+            Ok(effects) => {
+                self.counters.commits.fetch_add(1, Ordering::Relaxed);
+                self.counters.commands.fetch_add(jobs.len() as u64, Ordering::Relaxed);
+                let scrub = effects.contains(&Effect::Scrub);
+                self.effects.committed(effects);
+                if scrub {
+                    self.truncate_log();
+                }
+                if self.faults.point(fault::AFTER_COMMIT).is_err() {
+                    return false;
+                }
+                jobs.drain(..).for_each(|job| job.answer(None));
+                true
+            }
+            Err(error) => {
+                if !self.connection.is_autocommit() {
+                    let _ = self.connection.execute_batch("ROLLBACK");
+                }
+                let fatal = error.kind() == crate::ErrorKind::Fatal;
+                let answer = if fatal { ServiceError::stopped() } else { error };
+                jobs.drain(..).for_each(|job| job.answer(Some(&answer)));
+                !fatal
+            }
+        }
+    }
+
+    fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Effect>, ServiceError> {
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let mut tx = Tx::new(&self.connection, &self.origin);
+        for job in jobs {
+            let mark = tx.savepoint()?;
+            if job.run(&mut tx)? {
+                tx.release()?;
+            } else {
+                tx.roll_back(&mark)?;
+            }
+        }
+        self.faults.point(fault::BEFORE_COMMIT)?;
+        let effects = tx.into_effects();
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
+        Ok(effects)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Store, create, meta};
+    use super::*;
+    use crypto::{Sha256, UnixTime};
+    use ledger::Commitment;
+
+    #[derive(Default)]
+    struct Seen(Mutex<Vec<Effect>>);
+
+    impl Effects for Seen {
+        fn committed(&self, effects: Vec<Effect>) {
+            self.0.lock().unwrap().extend(effects);
+        }
+    }
+
+    fn open(dir: &std::path::Path, faults: Faults) -> (Store, Arc<Seen>) {
+        let seen = Arc::new(Seen::default());
+        let store = Store::open(dir, &Sizes::default(), faults, seen.clone()).unwrap();
+        (store, seen)
+    }
+
+    fn leaves(store: &Store) -> i64 {
+        let count = "SELECT count(*) FROM leaf";
+        store.readers.read(|c| Ok(c.query_row(count, [], |row| row.get(0))?)).unwrap()
+    }
+
+    fn append(tx: &mut Tx<'_>) -> Result<u64, ServiceError> {
+        tx.append_leaf(&Commitment(Sha256([7; 32])))
+    }
+
+    #[test]
+    fn a_refused_command_leaves_the_others_alone_and_is_logged() {
+        let dir = tempfile::tempdir().unwrap();
+        create(dir.path(), "test/log", |_| Ok(())).unwrap();
+        let (store, seen) = open(dir.path(), Faults::default());
+        // The first command holds the writer until all others are queued: one batch.
+        let (release, gate) = std::sync::mpsc::channel::<()>();
+        let answers: Vec<_> = (0..100u64)
+            .map(|n| {
+                let gate = (n == 0).then(|| std::sync::mpsc::channel::<()>().1);
+                let _ = gate;
+                let (job, answer) = command(move |tx: &mut Tx<'_>| {
+                    tx.on_refusal(audit::SecurityEvent::new(
+                        UnixTime(1),
+                        audit::Kind::IllegalMove,
+                        audit::Outcome::Failure,
+                    ));
+                    let leaf = append(tx)?;
+                    if n % 10 == 3 {
+                        return Err(ServiceError::refused("no", "not this one"));
+                    }
+                    Ok((n, leaf))
+                });
+                store.writer.queue().unwrap().try_send(job).unwrap_or_else(|_| panic!());
+                answer
+            })
+            .collect();
+        drop((release, gate));
+        let outcomes: Vec<_> = answers.into_iter().map(wait).collect();
+        let kept: Vec<u64> = outcomes.iter().flatten().map(|(_, leaf)| *leaf).collect();
+        assert_eq!(kept, (0..90).collect::<Vec<_>>(), "indexes have no gap");
+        assert_eq!(leaves(&store), 90);
+        let logged: i64 = store
+            .readers
+            .read(|c| Ok(c.query_row("SELECT count(*) FROM audit", [], |row| row.get(0))?))
+            .unwrap();
+        assert_eq!(logged, 10);
+        assert_eq!(seen.0.lock().unwrap().last(), Some(&Effect::Leaves(90)));
+        assert!(store.writer.counters().commits.load(Ordering::Relaxed) <= 100);
+    }
+
+    #[test]
+    fn what_is_acknowledged_survives_and_what_dies_before_the_commit_does_not() {
+        for (point, survives) in [(fault::BEFORE_COMMIT, 0), (fault::AFTER_COMMIT, 1)] {
+            let dir = tempfile::tempdir().unwrap();
+            create(dir.path(), "test/log", |_| Ok(())).unwrap();
+            let (store, _) = open(dir.path(), Faults::injected(move |name| name == point));
+            assert_eq!(store.writer.run_blocking(append).unwrap_err().code(), "stopped");
+            assert_eq!(store.writer.run_blocking(append).unwrap_err().code(), "stopped");
+            assert!(!store.writer.is_alive());
+            drop(store);
+            let (store, _) = open(dir.path(), Faults::default());
+            assert_eq!(leaves(&store), survives, "{point}");
+            assert_eq!(
+                store.readers.read(|c| meta::text(c, meta::ORIGIN)).unwrap().as_deref(),
+                Some("test/log")
+            );
+        }
+    }
+
+    #[test]
+    fn a_directory_is_created_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let missing = Store::open(
+            dir.path(),
+            &Sizes::default(),
+            Faults::default(),
+            Arc::new(Seen::default()),
+        );
+        assert_eq!(missing.err().unwrap().code(), "no-store");
+        create(dir.path(), "test/log", |_| Ok(())).unwrap();
+        assert_eq!(create(dir.path(), "test/log", |_| Ok(())).unwrap_err().code(), "store-exists");
+    }
+}

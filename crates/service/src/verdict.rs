@@ -1,0 +1,546 @@
+//! Use cases about the verdict: challenge a device, gather the facts, judge.
+//!
+//! Nothing of the store is believed for being in the store. The history is replayed from the
+//! signed events, each event is held against the commitment that the ledger has for it, and the
+//! newest against the signed tree, so that a change in the database shows (LG-2).
+
+use crate::{
+    Service, ServiceError,
+    live::HOLD,
+    record,
+    store::{
+        Tx,
+        certificate::{self as certificates, CertificateRow, Status},
+        device::{self as devices, DeviceRow},
+        event::{self as events, EventRow},
+        organisation as organisations,
+    },
+};
+use crypto::{Sha256, UnixTime, random};
+use device::{
+    CertificateFact, Challenge, Context, CredentialProfile, DeviceId, DeviceKind, EventKind,
+    EventPlace, Evidence, History, JudgePolicy, Layer, OrganisationId, PartFact, Passport, Phase,
+    ProofFact, ProofRefusal, Reason, ReasonCode, Revocation, Roles, SignedEvent, SignedProof,
+    StandingKind, State, Verdict, file::Sources, judge,
+};
+use pki::{Certificate, Profile};
+use policy::{Action, Caller, Resource};
+use rusqlite::Connection;
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError},
+};
+
+/// Most events of a history that are replayed for a verdict.
+pub(crate) const EVENTS_MAX: usize = 16_384;
+
+/// What is asked, and what came with the question.
+#[derive(Debug, Clone, Default)]
+pub struct VerifyRequest {
+    /// the device's answer to a challenge: COSE_Sign1
+    pub proof: Option<Vec<u8>>,
+    /// certificates that the device presented, its own first
+    pub presented: Vec<Certificate>,
+    /// the organisation in whose domain the device is presented
+    pub presented_by: Option<OrganisationId>,
+    /// what is demanded; the installation's own policy where absent
+    pub policy: Option<JudgePolicy>,
+}
+
+/// Everything that facts are made of, read in one snapshot.
+pub(crate) struct Gathered {
+    pub(crate) row: DeviceRow,
+    pub(crate) events: Vec<EventRow>,
+    pub(crate) certificates: Vec<CertificateRow>,
+    pub(crate) roles: HashMap<OrganisationId, Roles>,
+    pub(crate) parts: Vec<PartFact>,
+    pub(crate) hosts: Vec<DeviceId>,
+}
+
+impl Service {
+    /// A fresh challenge for a device. Whether the device exists does not show. Public; the door
+    /// limits the rate.
+    ///
+    /// # Errors
+    /// `too-many-challenges`.
+    pub async fn challenge(&self, device: &DeviceId) -> Result<Challenge, ServiceError> {
+        let now = self.now();
+        let expires = now.plus(self.config.challenge_s);
+        let nonce: [u8; 32] = random::bytes();
+        let mut open = self.challenges.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.len() >= self.config.limits.challenges {
+            open.retain(|_, (_, expires)| *expires >= now);
+        }
+        if open.len() >= self.config.limits.challenges {
+            return Err(ServiceError::too_many(
+                "too-many-challenges",
+                "too many challenges are open; repeat in a minute",
+            ));
+        }
+        open.insert(nonce, (*device, expires));
+        Ok(Challenge { device: *device, nonce, expires })
+    }
+
+    /// The verdict on a device. Who has nothing to do with the device gets outcome and reasons,
+    /// and no evidence.
+    ///
+    /// # Errors
+    /// `role`, `unauthenticated`; where the store fails.
+    pub async fn verify_device(
+        &self,
+        caller: &Caller,
+        device: &DeviceId,
+        request: VerifyRequest,
+    ) -> Result<Verdict, ServiceError> {
+        let row = self.read(|connection| devices::device(connection, device.as_bytes()))?;
+        let related = match &row {
+            Some(row) => {
+                let state = record::state_of(row).unwrap_or_default();
+                self.stand(caller, row, state.as_ref(), |resource| {
+                    policy::authorize(caller, Action::VerifyDevice, resource).is_ok()
+                })?
+            }
+            None => false,
+        };
+        if !related {
+            let _permit = self.authorize(caller, Action::VerifyStranger, &Resource::unknown())?;
+        }
+        let mut verdict = self.verify(device, request).await?;
+        if !related {
+            verdict.reasons.iter_mut().for_each(|reason| reason.evidence.clear());
+        }
+        Ok(verdict)
+    }
+
+    /// The device itself answers a challenge. Public: nobody learns more than outcome and reasons.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn prove(
+        &self,
+        device: &DeviceId,
+        request: VerifyRequest,
+    ) -> Result<Verdict, ServiceError> {
+        let mut verdict = self.verify(device, request).await?;
+        verdict.reasons.iter_mut().for_each(|reason| reason.evidence.clear());
+        Ok(verdict)
+    }
+
+    async fn verify(
+        &self,
+        device: &DeviceId,
+        request: VerifyRequest,
+    ) -> Result<Verdict, ServiceError> {
+        let now = self.now();
+        // The proof first: what it shows may enter the history that is then judged.
+        let proof = match &request.proof {
+            Some(bytes) => self.accept_proof(device, bytes, &request.presented, now).await?,
+            None => ProofFact::NotAsked,
+        };
+        let mut passport = self.passport_facts(device, &request.presented, now)?.0;
+        passport.proof = proof;
+        passport.presented_by = request.presented_by;
+        let policy = request.policy.as_ref().unwrap_or(&self.config.judge);
+        let verdict = judge(&passport, policy, now);
+        if verdict.outcome == device::Outcome::Rejected {
+            let reason = verdict.main_reason().map_or("none", |reason| reason.code.name());
+            self.note(
+                audit::SecurityEvent::new(now, audit::Kind::Verdict, audit::Outcome::Failure)
+                    .subject(&device.to_string())
+                    .detail("reason", reason),
+            );
+        }
+        Ok(verdict)
+    }
+
+    /// Checks an answer to a challenge and keeps its counter. The challenge is used up by the first
+    /// answer, right or wrong.
+    async fn accept_proof(
+        &self,
+        device: &DeviceId,
+        bytes: &[u8],
+        presented: &[Certificate],
+        now: UnixTime,
+    ) -> Result<ProofFact, ServiceError> {
+        let refused = |cause, key| Ok(ProofFact::Refused { cause, key });
+        let Ok(signed) = SignedProof::parse(bytes) else {
+            return refused(ProofRefusal::Unreadable, None);
+        };
+        let key_id = signed.key_id();
+        let nonce = signed.unverified().nonce;
+        let open = self.challenges.lock().unwrap_or_else(PoisonError::into_inner).remove(&nonce);
+        let Some((challenged, expires)) = open else {
+            return refused(ProofRefusal::Replayed, Some(key_id));
+        };
+        if challenged != *device {
+            return refused(ProofRefusal::Unreadable, Some(key_id));
+        }
+        let row = self.read(|connection| devices::device(connection, device.as_bytes()))?;
+        let Some(row) = row else { return refused(ProofRefusal::WrongKey, Some(key_id)) };
+        let on_record = self
+            .read(|connection| certificates::certificates_of(connection, row.id))?
+            .into_iter()
+            .filter(|row| !matches!(row.status, Status::Intended | Status::Abandoned))
+            .filter_map(|row| Certificate::from_der(&row.der).ok());
+        let of_key = |certificate: &Certificate| {
+            certificate.public_key().is_ok_and(|key| key.fingerprint() == key_id)
+        };
+        // A presented certificate lends its key only where it is the device's own by its name; the
+        // chain is judged by itself.
+        let own = |certificate: &&Certificate| {
+            certificate.common_name().as_deref() == Some(device.to_string().as_str())
+        };
+        let certificate = on_record
+            .into_iter()
+            .find(&of_key)
+            .or_else(|| presented.iter().filter(own).find(|c| of_key(c)).cloned());
+        let Some(certificate) = certificate else {
+            return refused(ProofRefusal::WrongKey, Some(key_id));
+        };
+        let Ok(key) = certificate.public_key() else {
+            return refused(ProofRefusal::WrongKey, Some(key_id));
+        };
+        let challenge = Challenge { device: *device, nonce, expires };
+        let proof = match signed.verify(key, &challenge, now) {
+            Ok(proof) => proof.into_inner(),
+            Err(error) => return refused(ProofRefusal::from(&error), Some(key_id)),
+        };
+        let (platform, device, bytes) = (Arc::clone(&self.platform), *device, bytes.to_vec());
+        let counter = proof.counter;
+        let highest = self
+            .commit(move |tx| {
+                keep_counter(tx, &platform, row.id, device, &key_id, counter, &bytes, now)
+            })
+            .await?;
+        Ok(ProofFact::Valid {
+            key: key_id,
+            counter,
+            highest,
+            device_time: proof.device_time,
+            received_at: now,
+        })
+    }
+
+    /// The facts about a device, with what they were made of.
+    pub(crate) fn passport_facts(
+        &self,
+        device: &DeviceId,
+        presented: &[Certificate],
+        now: UnixTime,
+    ) -> Result<(Passport, Option<Gathered>), ServiceError> {
+        let Some(gathered) = self.read(|connection| self.gather(connection, device))? else {
+            let mut passport = Passport::new(*device, History::Unknown, now);
+            passport.certificates = self.presented_facts(presented, None, now)?;
+            return Ok((passport, None));
+        };
+        let mut passport = Passport::new(*device, History::Unusable, now);
+        passport.events = places(&gathered.events);
+        match self.replay(&gathered, now) {
+            Ok(state) => passport.history = History::Known(Box::new(state)),
+            Err(reason) => passport.findings.push(*reason),
+        }
+        passport.parts.clone_from(&gathered.parts);
+        passport.hosts.clone_from(&gathered.hosts);
+        passport.certificates = if presented.is_empty() {
+            self.recorded_facts(&gathered, now)?
+        } else {
+            self.presented_facts(presented, Some(&gathered.row), now)?
+        };
+        passport.fresh_until = None;
+        Ok((passport, Some(gathered)))
+    }
+
+    fn gather(
+        &self,
+        connection: &Connection,
+        device: &DeviceId,
+    ) -> Result<Option<Gathered>, ServiceError> {
+        let Some(row) = devices::device(connection, device.as_bytes())? else { return Ok(None) };
+        if row.state.is_none() && row.events == 0 {
+            return Ok(None);
+        }
+        let events = events::events(connection, row.id, 0, EVENTS_MAX)?;
+        let certificates = certificates::certificates_of(connection, row.id)?;
+        let mut roles = HashMap::new();
+        for event in &events {
+            let organisation = organisations::organisation_by_id(connection, event.reporter)?;
+            if let Some(organisation) = organisation {
+                let id = crate::service::slug(&organisation.slug)?;
+                let bits = Roles::from_bits(organisation.roles.into()).unwrap_or(Roles::NONE);
+                roles.insert(id, bits);
+            }
+        }
+        let others = |part: &[u8; 16], this: i64| -> Result<Vec<DeviceId>, ServiceError> {
+            let wholes = devices::wholes_of(connection, part)?;
+            let others = wholes.into_iter().filter(|(id, _)| *id != this);
+            Ok(others.map(|(_, id)| DeviceId::from_bytes(id)).collect())
+        };
+        let hosts = others(&row.device_id, row.id)?;
+        let state = record::state_of(&row).unwrap_or_default();
+        let mut parts = Vec::new();
+        for part in state.iter().flat_map(State::parts) {
+            let known = devices::device(connection, part.device.as_bytes())?;
+            let status = known.and_then(|known| {
+                let phase = Phase::from_code(known.phase.into())?;
+                Some((phase, StandingKind::from_code(known.standing.into())?))
+            });
+            let elsewhere = others(part.device.as_bytes(), row.id)?;
+            parts.push(PartFact { part: *part, status, elsewhere });
+        }
+        Ok(Some(Gathered { row, events, certificates, roles, parts, hosts }))
+    }
+
+    /// What the history adds up to, from the signed events alone; or where it does not hold.
+    fn replay(&self, gathered: &Gathered, now: UnixTime) -> Result<State, Box<Reason>> {
+        let row = &gathered.row;
+        let mut state: Option<State> = None;
+        for (at, event) in gathered.events.iter().enumerate() {
+            let place = || evidence(event);
+            let altered = |why: &str| altered(vec![place(), Evidence::Detail(why.into())]);
+            if event.sequence != at as u64 {
+                return Err(altered("events are missing or reordered in the store"));
+            }
+            let Some(commitment) = event.commitment else {
+                return Err(altered("its leaf is missing from the store"));
+            };
+            let Some((salt, cose)) = &event.contents else {
+                let after = event.state_after.as_deref().map(State::decode);
+                let Some(Ok(after)) = after else {
+                    return Err(altered("the state after an erased event is damaged"));
+                };
+                if after.head() != commitment || after.sequence() != event.sequence {
+                    return Err(altered("the state after an erased event is another's"));
+                }
+                state = Some(after);
+                continue;
+            };
+            if ledger::commit(salt, cose) != commitment {
+                return Err(altered("the event is not the one that the ledger holds"));
+            }
+            let Ok(signed) = SignedEvent::parse(cose) else {
+                return Err(altered("the event cannot be read"));
+            };
+            let event = signed.unverified();
+            let roles = gathered.roles.get(&event.reporter).copied().unwrap_or(Roles::NONE);
+            let context = Context::new(now, roles);
+            let next = match &state {
+                None => State::start(event, commitment, &context),
+                Some(state) => state.apply(event, commitment, &context),
+            };
+            state = Some(next.map_err(|illegal| altered(&illegal.to_string()))?);
+        }
+        let whole = |why: &str| altered(vec![Evidence::Detail(why.into())]);
+        let Some(state) = state else {
+            return Err(whole("the events are missing from the store"));
+        };
+        let stored = record::state_of(row).ok().flatten();
+        let owner = self.organisation_id(row.owner).ok();
+        if stored.as_ref() != Some(&state)
+            || row.events != state.events()
+            || owner.as_ref() != Some(state.owner())
+            || state.device().as_bytes() != &row.device_id
+            || row.phase != state.phase().code()
+            || row.standing != state.standing().kind().code()
+        {
+            return Err(whole("the device's record is not what its events add up to"));
+        }
+        self.anchored(&gathered.events)?;
+        Ok(state)
+    }
+
+    /// Holds the events against the signed tree. Each names the one before, so the newest vouches
+    /// for all, and the one before each erased event for those before it.
+    fn anchored(&self, events: &[EventRow]) -> Result<(), Box<Reason>> {
+        let checkpoint = self.log.latest();
+        let head = checkpoint.claimed();
+        let covered: Vec<&EventRow> =
+            events.iter().take_while(|event| event.leaf < head.size).collect();
+        for (at, event) in covered.iter().enumerate() {
+            let next = covered.get(at.saturating_add(1));
+            if next.is_some_and(|next| next.contents.is_some()) {
+                continue;
+            }
+            let (Some(commitment), Ok(proof)) =
+                (event.commitment, self.log.inclusion_proof(event.leaf, head.size))
+            else {
+                continue;
+            };
+            if ledger::verify_inclusion(&commitment, &proof, &head.root).is_err() {
+                let why = Evidence::Detail("the signed log holds another leaf".into());
+                return Err(altered(vec![evidence(event), why]));
+            }
+        }
+        Ok(())
+    }
+
+    /// Facts about certificates on record: the newest of each profile that is the present owner's
+    /// or maker's.
+    fn recorded_facts(
+        &self,
+        gathered: &Gathered,
+        now: UnixTime,
+    ) -> Result<Vec<CertificateFact>, ServiceError> {
+        let row = &gathered.row;
+        let mut facts = Vec::new();
+        for chosen in current(gathered) {
+            let Ok(certificate) = Certificate::from_der(&chosen.der) else { continue };
+            let profile = credential_profile(chosen.profile);
+            let kind = kind_of(row);
+            let revocation = self.revocation(Some((chosen.ca, chosen)), now);
+            if let Some(fact) = self.fact(&certificate, &[], profile, kind, revocation, now)? {
+                facts.push(fact);
+            }
+        }
+        Ok(facts)
+    }
+
+    /// Facts about what the device presented: its own certificate, with the others as help.
+    fn presented_facts(
+        &self,
+        presented: &[Certificate],
+        row: Option<&DeviceRow>,
+        now: UnixTime,
+    ) -> Result<Vec<CertificateFact>, ServiceError> {
+        let Some((own, help)) = presented.split_first() else { return Ok(Vec::new()) };
+        let index = self.ca_index()?;
+        let issued = match index.issuer_of(own) {
+            Some(ca) => self
+                .read(|connection| {
+                    certificates::certificate(connection, ca.id, own.serial().as_bytes())
+                })?
+                .filter(|issued| issued.der == own.der())
+                .map(|issued| (ca.id, issued)),
+            None => None,
+        };
+        // What we did not issue claims to be an IDevID: a maker's word that nobody here knows.
+        let profile = match &issued {
+            Some((_, issued)) => credential_profile(issued.profile),
+            None => Some(CredentialProfile::Idevid),
+        };
+        let revocation = self.revocation(issued.as_ref().map(|(ca, row)| (*ca, row)), now);
+        let kind = row.map_or(DeviceKind::Device, kind_of);
+        Ok(self.fact(own, help, profile, kind, revocation, now)?.into_iter().collect())
+    }
+
+    fn fact(
+        &self,
+        certificate: &Certificate,
+        help: &[Certificate],
+        profile: Option<CredentialProfile>,
+        kind: DeviceKind,
+        revocation: Revocation,
+        now: UnixTime,
+    ) -> Result<Option<CertificateFact>, ServiceError> {
+        let anchors = self.anchors()?;
+        // A key that nobody should use never gets a certificate here: none of ours fails so.
+        let sources = Sources { certificates: help, crls: &[], anchors: &anchors };
+        Ok(CertificateFact::examine(certificate, profile, kind, revocation, &sources, now).ok())
+    }
+
+    /// Status of a certificate that we issued.
+    pub(crate) fn revocation(
+        &self,
+        issued: Option<(i64, &CertificateRow)>,
+        now: UnixTime,
+    ) -> Revocation {
+        let Some((ca, row)) = issued else { return Revocation::Unknown };
+        match self.live.revoked(ca, &row.serial) {
+            None if row.status == Status::Good => Revocation::Good { as_of: now },
+            None => Revocation::Revoked { at: now },
+            Some(revoked) if revoked.reason == HOLD => Revocation::Suspended { at: revoked.at },
+            Some(revoked) => Revocation::Revoked { at: revoked.at },
+        }
+    }
+}
+
+/// Compares the counter with the highest before, in the transaction that keeps it: of two proofs
+/// at the same time one is second. What it shows about the device enters the history.
+#[expect(clippy::too_many_arguments, reason = "the body of one transaction")]
+fn keep_counter(
+    tx: &mut Tx<'_>,
+    platform: &Arc<crate::service::Platform>,
+    row: i64,
+    device: DeviceId,
+    key: &Sha256,
+    counter: u64,
+    proof: &[u8],
+    now: UnixTime,
+) -> Result<Option<u64>, ServiceError> {
+    let highest = devices::proof_counter(tx, row, key)?;
+    let state =
+        devices::device_by_row(tx, row)?.and_then(|row| record::state_of(&row).ok().flatten());
+    let Some(state) = state else { return Ok(highest) };
+    match highest {
+        Some(highest) if counter <= highest => {
+            let known = state.alarms().copied_keys.iter().any(|(copied, _)| copied == key);
+            if !known {
+                let kind = EventKind::ProofRefused {
+                    reason: ReasonCode::KeyCopied,
+                    key: Some(*key),
+                    counters: Some((highest, counter)),
+                };
+                record::apply_platform(tx, platform, &device, &kind, None, None, now)?;
+            }
+        }
+        _ => devices::set_proof_counter(tx, row, key, counter, now, proof)?,
+    }
+    let ended = matches!(state.phase(), Phase::Retired | Phase::Disposed);
+    if ended && state.alarms().reappeared.is_none() {
+        let kind = EventKind::Reappeared { key: Some(*key) };
+        record::apply_platform(tx, platform, &device, &kind, None, None, now)?;
+    }
+    Ok(highest)
+}
+
+/// The certificates that matter now: of each profile the newest, unless it was a former owner's.
+pub(crate) fn current(gathered: &Gathered) -> Vec<&CertificateRow> {
+    let row = &gathered.row;
+    let mut chosen: Vec<&CertificateRow> = Vec::new();
+    for certificate in &gathered.certificates {
+        let issued = !matches!(certificate.status, Status::Intended | Status::Abandoned);
+        let ldevid = certificate.profile == Profile::Ldevid as u8;
+        let own = certificate.organisation == if ldevid { row.owner } else { row.maker };
+        if issued && own && !chosen.iter().any(|other| other.profile == certificate.profile) {
+            chosen.push(certificate);
+        }
+    }
+    chosen
+}
+
+pub(crate) fn credential_profile(profile: u8) -> Option<CredentialProfile> {
+    match Profile::ALL.into_iter().find(|known| *known as u8 == profile) {
+        Some(Profile::Chip) => Some(CredentialProfile::Chip),
+        Some(Profile::Idevid) => Some(CredentialProfile::Idevid),
+        Some(Profile::Ldevid) => Some(CredentialProfile::Ldevid),
+        _ => None,
+    }
+}
+
+fn kind_of(row: &DeviceRow) -> DeviceKind {
+    DeviceKind::from_code(row.kind.into()).unwrap_or(DeviceKind::Device)
+}
+
+fn places(events: &[EventRow]) -> Vec<EventPlace> {
+    events
+        .iter()
+        .filter_map(|event| {
+            Some(EventPlace {
+                sequence: event.sequence,
+                index: event.leaf,
+                commitment: event.commitment?,
+            })
+        })
+        .collect()
+}
+
+fn evidence(event: &EventRow) -> Evidence {
+    Evidence::Event {
+        sequence: event.sequence,
+        index: Some(event.leaf),
+        commitment: event.commitment,
+    }
+}
+
+fn altered(evidence: Vec<Evidence>) -> Box<Reason> {
+    Box::new(Reason::new(ReasonCode::HistoryAltered, Layer::Device, evidence))
+}

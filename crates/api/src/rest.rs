@@ -7,7 +7,7 @@ use crate::{
 use crypto::{Sha256, UnixTime};
 use device::{Cause, DeviceId, ManagementNumber, OrganisationId, ProductId};
 use http::Method;
-use pki::Certificate;
+use pki::{Certificate, Serial};
 use serde::{Serialize, de::DeserializeOwned};
 use wire::scalar::{Base64, CauseName, CertificatePem, Timestamp};
 
@@ -191,13 +191,8 @@ impl Rest {
     }
 
     /// Chip certificates for a batch from the line.
-    pub async fn issue_chips(
-        &self,
-        id: &OrganisationId,
-        product: &ProductId,
-        batch: &wire::ChipBatch,
-    ) -> Result<Outcomes<wire::Enrolled>> {
-        self.post(&format!("/v1/organisations/{id}/products/{product}/chips"), batch).await
+    pub async fn issue_chips(&self, batch: &wire::ChipBatch) -> Result<Outcomes<wire::Enrolled>> {
+        self.post("/v1/chips", batch).await
     }
 
     /// Devices.
@@ -205,10 +200,12 @@ impl Rest {
         let limit = which.limit.map(|limit| limit.to_string());
         let parameters = [
             ("organisation", which.organisation.as_deref()),
+            ("relation", which.relation.map(wire::Relation::name)),
             ("product", which.product.as_deref()),
+            ("maker", which.maker.as_deref()),
             ("phase", which.phase.as_deref()),
             ("standing", which.standing.as_deref()),
-            ("text", which.text.as_deref()),
+            ("serial", which.serial.as_deref()),
             ("after", which.after.as_deref()),
             ("limit", limit.as_deref()),
         ];
@@ -239,10 +236,7 @@ impl Rest {
     }
 
     /// Sends a purchase list.
-    pub async fn purchase(
-        &self,
-        list: &wire::PurchaseList,
-    ) -> Result<Outcomes<wire::scalar::DeviceRef>> {
+    pub async fn purchase(&self, list: &wire::PurchaseList) -> Result<Outcomes<wire::Purchase>> {
         self.post("/v1/purchase-lists", list).await
     }
 
@@ -316,6 +310,15 @@ impl Rest {
         self.post(&format!("/v1/devices/{id}/erasures"), what).await
     }
 
+    /// Erases a person's traces in events that the organisation reported.
+    pub async fn erase_person(
+        &self,
+        id: &OrganisationId,
+        who: &wire::PersonErasure,
+    ) -> Result<wire::PersonErased> {
+        self.post(&format!("/v1/organisations/{id}/erasures"), who).await
+    }
+
     /// The history of a device.
     pub async fn history(
         &self,
@@ -367,31 +370,42 @@ impl Rest {
     }
 
     /// One certificate.
-    pub async fn certificate(&self, fingerprint: &Sha256) -> Result<wire::CertificateView> {
-        self.get(&format!("/v1/certificates/{fingerprint}")).await
+    pub async fn certificate(
+        &self,
+        authority: &str,
+        serial: &Serial,
+    ) -> Result<wire::CertificateView> {
+        self.get(&certificate_path(authority, serial)).await
     }
 
     /// Revokes a certificate, for ever.
     pub async fn revoke_certificate(
         &self,
-        fingerprint: &Sha256,
-        cause: Cause,
+        authority: &str,
+        serial: &Serial,
+        reason: wire::RevocationReason,
     ) -> Result<wire::CertificateView> {
-        self.post(&format!("/v1/certificates/{fingerprint}/revoke"), &given(cause)).await
+        let path = format!("{}/revoke", certificate_path(authority, serial));
+        self.post(&path, &wire::ReasonGiven { reason }).await
     }
 
     /// Suspends a certificate.
     pub async fn suspend_certificate(
         &self,
-        fingerprint: &Sha256,
-        cause: Cause,
+        authority: &str,
+        serial: &Serial,
     ) -> Result<wire::CertificateView> {
-        self.post(&format!("/v1/certificates/{fingerprint}/suspend"), &given(cause)).await
+        let path = format!("{}/suspend", certificate_path(authority, serial));
+        self.client.call(Call::new(Method::POST, path)).await?.json()
     }
 
     /// Ends a certificate's suspension.
-    pub async fn release_certificate(&self, fingerprint: &Sha256) -> Result<wire::CertificateView> {
-        let path = format!("/v1/certificates/{fingerprint}/release");
+    pub async fn release_certificate(
+        &self,
+        authority: &str,
+        serial: &Serial,
+    ) -> Result<wire::CertificateView> {
+        let path = format!("{}/release", certificate_path(authority, serial));
         self.client.call(Call::new(Method::POST, path)).await?.json()
     }
 
@@ -430,19 +444,14 @@ impl Rest {
         Ok(self.client.call(Call::get("/log/checkpoint")).await?.body.to_vec())
     }
 
-    /// Tokens of the caller's organisation.
-    pub async fn tokens(&self, page: &PageQuery) -> Result<Page<wire::TokenView>> {
-        self.get(&query("/v1/tokens", &of_page(page))).await
-    }
-
     /// A token, bound to this client's certificate.
     pub async fn issue_token(&self, new: &wire::NewToken) -> Result<wire::IssuedToken> {
         self.post("/v1/tokens", new).await
     }
 
     /// Ends a token.
-    pub async fn revoke_token(&self, id: &str) -> Result<()> {
-        self.act(Call::new(Method::DELETE, format!("/v1/tokens/{}", percent_encode(id)))).await
+    pub async fn revoke_token(&self, id: &Sha256) -> Result<()> {
+        self.act(Call::new(Method::DELETE, format!("/v1/tokens/{id}"))).await
     }
 
     /// Security events.
@@ -450,7 +459,6 @@ impl Rest {
         let limit = which.limit.map(|limit| limit.to_string());
         let parameters = [
             ("organisation", which.organisation.as_deref()),
-            ("from", which.from.as_deref()),
             ("kind", which.kind.as_deref()),
             ("after", which.after.as_deref()),
             ("limit", limit.as_deref()),
@@ -468,9 +476,14 @@ impl Rest {
         self.get(&query("/v1/keys/uses", &of_page(page))).await
     }
 
-    /// Keys that break the policy, or will.
-    pub async fn key_policy(&self) -> Result<Vec<wire::KeyFinding>> {
-        self.get("/v1/reports/key-policy").await
+    /// Accounts of the platform's keys.
+    pub async fn key_accounts(&self, page: &PageQuery) -> Result<Page<wire::KeyAccount>> {
+        self.get(&query("/v1/keys", &of_page(page))).await
+    }
+
+    /// Keys that break the policy within so many days.
+    pub async fn key_policy(&self, days: u32) -> Result<Vec<wire::KeyNotice>> {
+        self.get(&format!("/v1/reports/key-policy?days={days}")).await
     }
 
     /// Certificates that expire soon.
@@ -478,6 +491,7 @@ impl Rest {
         let days = which.days.map(|days| days.to_string());
         let limit = which.limit.map(|limit| limit.to_string());
         let parameters = [
+            ("organisation", which.organisation.as_deref()),
             ("days", days.as_deref()),
             ("after", which.after.as_deref()),
             ("limit", limit.as_deref()),
@@ -498,6 +512,10 @@ pub fn question(proof: Option<&[u8]>, presented: &[Certificate]) -> wire::Verifi
         presented: presented.iter().cloned().map(CertificatePem).collect(),
         ..Default::default()
     }
+}
+
+fn certificate_path(authority: &str, serial: &Serial) -> String {
+    format!("/v1/certificates/{}/{serial}", percent_encode(authority))
 }
 
 fn given(cause: Cause) -> wire::CauseGiven {

@@ -5,12 +5,12 @@ use utoipa::{IntoParams, ToSchema};
 /// An issued certificate.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct CertificateView {
+    /// The authority that issued it, as in the URL of its CRL.
+    pub authority: String,
+    /// Serial number in lower-case hexadecimal.
+    pub serial: String,
     /// SHA-256 of its DER.
     pub fingerprint: Digest,
-    /// Serial number in hexadecimal.
-    pub serial: String,
-    /// The CA that issued it, as in the URLs of CRLs.
-    pub issuer: String,
     /// Whose it is.
     pub organisation: OrganisationRef,
     /// Its profile: chip, idevid, ldevid, service, operator, …
@@ -22,14 +22,14 @@ pub struct CertificateView {
     pub not_before: Timestamp,
     /// End of validity.
     pub not_after: Timestamp,
-    /// Status now.
+    /// Status now, its dates apart.
     pub status: CertificateStatus,
-    /// When it was revoked or suspended.
+    /// Since when it is revoked or suspended.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub revoked_at: Option<Timestamp>,
-    /// Why it was revoked or suspended.
+    pub revoked: Option<Timestamp>,
+    /// Why it is.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub reason: Option<String>,
+    pub reason: Option<RevocationReason>,
     /// The certificate; in lists it is left out.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub certificate: Option<CertificatePem>,
@@ -39,14 +39,12 @@ pub struct CertificateView {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CertificateStatus {
-    /// valid
+    /// works, while its dates allow
     Good,
     /// not for the time being
     Suspended,
-    /// not any more
+    /// never again
     Revoked,
-    /// its time is over
-    Expired,
 }
 
 impl CertificateStatus {
@@ -56,9 +54,38 @@ impl CertificateStatus {
             Self::Good => "good",
             Self::Suspended => "suspended",
             Self::Revoked => "revoked",
-            Self::Expired => "expired",
         }
     }
+}
+
+/// Why a certificate is revoked (RFC 5280 section 5.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RevocationReason {
+    /// nobody says why
+    Unspecified,
+    /// the key is known to others
+    KeyCompromise,
+    /// the authority's key is known to others
+    CaCompromise,
+    /// it belongs to somebody else now
+    AffiliationChanged,
+    /// there is a newer one
+    Superseded,
+    /// out of use
+    CessationOfOperation,
+    /// suspended
+    CertificateHold,
+    /// no longer entitled
+    PrivilegeWithdrawn,
+}
+
+/// Why a certificate is to be revoked.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReasonGiven {
+    /// Reason, for CRL and OCSP. A suspension is asked for elsewhere.
+    pub reason: RevocationReason,
 }
 
 /// Which certificates of a list.
@@ -87,7 +114,7 @@ pub struct CertificateQuery {
 pub struct ServiceCertificateRequest {
     /// Request signed by the key that the service keeps.
     pub csr: CsrPem,
-    /// Names that it is reached by.
+    /// Host names and IP addresses that it is reached by.
     #[schema(min_items = 1, max_items = 20)]
     pub names: Vec<String>,
 }

@@ -1,6 +1,6 @@
 use super::scalar::{
     Base64, CauseName, CertificatePem, CsrPem, DeviceRef, Digest, KindName, NumberText,
-    OrganisationRef, PhaseName, ProductRef, RootOfTrustName, StandingName, Timestamp,
+    OrganisationRef, PhaseName, ProductRef, StandingName, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -23,9 +23,6 @@ pub struct Device {
     pub serial_number: String,
     /// Who owns it.
     pub owner: OrganisationRef,
-    /// Who has it in hand.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub holder: Option<OrganisationRef>,
     /// Phase of its life; absent before its first event.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub phase: Option<PhaseName>,
@@ -33,6 +30,9 @@ pub struct Device {
     pub standing: StandingName,
     /// Events in its history.
     pub events: u64,
+    /// Commitment of the last one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub head: Option<Digest>,
     /// When it was registered.
     pub created: Timestamp,
 }
@@ -41,10 +41,8 @@ pub struct Device {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewDevice {
-    /// Its product line, of the caller's organisation.
-    pub product: ProductRef,
     /// Its maker's serial number, unique in the product line.
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$")]
     pub serial_number: String,
     /// Identifier, where the maker chooses it; random otherwise.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -55,6 +53,8 @@ pub struct NewDevice {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewDevices {
+    /// Their product line, of the caller's organisation.
+    pub product: ProductRef,
     /// Each is registered, or refused, alone.
     #[schema(min_items = 1, max_items = 1000)]
     pub devices: Vec<NewDevice>,
@@ -64,27 +64,55 @@ pub struct NewDevices {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct DeviceQuery {
-    /// Made, owned or held by this organisation; the caller's own where absent.
+    /// Of this organisation; the caller's own where absent.
     #[param(value_type = Option<OrganisationRef>)]
     pub organisation: Option<String>,
+    /// How the organisation stands to them; its own devices where absent.
+    pub relation: Option<Relation>,
     /// Of this product line.
     #[param(value_type = Option<ProductRef>)]
     pub product: Option<String>,
+    /// The maker of that product line; the organisation itself where absent.
+    #[param(value_type = Option<OrganisationRef>)]
+    pub maker: Option<String>,
     /// In this phase of life.
     #[param(value_type = Option<PhaseName>)]
     pub phase: Option<String>,
     /// Of this standing.
     #[param(value_type = Option<StandingName>)]
     pub standing: Option<String>,
-    /// Whose serial number, management number or identifier begins so.
-    #[param(min_length = 1, max_length = 64)]
-    pub text: Option<String>,
+    /// Whose serial number begins so.
+    #[param(min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$")]
+    pub serial: Option<String>,
     /// The `next` of the page before.
     #[param(max_length = 200, min_length = 1)]
     pub after: Option<String>,
     /// Most items wanted.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     pub limit: Option<u32>,
+}
+
+/// How an organisation stands to a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Relation {
+    /// it owns it
+    Owner,
+    /// it made it
+    Maker,
+    /// it is shared with it
+    Shared,
+}
+
+impl Relation {
+    /// Its word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Maker => "maker",
+            Self::Shared => "shared",
+        }
+    }
 }
 
 /// What anyone may know who has a device's management number in hand.
@@ -95,9 +123,11 @@ pub struct PublicDevice {
     /// Its maker's name.
     pub maker: String,
     /// Its product's name.
-    pub product: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub product: Option<String>,
     /// Its model.
-    pub model: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub model: Option<String>,
     /// Phase of its life; absent before its first event.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub phase: Option<PhaseName>,
@@ -158,7 +188,7 @@ pub struct Purchase {
     /// Its product line.
     pub product: ProductRef,
     /// Its maker's serial number.
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$")]
     pub serial_number: String,
 }
 
@@ -175,13 +205,15 @@ pub struct ChipBatch {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewChip {
-    /// Its serial number, unique in the product line.
-    #[schema(min_length = 1, max_length = 64)]
-    pub serial_number: String,
+    /// The chip.
+    pub device: DeviceRef,
+    /// Its first event, chip-made, as a COSE_Sign1 message of its maker; absent where it is
+    /// recorded already.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(max_length = 87384)]
+    pub made: Option<Base64>,
     /// Request signed by the key that the chip made and keeps.
     pub csr: CsrPem,
-    /// What keeps the key.
-    pub root_of_trust: RootOfTrustName,
 }
 
 /// A certificate issued to a device.
@@ -193,20 +225,19 @@ pub struct Enrolled {
     pub fingerprint: Digest,
     /// The certificate and the CAs above it.
     pub chain: Vec<CertificatePem>,
-    /// The event of it in the device's history, where it was recorded there.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub recorded: Option<super::Recorded>,
+    /// The event of it in the device's history.
+    pub recorded: super::Recorded,
 }
 
 /// When a device should renew its certificate.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct RenewalInfo {
-    /// Not before.
-    pub window_start: Timestamp,
-    /// Not after.
-    pub window_end: Timestamp,
-    /// The device's own moment in the window, spread over the fleet.
-    pub suggested: Timestamp,
+    /// The device's own moment: renew from here on. Spread over the fleet.
+    pub from: Timestamp,
+    /// Until when it should be done.
+    pub until: Timestamp,
+    /// End of the certificate.
+    pub expires: Timestamp,
 }
 
 /// A share of a device: another organisation may read its passport.
@@ -237,9 +268,6 @@ pub struct Erasure {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(min_items = 1, max_items = 1000)]
     pub sequences: Option<Vec<u64>>,
-    /// Why, for the record.
-    #[schema(min_length = 1, max_length = 200)]
-    pub reason: String,
 }
 
 /// What the next event of a device must chain to.

@@ -23,6 +23,8 @@ pub struct Recorded {
     pub leaf: u64,
     /// Its commitment: the log's entry.
     pub commitment: Digest,
+    /// Salt: with the message it gives the commitment.
+    pub salt: Base64,
 }
 
 /// One event of a history.
@@ -33,7 +35,8 @@ pub struct HistoryEvent {
     /// Place in the log.
     pub leaf: u64,
     /// Commitment: the log's entry.
-    pub commitment: Digest,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub commitment: Option<Digest>,
     /// When it was recorded.
     pub recorded: Timestamp,
     /// Its contents were erased; only its place and commitment remain.

@@ -10,14 +10,14 @@ pub struct Health {
     /// The platform's clock.
     pub time: Timestamp,
     /// Commands are taken.
-    pub writer_alive: bool,
+    pub writer: bool,
     /// Size of the published log.
     pub tree_size: u64,
     /// Entries that wait to be published.
-    pub waiting_leaves: u64,
-    /// When the log was published last.
+    pub waiting: u64,
+    /// When entries were published last.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub last_integration: Option<Timestamp>,
+    pub integrated: Option<Timestamp>,
     /// Version of the program.
     pub version: String,
 }

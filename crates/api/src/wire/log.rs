@@ -1,10 +1,12 @@
-use super::scalar::{CertificatePem, Digest};
+use super::scalar::{CertificatePem, Digest, OrganisationRef};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 /// What an outsider needs to check everything else.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct TrustBundle {
+    /// The platform's own organisation.
+    pub platform: OrganisationRef,
     /// Root certificates.
     pub roots: Vec<CertificatePem>,
     /// The log's verifier key (C2SP signed-note).
@@ -58,8 +60,14 @@ pub struct LogCheck {
     pub entries: u64,
     /// Root of the tree.
     pub root: Digest,
+    /// Entries that wait to be published.
+    pub pending: u64,
     /// Events whose commitment was computed again.
     pub events_checked: u64,
+    /// Events whose contents were erased.
+    pub events_erased: u64,
+    /// Heads of the chain of security events that were held against their entry.
+    pub audit_heads_checked: u64,
     /// What does not fit; empty where all is well.
     pub problems: Vec<String>,
 }

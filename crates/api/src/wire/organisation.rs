@@ -1,6 +1,6 @@
 use super::scalar::{
-    AlgorithmName, Base64, CertificatePem, CsrPem, Digest, KindName, OrganisationRef, ProductRef,
-    RoleName, RootOfTrustName, Timestamp,
+    AlgorithmName, Base64, CertificatePem, CsrPem, DeviceRef, Digest, KindName, OrganisationRef,
+    ProductRef, RoleName, RootOfTrustName, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -25,7 +25,7 @@ pub struct NewOrganisation {
     /// Identifier, chosen for ever.
     pub id: OrganisationRef,
     /// Name, as people write it.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(min_length = 1, max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$")]
     pub name: String,
     /// What it is entitled to beyond what follows from a device's history.
     #[serde(default)]
@@ -58,30 +58,27 @@ pub struct Member {
     pub roles: Vec<RoleName>,
     /// SHA-256 of its certificate.
     pub fingerprint: Digest,
-    /// End of the certificate's validity.
-    pub not_after: Timestamp,
-    /// Its certificate and the CAs above it, where they were issued here.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    /// Since when.
+    pub added: Timestamp,
+    /// Until when it was one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub removed: Option<Timestamp>,
+    /// Its certificate and the CAs above it.
     pub chain: Vec<CertificatePem>,
 }
 
-/// A member to be. Either a certificate request, which the organisation's CA for operators answers,
-/// or a certificate that the member has already.
+/// A member to be.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewMember {
     /// Name of the person, station or program.
-    #[schema(min_length = 1, max_length = 60)]
+    #[schema(min_length = 1, max_length = 60, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$")]
     pub name: String,
     /// What it may do.
     #[schema(min_items = 1, max_items = 5)]
     pub roles: Vec<RoleName>,
     /// Certificate request, signed by the key that the member keeps.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub csr: Option<CsrPem>,
-    /// Certificate under a root of this platform.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub certificate: Option<CertificatePem>,
+    pub csr: CsrPem,
 }
 
 /// A key that signs life events for an organisation.
@@ -93,6 +90,8 @@ pub struct EventSigner {
     pub algorithm: String,
     /// SubjectPublicKeyInfo in DER.
     pub public_key: Base64,
+    /// Its certificate, by which outsiders verify.
+    pub certificate: CertificatePem,
     /// Since when.
     pub not_before: Timestamp,
     /// Until when events signed by it are taken.
@@ -112,9 +111,6 @@ pub struct NewEventSigner {
     /// COSE_Sign1 by that key over the organisation's identifier: the proof of its possession.
     #[schema(max_length = 16384)]
     pub proof: Base64,
-    /// Until when events signed by it are taken.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub not_after: Option<Timestamp>,
 }
 
 /// A certification authority.
@@ -124,18 +120,18 @@ pub struct Authority {
     pub id: String,
     /// Whose it is.
     pub organisation: OrganisationRef,
-    /// The product line that it is for, where it is for one.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub product: Option<ProductRef>,
     /// What it issues.
     pub issues: AuthorityKind,
     /// Common name.
     pub name: String,
-    /// Algorithm of its key.
-    pub algorithm: AlgorithmName,
     /// Its certificate, once the ceremony has answered.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub certificate: Option<CertificatePem>,
+    /// Certificate of its OCSP signer.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ocsp_certificate: Option<CertificatePem>,
+    /// When its key was made.
+    pub created: Timestamp,
 }
 
 /// A certification authority to be made: its key is generated and sealed at the server, and the
@@ -149,12 +145,12 @@ pub struct NewAuthority {
     /// What it will issue.
     pub issues: AuthorityKind,
     /// Common name in its certificate.
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$")]
     pub name: String,
     /// Algorithm of its key.
     pub algorithm: AlgorithmName,
-    /// Years of validity.
-    #[schema(minimum = 1, maximum = 50)]
+    /// Years of validity; 0 for as long as the root.
+    #[schema(minimum = 0, maximum = 50)]
     pub years: u16,
 }
 
@@ -162,21 +158,19 @@ pub struct NewAuthority {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuthorityKind {
-    /// certificates of chips
-    Chip,
-    /// IDevID certificates of a maker's devices
+    /// the platform's: members, signers, services
+    Platform,
+    /// a product line's: chip certificates and IDevIDs
     Device,
-    /// LDevID certificates of an owner's devices
+    /// an owner's: LDevIDs
     Owner,
-    /// certificates of servers, gateways and applications
-    Service,
-    /// certificates of people and stations
-    Operator,
 }
 
 /// A request to the root's ceremony.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AuthorityRequest {
+    /// Name of the authority.
+    pub id: String,
     /// The request in its armoured form, as `tegata ca sign` reads it.
     pub request: String,
     /// What the people present should read before they agree.
@@ -223,10 +217,10 @@ pub struct NewProduct {
     /// Identifier, chosen for ever.
     pub id: ProductRef,
     /// Name.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(min_length = 1, max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$")]
     pub name: String,
     /// Model, as printed on it.
-    #[schema(min_length = 1, max_length = 60)]
+    #[schema(min_length = 1, max_length = 60, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$")]
     pub model: String,
     /// Kind of device.
     pub kind: KindName,
@@ -240,4 +234,31 @@ pub struct NewProduct {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(minimum = 2, maximum = 315_360_000)]
     pub ldevid_validity_s: Option<u32>,
+}
+
+/// A person whose traces in events are to be erased (PR-4).
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PersonErasure {
+    /// The actor, as events of the organisation name it.
+    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$")]
+    pub actor: String,
+}
+
+/// What was erased of a person.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct PersonErased {
+    /// Devices in whose histories events were erased.
+    pub erased: Vec<ErasedOf>,
+    /// Devices of others with such events: their owners must be asked.
+    pub elsewhere: u64,
+}
+
+/// How much was erased of one history.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ErasedOf {
+    /// The device.
+    pub device: DeviceRef,
+    /// Events erased.
+    pub events: u64,
 }

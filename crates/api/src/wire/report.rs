@@ -1,4 +1,4 @@
-use super::scalar::{Digest, OrganisationRef, Timestamp};
+use super::scalar::{Digest, OrganisationRef, PhaseName, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AuditEvent {
     /// Place in the chain.
-    pub number: u64,
+    pub sequence: u64,
     /// When.
     pub at: Timestamp,
     /// What.
@@ -41,12 +41,9 @@ pub struct AuditEvent {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct AuditQuery {
-    /// Of this organisation; the caller's own where absent.
+    /// Of this organisation; of all where absent, for the platform's auditors.
     #[param(value_type = Option<OrganisationRef>)]
     pub organisation: Option<String>,
-    /// From this time on.
-    #[param(value_type = Option<Timestamp>)]
-    pub from: Option<String>,
     /// Of this kind.
     #[param(max_length = 40)]
     pub kind: Option<String>,
@@ -61,49 +58,84 @@ pub struct AuditQuery {
 /// Whether the chain of security events is whole.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AuditCheck {
-    /// Events checked.
+    /// Events that hold.
     pub events: u64,
-    /// Hash of the last one.
-    pub head: Digest,
-    /// What does not fit; empty where all is well.
-    pub problems: Vec<String>,
+    /// Heads in the log that the chain was held against.
+    pub anchors: u64,
+    /// The first place where it does not hold; absent where all is well.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub broken: Option<String>,
 }
 
-/// Uses of a key, gathered (KM-1).
+/// One use of a platform key (KM-1).
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct KeyUse {
     /// SHA-256 of the public key.
     pub key: Digest,
     /// What the key is for.
     pub purpose: String,
-    /// What it signed.
-    pub what: String,
     /// When.
     pub at: Timestamp,
-    /// How often, where uses are gathered.
-    pub uses: u64,
+    /// What it signed.
+    pub what: String,
+    /// Which, in hexadecimal: serial number, CRL number, device.
+    pub subject: String,
+    /// On whose request.
+    pub by: String,
+}
+
+/// The account of a platform key (KM-1).
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct KeyAccount {
+    /// SHA-256 of the public key.
+    pub key: Digest,
+    /// What the key is for.
+    pub purpose: String,
+    /// Algorithm.
+    pub algorithm: String,
+    /// Since when.
+    pub created: Timestamp,
+    /// Until when.
+    pub not_after: Timestamp,
+    /// Since when it signs nothing more.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub retired: Option<Timestamp>,
+    /// Since when its private half is gone.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub destroyed: Option<Timestamp>,
+    /// How often it signed what.
+    pub uses: BTreeMap<String, u64>,
+}
+
+/// How far ahead to look.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct DaysQuery {
+    /// Days ahead.
+    #[param(minimum = 1, maximum = 3650, default = 365)]
+    pub days: Option<u32>,
 }
 
 /// A key that breaks the policy for keys, or will (KM-7).
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct KeyFinding {
-    /// SHA-256 of the public key.
-    pub key: Digest,
-    /// What the key is for.
-    pub subject: String,
-    /// Stable word.
-    pub code: String,
-    /// What is wrong and what to do.
-    pub message: String,
+pub struct KeyNotice {
+    /// Which key.
+    pub name: String,
+    /// By which rule.
+    pub rule: String,
     /// From when it matters.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub from: Option<Timestamp>,
+    pub at: Timestamp,
+    /// What to do.
+    pub advice: String,
 }
 
-/// How far ahead a report looks.
+/// Which certificates expire, and how far ahead to look.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ExpiryQuery {
+    /// Of this organisation; the caller's own where absent.
+    #[param(value_type = Option<OrganisationRef>)]
+    pub organisation: Option<String>,
     /// Days ahead.
     #[param(minimum = 1, maximum = 3650, default = 30)]
     pub days: Option<u32>,
@@ -115,18 +147,27 @@ pub struct ExpiryQuery {
     pub limit: Option<u32>,
 }
 
-/// Counts.
+/// How much there is on the platform.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Statistics {
-    /// Whose; the platform's where absent.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub organisation: Option<OrganisationRef>,
     /// Devices.
     pub devices: u64,
-    /// Certificates.
-    pub certificates: u64,
+    /// Devices by phase of life.
+    pub by_phase: Vec<InPhase>,
     /// Events.
     pub events: u64,
-    /// Devices by phase of life.
-    pub by_phase: BTreeMap<String, u64>,
+    /// Certificates that were handed out.
+    pub certificates: u64,
+    /// Certificates that are revoked or suspended.
+    pub revoked: u64,
+}
+
+/// Devices in one phase.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct InPhase {
+    /// Phase; absent for those whose history has not begun.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub phase: Option<PhaseName>,
+    /// Devices.
+    pub devices: u64,
 }

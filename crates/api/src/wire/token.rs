@@ -18,24 +18,9 @@ pub struct NewToken {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct IssuedToken {
     /// Identifier, to revoke it by.
-    pub id: String,
+    pub id: Digest,
     /// The token, for `Authorization: Bearer`.
     pub token: String,
-    /// Its end.
-    pub expires: Timestamp,
-}
-
-/// A token, without its secret.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct TokenView {
-    /// Identifier.
-    pub id: String,
-    /// Whose.
-    pub organisation: OrganisationRef,
-    /// SHA-256 of the certificate that it is bound to.
-    pub certificate: Digest,
-    /// What it permits.
-    pub roles: Vec<RoleName>,
     /// Its end.
     pub expires: Timestamp,
 }

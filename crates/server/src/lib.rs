@@ -1,0 +1,39 @@
+//! The doors: REST, EST, OCSP, public data, and the HTTP side of a witness.
+//!
+//! A door parses, calls one use case of [`service`], and renders; it decides nothing itself. Two
+//! listeners: TLS for everything, plain HTTP for signed public data only ([`Config`]).
+//!
+//! - TLS 1.3 and 1.2 (RFC 8446, RFC 5246 with ECDHE only), ML-KEM hybrids; client certificates are
+//!   validated by `pki::validate`, and revocation is looked at for each request.
+//! - REST under `/v1` (docs/rest.md), OpenAPI 3.1 at `/v1/openapi.json`, refusals as problem
+//!   documents (RFC 9457).
+//! - EST under `/.well-known/est` (RFC 7030, RFC 8951; docs/est.md).
+//! - OCSP at `/ocsp` (RFC 6960, RFC 5019; docs/ocsp.md), CRLs, CA certificates, tiles (C2SP
+//!   tlog-tiles).
+//!
+//! Limits on sizes, times, counts and rates stand at every door ([`Limits`]). Deliberately absent:
+//! proxies' headers (`X-Forwarded-For`, `PROXY`), since whoever may set them may be anybody.
+
+mod admission;
+mod app;
+mod authenticated;
+mod body;
+mod clock;
+mod config;
+mod est;
+mod idle;
+mod limit;
+mod listener;
+mod metrics;
+mod ocsp;
+mod peer;
+mod public;
+mod rest;
+mod start;
+mod tls;
+pub mod witness;
+
+pub use clock::SystemClock;
+pub use config::Config;
+pub use limit::{Limits, Rate, Source};
+pub use start::{RunningServer, Server, StartError};

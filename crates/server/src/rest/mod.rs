@@ -1,0 +1,88 @@
+//! REST under `/v1`, described by the OpenAPI document that is built from the same routes.
+
+mod authorities;
+mod certificates;
+mod devices;
+mod events;
+pub(crate) mod extract;
+mod history;
+mod log;
+mod openapi;
+mod organisations;
+mod platform;
+pub(crate) use platform::health;
+pub(crate) mod problem;
+mod products;
+mod reports;
+mod tokens;
+mod view;
+
+use crate::app::App;
+use axum::Router;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// Every route of `/v1` and their description.
+pub(crate) fn router() -> (Router<App>, OpenApi) {
+    let routes = OpenApiRouter::new()
+        .routes(routes!(platform::trust))
+        .routes(routes!(platform::health))
+        .routes(routes!(platform::metrics))
+        .routes(routes!(platform::whoami))
+        .routes(routes!(organisations::list, organisations::create))
+        .routes(routes!(organisations::one))
+        .routes(routes!(organisations::members, organisations::add_member))
+        .routes(routes!(organisations::remove_member))
+        .routes(routes!(organisations::signers, organisations::register_signer))
+        .routes(routes!(organisations::retire_signer))
+        .routes(routes!(organisations::erase_person))
+        .routes(routes!(authorities::list, authorities::request))
+        .routes(routes!(authorities::install))
+        .routes(routes!(authorities::import_root))
+        .routes(routes!(authorities::import_crl))
+        .routes(routes!(products::list, products::create))
+        .routes(routes!(products::one))
+        .routes(routes!(products::chips))
+        .routes(routes!(devices::list, devices::register))
+        .routes(routes!(devices::one))
+        .routes(routes!(devices::by_number))
+        .routes(routes!(devices::release_codes))
+        .routes(routes!(devices::purchase))
+        .routes(routes!(devices::renewal))
+        .routes(routes!(devices::suspend))
+        .routes(routes!(devices::release))
+        .routes(routes!(devices::revoke))
+        .routes(routes!(devices::shares))
+        .routes(routes!(devices::share, devices::end_share))
+        .routes(routes!(devices::challenge))
+        .routes(routes!(devices::verify))
+        .routes(routes!(devices::passport))
+        .routes(routes!(devices::erase))
+        .routes(routes!(history::events))
+        .routes(routes!(history::head))
+        .routes(routes!(events::record))
+        .routes(routes!(events::record_many))
+        .routes(routes!(certificates::list))
+        .routes(routes!(certificates::one))
+        .routes(routes!(certificates::revoke))
+        .routes(routes!(certificates::suspend))
+        .routes(routes!(certificates::release))
+        .routes(routes!(certificates::for_service))
+        .routes(routes!(log::inclusion))
+        .routes(routes!(log::consistency))
+        .routes(routes!(log::integrate))
+        .routes(routes!(log::check))
+        .routes(routes!(tokens::issue))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(reports::audit))
+        .routes(routes!(reports::audit_check))
+        .routes(routes!(reports::key_uses))
+        .routes(routes!(reports::key_accounts))
+        .routes(routes!(reports::key_policy))
+        .routes(routes!(reports::expiry))
+        .routes(routes!(reports::statistics));
+    let (router, description) = routes.split_for_parts();
+    let description = openapi::complete(description);
+    let document = openapi::route(&description);
+    (router.merge(document), description)
+}

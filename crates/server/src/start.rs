@@ -1,0 +1,138 @@
+use crate::{
+    Config,
+    admission::admit,
+    app::App,
+    est,
+    listener::{Listener, Tls, told_to_stop},
+    ocsp, public,
+    rest::{self, problem::Fault},
+    tls::{ClientTrust, OwnCertificate, RENEWAL_CHECK, server_config},
+};
+use api::problem::Code;
+use axum::{Router, middleware::from_fn_with_state, routing::get};
+use service::Service;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be listened at.
+    #[error("cannot listen at {address}: {cause}; stop what listens there or choose another port")]
+    Listen {
+        /// where
+        address: SocketAddr,
+        /// what the operating system says
+        cause: std::io::Error,
+    },
+    /// There is no certificate for the server.
+    #[error("the server has no certificate: {0}")]
+    Certificate(String),
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// Starts servers.
+#[derive(Debug, Clone, Copy)]
+pub struct Server;
+
+impl Server {
+    /// Listens and serves in the background until the [`RunningServer`] is shut down or dropped.
+    /// Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(config: Config, service: Service) -> Result<RunningServer, StartError> {
+        let own = Arc::new(
+            OwnCertificate::load(&service, &config.names)
+                .await
+                .map_err(|error| StartError::Certificate(error.to_string()))?,
+        );
+        let trust = Arc::new(ClientTrust::new(service.clone()));
+        let tls = Tls { config: Arc::new(server_config(&trust, own.clone())?), trust };
+        let app = App::new(service.clone(), config.limits);
+        let (rest, _description) = rest::router();
+        let everything = rest.merge(est::router()).merge(public::router()).merge(ocsp::router());
+        let public = public::router().merge(ocsp::router()).route("/v1/health", get(rest::health));
+
+        let secure = listen(config.tls).await?;
+        let plain = listen(config.public).await?;
+        let running_at = (address(&secure, config.tls), address(&plain, config.public));
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let doors = [(secure, Some(tls), everything), (plain, None, public)];
+        for (socket, tls, router) in doors {
+            let router = finish(router, &app);
+            let listener = Listener { socket, tls, router, app: app.clone() };
+            tasks.spawn(listener.serve(stopped.clone(), config.grace));
+        }
+        tasks.spawn(keep_certificate(own, service, stopped));
+        Ok(RunningServer { tls: running_at.0, public: running_at.1, stop, tasks })
+    }
+}
+
+/// A server that runs. Dropping it stops it without waiting.
+#[derive(Debug)]
+pub struct RunningServer {
+    tls: SocketAddr,
+    public: SocketAddr,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl RunningServer {
+    /// Where the TLS door listens.
+    pub fn tls_address(&self) -> SocketAddr {
+        self.tls
+    }
+
+    /// Where the door for public data listens.
+    pub fn public_address(&self) -> SocketAddr {
+        self.public
+    }
+
+    /// Takes no more connections, lets open requests end, and returns. The service goes on: close
+    /// it after.
+    pub async fn shutdown(mut self) {
+        let _ = self.stop.send(true);
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|cause| StartError::Listen { address, cause })
+}
+
+fn address(listener: &TcpListener, wanted: SocketAddr) -> SocketAddr {
+    listener.local_addr().unwrap_or(wanted)
+}
+
+fn finish(router: Router<App>, app: &App) -> Router {
+    router
+        .fallback(async || {
+            Fault::new(Code::NotFound).hint("the interface is described at /v1/openapi.json")
+        })
+        .method_not_allowed_fallback(async || Fault::new(Code::MethodNotAllowed))
+        .layer(from_fn_with_state(app.clone(), admit))
+        .with_state(app.clone())
+}
+
+/// Has the certificate renewed in good time.
+async fn keep_certificate(
+    own: Arc<OwnCertificate>,
+    service: Service,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        tokio::select! {
+            () = told_to_stop(&mut stop) => return,
+            () = sleep(RENEWAL_CHECK) => {}
+        }
+        // What is in use works for a third of its life still: try again until it does not.
+        if let Err(error) = own.renew(&service).await {
+            tracing::error!(%error, "the server's certificate could not be renewed");
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+}

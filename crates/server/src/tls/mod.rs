@@ -1,0 +1,36 @@
+//! TLS 1.3 and 1.2 at the server: algorithms, sessions, who is trusted, our own certificate.
+
+mod certificate;
+mod trust;
+
+pub(crate) use certificate::{OwnCertificate, RENEWAL_CHECK, alternative};
+pub(crate) use trust::{ClientTrust, Verifier};
+
+use rustls::server::{ServerConfig, ServerSessionMemoryCache};
+use std::sync::Arc;
+
+/// Sessions kept for resumption.
+const SESSIONS_MAX: usize = 4096;
+
+/// The server's TLS configuration: client certificates are asked for and may be absent (EST
+/// bootstrap, trust bundle); sessions may be resumed, since the caller is identified again for
+/// each request.
+///
+/// # Errors
+/// Where the provider lacks a protocol version: never with the provider of this build.
+pub(crate) fn server_config(
+    trust: &Arc<ClientTrust>,
+    own: Arc<OwnCertificate>,
+) -> Result<ServerConfig, rustls::Error> {
+    let mut config = ServerConfig::builder_with_provider(api::tls::provider())
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+        .with_client_cert_verifier(Arc::new(Verifier::new(trust.clone())))
+        .with_cert_resolver(own);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // Stateful: the secrets of a session are wiped with it, and no ticket key outlives them (KM-5).
+    config.session_storage = ServerSessionMemoryCache::new(SESSIONS_MAX);
+    config.send_tls13_tickets = 1;
+    // Nothing is answered before the handshake is complete: early data can be replayed.
+    config.max_early_data_size = 0;
+    Ok(config)
+}

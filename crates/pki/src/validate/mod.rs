@@ -86,9 +86,15 @@ pub struct Limits {
     pub name_comparisons: usize,
 }
 
+impl Limits {
+    /// What a peer in a handshake may cause.
+    pub const DEFAULT: Self =
+        Self { intermediates: 32, signature_checks: 64, paths: 16, name_comparisons: 65_536 };
+}
+
 impl Default for Limits {
     fn default() -> Self {
-        Self { intermediates: 32, signature_checks: 64, paths: 16, name_comparisons: 65_536 }
+        Self::DEFAULT
     }
 }
 

@@ -15,6 +15,7 @@ pub(super) fn process(
     for (depth, certificate) in path.iter().enumerate() {
         validity(certificate, depth, options)?;
     }
+    let mut usages = options.purpose.usages().to_vec();
     for (depth, certificate) in path.iter().enumerate().rev() {
         critical_extensions(certificate, depth, options)?;
         build::usable_key(certificate, depth)?;
@@ -25,7 +26,7 @@ pub(super) fn process(
             issuer(certificate, depth)?;
             path_length(path, certificate, depth)?;
         }
-        extended_key_usage(certificate, depth, options)?;
+        extended_key_usage(certificate, depth, options, &mut usages)?;
     }
     constraints::check(path, options.limits.name_comparisons)?;
     let policies = policy::check(path, &options.policies)?;
@@ -107,20 +108,23 @@ fn path_length(
 }
 
 /// extKeyUsage of the leaf, and of every CA above it: a CA that has one issues for these purposes
-/// only.
+/// only. One and the same purpose must hold from the anchor to the leaf: `left` is what does so far.
 fn extended_key_usage(
     certificate: &Certificate,
     depth: usize,
     options: &Options,
+    left: &mut Vec<ObjectIdentifier>,
 ) -> Result<(), PathError> {
     let wanted = options.purpose.usages();
     let fits = match certificate.extensions().extended_key_usage() {
         None => depth > 0 || !options.require_extended_key_usage,
         Some(_) if wanted.is_empty() => true,
-        Some(usages) => usages.iter().any(|usage| {
-            // anyExtendedKeyUsage says nothing about what the leaf was made for.
-            wanted.contains(usage) || (depth > 0 && *usage == oid::ANY_EXTENDED_KEY_USAGE)
-        }),
+        // anyExtendedKeyUsage says nothing about what the leaf was made for.
+        Some(usages) if depth > 0 && usages.contains(&oid::ANY_EXTENDED_KEY_USAGE) => true,
+        Some(usages) => {
+            left.retain(|usage| usages.contains(usage));
+            !left.is_empty()
+        }
     };
     if fits {
         return Ok(());

@@ -261,7 +261,17 @@ fn purposes() {
         purpose: Purpose::Usages(vec![oid::KP_CMC_RA, oid::KP_SERVER_AUTH]),
         ..Options::any(NOW)
     };
-    check(&Chain::with_leaf(&leaf.usages(&server)), &either).unwrap();
+    check(&Chain::with_leaf(&leaf.clone().usages(&server)), &either).unwrap();
+    // Each of two purposes for one of two certificates is none for both.
+    let (agent, leaf) = (ca.usages(&[oid::KP_CMC_RA]), leaf.usages(&server));
+    assert_eq!(
+        check(&Chain::of(&Template::ca("Root"), &agent, &leaf), &either).map(|_| ()),
+        Err(PathError::ExtendedKeyUsage {
+            subject: leaf_name(),
+            depth: 0,
+            needed: "cmcRA or serverAuth".into()
+        })
+    );
 }
 
 #[test]

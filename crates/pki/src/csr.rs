@@ -10,7 +10,7 @@ use crate::{
     write::{Writer, fragment, signed},
 };
 use crypto::{KeyError, PublicKey, SchemeError, SignError, SignatureScheme, Signer, Verified};
-use std::{ops::Range, sync::Arc};
+use std::{fmt, ops::Range, sync::Arc};
 
 /// Largest request read, in bytes.
 pub const CSR_BYTES_MAX: usize = 64 * 1024;
@@ -65,7 +65,7 @@ pub enum CsrError {
 }
 
 /// A certification request as received: parsed, its key accepted, possession not yet proved.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Csr {
     der: Arc<[u8]>,
     info: Range<usize>,
@@ -170,6 +170,13 @@ impl Csr {
     }
 }
 
+/// Without the request's bytes: a challengePassword may be a secret.
+impl fmt::Debug for Csr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Csr({}, {:?}, ..)", self.subject(), self.public_key)
+    }
+}
+
 fn parse(der: &[u8]) -> Result<Csr, CsrError> {
     let at = |field| move |DerError(reason)| CsrError::Malformed { field, reason };
     let refuse = |field, reason| Err(CsrError::Malformed { field, reason });
@@ -244,7 +251,7 @@ fn parse(der: &[u8]) -> Result<Csr, CsrError> {
 }
 
 /// What a certification request shall say.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct CsrBuilder {
     /// Subject's name
     pub subject: Subject,
@@ -256,6 +263,12 @@ pub struct CsrBuilder {
     pub extended_key_usage: Vec<ObjectIdentifier>,
     /// One-time code or channel binding
     pub challenge_password: Option<String>,
+}
+
+impl fmt::Debug for CsrBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CsrBuilder").field("subject", &self.subject).finish_non_exhaustive()
+    }
 }
 
 impl CsrBuilder {
@@ -364,6 +377,8 @@ mod tests {
         assert_eq!(csr.alternative_names().len(), 2);
         assert_eq!(csr.hardware_module_name().unwrap().hw_serial_num, b"0001");
         assert_eq!(csr.challenge_password(), Some("一回限り"));
+        let shown = format!("{csr:?}");
+        assert!(shown.contains("gate 7") && !shown.contains("一回限り"), "{shown}");
         assert_eq!(csr.extensions().extended_key_usage(), Some(&[oid::KP_CLIENT_AUTH][..]));
     }
 

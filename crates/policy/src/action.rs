@@ -91,6 +91,7 @@ impl Action {
             Kind::TransferOffered | Kind::TransferCancelled => Self::TransferDevice,
             Kind::TransferAccepted => Self::AcceptTransfer,
             Kind::Erased => Self::EraseDevice,
+            Kind::CredentialRevoked => Self::RevokeCertificate,
             Kind::ChipMade | Kind::Assembled => Self::RegisterDevice,
             _ => Self::ReportEvent,
         }

@@ -215,6 +215,14 @@ fn events_need_what_they_do() {
     assert_eq!(Action::for_event(Kind::Suspended), Action::SuspendDevice);
     assert_eq!(Action::for_event(Kind::TransferAccepted), Action::AcceptTransfer);
     assert_eq!(Action::for_event(Kind::Tested), Action::ReportEvent);
+    // By whichever door: who may not revoke a certificate cannot do it by an event either.
+    assert_eq!(Action::for_event(Kind::CredentialRevoked), Action::RevokeCertificate);
+    let maker = organisation("maker");
+    let resource = Resource::organisation(&maker);
+    let station = member("maker", Role::Station);
+    let action = Action::for_event(Kind::CredentialRevoked);
+    assert!(authorize(&station, action, &resource).is_err());
+    assert!(authorize(&member("maker", Role::Operator), action, &resource).is_ok());
 }
 
 proptest! {

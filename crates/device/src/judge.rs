@@ -2,8 +2,8 @@
 //! verdict, on the platform and offline.
 
 use crate::{
-    Evidence, Layer, Moment, OrganisationId, Passport, Phase, Reason, ReasonCode as Code, Severity,
-    Standing, StandingKind, State, Strength, Verdict,
+    Evidence, Layer, Moment, OrganisationId, Passport, Phase, Reason, ReasonCode as Code,
+    RootOfTrust, Severity, Standing, StandingKind, State, Strength, Verdict,
     event::{Build, CredentialProfile},
     named::named,
     passport::{CertificateFact, Chain, History, PartFact, ProofFact, ProofRefusal, Revocation},
@@ -63,7 +63,12 @@ pub fn judge(passport: &Passport, policy: &JudgePolicy, now: UnixTime) -> Verdic
         History::Unknown => {
             judge.add(Code::UnknownDevice, Layer::Device, vec![Evidence::Device(passport.device)]);
         }
-        History::Unusable => {}
+        History::Unusable => judge.unusable(),
+        History::Known(state) if state.device() != passport.device => {
+            let evidence =
+                vec![Evidence::Device(state.device()), Evidence::Device(passport.device)];
+            judge.add(Code::HistoryForeign, Layer::Device, evidence);
+        }
         History::Known(state) => judge.history(state),
     }
     for certificate in &passport.certificates {
@@ -107,6 +112,15 @@ impl Judge<'_> {
         matches!(self.passport.proof, ProofFact::Valid { .. })
     }
 
+    /// Whoever could not use the history says why in the findings. Where nothing there rejects, the
+    /// lack itself does: a history that is missing is never a pass.
+    fn unusable(&mut self) {
+        if !self.reasons.iter().any(|reason| reason.severity == Severity::Reject) {
+            let why = Evidence::Detail("the history cannot be used, and nothing says why".into());
+            self.add(Code::HistoryIncomplete, Layer::Device, vec![why]);
+        }
+    }
+
     fn history(&mut self, state: &State) {
         self.standing(state);
         self.end(state);
@@ -122,12 +136,24 @@ impl Judge<'_> {
             let first = self.event(0);
             self.add(Code::Prototype, Layer::Device, vec![first]);
         }
-        if let Some(root) = state.root_of_trust()
-            && root.strength() < self.policy.root_of_trust_min
-        {
+        // A device without a key of its own has nothing to keep. What keeps the key of another must
+        // be stated, or it is no better than the weakest.
+        let weak = match state.root_of_trust() {
+            Some(root) => root.strength() < self.policy.root_of_trust_min,
+            None => state.key().is_some() && self.policy.root_of_trust_min > Strength::Software,
+        };
+        if weak {
+            let root = state.root_of_trust().map_or("not stated", RootOfTrust::name);
             let detail = Evidence::Detail(format!("root of trust is {root}"));
             let first = self.event(0);
             self.add(Code::WeakRootOfTrust, layer_of(state), vec![first, detail]);
+        }
+        for part in state.parts() {
+            if !self.passport.parts.iter().any(|fact| fact.part.device == part.device) {
+                let why = Evidence::Detail("nothing is known of a part in the history".into());
+                let evidence = vec![Evidence::Device(part.device), why];
+                self.add(Code::PartUnknown, layer_of_kind(part.kind), evidence);
+            }
         }
         for (part, other, sequence) in &state.alarms().duplicated_parts {
             let event = self.event(*sequence);
@@ -302,7 +328,10 @@ impl Judge<'_> {
         device_time: Option<UnixTime>,
         received_at: UnixTime,
     ) {
-        if !self.passport.certificates.iter().any(|certificate| certificate.key == key) {
+        // A certificate of a person or service is no device's, whatever name it bears.
+        let of_device =
+            |certificate: &CertificateFact| certificate.profile.is_some() && certificate.key == key;
+        if !self.passport.certificates.iter().any(of_device) {
             let why = Evidence::Detail("no certificate of the device has this key".into());
             self.add(Code::NoPossession, layer, vec![Evidence::Key(key), why]);
         }

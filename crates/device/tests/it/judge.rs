@@ -163,6 +163,42 @@ fn each_flaw_has_its_own_reason() {
 }
 
 #[test]
+fn what_is_missing_never_passes() {
+    // A history that cannot be used, and nothing that says why.
+    check(Code::HistoryIncomplete, Layer::Device, |p| p.history = History::Unusable);
+    // Another device's history.
+    check(Code::HistoryForeign, Layer::Device, |p| p.device = id(2));
+    // A part of the history of which the facts say nothing.
+    check(Code::PartUnknown, Layer::Chip, |p| p.parts.clear());
+    // A certificate of a person or service in the device's name, with its own key.
+    let mut forged = passport(Life::operating());
+    forged.certificates = vec![CertificateFact {
+        profile: None,
+        layer: Layer::Service,
+        ..forged.certificates[0].clone()
+    }];
+    let verdict = judge(&forged, &JudgePolicy::default(), NOW);
+    assert!(verdict.has(Code::NoPossession), "{:?}", verdict.reasons);
+    assert_eq!(verdict.outcome, Outcome::Rejected);
+    // A key of which nobody says what keeps it.
+    let unstated = |key| {
+        let EventKind::Assembled { kind, product, build, parts, .. } =
+            assembled(Build::MassProduction)
+        else {
+            panic!()
+        };
+        let made = EventKind::Assembled { kind, product, build, parts, key, root_of_trust: None };
+        let mut passport = passport(Life::begin(id(1), "barrier", made));
+        passport.certificates.clear();
+        passport.proof = ProofFact::NotAsked;
+        passport.presented_by = None;
+        judge(&passport, &JudgePolicy::default(), NOW)
+    };
+    assert!(unstated(Some(Sha256([7; 32]))).has(Code::WeakRootOfTrust));
+    assert_eq!(unstated(None).outcome, Outcome::Genuine);
+}
+
+#[test]
 fn what_the_history_says_is_heard() {
     let operating = Life::operating;
     let none = |_: &mut Passport| {};

@@ -7,7 +7,7 @@ use crypto::{KeyError, PublicKey, Sha256, UnixTime};
 use pki::{
     Certificate, Crl, KeyUsage, ObjectIdentifier,
     crl::{RevocationReason, RevokedEntry},
-    validate::{Anchors, DICE_EXTENSIONS, Options, Path, PathError, Purpose, validate},
+    validate::{Anchors, DICE_EXTENSIONS, Limits, Options, Path, PathError, Purpose, validate},
 };
 use std::collections::HashMap;
 
@@ -34,6 +34,7 @@ impl CertificateFact {
         let options = Options {
             purpose: Purpose::Any,
             critical_extensions: DICE_EXTENSIONS.to_vec(),
+            limits: LIMITS,
             ..Options::client(time)
         };
         let path = validate(certificate, sources.certificates, sources.anchors, &options);
@@ -65,10 +66,15 @@ impl CertificateFact {
     }
 }
 
+/// A file brings the CAs of every organisation in a history: more than a peer in a handshake. The
+/// work they may cause stays the same.
+const LIMITS: Limits =
+    Limits { intermediates: super::CERTIFICATES_MAX as usize, ..Limits::DEFAULT };
+
 /// Where certificates are checked against: all of it a stranger's, but for the anchors.
 #[derive(Clone, Copy, Debug)]
 pub struct Sources<'a> {
-    /// certificates between leaves and roots, and any others
+    /// certificates between leaves and roots, at most [`super::CERTIFICATES_MAX`]
     pub certificates: &'a [Certificate],
     /// revocation lists; complete ones count, deltas do not
     pub crls: &'a [Crl],
@@ -154,15 +160,15 @@ const VALIDATIONS_MAX: usize = 512;
 pub(super) struct Signers<'a> {
     sources: Sources<'a>,
     by_key: HashMap<Sha256, Vec<&'a Certificate>>,
-    /// per certificate: the time in which its path is valid
-    valid: HashMap<Sha256, (UnixTime, UnixTime)>,
+    /// per certificate and usages: the time in which its path is valid
+    valid: HashMap<(Sha256, &'static [ObjectIdentifier]), (UnixTime, UnixTime)>,
     validations: usize,
 }
 
 impl<'a> Signers<'a> {
-    pub(super) fn new(sources: Sources<'a>) -> Self {
+    pub(super) fn new(sources: Sources<'a>, certificates: &'a [Certificate]) -> Self {
         let mut by_key: HashMap<Sha256, Vec<&Certificate>> = HashMap::new();
-        for certificate in sources.certificates {
+        for certificate in certificates {
             if let Ok(key) = certificate.public_key() {
                 by_key.entry(key.fingerprint()).or_default().push(certificate);
             }
@@ -178,7 +184,7 @@ impl<'a> Signers<'a> {
         &mut self,
         key_id: Sha256,
         at: UnixTime,
-        usages: &[ObjectIdentifier],
+        usages: &'static [ObjectIdentifier],
         fits: impl Fn(&Certificate) -> bool,
     ) -> Result<&'a PublicKey, String> {
         let candidates = self.by_key.get(&key_id).cloned().unwrap_or_default();
@@ -204,10 +210,10 @@ impl<'a> Signers<'a> {
         &mut self,
         certificate: &Certificate,
         at: UnixTime,
-        usages: &[ObjectIdentifier],
+        usages: &'static [ObjectIdentifier],
     ) -> Result<(), PathError> {
         let time = at.max(certificate.not_before());
-        let name = certificate.fingerprint();
+        let name = (certificate.fingerprint(), usages);
         if self.valid.get(&name).is_some_and(|(from, to)| (*from..=*to).contains(&time)) {
             return Ok(());
         }
@@ -220,6 +226,7 @@ impl<'a> Signers<'a> {
             require_extended_key_usage: true,
             key_usage: KeyUsage::DIGITAL_SIGNATURE,
             allow_ca_leaf: false,
+            limits: LIMITS,
             ..Options::any(time)
         };
         let path =

@@ -70,9 +70,10 @@ impl PassportFile {
         now: UnixTime,
     ) -> Passport {
         let crls: Vec<Crl> = self.crls.iter().chain(&options.crls).cloned().collect();
-        let sources =
-            Sources { certificates: &self.certificates, crls: &crls, anchors: &anchors.roots };
-        let mut signers = Signers::new(sources);
+        let authorities: Vec<Certificate> =
+            self.certificates.iter().filter(|certificate| certificate.is_ca()).cloned().collect();
+        let sources = Sources { certificates: &authorities, crls: &crls, anchors: &anchors.roots };
+        let mut signers = Signers::new(sources, &self.certificates);
         let claimed = self.statement.unverified();
         let mut passport =
             Passport::new(self.device(), History::Unusable, claimed.issued_at.min(now));
@@ -233,6 +234,10 @@ impl PassportFile {
     ) -> ProofFact {
         let refused = |cause, key| ProofFact::Refused { cause, key };
         if let Some((challenge, answer)) = &options.challenge {
+            // One's own challenge may have been another device's: its answer says nothing here.
+            if challenge.device != statement.state.device() {
+                return refused(ProofRefusal::Unreadable, None);
+            }
             let Ok(proof) = SignedProof::parse(answer) else {
                 return refused(ProofRefusal::Unreadable, None);
             };

@@ -247,6 +247,44 @@ fn statements_count_only_from_the_passport_signer() {
 }
 
 #[test]
+fn a_service_certificate_signs_no_events() {
+    // The passport signer's key, where its certificate is a service's, speaks for the platform by
+    // statements only: having been accepted for one it must not pass for an event's signer.
+    check(&[Code::ReporterUntrusted], |world, parts| {
+        let life = (DAWN, NOW.plus(86_400));
+        let name = ("tegata", "passport signer");
+        let service = world.ca.issue(Profile::Service, &key(0x40), 0x41, name, life);
+        parts.certificates.retain(|certificate| *certificate != world.passport_signer.1);
+        parts.certificates.push(service);
+        let event = world.next("tegata", EventKind::Suspended { cause: Cause::Lost });
+        let bytes = device::SignedEvent::sign(&key(0x40), &event).unwrap().as_bytes().to_vec();
+        world.events.push((bytes.clone(), [0; 32], 19));
+        world.leaves.append(&[ledger::commit(&[0; 32], &bytes)]);
+        let checkpoint = world.checkpoint();
+        parts.statement.tree = checkpoint.claimed().clone();
+        parts.entries = world.entries();
+        parts.checkpoint = checkpoint;
+    });
+}
+
+#[test]
+fn many_certificates_do_not_make_a_file_suspicious() {
+    let world = World::new();
+    let Parts { statement, entries, checkpoint, mut certificates } = parts(&world);
+    // As many CAs and signers as a life in many hands leaves behind.
+    for number in 0..40 {
+        certificates.push(Ca::new(0x80 + 2 * number).1.certificate);
+        let name = ("hakobu", "event signer");
+        let life = (DAWN, NOW.plus(86_400));
+        let signer = key(0x80 + number);
+        let profile = Profile::OrganisationSigner;
+        certificates.push(world.ca.issue(profile, &signer, 0x80 + number, name, life));
+    }
+    let file = world.assemble(&statement, entries, checkpoint, certificates);
+    assert_eq!(verify(&world, &file).outcome, Outcome::Genuine);
+}
+
+#[test]
 fn statements_must_agree_with_the_history() {
     check(&[Code::StatementContradicted], |world, parts| {
         parts.statement.state = World::of(id(1))
@@ -456,6 +494,12 @@ fn possession_is_shown_by_the_stated_proof_or_ones_own_challenge() {
     assert_eq!(answered(&mine, &world.device_key, 7), [Code::KeyCopied]);
     assert_eq!(answered(&mine, &key(0x68), 8), [Code::NoPossession]);
     assert_eq!(answered(&challenge(), &world.device_key, 8), [Code::Replayed]);
+    // The same key, asked as another device.
+    let other = Challenge { device: id(2), ..mine };
+    let proof = SignedProof::sign(&world.device_key, &Proof::answer(&other, 8, Some(NOW), None));
+    let challenge = Some((other, proof.unwrap().as_bytes().to_vec()));
+    let options = VerifyOptions { challenge, ..Default::default() };
+    assert_eq!(codes(&file.verify(&world.anchors, &options, NOW)), [Code::NoPossession]);
     let garbage = VerifyOptions { challenge: Some((mine, vec![0])), ..Default::default() };
     assert_eq!(codes(&file.verify(&world.anchors, &garbage, NOW)), [Code::NoPossession]);
 }

@@ -1,6 +1,9 @@
 use crate::{Sha256, SignatureScheme, sha1_for_identifiers, sha256};
 use aws_lc_rs::signature as lc;
-use der::{Decode as _, Encode as _, asn1::ObjectIdentifier, asn1::UintRef};
+use der::{
+    Decode as _, Encode as _,
+    asn1::{AnyRef, ObjectIdentifier, UintRef},
+};
 use spki::SubjectPublicKeyInfoRef;
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -299,11 +302,20 @@ fn algorithm_of(spki: &SubjectPublicKeyInfoRef<'_>, bits: &[u8]) -> Result<KeyAl
             let curve = parameters
                 .and_then(|p| p.decode_as::<ObjectIdentifier>().ok())
                 .ok_or(KeyError::Malformed("an elliptic-curve key must name its curve"))?;
-            match curve {
-                P256 => Ok(KeyAlgorithm::EcdsaP256),
-                P384 => Ok(KeyAlgorithm::EcdsaP384),
-                other => Err(KeyError::Unsupported(format!("ECDSA on curve {other}"))),
+            let algorithm = match curve {
+                P256 => KeyAlgorithm::EcdsaP256,
+                P384 => KeyAlgorithm::EcdsaP384,
+                other => return Err(KeyError::Unsupported(format!("ECDSA on curve {other}"))),
+            };
+            // RFC 5480 section 2.2. With the compressed form one key would have two names.
+            match bits.first() {
+                Some(4) => Ok(algorithm),
+                _ => Err(KeyError::Malformed("an elliptic-curve point must be uncompressed")),
             }
+        }
+        // RFC 3279 section 2.3.1: the parameters are NULL, never absent or anything else.
+        RSA if parameters != Some(AnyRef::NULL) => {
+            Err(KeyError::Malformed("the parameters of an RSA key must be NULL"))
         }
         RSA => rsa_bits(bits).map(KeyAlgorithm::Rsa),
         ED25519 => bare(KeyAlgorithm::Ed25519),
@@ -351,5 +363,52 @@ impl TryFrom<&SubjectPublicKeyInfoRef<'_>> for PublicKey {
     fn try_from(spki: &SubjectPublicKeyInfoRef<'_>) -> Result<Self, KeyError> {
         let der = spki.to_der().map_err(|_| KeyError::Malformed("cannot be encoded"))?;
         Self::from_spki(&der)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Signer as _, SoftwareKey};
+
+    fn spki_with(algorithm: &[u8], bits: &[u8]) -> Vec<u8> {
+        let mut contents = algorithm.to_vec();
+        let bit_string = der::asn1::BitString::from_bytes(bits).unwrap();
+        contents.extend(bit_string.to_der().unwrap());
+        let mut out = Vec::new();
+        der::Header::new(der::Tag::Sequence, contents.len()).unwrap().encode(&mut out).unwrap();
+        out.extend(contents);
+        out
+    }
+
+    /// A key's fingerprint is its name: who could write one key in two ways could have two names.
+    #[test]
+    fn one_key_has_one_encoding() {
+        let rsa = SoftwareKey::generate(KeyAlgorithm::Rsa(2048)).unwrap();
+        let oid = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
+        let with = |parameters: &[u8]| {
+            let mut algorithm = vec![0x30, u8::try_from(oid.len() + parameters.len()).unwrap()];
+            algorithm.extend(oid);
+            algorithm.extend(parameters);
+            PublicKey::from_spki(&spki_with(&algorithm, rsa.public_key().bits()))
+        };
+        assert_eq!(with(b"\x05\x00").as_ref(), Ok(rsa.public_key()));
+        for other in [&b""[..], b"\x04\x01x", b"\x30\x00"] {
+            assert!(matches!(with(other), Err(KeyError::Malformed(_))), "{other:02x?}");
+        }
+        let curve =
+            b"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
+        let key = SoftwareKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+        let point = key.public_key().bits();
+        assert_eq!(PublicKey::from_spki(&spki_with(curve, point)).as_ref(), Ok(key.public_key()));
+        let odd = point[64] & 1;
+        let mut compressed = vec![2 + odd];
+        compressed.extend(&point[1..33]);
+        let mut hybrid = point.to_vec();
+        hybrid[0] = 6 + odd;
+        for other in [compressed, hybrid] {
+            let read = PublicKey::from_spki(&spki_with(curve, &other));
+            assert!(matches!(read, Err(KeyError::Malformed(_))), "{read:?}");
+        }
     }
 }

@@ -150,7 +150,7 @@ pub fn event(event: &SecurityEvent, sequence: u64, version: &str) -> Value {
             put("actor", json!({ "user": user }));
         }
         6002 => {
-            put("app", json!({ "name": "Tegata", "vendor_name": "Tegata", "version": version }))
+            put("app", json!({ "name": "Tegata", "vendor_name": "Tegata", "version": version }));
         }
         6003 => {
             put("actor", json!({ "user": user }));

@@ -1,0 +1,87 @@
+//! `tegata serve` in a process of its own, so that its memory and CPU time are its own.
+
+use anyhow::Context as _;
+use std::{
+    io::{BufRead as _, BufReader},
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+/// A server that runs until it is dropped.
+pub struct ServerProcess {
+    child: Child,
+    /// where the TLS door listens
+    pub tls: SocketAddr,
+    /// where the door for public data listens
+    pub public: SocketAddr,
+}
+
+impl ServerProcess {
+    /// Starts this same program as a server of the data directory `dir`; returns when it serves.
+    pub fn start(dir: &Path) -> anyhow::Result<Self> {
+        let program = std::env::current_exe().context("cannot find this program's own file")?;
+        let mut child = Command::new(program)
+            .args(["serve", "--listen", "127.0.0.1:0", "--listen-public", "127.0.0.1:0", "--dir"])
+            .arg(dir)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("cannot start the server's process")?;
+        let stderr = child.stderr.take().context("the server's process has no stderr")?;
+        let mut lines = BufReader::new(stderr).lines();
+        let mut said = String::new();
+        let addresses = loop {
+            match lines.next() {
+                Some(Ok(line)) => match addresses(&line) {
+                    Some(addresses) => break Some(addresses),
+                    None => said.push_str(&line),
+                },
+                Some(Err(_)) | None => break None,
+            }
+        };
+        let Some((tls, public)) = addresses else {
+            let _ = child.kill();
+            let _ = child.wait();
+            anyhow::bail!("the server did not start: {said}");
+        };
+        // Somebody must read on, or the server blocks once the pipe is full.
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                eprintln!("server: {line}");
+            }
+        });
+        Ok(Self { child, tls, public })
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads `serving https://A and http://B`.
+fn addresses(line: &str) -> Option<(SocketAddr, SocketAddr)> {
+    let (tls, public) = line.strip_prefix("serving https://")?.split_once(" and http://")?;
+    Some((tls.parse().ok()?, public.trim().parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read() {
+        let read = addresses("serving https://127.0.0.1:8443 and http://[::1]:80");
+        assert_eq!(read, Some(("127.0.0.1:8443".parse().unwrap(), "[::1]:80".parse().unwrap())));
+        assert_eq!(addresses("warn: something"), None);
+    }
+}

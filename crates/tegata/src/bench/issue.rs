@@ -1,0 +1,103 @@
+//! Durable issuance against what the cores could sign if nothing else were to be done.
+
+use super::{
+    Bench,
+    figure::Figure,
+    load, machine,
+    world::{Certified, Chip, World},
+};
+use crypto::KeyAlgorithm;
+use service::{ChipRequest, EnrolRequest};
+use std::time::Duration;
+
+const BENCH: &str = "issue";
+/// Chips in one call.
+const BATCH: usize = 200;
+/// Calls under way at once.
+const CALLS: usize = 8;
+/// Single enrolments under way at once.
+const SINGLES: usize = 256;
+
+pub async fn run(bench: &Bench) -> anyhow::Result<()> {
+    let count = bench.count(20_000);
+    let crypto = machine::csr_check_and_sign(KeyAlgorithm::EcdsaP256)?;
+    let sync = machine::fdatasync_rate(bench.dir())?;
+    let crypto_is = "P-256 CSR check and signature, nothing else, all cores";
+    let sync_is = "fdatasync of 4 KiB on the same disk";
+
+    let world = World::create(bench.dir()).await?;
+    let chips = world.make_chips(count, &bench.progress(count, "making chips")).await?;
+    let (certified, elapsed) =
+        certify(&world, chips, &bench.progress(count, "certifying chips")).await?;
+    let rate = machine::per_second(certified.len() as u64, elapsed);
+    let what = "chip certificates, in calls of many";
+    bench.show(&Figure::new(BENCH, what, rate, "1/s", crypto, crypto_is))?;
+    bench.show(&Figure::new(BENCH, what, rate, "1/s", sync, sync_is))?;
+
+    let singles: Vec<Certified> = certified.into_iter().take(count / 2 + 1).collect();
+    let (done, elapsed) = enrol(&world, singles).await?;
+    let rate = machine::per_second(done, elapsed);
+    let what = "IDevIDs, one request each, many at once";
+    bench.show(&Figure::new(BENCH, what, rate, "1/s", crypto, crypto_is))?;
+    bench.show(&Figure::new(BENCH, what, rate, "1/s", sync, sync_is))?;
+    world.close().await
+}
+
+/// Chip certificates for chips on record; only what was acknowledged is returned.
+pub async fn certify(
+    world: &World,
+    chips: Vec<Chip>,
+    bar: &indicatif::ProgressBar,
+) -> anyhow::Result<(Vec<Certified>, Duration)> {
+    bar.reset();
+    let requests = load::prepare(chips.len(), &indicatif::ProgressBar::hidden(), |n| {
+        let chip: &Chip = chips.get(n).ok_or_else(|| anyhow::anyhow!("no such chip"))?;
+        let csr = crate::csr::for_device(&chip.device.to_string(), None, &chip.key)?;
+        Ok(ChipRequest { made: None, device: chip.device, csr })
+    })?;
+    let work: Vec<_> = chips.into_iter().zip(requests).collect();
+    let (service, maker, progress) = (world.service().clone(), world.maker().clone(), bar.clone());
+    let (certified, elapsed) = load::drive(load::pieces(work, BATCH), CALLS, move |piece| {
+        let (service, maker, progress) = (service.clone(), maker.clone(), progress.clone());
+        async move {
+            let (chips, requests): (Vec<_>, Vec<_>) = piece.into_iter().unzip();
+            let outcomes = service.issue_chip_certificates(&maker.caller, requests).await?;
+            progress.inc(outcomes.len() as u64);
+            chips
+                .into_iter()
+                .zip(outcomes)
+                .map(|(chip, outcome)| {
+                    let enrolled = outcome?;
+                    let mut chain = vec![enrolled.certificate];
+                    chain.extend(enrolled.chain);
+                    Ok(Certified { chip, chain })
+                })
+                .collect::<anyhow::Result<Vec<_>>>()
+        }
+    })
+    .await?;
+    bar.finish_and_clear();
+    Ok((certified.into_iter().flatten().collect(), elapsed))
+}
+
+/// An IDevID for each chip that shows its certificate, each in a request of its own.
+async fn enrol(world: &World, chips: Vec<Certified>) -> anyhow::Result<(u64, Duration)> {
+    let requests = load::prepare(chips.len(), &indicatif::ProgressBar::hidden(), |n| {
+        let chip: &Certified = chips.get(n).ok_or_else(|| anyhow::anyhow!("no such chip"))?;
+        let csr = crate::csr::for_device(&chip.chip.device.to_string(), None, &chip.chip.key)?;
+        Ok(EnrolRequest { label: None, csr })
+    })?;
+    let leaves = chips.into_iter().filter_map(|chip| chip.chain.into_iter().next());
+    let work: Vec<_> = leaves.zip(requests).collect();
+    let service = world.service().clone();
+    let (done, elapsed) = load::drive(work, SINGLES, move |(leaf, request)| {
+        let service = service.clone();
+        async move {
+            let caller = service.identify_certificate(&leaf).await?;
+            service.enrol_device(&caller, &request, None).await?;
+            Ok(())
+        }
+    })
+    .await?;
+    Ok((done.len() as u64, elapsed))
+}

@@ -1,0 +1,93 @@
+//! `tegata bench`: each figure beside its limit, both measured in the same run on the same machine.
+//!
+//! docs/performance.md explains every figure, its limit, and how to read the ratio.
+
+mod child;
+mod est;
+mod figure;
+mod issue;
+mod ledger;
+mod load;
+mod machine;
+mod ocsp;
+mod verdict;
+mod world;
+
+use crate::{
+    cli::{BenchArgs, BenchWhat},
+    output::{Output, progress},
+};
+use anyhow::Context as _;
+use figure::Figure;
+use std::path::{Path, PathBuf};
+
+/// Runs `tegata bench …`.
+pub async fn run(args: &BenchArgs, output: Output) -> anyhow::Result<()> {
+    let bench = Bench::new(args, output)?;
+    match args.what {
+        BenchWhat::Issue => issue::run(&bench).await,
+        BenchWhat::Est => est::run(&bench).await,
+        BenchWhat::Ocsp => ocsp::run(&bench).await,
+        BenchWhat::Ledger => ledger::run(&bench).await,
+        BenchWhat::Verdict => verdict::run(&bench).await,
+    }
+}
+
+/// One run: where its data is, how much is asked for, where figures go.
+struct Bench {
+    output: Output,
+    dir: PathBuf,
+    devices: Option<u32>,
+    /// removes the folder at the end, where it was ours
+    _temporary: Option<tempfile::TempDir>,
+}
+
+impl Bench {
+    fn new(args: &BenchArgs, output: Output) -> anyhow::Result<Self> {
+        let (dir, temporary) = match &args.dir {
+            Some(dir) => {
+                std::fs::create_dir_all(dir)
+                    .with_context(|| format!("cannot make the folder {}", dir.display()))?;
+                (dir.clone(), None)
+            }
+            None => {
+                let temporary = tempfile::Builder::new().prefix("tegata-bench-").tempdir()?;
+                (temporary.path().to_owned(), Some(temporary))
+            }
+        };
+        if cfg!(debug_assertions) {
+            eprintln!("warning: this is a debug build; figures are worth nothing, add --release");
+        }
+        Ok(Self { output, dir, devices: args.devices, _temporary: temporary })
+    }
+
+    fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// How many, where the caller did not say.
+    fn count(&self, default: usize) -> usize {
+        self.devices.map_or(default, |count| usize::try_from(count).unwrap_or(default)).max(1)
+    }
+
+    fn progress(&self, length: usize, what: &'static str) -> indicatif::ProgressBar {
+        progress(u64::try_from(length).unwrap_or(u64::MAX), what, false)
+    }
+
+    /// Prints a figure as soon as it is known.
+    fn show(&self, figure: &Figure) -> anyhow::Result<()> {
+        self.output.one(figure, |figure| {
+            format!(
+                "{:8} {:>14} {:6} {:.3} × {} {} ({}): {}",
+                figure.bench,
+                figure.figure,
+                figure.unit,
+                figure.ratio,
+                figure.limit,
+                figure.unit,
+                figure.limit_is,
+                figure.what,
+            )
+        })
+    }
+}

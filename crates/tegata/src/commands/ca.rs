@@ -1,0 +1,149 @@
+use crate::{
+    cli::{CaCommand, Language},
+    clock,
+    commands::read_passphrase,
+    output::Output,
+    remote::Remote,
+};
+use anyhow::Context as _;
+use api::wire::{
+    Authority, AuthorityKind, AuthorityRequest, CertificateUpload, KeyAccount, KeyNotice,
+    NewAuthority, scalar::CertificatePem,
+};
+use crypto::sealed::Unlock;
+use pki::Certificate;
+use serde_json::json;
+use service::ceremony::{CaRequest, Root, RootSpec};
+use std::io::{IsTerminal as _, Write as _};
+
+/// Runs `tegata ca …`.
+pub async fn run(command: CaCommand, output: Output, language: Language) -> anyhow::Result<()> {
+    match command {
+        CaCommand::Root { out, passphrase_file, name, organisation, algorithm, years } => {
+            let passphrase = read_passphrase(&passphrase_file)?;
+            let spec = RootSpec { common_name: name, organisation, algorithm, years };
+            let mut root = Root::create(&spec, clock::now())?;
+            root.save(&out, &Unlock::Passphrase(&passphrase))?;
+            let summary = json!({
+                "folder": out,
+                "subject": root.certificate().subject().to_string(),
+                "fingerprint": root.certificate().fingerprint().to_string(),
+            });
+            output.one(&summary, |_| {
+                format!(
+                    "{} holds the root {}\n  fingerprint {}\nwrite the fingerprint down, and keep \
+                     the folder offline",
+                    out.display(),
+                    root.certificate().subject(),
+                    root.certificate().fingerprint()
+                )
+            })
+        }
+        CaCommand::Request { server, organisation, product, name, algorithm, years, out } => {
+            let remote = Remote::open(&server, language)?;
+            let issues = match product {
+                Some(_) => AuthorityKind::Device,
+                None => AuthorityKind::Owner,
+            };
+            let product = product.map(|product| product.parse()).transpose()?;
+            let new = NewAuthority { product, issues, name, algorithm: algorithm.into(), years };
+            let path = format!("/v1/organisations/{organisation}/authorities");
+            let request: AuthorityRequest = remote.post(&path, &new).await?;
+            std::fs::write(&out, &request.request)
+                .with_context(|| format!("cannot write {}", out.display()))?;
+            output.one(&request, |request| {
+                format!("{}\n\ntake {} to the root ceremony", request.summary, out.display())
+            })
+        }
+        CaCommand::Sign { root, passphrase_file, request, out, yes } => {
+            let passphrase = read_passphrase(&passphrase_file)?;
+            let text = std::fs::read_to_string(&request)
+                .with_context(|| format!("cannot read the request {}", request.display()))?;
+            let request = CaRequest::from_text(&text)?;
+            eprintln!("{}", request.summary());
+            if !yes {
+                confirm()?;
+            }
+            let root = Root::load(&root, &Unlock::Passphrase(&passphrase))?;
+            let certificate = root.sign_ca(&request, pki::Locations::default(), clock::now())?;
+            std::fs::write(&out, certificate.to_pem())
+                .with_context(|| format!("cannot write {}", out.display()))?;
+            let summary = json!({
+                "file": out,
+                "subject": certificate.subject().to_string(),
+                "fingerprint": certificate.fingerprint().to_string(),
+            });
+            output.one(&summary, |_| format!("{} holds the certificate", out.display()))
+        }
+        CaCommand::Install { server, certificate } => {
+            let remote = Remote::open(&server, language)?;
+            let text = std::fs::read_to_string(&certificate)
+                .with_context(|| format!("cannot read {}", certificate.display()))?;
+            let upload =
+                CertificateUpload { certificate: CertificatePem(Certificate::from_pem(&text)?) };
+            let authority: Authority = remote.post("/v1/authorities/certificates", &upload).await?;
+            output.one(&authority, |authority| format!("{} issues from now on", authority.id))
+        }
+        CaCommand::List { server, organisation } => {
+            let remote = Remote::open(&server, language)?;
+            let path = format!("/v1/organisations/{organisation}/authorities");
+            let all: Vec<Authority> = remote.get(&path).await?;
+            output.list(&all, &["id", "issues", "name", "valid until"], |authority| {
+                vec![
+                    authority.id.clone(),
+                    match authority.issues {
+                        AuthorityKind::Platform => "members, signers, services",
+                        AuthorityKind::Device => "chip certificates, IDevIDs",
+                        AuthorityKind::Owner => "LDevIDs",
+                    }
+                    .to_owned(),
+                    authority.name.clone(),
+                    match &authority.certificate {
+                        Some(certificate) => certificate.0.not_after().to_string(),
+                        None => "waits for the ceremony".to_owned(),
+                    },
+                ]
+            })
+        }
+        CaCommand::Uses { server } => {
+            let remote = Remote::open(&server, language)?;
+            let all: Vec<KeyAccount> = remote.all("/v1/keys").await?;
+            output.list(&all, &["key", "purpose", "algorithm", "until", "signed"], |account| {
+                let uses: Vec<_> =
+                    account.uses.iter().map(|(what, times)| format!("{what} {times}")).collect();
+                vec![
+                    account.key.to_string(),
+                    account.purpose.clone(),
+                    account.algorithm.clone(),
+                    account.not_after.to_string(),
+                    uses.join(", "),
+                ]
+            })
+        }
+        CaCommand::Policy { server } => {
+            let remote = Remote::open(&server, language)?;
+            let all: Vec<KeyNotice> = remote.get("/v1/reports/key-policy").await?;
+            output.list(&all, &["from", "key", "rule", "what to do"], |notice| {
+                vec![
+                    notice.at.to_string(),
+                    notice.name.clone(),
+                    notice.rule.clone(),
+                    notice.advice.clone(),
+                ]
+            })
+        }
+    }
+}
+
+fn confirm() -> anyhow::Result<()> {
+    anyhow::ensure!(
+        std::io::stdin().is_terminal(),
+        "nobody is here to compare the summary; repeat with --yes once it was compared"
+    );
+    eprint!("is this what was asked for? type yes: ");
+    std::io::stderr().flush()?;
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line)?;
+    anyhow::ensure!(line.trim() == "yes", "nothing was signed");
+    Ok(())
+}

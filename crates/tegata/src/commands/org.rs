@@ -1,0 +1,129 @@
+use crate::{
+    cli::{Language, OrgCommand},
+    commands::{credential_pem, key_pem, write_private},
+    output::Output,
+    remote::Remote,
+};
+use api::wire::{
+    EventSigner, Member, NewEventSigner, NewMember, NewOrganisation, Organisation,
+    scalar::{Base64, CsrPem},
+};
+use crypto::{Signer as _, SoftwareKey};
+
+/// Runs `tegata org …`.
+pub async fn run(command: OrgCommand, output: Output, language: Language) -> anyhow::Result<()> {
+    match command {
+        OrgCommand::Create { server, id, name, roles } => {
+            let remote = Remote::open(&server, language)?;
+            let new = NewOrganisation {
+                id: id.parse()?,
+                name,
+                roles: roles.into_iter().map(Into::into).collect(),
+            };
+            let created: Organisation = remote.post("/v1/organisations", &new).await?;
+            output.one(&created, |organisation| format!("{} joined", organisation.id))
+        }
+        OrgCommand::List { server } => {
+            let remote = Remote::open(&server, language)?;
+            let all: Vec<Organisation> = remote.all("/v1/organisations").await?;
+            output.list(&all, &["id", "name", "joined"], |organisation| {
+                vec![
+                    organisation.id.to_string(),
+                    organisation.name.clone(),
+                    organisation.created.to_string(),
+                ]
+            })
+        }
+        OrgCommand::AddSigner { server, organisation, out, algorithm } => {
+            let remote = Remote::open(&server, language)?;
+            let key = SoftwareKey::generate(algorithm)?;
+            // On disk before it is registered: a registered key that is lost signs nothing.
+            write_private(&out, key_pem(&key)?.as_bytes())?;
+            let signer = register_signer(&remote, &organisation, &key).await?;
+            output.one(&signer, |signer| {
+                format!("{organisation} signs events with {} ({})", signer.key, out.display())
+            })
+        }
+        OrgCommand::Signers { server, organisation } => {
+            let remote = Remote::open(&server, language)?;
+            let path = format!("/v1/organisations/{organisation}/signers");
+            let all: Vec<EventSigner> = remote.get(&path).await?;
+            output.list(&all, &["key", "algorithm", "since", "retired"], |signer| {
+                vec![
+                    signer.key.to_string(),
+                    signer.algorithm.clone(),
+                    signer.not_before.to_string(),
+                    signer.retired.map(|at| at.to_string()).unwrap_or_default(),
+                ]
+            })
+        }
+        OrgCommand::AddMember { server, organisation, name, roles, out, algorithm } => {
+            let remote = Remote::open(&server, language)?;
+            let key = SoftwareKey::generate(algorithm)?;
+            let member = add_member(&remote, &organisation, &name, &roles, &key).await?;
+            let chain: Vec<_> = member.chain.iter().map(|pem| pem.0.clone()).collect();
+            write_private(&out, credential_pem(&chain, &key)?.expose())?;
+            output.one(&member, |member| {
+                format!("{} of {} has the credential {}", member.name, organisation, out.display())
+            })
+        }
+        OrgCommand::Members { server, organisation } => {
+            let remote = Remote::open(&server, language)?;
+            let all: Vec<Member> =
+                remote.all(&format!("/v1/organisations/{organisation}/members")).await?;
+            output.list(&all, &["name", "roles", "fingerprint", "removed"], |member| {
+                let roles: Vec<_> = member.roles.iter().map(ToString::to_string).collect();
+                vec![
+                    member.name.clone(),
+                    roles.join(" "),
+                    member.fingerprint.to_string(),
+                    member.removed.map(|at| at.to_string()).unwrap_or_default(),
+                ]
+            })
+        }
+        OrgCommand::RemoveMember { server, organisation, fingerprint } => {
+            let remote = Remote::open(&server, language)?;
+            let fingerprint: api::wire::scalar::Digest =
+                fingerprint.parse().map_err(anyhow::Error::msg)?;
+            remote
+                .delete(&format!("/v1/organisations/{organisation}/members/{fingerprint}"))
+                .await?;
+            output.one(&fingerprint.to_string(), |fingerprint| format!("{fingerprint} removed"))
+        }
+    }
+}
+
+/// Registers a key that signs life events, with the proof of its possession.
+pub async fn register_signer(
+    remote: &Remote,
+    organisation: &str,
+    key: &SoftwareKey,
+) -> anyhow::Result<EventSigner> {
+    let content_type = service::SIGNER_PROOF_CONTENT_TYPE;
+    let proof = crypto::cose::Sign1::sign(key, content_type, organisation.as_bytes(), b"")?;
+    let new = NewEventSigner {
+        public_key: Base64(key.public_key().spki().to_vec()),
+        proof: Base64(proof),
+    };
+    remote.post(&format!("/v1/organisations/{organisation}/signers"), &new).await
+}
+
+/// Has a member's certificate issued for `key`.
+pub async fn add_member(
+    remote: &Remote,
+    organisation: &str,
+    name: &str,
+    roles: &[String],
+    key: &SoftwareKey,
+) -> anyhow::Result<Member> {
+    let csr = crate::csr::for_name(name, key)?;
+    let new = NewMember {
+        name: name.to_owned(),
+        roles: roles
+            .iter()
+            .map(|role| role.parse().map_err(anyhow::Error::msg))
+            .collect::<Result<_, _>>()?,
+        csr: CsrPem(csr),
+    };
+    remote.post(&format!("/v1/organisations/{organisation}/members"), &new).await
+}

@@ -1,0 +1,62 @@
+use crate::{
+    cli::{Language, PassportCommand},
+    output::Output,
+    remote::Remote,
+};
+use anyhow::Context as _;
+use api::wire::TrustBundle;
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Where what outsiders need to trust is found.
+pub const TRUST_PATH: &str = "/v1/trust";
+
+/// Runs `tegata passport …`.
+pub async fn run(
+    command: PassportCommand,
+    output: Output,
+    language: Language,
+) -> anyhow::Result<()> {
+    match command {
+        PassportCommand::Export { server, device, out } => {
+            let remote = Remote::open(&server, language)?;
+            let bytes = remote.bytes(&format!("/v1/devices/{device}/passport")).await?;
+            let out = out.unwrap_or_else(|| PathBuf::from(format!("{device}.tegata")));
+            std::fs::write(&out, &bytes)
+                .with_context(|| format!("cannot write {}", out.display()))?;
+            let file = device::PassportFile::parse(&bytes)?;
+            let summary = json!({
+                "device": device.to_string(),
+                "file": out,
+                "bytes": bytes.len(),
+                "events": file.events().len(),
+            });
+            output.one(&summary, |_| {
+                format!(
+                    "{} holds the passport of {device}: {} events, {} bytes; check it with: \
+                     tegata verify {}",
+                    out.display(),
+                    file.events().len(),
+                    bytes.len(),
+                    out.display()
+                )
+            })
+        }
+        PassportCommand::Trust { server, out } => {
+            let remote = Remote::open(&server, language)?;
+            let trust: TrustBundle = remote.get(TRUST_PATH).await?;
+            std::fs::write(&out, serde_json::to_vec_pretty(&trust)?)
+                .with_context(|| format!("cannot write {}", out.display()))?;
+            output.one(&trust, |trust| {
+                format!(
+                    "{} holds {} roots, the log key and {} witness keys; compare the log key by \
+                     another way before you rely on it:\n{}",
+                    out.display(),
+                    trust.roots.len(),
+                    trust.witness_keys.len(),
+                    trust.log_key
+                )
+            })
+        }
+    }
+}

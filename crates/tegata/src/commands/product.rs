@@ -1,0 +1,55 @@
+use crate::{
+    cli::{Language, ProductCommand},
+    output::Output,
+    remote::Remote,
+};
+use api::wire::{NewProduct, Product};
+
+/// Runs `tegata product …`.
+pub async fn run(
+    command: ProductCommand,
+    output: Output,
+    language: Language,
+) -> anyhow::Result<()> {
+    match command {
+        ProductCommand::Create {
+            server,
+            organisation,
+            id,
+            name,
+            model,
+            kind,
+            root_of_trust,
+            support_end,
+            ldevid_validity_s,
+        } => {
+            let remote = Remote::open(&server, language)?;
+            let new = NewProduct {
+                id: id.parse()?,
+                name,
+                model,
+                kind: kind.into(),
+                root_of_trust: root_of_trust.into(),
+                support_end,
+                ldevid_validity_s,
+            };
+            let path = format!("/v1/organisations/{organisation}/products");
+            let product: Product = remote.post(&path, &new).await?;
+            output.one(&product, |product| format!("{} of {organisation} exists", product.id))
+        }
+        ProductCommand::List { server, organisation } => {
+            let remote = Remote::open(&server, language)?;
+            let path = format!("/v1/organisations/{organisation}/products");
+            let all: Vec<Product> = remote.all(&path).await?;
+            output.list(&all, &["id", "name", "model", "kind", "root of trust"], |product| {
+                vec![
+                    product.id.to_string(),
+                    product.name.clone(),
+                    product.model.clone(),
+                    product.kind.to_string(),
+                    product.root_of_trust.to_string(),
+                ]
+            })
+        }
+    }
+}

@@ -1,0 +1,59 @@
+use crate::{cli::ServeArgs, clock, commands::Unlocking};
+use server::{Server, witness::HttpWitness};
+use service::{Config, Service, Urls, WitnessClient};
+use std::sync::Arc;
+
+/// Runs `tegata serve` until it is told to stop.
+pub async fn run(args: &ServeArgs) -> anyhow::Result<()> {
+    let unlocking = Unlocking::read(&args.unlock, &args.dir, false)?;
+    let public_url =
+        args.public_url.clone().unwrap_or_else(|| format!("http://{}", args.listen_public));
+    let witnesses = args
+        .witnesses
+        .iter()
+        .map(|witness| {
+            let (url, key) = witness.split_once('#').ok_or_else(|| {
+                anyhow::anyhow!("{witness:?} is not a witness; give it as URL#VKEY")
+            })?;
+            Ok(Arc::new(HttpWitness::new(key, url)?) as Arc<dyn WitnessClient>)
+        })
+        .collect::<anyhow::Result<_>>()?;
+    let config = Config { witnesses, urls: urls(&public_url), ..Config::default() };
+    let service =
+        Service::open(&args.dir, &unlocking.unlock(), config, Arc::new(clock::SystemClock))?;
+    drop(unlocking);
+    let config = server::Config {
+        tls: args.listen,
+        public: args.listen_public,
+        names: args.hosts.clone(),
+        ..server::Config::default()
+    };
+    let running = Server::start(config, service.clone()).await?;
+    eprintln!("serving https://{} and http://{}", running.tls_address(), running.public_address());
+    told_to_stop().await?;
+    eprintln!("stopping");
+    running.shutdown().await;
+    tokio::task::spawn_blocking(move || service.close()).await?;
+    Ok(())
+}
+
+/// URLs that go into certificates.
+pub fn urls(public_url: &str) -> Urls {
+    let base = public_url.trim_end_matches('/');
+    Urls {
+        crl: Some(format!("{base}/crl/{{ca}}.crl")),
+        ocsp: Some(format!("{base}/ocsp")),
+        ca_issuers: Some(format!("{base}/ca/{{ca}}.der")),
+    }
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+pub async fn told_to_stop() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! Leaves everything running for a look.
+
+use crate::{commands::serve::told_to_stop, demo::world::Site, output::Output};
+use device::DeviceId;
+
+/// Says where everything is, and waits for Ctrl-C.
+pub(super) async fn wait(
+    site: &Site,
+    example: Option<DeviceId>,
+    output: Output,
+) -> anyhow::Result<()> {
+    let text = text(site, example);
+    if output.json {
+        // Standard output holds the one summary.
+        eprintln!("{text}");
+    } else {
+        output.line(&text)?;
+    }
+    told_to_stop().await
+}
+
+fn text(site: &Site, example: Option<DeviceId>) -> String {
+    let dir = site.dir.display();
+    let credential = |name: &str| site.credentials.join(name).display().to_string();
+    let mut text = format!(
+        "\nRunning until Ctrl-C\n  REST, EST       {tls}\n  OCSP, CRL, log  {public}\n  \
+         witness         {witness}\n  data            {dir}/server\n  \
+         root key        {dir}/root (sealed; its passphrase is beside it)\n  \
+         credentials     {credentials}/*.pem\n  passports       {dir}/passports\n  \
+         what to trust   {dir}/trust.json\n\nTry\n  \
+         export TEGATA_SERVER={tls} TEGATA_ROOTS={dir}/root.pem\n  \
+         export TEGATA_CREDENTIAL={operator}\n  \
+         tegata device list\n  tegata log checkpoint\n  \
+         TEGATA_CREDENTIAL={administrator} tegata org list\n  \
+         curl -s {public}/log/checkpoint",
+        tls = site.tls_url,
+        public = site.public_url,
+        witness = site.witness_url,
+        credentials = site.credentials.display(),
+        operator = credential("kawa-waterworks-operator.pem"),
+        administrator = credential("platform-administrator.pem"),
+    );
+    if let Some(device) = example {
+        text.push_str(&format!(
+            "\n  tegata device show {device}\n  tegata device verify {device}\n  \
+             tegata event list {device}\n  \
+             tegata verify --trust {dir}/trust.json {dir}/passports/{device}.tegata"
+        ));
+    }
+    text
+}

@@ -1,0 +1,87 @@
+//! The one binary: device passports from a laptop to a cluster.
+
+#![expect(unreachable_pub, reason = "a binary has no outside: pub means used by other modules")]
+
+mod bench;
+mod cli;
+mod clock;
+mod commands;
+mod csr;
+mod demo;
+mod output;
+mod remote;
+
+use clap::{CommandFactory as _, Parser as _};
+use cli::{Cli, Command};
+use output::Output;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let level = tracing_subscriber::EnvFilter::try_from_env("TEGATA_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).init();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            if let Some(hint) = hint(&error) {
+                eprintln!("hint: {hint}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let output = Output { json: cli.json };
+    let language = cli.language;
+    match cli.command {
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "tegata", &mut std::io::stdout());
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Man { dir } => {
+            std::fs::create_dir_all(&dir)?;
+            clap_mangen::generate_to(Cli::command(), &dir)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Verify(args) => {
+            return Ok(ExitCode::from(commands::verify::run(&args, output, language)?));
+        }
+        _ => {}
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let code = runtime.block_on(async {
+        match cli.command {
+            Command::Demo(args) => return demo::run(&args, output, language).await,
+            Command::Init(args) => commands::init::run(&args, output).await?,
+            Command::Serve(args) => commands::serve::run(&args).await?,
+            Command::Ca(command) => commands::ca::run(command, output, language).await?,
+            Command::Org(command) => commands::org::run(command, output, language).await?,
+            Command::Product(command) => commands::product::run(command, output, language).await?,
+            Command::Device(command) => commands::device::run(command, output, language).await?,
+            Command::Event(command) => commands::event::run(command, output, language).await?,
+            Command::Passport(command) => {
+                commands::passport::run(command, output, language).await?;
+            }
+            Command::Log(command) => commands::log::run(command, output, language).await?,
+            Command::Witness(args) => commands::witness::run(args.command, output).await?,
+            Command::Audit(command) => commands::audit::run(command, output, language).await?,
+            Command::Token(command) => commands::token::run(command, output, language).await?,
+            Command::Bench(args) => bench::run(&args, output).await?,
+            Command::Verify(_) | Command::Completions { .. } | Command::Man { .. } => {}
+        }
+        anyhow::Ok(ExitCode::SUCCESS)
+    });
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    code
+}
+
+/// What to do next, where the server said so.
+fn hint(error: &anyhow::Error) -> Option<String> {
+    let problem = error.chain().find_map(|cause| {
+        cause.downcast_ref::<api::ClientError>().and_then(api::ClientError::problem)
+    })?;
+    problem.hint.clone()
+}

@@ -318,12 +318,46 @@ fn algorithm_of(spki: &SubjectPublicKeyInfoRef<'_>, bits: &[u8]) -> Result<KeyAl
             Err(KeyError::Malformed("the parameters of an RSA key must be NULL"))
         }
         RSA => rsa_bits(bits).map(KeyAlgorithm::Rsa),
+        ED25519 if is_of_small_order(bits) => {
+            Err(KeyError::Weak("Ed25519 point of small order, for which everybody can sign".into()))
+        }
         ED25519 => bare(KeyAlgorithm::Ed25519),
         ML_DSA_44 => bare(KeyAlgorithm::MlDsa44),
         ML_DSA_65 => bare(KeyAlgorithm::MlDsa65),
         ML_DSA_87 => bare(KeyAlgorithm::MlDsa87),
         other => Err(KeyError::Unsupported(other.to_string())),
     }
+}
+
+/// Whether an Ed25519 public key is one of the eight points whose order divides 8, in any encoding
+/// that a verifier may read: signatures by them need no secret.
+fn is_of_small_order(point: &[u8]) -> bool {
+    // The y coordinates; both signs of x and both residues of small y count.
+    const Y: [[u8; 32]; 7] = [
+        // order 4: 0, and p
+        small(0x00, 0x00, 0x00),
+        small(0xed, 0xff, 0x7f),
+        // order 1: 1, and p + 1
+        small(0x01, 0x00, 0x00),
+        small(0xee, 0xff, 0x7f),
+        // order 2: p - 1
+        small(0xec, 0xff, 0x7f),
+        // order 8
+        *b"\x26\xe8\x95\x8f\xc2\xb2\x27\xb0\x45\xc3\xf4\x89\xf2\xef\x98\xf0\xd5\xdf\xac\x05\xd3\xc6\x33\x39\xb1\x38\x02\x88\x6d\x53\xfc\x05",
+        *b"\xc7\x17\x6a\x70\x3d\x4d\xd8\x4f\xba\x3c\x0b\x76\x0d\x10\x67\x0f\x2a\x20\x53\xfa\x2c\x39\xcc\xc6\x4e\xc7\xfd\x77\x92\xac\x03\x7a",
+    ];
+    let Ok(mut y) = <[u8; 32]>::try_from(point) else { return false };
+    let [.., last] = &mut y;
+    *last &= 0x7f;
+    Y.contains(&y)
+}
+
+/// A little-endian number of equal bytes but for the first and the last.
+const fn small(first: u8, middle: u8, last: u8) -> [u8; 32] {
+    let mut out = [middle; 32];
+    out[0] = first;
+    out[31] = last;
+    out
 }
 
 #[derive(der::Sequence)]
@@ -409,6 +443,27 @@ mod tests {
         for other in [compressed, hybrid] {
             let read = PublicKey::from_spki(&spki_with(curve, &other));
             assert!(matches!(read, Err(KeyError::Malformed(_))), "{read:?}");
+        }
+    }
+
+    /// Points of small order: everybody can sign for them.
+    #[test]
+    fn keys_without_a_secret_are_refused() {
+        const ORDER_8: &str = "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05";
+        let algorithm = b"\x30\x05\x06\x03\x2b\x65\x70";
+        let mut one = [0; 32];
+        one[0] = 1;
+        let mut minus_one = [0xff; 32];
+        (minus_one[0], minus_one[31]) = (0xec, 0x7f);
+        let mut order_8 = [0; 32];
+        hex::decode_to_slice(ORDER_8, &mut order_8).unwrap();
+        for point in [[0; 32], one, minus_one, order_8] {
+            for sign in [0, 0x80] {
+                let mut point = point;
+                point[31] |= sign;
+                let read = PublicKey::from_spki(&spki_with(algorithm, &point));
+                assert!(matches!(read, Err(KeyError::Weak(_))), "{}", hex::encode(point));
+            }
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Request bodies, read within a size and a time.
 
 use axum::body::Body;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -18,22 +19,46 @@ pub(crate) enum BodyError {
     Broken,
 }
 
+/// Bytes of a body that is too large which are read all the same and thrown away: a client that has
+/// sent them reads the answer, and would see a broken connection otherwise.
+const DISCARDED_MAX: usize = 1024 * 1024;
+/// Time for that.
+const DISCARD_TIME: Duration = Duration::from_secs(1);
+
 /// Reads a body of `most` bytes at most within `time`.
 pub(crate) async fn read(body: Body, most: usize, time: Duration) -> Result<Bytes, BodyError> {
-    // A declared length is believed where it is too large: nothing needs to be read.
-    if http_body::Body::size_hint(&body).lower() > most as u64 {
-        return Err(BodyError::TooLarge(most));
-    }
-    match timeout(time, Limited::new(body, most).collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if is_length(&*error) => Err(BodyError::TooLarge(most)),
-        Ok(Err(_)) => Err(BodyError::Broken),
-        Err(_) => Err(BodyError::Slow),
-    }
+    timeout(time, read_now(body, most)).await.unwrap_or(Err(BodyError::Slow))
 }
 
-fn is_length(error: &(dyn std::error::Error + 'static)) -> bool {
-    error.downcast_ref::<LengthLimitError>().is_some() || error.source().is_some_and(is_length)
+async fn read_now(mut body: Body, most: usize) -> Result<Bytes, BodyError> {
+    // A declared length is believed where it is too large.
+    let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let mut kept = BytesMut::with_capacity(declared.min(most));
+    while declared <= most
+        && let Some(frame) = body.frame().await
+    {
+        let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
+        if kept.len().saturating_add(data.len()) > most {
+            drop(timeout(DISCARD_TIME, discard(body)).await);
+            return Err(BodyError::TooLarge(most));
+        }
+        kept.extend_from_slice(&data);
+    }
+    if declared > most {
+        drop(timeout(DISCARD_TIME, discard(body)).await);
+        return Err(BodyError::TooLarge(most));
+    }
+    Ok(kept.freeze())
+}
+
+async fn discard(mut body: Body) {
+    let mut found: usize = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        found = found.saturating_add(frame.data_ref().map_or(0, Bytes::len));
+        if found > DISCARDED_MAX {
+            return;
+        }
+    }
 }
 
 /// The media type of a body without parameters, in lower case; empty where none is given.

@@ -86,7 +86,7 @@ impl Connection {
         let stream = TlsConnector::from(tls.clone())
             .connect(endpoint.server_name()?, stream)
             .await
-            .map_err(|cause| ClientError::Tls { address, cause: cause.to_string() })?;
+            .map_err(|error| ClientError::Tls { address, cause: tls_cause(&error) })?;
         let (session, two) = session_of(stream.get_ref().1);
         let io = TokioIo::new(stream);
         let sender = if two {
@@ -210,6 +210,17 @@ impl Connection {
         }
         builder = builder.header(header::ACCEPT_LANGUAGE, self.settings.language.to_string());
         builder.body(Full::new(call.body.clone())).map_err(bad)
+    }
+}
+
+/// What is wrong with the session, in the words of our own validator where it refused.
+fn tls_cause(error: &std::io::Error) -> String {
+    use rustls::{CertificateError, Error, OtherError};
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(Error::InvalidCertificate(CertificateError::Other(OtherError(refusal)))) => {
+            refusal.to_string()
+        }
+        _ => error.to_string(),
     }
 }
 

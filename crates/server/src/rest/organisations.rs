@@ -173,6 +173,8 @@ pub(super) async fn erase_person(
     JsonBody(who): JsonBody<PersonErasure, { body::SMALL }>,
 ) -> Result<Json<PersonErased>, Fault> {
     line("actor", &who.actor, 200)?;
+    // Whose events they are must be the caller's to know.
+    app.service.organisation(&caller, &organisation.0).await?;
     let erased = app.service.erase_person(&caller, &organisation.0, &who.actor).await?;
     Ok(Json(view::person_erased(erased)))
 }

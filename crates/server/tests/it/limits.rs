@@ -1,0 +1,186 @@
+//! Slow, oversized and too many: cut off, counted, and told so.
+
+use crate::world::{World, limits, problem};
+use api::{Settings, client::Call};
+use http::{Method, StatusCode, header};
+use server::{Limits, Rate};
+use std::time::Duration;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::{Instant, timeout},
+};
+
+/// Reads until the server closes; what came, and after how long.
+async fn until_closed(mut stream: TcpStream) -> (String, Duration) {
+    let start = Instant::now();
+    let mut all = Vec::new();
+    let read = timeout(Duration::from_secs(20), stream.read_to_end(&mut all)).await;
+    assert!(read.is_ok(), "the server does not close");
+    (String::from_utf8_lossy(&all).into_owned(), start.elapsed())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_clients_are_cut_off() {
+    let limits = Limits {
+        handshake_time: Duration::from_millis(700),
+        header_time: Duration::from_millis(700),
+        body_time: Duration::from_millis(700),
+        idle_time: Duration::from_secs(2),
+        ..limits()
+    };
+    let world = World::with(limits).await;
+    // A handshake that does not begin.
+    let stream = TcpStream::connect(world.tls).await.unwrap();
+    let (_, time) = until_closed(stream).await;
+    assert!(time < Duration::from_secs(2), "{time:?}");
+
+    // A header that comes byte by byte.
+    let mut stream = TcpStream::connect(world.public).await.unwrap();
+    let start = Instant::now();
+    let mut closed = false;
+    for byte in b"GET /log/checkpoint HTTP/1.1\r\nHost: x\r\nX-Slow: ".iter().cycle() {
+        if stream.write_all(&[*byte]).await.is_err() || start.elapsed() > Duration::from_secs(5) {
+            closed = start.elapsed() < Duration::from_secs(5);
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(closed, "a slow header is borne for ever");
+
+    // A body that does not come.
+    let mut stream = TcpStream::connect(world.public).await.unwrap();
+    let head = "POST /ocsp HTTP/1.1\r\nHost: x\r\nContent-Type: application/ocsp-request\r\n\
+                Content-Length: 100\r\n\r\n0";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let (text, time) = until_closed(stream).await;
+    assert!(text.starts_with("HTTP/1.1 408"), "{text}");
+    assert!(time < Duration::from_secs(5), "{time:?}");
+
+    let text = world.rest(&world.platform).metrics().await.unwrap();
+    for reason in ["tls_handshake", "slow"] {
+        let line = format!("tegata_turned_away_total{{reason=\"{reason}\"}} ");
+        let count: u64 =
+            text.lines().find_map(|l| l.strip_prefix(line.as_str())).unwrap().parse().unwrap();
+        assert!(count >= 1, "{reason}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oversized_requests_are_refused() {
+    let world = World::new().await;
+    let client = world.client(Some(&world.platform.identity));
+    let call = Call::post("/v1/organisations", "application/json", vec![b' '; 20_000]);
+    let answer = client.send(call).await.unwrap();
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(problem(&answer)["code"], "body-too-large");
+    let call = Call::post("/v1/events", "application/cose", vec![0; 200_000]);
+    assert_eq!(client.send(call).await.unwrap().status, StatusCode::PAYLOAD_TOO_LARGE);
+    let call = Call::post("/ocsp", "application/ocsp-request", vec![0x30; 20_000]);
+    assert_eq!(world.plain().send(call).await.unwrap().status, StatusCode::PAYLOAD_TOO_LARGE);
+    // Chunked, so that no length is declared.
+    let mut stream = TcpStream::connect(world.public).await.unwrap();
+    stream
+        .write_all(
+            b"POST /ocsp HTTP/1.1\r\nHost: x\r\nContent-Type: application/ocsp-request\r\n\
+              Transfer-Encoding: chunked\r\n\r\n",
+        )
+        .await
+        .unwrap();
+    for _ in 0..20 {
+        let chunk = format!("400\r\n{}\r\n", "0".repeat(0x400));
+        if stream.write_all(chunk.as_bytes()).await.is_err() {
+            break;
+        }
+    }
+    let mut start = [0; 12];
+    stream.read_exact(&mut start).await.unwrap();
+    assert_eq!(&start, b"HTTP/1.1 413");
+
+    for header in [
+        format!("X: {}\r\n", "a".repeat(20_000)),
+        "X: a\r\n".repeat(100),
+        format!("Cookie: {}\r\n", "b".repeat(17_000)),
+    ] {
+        let mut stream = TcpStream::connect(world.public).await.unwrap();
+        let head = format!("GET /log/checkpoint HTTP/1.1\r\nHost: x\r\n{header}\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let (text, _) = until_closed(stream).await;
+        assert!(text.starts_with("HTTP/1.1 431"), "{}", text.lines().next().unwrap_or_default());
+    }
+    let long = Call::get(format!("/log/tile/{}", "1".repeat(15_000)));
+    assert_eq!(world.plain().send(long).await.unwrap().status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rates_are_kept_per_source_and_per_credential() {
+    let limits = Limits { rate_per_credential: Rate::new(1, 5), ..limits() };
+    let world = World::with(limits).await;
+    let maker = world.maker("maker", "gate").await;
+    let client = world.client(Some(&maker.admin.identity));
+    let mut passed = 0;
+    let refused = loop {
+        let answer = client.send(Call::get("/v1/whoami")).await.unwrap();
+        if answer.status != StatusCode::OK {
+            break answer;
+        }
+        passed += 1;
+        assert!(passed < 50, "no limit");
+    };
+    assert!((4..=7).contains(&passed), "{passed}");
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(problem(&refused)["code"], "too-many-requests");
+    let wait: u64 = refused.headers[header::RETRY_AFTER].to_str().unwrap().parse().unwrap();
+    assert!((1..=5).contains(&wait));
+    // Others are not held up.
+    let other = world.client(Some(&maker.reader.identity));
+    assert_eq!(other.send(Call::get("/v1/whoami")).await.unwrap().status, StatusCode::OK);
+
+    let limits = Limits { rate_per_source: Rate::new(1, 5), ..crate::world::limits() };
+    let world = World::with(limits).await;
+    let mut statuses = Vec::new();
+    for _ in 0..12 {
+        statuses.push(world.plain().send(Call::get("/v1/health")).await.unwrap().status);
+    }
+    assert!(statuses.contains(&StatusCode::TOO_MANY_REQUESTS), "{statuses:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_are_counted_per_source() {
+    let limits = Limits { connections_per_source_max: 4, ..limits() };
+    let world = World::with(limits).await;
+    let mut open = Vec::new();
+    for _ in 0..4 {
+        open.push(TcpStream::connect(world.public).await.unwrap());
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let (text, time) = until_closed(TcpStream::connect(world.public).await.unwrap()).await;
+    assert_eq!(text, "");
+    assert!(time < Duration::from_secs(2));
+    open.clear();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let answer = world.plain().send(Call::get("/v1/health")).await.unwrap();
+    assert_eq!(answer.status, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn codes_cannot_be_guessed_fast() {
+    let limits = Limits { rate_failed_authentication: Rate::new(1, 3), ..limits() };
+    let world = World::with(limits).await;
+    let client = world.client_with(None, Settings::default());
+    let guess = |code: &str| {
+        use base64::{Engine as _, prelude::BASE64_STANDARD};
+        let user = "00112233445566778899aabbccddeeff";
+        let basic = BASE64_STANDARD.encode(format!("{user}:{code}"));
+        Call::new(Method::POST, "/.well-known/est/simpleenroll")
+            .body("application/pkcs10", "MAA=")
+            .header(header::AUTHORIZATION, format!("Basic {basic}").parse().unwrap())
+    };
+    let mut statuses = Vec::new();
+    for at in 0..6 {
+        let code = format!("{at}AAAA-AAAAA-AAAAA-AAAAA-AAAAA");
+        statuses.push(client.send(guess(&code)).await.unwrap().status.as_u16());
+    }
+    assert_eq!(statuses[..3], [401, 401, 401], "{statuses:?}");
+    assert!(statuses[3..].contains(&429), "{statuses:?}");
+}

@@ -1,0 +1,17 @@
+//! A real server in this process, reached through its real doors.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+mod est;
+mod limits;
+mod public;
+mod rest;
+mod tenants;
+mod tls;
+mod witness;
+mod world;

@@ -1,0 +1,155 @@
+//! Nobody sees what is another's: every operation of the description, with another's identifiers.
+
+use crate::world::{World, problem};
+use api::client::Call;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+/// Replaces what is in braces by the victim's identifiers.
+fn fill(path: &str, victim: &[(&str, String)]) -> String {
+    let mut out = path.to_owned();
+    for (name, value) in victim {
+        out = out.replace(&format!("{{{name}}}"), value);
+    }
+    assert!(!out.contains('{'), "no value for {out}");
+    out
+}
+
+/// A body that is right in form and names the victim's things.
+fn body(path: &str, device: &str, csr: &str, cose: &[u8]) -> Option<(&'static str, Vec<u8>)> {
+    let json = |value: Value| Some(("application/json", value.to_string().into_bytes()));
+    match path {
+        "/v1/organisations" => json(json!({"id": "intruder-2", "name": "x"})),
+        "/v1/organisations/{organisation}/members" => {
+            json(json!({"name": "spy", "roles": ["administrator"], "csr": csr}))
+        }
+        "/v1/organisations/{organisation}/signers" => {
+            json(json!({"public_key": "AA==", "proof": "AA=="}))
+        }
+        "/v1/organisations/{organisation}/erasures" => json(json!({"actor": "Taro Yamada"})),
+        "/v1/organisations/{organisation}/authorities" => {
+            json(json!({"issues": "owner", "name": "x", "algorithm": "p256", "years": 1}))
+        }
+        "/v1/organisations/{organisation}/products" => json(
+            json!({"id": "spy-line", "name": "x", "model": "x", "kind": "device", "root_of_trust": "tpm"}),
+        ),
+        "/v1/devices/{device}/suspend" | "/v1/devices/{device}/revoke" => {
+            json(json!({"cause": "recall"}))
+        }
+        "/v1/devices/{device}/shares/{organisation}" => json(json!({})),
+        "/v1/devices/{device}/verifications" => json(json!({})),
+        "/v1/devices/{device}/erasures" => json(json!({})),
+        "/v1/enrolment-codes" => json(json!({"devices": [device], "lifetime_s": 600})),
+        "/v1/certificates/{authority}/{serial}/revoke" => json(json!({"reason": "superseded"})),
+        "/v1/events" => Some(("application/cose", cose.to_vec())),
+        "/v1/events/batch" => Some(("application/cbor-seq", cose.to_vec())),
+        _ => None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_keeps_tenants_apart() {
+    let world = World::new().await;
+    let maker = world.maker("victim", "secret-line").await;
+    let thing = world.made(&maker, "secret-line").await;
+    let intruder = world.maker("intruder", "gate").await;
+    let cose = world
+        .signed(&maker, &thing.id, device::EventKind::Tested { passed: true, standard: None })
+        .await;
+    let idevid = world.idevid(&maker, "secret-line", &thing).await;
+    let view = world.service.device(&maker.admin.caller, &thing.id).await.unwrap();
+    let signer = crypto::Signer::public_key(&maker.signer).fingerprint();
+    let victim = [
+        ("organisation", "victim".to_owned()),
+        ("product", "secret-line".to_owned()),
+        ("device", thing.id.to_string()),
+        ("fingerprint", maker.admin.certificate().fingerprint().to_string()),
+        ("key", signer.to_string()),
+        ("authority", "victim.secret-line".to_owned()),
+        ("serial", idevid.chain[0].serial().to_string()),
+        ("token", signer.to_string()),
+        ("number", view.management_number.to_string()),
+        ("leaf", "0".to_owned()),
+    ];
+    let csr = api::wire::scalar::CsrPem(crate::world::csr(&crate::world::key(), "")).to_string();
+    let secrets = ["victim", "secret-line", thing.serial.as_str(), "Taro Yamada"];
+
+    let client = world.client(Some(&intruder.admin.identity));
+    let nobody = world.client(None);
+    let description: Value =
+        nobody.call(Call::get("/v1/openapi.json")).await.unwrap().json().unwrap();
+    let mut tried = 0;
+    for (path, item) in description["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let call = || {
+                let call = Call::new(method.clone(), fill(path, &victim));
+                match body(path, &thing.id.to_string(), &csr, &cose) {
+                    Some((kind, bytes)) if operation.get("requestBody").is_some() => {
+                        call.body(kind, bytes)
+                    }
+                    _ => call,
+                }
+            };
+            let public = operation["tags"][0] == "public";
+            let answer = nobody.send(call()).await.unwrap();
+            if public {
+                assert_eq!(answer.status, StatusCode::OK, "{path}");
+                continue;
+            }
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{method} {path}");
+            problem(&answer);
+
+            let answer = client.send(call()).await.unwrap();
+            let text = String::from_utf8_lossy(&answer.body).into_owned();
+            let names_victim =
+                path.contains('{') && !path.contains("{number}") && !path.contains("{leaf}");
+            tried += 1;
+            // Who has a device in hand may ask whether it is genuine (policy: verify-stranger).
+            let of_the_device_in_hand =
+                path.ends_with("/challenges") || path.ends_with("/verifications");
+            if names_victim && !of_the_device_in_hand {
+                assert!(
+                    matches!(answer.status.as_u16(), 403 | 404),
+                    "{method} {path}: {} {text}",
+                    answer.status
+                );
+                problem(&answer);
+            }
+            // Batches answer item by item; nothing may have been done.
+            assert!(!text.contains("\"done\""), "{method} {path}: {text}");
+            if !path.contains("{number}") {
+                for secret in secrets {
+                    // What the caller sent itself may come back.
+                    let sent = fill(path, &victim).contains(secret);
+                    assert!(
+                        sent || !text.contains(secret),
+                        "{method} {path} leaks {secret}: {text}"
+                    );
+                }
+            }
+        }
+    }
+    assert!(tried > 40, "{tried} operations");
+    // The lists of the intruder do not grow by parameters, either.
+    for path in [
+        "/v1/devices?organisation=victim",
+        "/v1/devices?organisation=victim&relation=maker",
+        "/v1/devices?maker=victim&product=secret-line",
+        "/v1/certificates?organisation=victim",
+        "/v1/audit/events?organisation=victim",
+        "/v1/reports/expiry?organisation=victim&days=3650",
+    ] {
+        let answer = client.send(Call::get(path)).await.unwrap();
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        match answer.status.as_u16() {
+            200 => assert_eq!(text, "{\"items\":[]}", "{path}"),
+            403 | 404 => drop(problem(&answer)),
+            other => panic!("{path}: {other} {text}"),
+        }
+    }
+    // And the victim's device is as it was.
+    let after = world.service.device(&maker.admin.caller, &thing.id).await.unwrap();
+    assert_eq!(after.standing, device::StandingKind::Good);
+    assert_eq!(after.events, view.events);
+}

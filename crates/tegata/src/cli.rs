@@ -144,10 +144,10 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub unlock: UnlockArgs,
     /// Address for TLS: REST, EST, log
-    #[arg(long, default_value = "127.0.0.1:8443")]
+    #[arg(long, env = "TEGATA_LISTEN", default_value = "127.0.0.1:8443")]
     pub listen: SocketAddr,
     /// Address for plain HTTP: signed public data only (OCSP, CRLs, CA certificates, log)
-    #[arg(long, default_value = "127.0.0.1:8080")]
+    #[arg(long, env = "TEGATA_LISTEN_PUBLIC", default_value = "127.0.0.1:8080")]
     pub listen_public: SocketAddr,
     /// DNS names and addresses in the server's certificate
     #[arg(long = "host", default_values = ["localhost", "127.0.0.1"])]

@@ -18,8 +18,7 @@ use std::{path::Path, sync::Arc};
 /// Runs `tegata init`.
 pub async fn run(args: &InitArgs, output: Output) -> anyhow::Result<()> {
     let passphrase = read_passphrase(&args.root_passphrase_file)?;
-    std::fs::create_dir_all(&args.dir)
-        .with_context(|| format!("cannot make the folder {}", args.dir.display()))?;
+    make_private(&args.dir)?;
     let unlocking = Unlocking::read(&args.unlock, &args.dir, true)?;
     let plan = Plan {
         name: &args.name,
@@ -49,6 +48,16 @@ pub async fn run(args: &InitArgs, output: Output) -> anyhow::Result<()> {
             admin = args.admin.display(),
         )
     })
+}
+
+/// Makes a folder that only its owner may enter: it holds sealed keys and organisations' data.
+fn make_private(dir: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .with_context(|| format!("cannot make the folder {}", dir.display()))
 }
 
 /// What a new installation needs to know.

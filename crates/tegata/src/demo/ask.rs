@@ -33,7 +33,7 @@ impl<'w> Question<'w> {
     }
 
     /// May it work now, presented as its own by `presenter`?
-    pub(super) fn to_operate(mut self, presenter: &OrganisationId) -> Self {
+    pub(super) fn at_work_for(mut self, presenter: &OrganisationId) -> Self {
         self.request.purpose = Some(PurposeName(Purpose::Operate));
         self.presented_by(presenter)
     }

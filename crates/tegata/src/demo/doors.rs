@@ -1,32 +1,27 @@
-//! What must hold beside the verdicts: revocation status, CA certificates, the log and its witness.
+//! What must hold at the doors beside the verdicts: revocation status, CA certificates, and what
+//! strangers are told.
 
 use crate::demo::{
-    attacks::{first_line, knock, refused},
+    people::{self, Who},
+    refusals::{first_line, knock, refused},
     rows::Check,
+    thing::{Thing, connect, leaf, request},
     world::World,
 };
 use anyhow::Context as _;
 use api::{
     Identity,
     client::{Call, Est},
-    wire::{AuditCheck, ConsistencyProof, InclusionProof, LogCheck},
 };
-use crypto::{KeyAlgorithm, Sha256, SoftwareKey, random};
-use ledger::{
-    Checkpoint, Commitment, Log, SignedCheckpoint, TILE_WIDTH, TileKind, TilePath, WitnessKey,
-    commit,
-    memory::{MemoryCheckpoints, MemoryLeaves, MemoryObjects},
-    tile::parse_commitments,
-    verify_consistency, verify_inclusion,
-    witness::{AddCheckpoint, Answer},
-};
+use crypto::{KeyAlgorithm, SoftwareKey, random};
+use device::DeviceId;
+use enrolment::est::BasicCredential;
 use pki::{
     Certificate, Crl, GeneralName, Serial,
     crl::RevocationReason,
     ocsp::{CertId, CertStatus, OcspRequest, OcspResponse},
     oid,
 };
-use std::sync::Arc;
 
 /// Asks the responder that the certificate names, and believes it only where it is entitled.
 pub(super) async fn ocsp(
@@ -53,8 +48,10 @@ pub(super) async fn ocsp(
     response.verify(issuer, now)?;
     anyhow::ensure!(response.nonce() == Some(nonce.as_slice()), "the nonce is not ours");
     let answer = response.answer(&id).context("the answer is about another certificate")?;
-    anyhow::ensure!(answer.is_current(now), "the answer is out of date");
-    Ok(answer.status.clone())
+    // Answers about what was never issued are made as they are asked for, and not to be kept.
+    let fresh = answer.next_update.is_none() && now.since(answer.this_update) < 60;
+    anyhow::ensure!(fresh || answer.is_current(now), "the answer is out of date");
+    Ok(answer.status)
 }
 
 /// A check that a certificate has a status.
@@ -89,7 +86,7 @@ pub(super) async fn revocation(
     let mut checks = Vec::new();
     let is_good = |status: &CertStatus| matches!(status, CertStatus::Good);
     checks.push(ocsp_check(world, "a device at work", good, "good", is_good).await);
-    let ended = super::thing::leaf(sold)?;
+    let ended = leaf(sold)?;
     let changed = |status: &CertStatus| revoked_for(status, RevocationReason::AffiliationChanged);
     let expected = "revoked, affiliationChanged";
     checks.push(ocsp_check(world, "a former owner's", ended, expected, changed).await);
@@ -115,7 +112,7 @@ pub(super) async fn revocation(
     };
     checks.push(Check::new("CRL: a device at work", "not listed", given, holds));
 
-    let est = Est::new(super::people::client(&world.site, None)?, None);
+    let est = Est::new(people::client(&world.site, None)?, None);
     let shown = est.ca_certificates().await?;
     let issuer = world.issuer(good)?.fingerprint();
     let there = |wanted| shown.iter().any(|ca| ca.fingerprint() == wanted);
@@ -130,6 +127,53 @@ pub(super) async fn revocation(
         "EST with the certificate of a former owner, later",
         &knock(world, sold).await,
     ));
+    Ok(checks)
+}
+
+/// What strangers, and members of other organisations, are told.
+pub(super) async fn strangers(
+    world: &World,
+    device: &Thing,
+    used_code: Option<&str>,
+) -> anyhow::Result<Vec<Check>> {
+    let mut checks = Vec::new();
+    let status = |what: &str, answer: &api::client::Answer, wanted: u16| {
+        let given = answer.status.as_u16();
+        Check::new(what, wanted.to_string(), given.to_string(), given == wanted)
+    };
+    let path = format!("/v1/devices/{}", device.id);
+    let nobody = people::client(&world.site, None)?;
+    let answer = nobody.send(Call::get(&path)).await?;
+    checks.push(status("REST without a certificate", &answer, 401));
+    let other = if device.owner == Who::Kawa { Who::Hoshi } else { Who::Kawa };
+    let other = world.of(other)?.desk.client();
+    let answer = other.send(Call::get(&path)).await?;
+    checks.push(status("REST: another operator's device", &answer, 404));
+    let never = DeviceId::from_bytes(random::bytes());
+    let answer = other.send(Call::get(format!("/v1/devices/{never}"))).await?;
+    checks.push(status("REST: a device that nobody made", &answer, 404));
+    let identity = device.idevid.as_ref().context("no IDevID")?;
+    let answer =
+        people::client(&world.site, Some(identity))?.send(Call::get("/v1/devices")).await?;
+    // A device is nobody's member: for it there is no such list.
+    checks.push(status("REST: a device asks for a list of devices", &answer, 404));
+
+    let key = SoftwareKey::generate(KeyAlgorithm::EcdsaP256)?;
+    let mut est = connect(world, Some(identity), None).await?;
+    let csr = request("GATE-7-OTHER", est.challenge_password(), &key)?;
+    let outcome = est.enrol(&csr, None).await.map(|_| ());
+    checks.push(refused("EST: in the name of another device", &outcome));
+    let elsewhere = connect(world, Some(identity), None).await?.challenge_password();
+    let csr = request(&device.serial_number, elsewhere, &key)?;
+    let outcome = est.enrol(&csr, None).await.map(|_| ());
+    checks.push(refused("EST: a request bound to another connection", &outcome));
+    if let Some(code) = used_code {
+        let code = BasicCredential::new(&device.id.to_string(), code)?;
+        let mut est = connect(world, None, None).await?;
+        let csr = request(&device.serial_number, est.challenge_password(), &key)?;
+        let outcome = est.enrol(&csr, Some(&code)).await.map(|_| ());
+        checks.push(refused("EST: a one-time code, the second time", &outcome));
+    }
     Ok(checks)
 }
 
@@ -153,207 +197,5 @@ fn uri(name: &GeneralName) -> Option<&str> {
     match name {
         GeneralName::Uri(uri) => Some(uri),
         _ => None,
-    }
-}
-
-/// A checkpoint that was verified, with its signatures.
-pub(super) struct Seen {
-    pub(super) signed: SignedCheckpoint,
-    pub(super) head: Checkpoint,
-}
-
-/// The newest checkpoint that the trusted log signed and enough witnesses confirmed. What was
-/// published a moment ago may still be on its way to the witness.
-pub(super) async fn checkpoint(world: &World) -> anyhow::Result<Seen> {
-    let anchors = world.anchors()?;
-    let log = anchors.logs.first().context("no log is trusted")?;
-    let public = world.site.public()?;
-    let mut last = None;
-    for _ in 0..100 {
-        let signed = SignedCheckpoint::parse(&public.bytes("/log/checkpoint").await?)?;
-        match signed.verify(log, &anchors.witnesses, anchors.quorum) {
-            Ok(head) => return Ok(Seen { signed, head: head.into_inner() }),
-            Err(error) => last = Some(error),
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    Err(last.map_or_else(|| anyhow::anyhow!("no checkpoint"), Into::into))
-}
-
-/// The log as an outsider checks it: rebuilt from its tiles, proofs, growth since `before`.
-pub(super) async fn log(
-    world: &World,
-    before: &Checkpoint,
-    now: &Checkpoint,
-) -> anyhow::Result<Vec<Check>> {
-    let mut checks = Vec::new();
-    let leaves = entries(world, now.size).await?;
-    let root = rebuilt(&leaves)?;
-    checks.push(Check::new(
-        format!("log: rebuilt from its {} entries", leaves.len()),
-        now.root.to_string(),
-        root.to_string(),
-        root == now.root,
-    ));
-
-    let mut held = 0;
-    let step = (leaves.len() / 16).max(1);
-    let asked: Vec<_> = leaves.iter().enumerate().step_by(step).collect();
-    for (leaf, commitment) in &asked {
-        let proof: InclusionProof =
-            world.platform.get(&format!("/v1/log/inclusion/{leaf}")).await?;
-        let head = SignedCheckpoint::parse(proof.checkpoint.as_bytes())?;
-        let anchors = world.anchors()?;
-        let key = anchors.logs.first().context("no log is trusted")?;
-        let head = head.verify(key, &[], 0)?;
-        let proof = ledger::InclusionProof {
-            index: proof.leaf,
-            size: proof.size,
-            hashes: proof.hashes.iter().map(|digest| digest.0).collect(),
-        };
-        held += usize::from(
-            proof.index == *leaf as u64
-                && head.size == proof.size
-                && verify_inclusion(commitment, &proof, &head.root).is_ok(),
-        );
-    }
-    let given = format!("{held} of {}", asked.len());
-    checks.push(Check::new("log: proofs of inclusion", "all", given, held == asked.len()));
-
-    let path = format!("/v1/log/consistency?old={}&new={}", before.size, now.size);
-    let proof: ConsistencyProof = world.platform.get(&path).await?;
-    let proof = ledger::ConsistencyProof {
-        old_size: proof.old,
-        new_size: proof.new,
-        hashes: proof.hashes.iter().map(|digest| digest.0).collect(),
-    };
-    let grown = verify_consistency(&proof, &before.root, &now.root);
-    checks.push(Check::new(
-        "log: only grown since the beginning",
-        format!("{} begins {}", before.size, now.size),
-        grown.as_ref().map_or_else(ToString::to_string, |()| "proven".to_owned()),
-        grown.is_ok() && proof.old_size == before.size && proof.new_size == now.size,
-    ));
-
-    let check: LogCheck = world.platform.post_empty("/v1/log/check").await?;
-    checks.push(Check::new(
-        "log and store agree",
-        "no differences",
-        check.problems.first().cloned().unwrap_or_else(|| {
-            format!("{} entries, {} events", check.entries, check.events_checked)
-        }),
-        check.problems.is_empty() && check.entries >= now.size,
-    ));
-    let check: AuditCheck = world.platform.post_empty("/v1/audit/check").await?;
-    checks.push(Check::new(
-        "security events",
-        "an unbroken chain",
-        check.broken.clone().unwrap_or_else(|| {
-            format!("{} events, {} heads in the log", check.events, check.anchors)
-        }),
-        check.broken.is_none() && check.events > 0,
-    ));
-    Ok(checks)
-}
-
-/// Every entry of the log, from its entry bundles.
-async fn entries(world: &World, size: u64) -> anyhow::Result<Vec<Commitment>> {
-    let public = world.site.public()?;
-    let mut leaves = Vec::new();
-    let mut from = 0;
-    while from < size {
-        let width = (size - from).min(TILE_WIDTH);
-        let path = TilePath::new(TileKind::Entries, from / TILE_WIDTH, width)?;
-        let bytes = public.bytes(&format!("/log/{path}")).await?;
-        leaves.extend(parse_commitments(&bytes, width)?);
-        from += width;
-    }
-    Ok(leaves)
-}
-
-/// The root of the tree over these leaves.
-fn rebuilt(leaves: &[Commitment]) -> anyhow::Result<Sha256> {
-    let (log, _) = scratch_log("scratch.example/log", new_signer()?, leaves)?;
-    Ok(log.latest().claimed().root)
-}
-
-type ScratchLog = Log<Arc<MemoryLeaves>, MemoryObjects, MemoryCheckpoints>;
-
-fn new_signer() -> anyhow::Result<Arc<SoftwareKey>> {
-    Ok(Arc::new(SoftwareKey::generate(KeyAlgorithm::Ed25519)?))
-}
-
-/// A log in memory over these leaves, integrated.
-fn scratch_log(
-    origin: &str,
-    signer: Arc<SoftwareKey>,
-    leaves: &[Commitment],
-) -> anyhow::Result<(ScratchLog, SignedCheckpoint)> {
-    let source = Arc::new(MemoryLeaves::default());
-    source.append(leaves);
-    let log =
-        Log::open(source, MemoryObjects::default(), MemoryCheckpoints::default(), origin, signer)?;
-    let now = crate::clock::now();
-    let mut signed = log.integrate(now)?;
-    while signed.claimed().size < leaves.len() as u64 {
-        signed = log.integrate(now)?;
-    }
-    Ok((log, signed))
-}
-
-/// A log that tells two stories, and our own log's past offered as its present: the witness
-/// confirms neither.
-pub(super) async fn witness(world: &World, before: &Seen) -> anyhow::Result<Vec<Check>> {
-    let shady = &world.shady_log;
-    let leaf = |text: &str| commit(&[0x5a; 32], text.as_bytes());
-    let told = [leaf("made"), leaf("sold"), leaf("retired")];
-    let retold = [leaf("made"), leaf("sold"), leaf("as good as new"), leaf("sold again")];
-    let (_, first) = scratch_log(shady.origin, shady.signer.clone(), &told)?;
-    let (fork, second) = scratch_log(shady.origin, shady.signer.clone(), &retold)?;
-    let mut checks = Vec::new();
-
-    let answer = ask(world, &AddCheckpoint::first(first.clone())).await?;
-    let holds = matches!(answer, Answer::Cosigned { .. });
-    checks.push(Check::new("witness: a log's first story", "cosigned", said(&answer), holds));
-
-    let proof = fork.consistency_proof(3, 4)?;
-    let answer = ask(world, &AddCheckpoint::new(proof, second)?).await?;
-    let holds = matches!(answer, Answer::Refused { .. });
-    checks.push(Check::new(
-        "witness: the same log with another history",
-        "refused",
-        said(&answer),
-        holds,
-    ));
-
-    let (_, same_size) =
-        scratch_log(shady.origin, shady.signer.clone(), retold.get(..3).unwrap_or_default())?;
-    let proof = ledger::ConsistencyProof { old_size: 3, new_size: 3, hashes: Vec::new() };
-    let answer = ask(world, &AddCheckpoint::new(proof, same_size)?).await?;
-    let holds = matches!(answer, Answer::Refused { status: 409, .. });
-    checks.push(Check::new("witness: two trees of one size", "refused", said(&answer), holds));
-
-    // Our own log, rolled back: its past is well signed, and still not its present.
-    let past = before.signed.clone();
-    let answer = ask(world, &AddCheckpoint::first(past)).await?;
-    let holds = matches!(answer, Answer::Conflict { size } if size > before.head.size);
-    checks.push(Check::new("witness: our own log, rolled back", "refused", said(&answer), holds));
-    Ok(checks)
-}
-
-async fn ask(world: &World, request: &AddCheckpoint) -> anyhow::Result<Answer> {
-    let call = Call::post("/add-checkpoint", "text/plain; charset=utf-8", request.to_string());
-    let answer = world.site.witness()?.send(call).await?;
-    let witnesses: Vec<WitnessKey> = world.anchors()?.witnesses;
-    Ok(request.answer(answer.status.as_u16(), &answer.body, &witnesses)?)
-}
-
-fn said(answer: &Answer) -> String {
-    match answer {
-        Answer::Cosigned { .. } => "cosigned".to_owned(),
-        Answer::Conflict { size } => format!("refused: it has seen {size} entries"),
-        Answer::Refused { status, message } => {
-            first_line(&format!("refused ({status}): {message}"))
-        }
     }
 }

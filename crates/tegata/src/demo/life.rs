@@ -4,6 +4,7 @@ use crate::{
     demo::{
         crowd::each,
         people::{Line, Who},
+        plan::{Admission, Fate, Plan},
         thing::{BATCH, Chip, Thing, Tip, fingerprint, report, report_many, sign},
         world::World,
     },
@@ -20,110 +21,13 @@ use device::{Build, Cause, DeviceId, DeviceKind, EventKind, OrganisationId, Part
 use indicatif::ProgressBar;
 use std::{collections::HashMap, sync::Arc};
 
-/// How a device gets into its owner's domain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Admission {
-    /// its owner imported a purchase list
-    PurchaseList,
-    /// its owner released a one-time code
-    Code,
-    /// its owner reported it onboarded
-    Onboarded,
-}
-
-/// What is left of a device at the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// lies in distribution; nobody onboarded it
-    Shelved,
-    /// works
-    Works,
-    /// out of use for good
-    Retired,
-    /// destroyed on record
-    Disposed,
-}
-
-/// How a life goes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Plan {
-    pub(super) line: Line,
-    pub(super) build: Build,
-    pub(super) owner: Who,
-    pub(super) admission: Admission,
-    pub(super) renewed: bool,
-    pub(super) repaired: bool,
-    pub(super) sold_again: bool,
-    pub(super) fate: Fate,
-}
-
-impl Plan {
-    /// A device to which nothing happens but work.
-    pub(super) const PLAIN: Self = Self {
-        line: Line::Gate,
-        build: Build::MassProduction,
-        owner: Who::Kawa,
-        admission: Admission::Onboarded,
-        renewed: false,
-        repaired: false,
-        sold_again: false,
-        fate: Fate::Works,
-    };
-
-    /// The life of the genuine device with this number: every share of the fleet differs.
-    pub(super) fn of(number: usize) -> Self {
-        let fate = match number % 20 {
-            7 | 17 => Fate::Disposed,
-            9 => Fate::Retired,
-            _ => Fate::Works,
-        };
-        Self {
-            owner: if number.is_multiple_of(2) { Who::Kawa } else { Who::Hoshi },
-            admission: match number % 3 {
-                0 => Admission::PurchaseList,
-                1 => Admission::Code,
-                _ => Admission::Onboarded,
-            },
-            renewed: number % 4 == 1,
-            repaired: number % 5 == 2,
-            sold_again: number % 10 == 3,
-            fate,
-            ..Self::PLAIN
-        }
-    }
-
-    fn next_owner(&self) -> Who {
-        if self.owner == Who::Kawa { Who::Hoshi } else { Who::Kawa }
-    }
-
-    /// What happens to it, in words.
-    pub(super) fn story(&self) -> String {
-        let mut words = vec![match self.admission {
-            Admission::PurchaseList => "bought by list",
-            Admission::Code => "one-time code",
-            Admission::Onboarded => "onboarded",
-        }];
-        for (is, word) in [
-            (self.renewed, "renewed"),
-            (self.repaired, "part exchanged"),
-            (self.sold_again, "sold again"),
-            (self.fate == Fate::Shelved, "never onboarded"),
-            (matches!(self.fate, Fate::Retired), "retired"),
-            (matches!(self.fate, Fate::Disposed), "retired, disposed of"),
-        ] {
-            if is {
-                words.push(word);
-            }
-        }
-        words.join(", ")
-    }
-}
-
 /// A device with its life.
 #[derive(Clone)]
 pub(super) struct Life {
     pub(super) plan: Plan,
     pub(super) thing: Thing,
+    /// the one-time code that was released for it
+    pub(super) code: Option<String>,
     /// for its repair
     pub(super) spare: Option<Chip>,
     /// the certificate that a former owner gave it
@@ -257,7 +161,7 @@ pub(super) async fn make_devices(
             counter: 0,
             tip: Tip::BEGIN,
         };
-        lives.push(Life { plan, thing, spare, former: None });
+        lives.push(Life { plan, thing, code: None, spare, former: None });
     }
     for line in Line::ALL {
         let of_line = lives.iter().filter(|life| life.thing.line == line);
@@ -374,11 +278,7 @@ pub(super) async fn vouch(
 }
 
 /// Into the owner's domain and to work.
-pub(super) async fn commission(
-    world: &World,
-    life: &mut Life,
-    code: Option<&String>,
-) -> anyhow::Result<()> {
+pub(super) async fn commission(world: &World, life: &mut Life) -> anyhow::Result<()> {
     let owner = life.owner(world)?.id.clone();
     let (thing, who) = (&mut life.thing, life.plan.owner);
     let onboarded = EventKind::Onboarded { owner };
@@ -388,7 +288,7 @@ pub(super) async fn commission(
             thing.live(world, who, onboarded).await?;
         }
         Admission::Code => {
-            let code = code.context("no code was released for it")?;
+            let code = life.code.as_ref().context("no code was released for it")?;
             thing.enrol_with_code(world, code).await?;
             thing.live(world, who, onboarded).await?;
         }

@@ -11,9 +11,13 @@ mod crowd;
 mod doors;
 mod forgeries;
 mod life;
+mod log;
 mod people;
+mod plan;
+mod refusals;
 mod rogue;
 mod rows;
+mod stage;
 mod stay;
 mod thing;
 mod world;
@@ -28,10 +32,11 @@ use attacks::Attack;
 use crowd::each;
 use device::{Purpose, ReasonCode};
 use indicatif::ProgressBar;
-use life::{Fate, Life, Plan};
+use life::Life;
+use plan::{Fate, Plan};
 use rows::{Check, Expected, Part, Row};
-use serde_json::json;
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use serde::Serialize;
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, sync::Arc};
 use tokio::time::Instant;
 use world::World;
 
@@ -85,7 +90,7 @@ impl Outcome {
 }
 
 async fn play(world: &Arc<World>, args: &DemoArgs, clock: &mut Steps) -> anyhow::Result<Outcome> {
-    let begin = doors::checkpoint(world).await?;
+    let begin = log::checkpoint(world).await?;
     let genuine = usize::try_from(args.devices)?;
     let lives = grow(world, genuine, clock).await?;
     let mut fleet = lives;
@@ -128,19 +133,22 @@ async fn play(world: &Arc<World>, args: &DemoArgs, clock: &mut Steps) -> anyhow:
         anyhow::bail!("the fleet is too small")
     };
     rows.extend(forgeries::play(world, first, second).await?);
+    let (example, certificate) = (first.thing.id, first.thing.certificate()?.clone());
     clock.done(&bar, "attacks");
 
     let bar = clock.bar(3, "revocation, log, witness");
-    let certificate = first.thing.certificate()?;
+    let by_code = fleet.iter().find(|life| life.plan.fate == Fate::Works && life.code.is_some());
+    let by_code = by_code.context("nothing was enrolled by a code")?;
+    checks.extend(doors::strangers(world, &by_code.thing, by_code.code.as_deref()).await?);
     let former = former.context("nothing was sold again")?;
-    checks.extend(doors::revocation(world, certificate, &former).await?);
+    checks.extend(doors::revocation(world, &certificate, &former).await?);
     bar.inc(1);
     let end = settle(world).await?;
-    checks.extend(doors::log(world, &begin.head, &end.head).await?);
+    checks.extend(log::audit(world, &begin.head, &end.head).await?);
     bar.inc(1);
-    checks.extend(doors::witness(world, &begin).await?);
+    checks.extend(log::witness(world, &begin).await?);
     clock.done(&bar, "log");
-    let example = Some(first.thing.id);
+    let example = Some(example);
     Ok(Outcome { rows, checks, entries: end.head.size, root: end.head.root, example })
 }
 
@@ -167,16 +175,13 @@ async fn grow(world: &Arc<World>, genuine: usize, clock: &mut Steps) -> anyhow::
     clock.done(&bar, "delivery");
 
     let bar = clock.bar(lives.len(), "onboarded");
-    let codes = Arc::new(life::vouch(world, &lives).await?);
-    let lives = step(world, lives, &bar, move |world, mut life| {
-        let codes = Arc::clone(&codes);
-        async move {
-            if life.plan.fate != Fate::Shelved {
-                let code = codes.get(&life.thing.id);
-                life::commission(&world, &mut life, code).await?;
-            }
-            Ok(life)
+    let mut codes = life::vouch(world, &lives).await?;
+    let lives = lives.into_iter().map(|life| Life { code: codes.remove(&life.thing.id), ..life });
+    let lives = step(world, lives.collect(), &bar, |world, mut life| async move {
+        if life.plan.fate != Fate::Shelved {
+            life::commission(&world, &mut life).await?;
         }
+        Ok(life)
     });
     let lives = lives.await?;
     clock.done(&bar, "onboarding");
@@ -217,7 +222,7 @@ async fn judge(world: &World, life: &mut Life) -> anyhow::Result<Row> {
     let question = Question::new(owner, life.thing.id);
     let (expected, verdict) = match life.plan.fate {
         Fate::Works => {
-            let question = question.to_operate(&owner.id).answered_by(&mut life.thing).await?;
+            let question = question.at_work_for(&owner.id).answered_by(&mut life.thing).await?;
             (Expected::GENUINE, question.verdict().await?)
         }
         Fate::Retired => (Expected::rejected(ReasonCode::Retired), question.verdict().await?),
@@ -233,10 +238,10 @@ fn purpose(fate: Fate) -> Purpose {
 }
 
 /// Waits until everything so far is published and confirmed by the witness.
-async fn settle(world: &World) -> anyhow::Result<doors::Seen> {
+async fn settle(world: &World) -> anyhow::Result<log::Seen> {
     let size = world.integrate().await?;
     for _ in 0..100 {
-        let seen = doors::checkpoint(world).await?;
+        let seen = log::checkpoint(world).await?;
         if seen.head.size >= size {
             return Ok(seen);
         }
@@ -245,20 +250,40 @@ async fn settle(world: &World) -> anyhow::Result<doors::Seen> {
     anyhow::bail!("the log did not publish {size} entries in time")
 }
 
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Summary {
+    /// cases judged: genuine devices, and what attackers brought
+    devices: usize,
+    judged_right: usize,
+    judged_wrong: usize,
+    /// in how many cases a reason was given; *genuine* counts those that were
+    reasons: BTreeMap<String, u64>,
+    ledger: Ledger,
+    /// per step, and in all
+    seconds: BTreeMap<String, f64>,
+}
+
+#[derive(Serialize)]
+struct Ledger {
+    entries: u64,
+    root: String,
+}
+
 /// Prints what came of it.
 fn show(outcome: &Outcome, clock: &Steps, output: Output) -> anyhow::Result<()> {
     let wrong = outcome.wrong();
     let right = outcome.rows.len() - wrong;
     if output.json {
-        let summary = json!({
-            "devices": outcome.rows.len(),
-            "judged_right": right,
-            "judged_wrong": wrong,
-            "reasons": rows::reasons(&outcome.rows),
-            "ledger": { "entries": outcome.entries, "root": outcome.root.to_string() },
-            "seconds": clock.seconds(),
-        });
-        output.line(&summary.to_string())?;
+        let summary = Summary {
+            devices: outcome.rows.len(),
+            judged_right: right,
+            judged_wrong: wrong,
+            reasons: rows::reasons(&outcome.rows),
+            ledger: Ledger { entries: outcome.entries, root: outcome.root.to_string() },
+            seconds: clock.seconds(),
+        };
+        output.line(&serde_json::to_string(&summary)?)?;
         for check in outcome.checks.iter().filter(|check| !check.holds) {
             eprintln!("{}: expected {}, found {}", check.what, check.expected, check.given);
         }
@@ -321,12 +346,14 @@ impl Steps {
         }
     }
 
-    fn seconds(&self) -> serde_json::Value {
+    fn seconds(&self) -> BTreeMap<String, f64> {
         let round = |seconds: f64| (seconds * 1000.0).round() / 1000.0;
-        let mut steps: serde_json::Map<String, serde_json::Value> =
-            self.laps.iter().map(|(step, s)| ((*step).to_owned(), json!(round(*s)))).collect();
-        steps.insert("total".to_owned(), json!(round(self.start.elapsed().as_secs_f64())));
-        steps.into()
+        let total = ("total", self.start.elapsed().as_secs_f64());
+        self.laps
+            .iter()
+            .chain([&total])
+            .map(|(step, seconds)| (step.replace(' ', "_"), round(*seconds)))
+            .collect()
     }
 }
 

@@ -99,7 +99,7 @@ pub(super) enum Line {
 }
 
 /// Seconds for which the owners' certificates of [`Line::Brief`] are valid.
-pub(super) const BRIEF_SECONDS: u32 = 4;
+pub(super) const BRIEF_SECONDS: u32 = 3;
 
 impl Line {
     pub(super) const ALL: [Self; 5] =

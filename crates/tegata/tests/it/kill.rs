@@ -104,7 +104,7 @@ enum Death {
 }
 
 /// What the server has confirmed in one round.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Acknowledged {
     events: Vec<wire::Recorded>,
     certificates: Vec<(DeviceId, Certificate)>,
@@ -199,8 +199,7 @@ async fn report(factory: Arc<Factory>, client: Client, acknowledged: Arc<Mutex<A
 
 /// Chips that are made and get their certificates over EST from the factory's station.
 async fn enrol(factory: Arc<Factory>, client: Client, acknowledged: Arc<Mutex<Acknowledged>>) {
-    let label = format!("{}.{}", factory.organisation, factory.product);
-    let est = Est::new(client.clone(), Some(&label));
+    let est = Est::new(client.clone(), Some(factory.product.as_str()));
     loop {
         let device = DeviceId::from_bytes(random::bytes());
         acknowledged.lock().unwrap().touched.push(device);

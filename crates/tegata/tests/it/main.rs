@@ -8,4 +8,6 @@
     reason = "tests"
 )]
 
+mod demo;
 mod kill;
+mod quickstart;

@@ -1,0 +1,50 @@
+//! Runs every command of docs/quickstart.md, in order, as a newcomer would.
+
+use std::{fmt::Write as _, net::TcpListener, path::Path, process::Command};
+
+#[test]
+fn every_command_of_the_quickstart_works() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let page = std::fs::read_to_string(root.join("docs/quickstart.md")).unwrap();
+    let mut script = String::from("set -eu\n");
+    let mut inside = false;
+    let mut commands = 0;
+    for line in page.lines() {
+        match line {
+            "```sh" => inside = true,
+            "```" => inside = false,
+            line if inside => {
+                commands += 1;
+                writeln!(script, "{line}").unwrap();
+            }
+            _ => {}
+        }
+    }
+    assert!(commands > 30, "the page has lost its commands");
+    let dir = tempfile::tempdir().unwrap();
+    let (tls, public) = (free_port(), free_port());
+    let bin = Path::new(env!("CARGO_BIN_EXE_tegata")).parent().unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let output = Command::new("bash")
+        .args(["-m", "-c", &script])
+        .current_dir(dir.path())
+        .env("PATH", path)
+        .env("TEGATA_LISTEN", format!("127.0.0.1:{tls}"))
+        .env("TEGATA_LISTEN_PUBLIC", format!("127.0.0.1:{public}"))
+        .env("TEGATA_SERVER", format!("https://localhost:{tls}"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{complained}");
+    for expected in ["credential-issued", "genuine", "真正", "chain whole", "log and store agree"]
+    {
+        assert!(said.contains(expected), "{expected:?} is missing in:\n{said}\n{complained}");
+    }
+}
+
+/// A port that was free a moment ago. Another process may take it meanwhile; then the server says
+/// so and the test fails.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

@@ -112,8 +112,13 @@ pub fn decode_secret(body: &[u8]) -> Result<Secret, BodyError> {
     STANDARD.decode(compact.expose()).map(Secret::new).map_err(|_| BodyError::Base64)
 }
 
-/// Base64 in lines that end with CRLF.
+/// Base64 in one line (RFC 4648 section 3.1): strongSwan 5.9 takes line breaks for contents.
 pub fn encode(der: &[u8]) -> Vec<u8> {
+    STANDARD.encode(der).into_bytes()
+}
+
+/// Base64 in lines that end with CRLF, as MIME wants it inside `multipart/mixed`.
+pub fn encode_lines(der: &[u8]) -> Vec<u8> {
     let text = STANDARD.encode(der);
     let mut body = Vec::with_capacity(text.len() + text.len() / LINE * 2 + 2);
     for line in text.as_bytes().chunks(LINE) {

@@ -39,7 +39,7 @@ impl ServerKey {
         for (media_type, der) in
             [(PKCS8, self.private_key.expose()), (CERTS_ONLY, self.certs_only.as_slice())]
         {
-            let contents = Secret::new(body::encode(der));
+            let contents = Secret::new(body::encode_lines(der));
             let head = format!(
                 "--{boundary}\r\nContent-Type: {media_type}\r\n\
                  Content-Transfer-Encoding: base64\r\n\r\n"

@@ -58,6 +58,7 @@ fn the_standards_request_is_read_in_every_form_that_clients_send() {
         format!("-----BEGIN CERTIFICATE REQUEST-----\n{text}-----END CERTIFICATE REQUEST-----\n"),
         format!("\r\n{text}\r\n\r\n"),
         String::from_utf8(body::encode(&der)).unwrap(),
+        String::from_utf8(body::encode_lines(&der)).unwrap(),
     ] {
         assert_eq!(body::decode(form.as_bytes()).as_ref(), Ok(&der), "{form}");
     }

@@ -247,6 +247,42 @@ fn statements_count_only_from_the_passport_signer() {
 }
 
 #[test]
+fn certificates_for_other_purposes_sign_nothing() {
+    // All below the trusted root, with the right names: only the purpose is another.
+    let life = (DAWN, NOW.plus(86_400));
+    let profiles = [
+        Profile::Chip,
+        Profile::Idevid,
+        Profile::Ldevid,
+        Profile::Operator,
+        Profile::OcspSigner,
+        Profile::Service,
+    ];
+    for profile in profiles {
+        check(&[Code::ReporterUntrusted], |world, parts| {
+            let name = ("mamoru", "event signer");
+            parts.certificates.push(world.ca.issue(profile, &key(0x66), 0x66, name, life));
+            let event = world.next("mamoru", EventKind::Suspended { cause: Cause::Lost });
+            let bytes = device::SignedEvent::sign(&key(0x66), &event).unwrap().as_bytes().to_vec();
+            world.events.push((bytes.clone(), [0; 32], 19));
+            world.leaves.append(&[ledger::commit(&[0; 32], &bytes)]);
+            let checkpoint = world.checkpoint();
+            parts.statement.tree = checkpoint.claimed().clone();
+            parts.entries = world.entries();
+            parts.checkpoint = checkpoint;
+        });
+        // The passport signer alone may be a service.
+        if profile != Profile::Service {
+            check(&[Code::StatementUntrusted, Code::PossessionUnproven], |world, parts| {
+                let name = ("tegata", "passport signer");
+                parts.certificates.push(world.ca.issue(profile, &key(0x66), 0x66, name, life));
+                world.passport_signer.0 = key(0x66);
+            });
+        }
+    }
+}
+
+#[test]
 fn a_service_certificate_signs_no_events() {
     // The passport signer's key, where its certificate is a service's, speaks for the platform by
     // statements only: having been accepted for one it must not pass for an event's signer.

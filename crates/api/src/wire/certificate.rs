@@ -101,7 +101,7 @@ pub struct CertificateQuery {
     /// Of this status.
     pub status: Option<CertificateStatus>,
     /// The `next` of the page before.
-    #[param(max_length = 200, min_length = 1)]
+    #[param(pattern = "^[0-9]{1,18}$")]
     pub after: Option<String>,
     /// Most items wanted.
     #[param(minimum = 1, maximum = 1000, default = 100)]

@@ -85,7 +85,7 @@ pub struct DeviceQuery {
     #[param(min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$")]
     pub serial: Option<String>,
     /// The `next` of the page before.
-    #[param(max_length = 200, min_length = 1)]
+    #[param(pattern = "^[0-9]{1,18}$")]
     pub after: Option<String>,
     /// Most items wanted.
     #[param(minimum = 1, maximum = 1000, default = 100)]

@@ -1,4 +1,4 @@
-use super::scalar::{Digest, OrganisationRef, PhaseName, Timestamp};
+use super::scalar::{AuditKindName, Digest, OrganisationRef, PhaseName, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
@@ -45,10 +45,10 @@ pub struct AuditQuery {
     #[param(value_type = Option<OrganisationRef>)]
     pub organisation: Option<String>,
     /// Of this kind.
-    #[param(max_length = 40)]
+    #[param(value_type = Option<AuditKindName>)]
     pub kind: Option<String>,
     /// The `next` of the page before.
-    #[param(max_length = 200, min_length = 1)]
+    #[param(pattern = "^[0-9]{1,18}$")]
     pub after: Option<String>,
     /// Most items wanted.
     #[param(minimum = 1, maximum = 1000, default = 100)]
@@ -140,7 +140,7 @@ pub struct ExpiryQuery {
     #[param(minimum = 1, maximum = 3650, default = 30)]
     pub days: Option<u32>,
     /// The `next` of the page before.
-    #[param(max_length = 200, min_length = 1)]
+    #[param(pattern = "^[0-9]{1,12}\\.[0-9]{1,18}$")]
     pub after: Option<String>,
     /// Most items wanted.
     #[param(minimum = 1, maximum = 1000, default = 100)]

@@ -286,6 +286,33 @@ domain_text! {
         .description(Some("algorithm of a key"));
 }
 
+/// The kind of a security event (docs/audit.md): a schema for parameters.
+#[derive(Debug, Clone, Copy)]
+pub struct AuditKindName;
+
+impl PartialSchema for AuditKindName {
+    fn schema() -> RefOr<Schema> {
+        text()
+            .enum_values(Some(audit::Kind::ALL.map(audit::Kind::name)))
+            .description(Some("kind of a security event"))
+            .into()
+    }
+}
+
+impl ToSchema for AuditKindName {}
+
+/// Bytes as they are: a schema for bodies that are not JSON.
+#[derive(Debug, Clone, Copy)]
+pub struct Binary;
+
+impl PartialSchema for Binary {
+    fn schema() -> RefOr<Schema> {
+        text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary))).into()
+    }
+}
+
+impl ToSchema for Binary {}
+
 #[cfg(test)]
 mod tests {
     use super::*;

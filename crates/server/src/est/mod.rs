@@ -10,7 +10,6 @@ use crate::{
     app::App,
     authenticated::{ThisPeer, by_certificate, check_credential},
     body,
-    limit::body::CSR,
     peer::Peer,
 };
 use axum::{
@@ -25,7 +24,7 @@ use crypto::Secret;
 use enrolment::est::{
     BasicCredential, ChannelBinding, CsrAttributes, Method, Operation, Route, ServerKey,
     TlsVersion,
-    body::{CERTS_ONLY, CSR_ATTRIBUTES, PKCS10, check_type, decode, encode},
+    body::{CERTS_ONLY, CSR_ATTRIBUTES, PKCS10, REQUEST_BYTES_MAX, check_type, decode, encode},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use policy::Caller;
@@ -50,7 +49,7 @@ async fn answer(
     let Route { product: label, operation } = Route::parse(request.uri().path())
         .map_err(|error| Refusal::not_found(&error.to_string()))?;
     if operation == Operation::FullCmc {
-        return Err(Refusal::not_found("full CMC is not offered; use simpleenroll"));
+        return Err(Refusal::not_offered("full CMC is not offered; use simpleenroll"));
     }
     if request.method().as_str() != operation.method().name() {
         return Err(Refusal::method(operation.method() == Method::Get));
@@ -75,11 +74,17 @@ async fn answer(
         }
         _ => {
             let (head, body) = request.into_parts();
-            // Who asks comes first: nobody unknown makes us read a body.
-            let caller = caller(&app, &peer, &head.headers).await?;
+            // Who asks comes first: nobody unknown makes us keep a body.
+            let caller = match caller(&app, &peer, &head.headers).await {
+                Ok(caller) => caller,
+                Err(refusal) => {
+                    body::throw_away(body).await;
+                    return Err(refusal);
+                }
+            };
             let kind = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
             check_type(kind, PKCS10)?;
-            let body = body::read(body, CSR, app.limits.body_time).await?;
+            let body = body::read(body, REQUEST_BYTES_MAX, app.limits.body_time).await?;
             let request = EnrolRequest { label, csr: decode(&body)? };
             issue(&app, &caller, operation, &request, &binding(&peer)).await
         }

@@ -25,6 +25,10 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, text)
     }
 
+    pub(super) fn not_offered(text: &str) -> Self {
+        Self::new(StatusCode::NOT_IMPLEMENTED, text)
+    }
+
     pub(super) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed")
     }
@@ -66,6 +70,8 @@ impl From<ServiceError> for Refusal {
     fn from(error: ServiceError) -> Self {
         let status = match error.kind() {
             ErrorKind::Malformed => StatusCode::BAD_REQUEST,
+            // The request itself is at fault, whoever sent it.
+            ErrorKind::Refused if error.code() == "csr" => StatusCode::BAD_REQUEST,
             ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
             ErrorKind::Forbidden | ErrorKind::Refused => StatusCode::FORBIDDEN,
             ErrorKind::NotFound => StatusCode::NOT_FOUND,

@@ -87,8 +87,10 @@ pub(crate) mod body {
     pub(crate) const EVENT: usize = 128 * 1024;
     /// A batch of events, purchase lines or certificate requests.
     pub(crate) const BATCH: usize = 4 * 1024 * 1024;
-    /// A certificate request in base64: ML-DSA-87 with its signature stays below 12 KiB.
-    pub(crate) const CSR: usize = 32 * 1024;
+    /// A certificate or a request in JSON: ML-DSA-87 with its signature stays below 12 KiB.
+    pub(crate) const CSR: usize = 64 * 1024;
+    /// A proof of possession with the certificates that the device showed.
+    pub(crate) const PROOF: usize = 512 * 1024;
     /// An OCSP request: up to a few dozen certificate ids.
     pub(crate) const OCSP: usize = 8 * 1024;
 }

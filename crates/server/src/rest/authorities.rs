@@ -8,7 +8,10 @@ use super::{
 use crate::{app::App, authenticated::Authenticated, limit::body};
 use api::{
     problem::Code,
-    wire::{Authority, AuthorityRequest, CertificateUpload, NewAuthority, scalar::OrganisationRef},
+    wire::{
+        Authority, AuthorityRequest, CertificateUpload, NewAuthority,
+        scalar::{Binary, OrganisationRef},
+    },
 };
 use axum::extract::State;
 use http::StatusCode;
@@ -85,7 +88,7 @@ pub(super) async fn import_root(
 
 /// Brings a list of revoked authorities that the root signed
 #[utoipa::path(post, path = "/v1/roots/crl", tag = "authorities",
-    request_body(content = Vec<u8>, content_type = "application/pkix-crl"),
+    request_body(content = Binary, content_type = "application/pkix-crl"),
     responses((status = 204, description = "it holds")))]
 pub(super) async fn import_crl(
     State(app): State<App>,

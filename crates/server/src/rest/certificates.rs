@@ -123,9 +123,13 @@ fn id((authority, serial): (String, String)) -> Result<CertificateId, Fault> {
     if authority.is_empty() || authority.len() > AUTHORITY_MAX {
         return Err(Fault::parameter("authority", "not the name of an authority"));
     }
-    let serial =
-        Serial::from_hex(&serial).filter(|read| read.to_string() == serial).ok_or_else(|| {
-            Fault::parameter("serial", "not a serial number in lower-case hexadecimal")
-        })?;
+    let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    if !(2..=40).contains(&serial.len()) || !serial.bytes().all(digit) {
+        return Err(Fault::parameter("serial", "not 2 to 40 lower-case hexadecimal digits"));
+    }
+    // Digits that are no serial number as certificates write it: there is no such certificate.
+    let serial = Serial::from_hex(&serial)
+        .filter(|read| read.to_string() == serial)
+        .ok_or_else(Fault::not_found)?;
     Ok(CertificateId { ca: authority, serial })
 }

@@ -10,14 +10,14 @@ use api::wire::{
     CauseGiven, Challenge, CodesWanted, Device, DeviceQuery, Erasure, NewDevices, Outcomes, Page,
     PublicDevice, Purchase, PurchaseList, Recorded, ReleasedCode, RenewalInfo, Share, ShareTerms,
     Verdict, VerificationRequest,
-    scalar::{DeviceRef, NumberText, OrganisationRef},
+    scalar::{Binary, DeviceRef, NumberText, OrganisationRef},
 };
 use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
 use crypto::UnixTime;
-use device::{JudgePolicy, OrganisationId};
+use device::{IdError, JudgePolicy, OrganisationId};
 use http::{HeaderValue, StatusCode, header};
 
 /// Media type of a passport file.
@@ -92,8 +92,12 @@ pub(super) async fn one(
 pub(super) async fn by_number(
     State(app): State<App>,
     _caller: Authenticated,
-    Path(number): Path<NumberText>,
+    Path(number): Path<String>,
 ) -> Result<Json<PublicDevice>, Fault> {
+    let number: NumberText = number.parse().map_err(|error| match error {
+        IdError::CheckCharacter => Fault::not_found().detail(error.to_string()),
+        other => Fault::parameter("number", other),
+    })?;
     let found = app.service.device_by_management_number(&number.0).await?;
     Ok(Json(view::public_device(found)))
 }
@@ -267,7 +271,7 @@ pub(super) async fn verify(
     State(app): State<App>,
     caller: Authenticated,
     Path(device): Path<DeviceRef>,
-    JsonBody(request): JsonBody<VerificationRequest, { body::EVENT }>,
+    JsonBody(request): JsonBody<VerificationRequest, { body::PROOF }>,
 ) -> Result<Json<Verdict>, Fault> {
     if request.presented.len() > 8 {
         return Err(Fault::field("presented", "at most 8 certificates"));
@@ -289,7 +293,7 @@ pub(super) async fn verify(
 /// The device's passport in one file, which can be checked offline
 #[utoipa::path(get, path = "/v1/devices/{device}/passport", tag = "verdict",
     params(("device" = DeviceRef, Path)),
-    responses((status = 200, description = "passport file (docs/passport.md)", body = Vec<u8>,
+    responses((status = 200, description = "passport file (docs/passport.md)", body = Binary,
         content_type = "application/vnd.tegata.passport+cbor")))]
 pub(super) async fn passport(
     State(app): State<App>,
@@ -318,7 +322,7 @@ pub(super) async fn erase(
     State(app): State<App>,
     caller: Authenticated,
     Path(device): Path<DeviceRef>,
-    JsonBody(erasure): JsonBody<Erasure, { body::SMALL }>,
+    JsonBody(erasure): JsonBody<Erasure, { body::EVENT }>,
 ) -> Result<Json<Recorded>, Fault> {
     let recorded = match erasure.sequences {
         None => app.service.erase_device(&caller, &device.0).await?,

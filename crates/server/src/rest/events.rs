@@ -8,7 +8,7 @@ use super::{
 use crate::{app::App, authenticated::Authenticated, limit::body};
 use api::{
     problem::Code,
-    wire::{Outcomes, Recorded, SignedEvents},
+    wire::{Outcomes, Recorded, SignedEvents, scalar::Binary},
 };
 use axum::extract::State;
 
@@ -22,7 +22,7 @@ const CBOR_SEQUENCE: &str = "application/cbor-seq";
 /// The body is the COSE_Sign1 message of the reporting organisation (docs/event.md). The answer
 /// comes once the event is durable; it is in the log within a second.
 #[utoipa::path(post, path = "/v1/events", tag = "history",
-    request_body(content = Vec<u8>, content_type = "application/cose"),
+    request_body(content = Binary, content_type = "application/cose"),
     responses((status = 201, body = Recorded)))]
 pub(super) async fn record(
     State(app): State<App>,
@@ -41,7 +41,7 @@ pub(super) async fn record(
 /// COSE_Sign1 messages in a JSON list, or one after the other (RFC 8742). Each is recorded, or
 /// refused, alone; the answers stand in the order of the events.
 #[utoipa::path(post, path = "/v1/events/batch", tag = "history",
-    request_body(content((SignedEvents = "application/json"), (Vec<u8> = "application/cbor-seq"))),
+    request_body(content((SignedEvents = "application/json"), (Binary = "application/cbor-seq"))),
     responses((status = 200, body = Outcomes<Recorded>)))]
 pub(super) async fn record_many(
     State(app): State<App>,

@@ -32,7 +32,7 @@ pub(super) async fn consistency(
     Query(query): Query<ConsistencyQuery>,
 ) -> Result<Json<ConsistencyProof>, Fault> {
     if query.old > query.new {
-        return Err(Fault::parameter("old", "greater than new"));
+        return Err(Fault::not_found().detail("the old tree is larger than the new one"));
     }
     let proof = app.service.consistency(query.old, query.new).await?;
     Ok(Json(ConsistencyProof {

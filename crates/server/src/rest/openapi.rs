@@ -2,13 +2,16 @@
 //! what its handler says.
 
 use crate::app::App;
-use api::problem::{Code, MEDIA_TYPE, Problem};
+use api::{
+    problem::{Code, MEDIA_TYPE, Problem},
+    wire::{Relation, scalar::AuditKindName},
+};
 use axum::{Router, routing::get};
 use bytes::Bytes;
 use http::{HeaderValue, header};
 use std::collections::BTreeSet;
 use utoipa::{
-    PartialSchema as _, ToSchema as _,
+    PartialSchema as _, ToSchema,
     openapi::{
         Content, ContentBuilder, Header, HeaderBuilder, InfoBuilder, LicenseBuilder, ObjectBuilder,
         OpenApi, Ref, RefOr, Response, ResponseBuilder, SecurityRequirement,
@@ -63,6 +66,9 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
     api.components = Some(
         ComponentsBuilder::from(components)
             .schema(Problem::name(), Problem::schema())
+            // Parameters' types are not gathered from the routes.
+            .schema(<Relation as ToSchema>::name(), Relation::schema())
+            .schema(AuditKindName::name(), AuditKindName::schema())
             .security_scheme(
                 "certificate",
                 SecurityScheme::MutualTls {
@@ -189,6 +195,20 @@ pub(super) fn route(api: &OpenApi) -> Router<App> {
 mod tests {
     use std::collections::BTreeSet;
 
+    fn references(value: &serde_json::Value) -> Vec<&str> {
+        match value {
+            serde_json::Value::Object(fields) => fields
+                .iter()
+                .flat_map(|(name, value)| match value.as_str().filter(|_| name == "$ref") {
+                    Some(reference) => vec![reference],
+                    None => references(value),
+                })
+                .collect(),
+            serde_json::Value::Array(items) => items.iter().flat_map(references).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     #[test]
     fn every_operation_says_how_it_may_refuse() {
         let (_, api) = crate::rest::router();
@@ -213,14 +233,15 @@ mod tests {
                 if operation.get("requestBody").is_some() {
                     assert!(has("400") && has("413") && has("415"), "{method} {path}");
                 }
+                for reference in references(operation) {
+                    let name = reference.strip_prefix("#/components/schemas/").unwrap();
+                    assert!(json["components"]["schemas"][name].is_object(), "{path}: {name}");
+                }
                 for parameter in operation["parameters"].as_array().into_iter().flatten() {
                     assert!(parameter["schema"].is_object(), "{path} {parameter}");
                 }
             }
         }
         assert_eq!(public, ["/v1/health", "/v1/trust"]);
-        if let Some(folder) = option_env!("OPENAPI_OUT") {
-            std::fs::write(folder, api.to_pretty_json().unwrap()).unwrap();
-        }
     }
 }

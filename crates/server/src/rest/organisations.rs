@@ -82,7 +82,7 @@ pub(super) async fn add_member(
     State(app): State<App>,
     caller: Authenticated,
     Path(organisation): Path<OrganisationRef>,
-    JsonBody(new): JsonBody<NewMember, { body::SMALL }>,
+    JsonBody(new): JsonBody<NewMember, { body::CSR }>,
 ) -> Result<Created<Member>, Fault> {
     line("name", &new.name, 60)?;
     if !(1..=5).contains(&new.roles.len()) {

@@ -97,39 +97,41 @@ class Platform:
         for organisation, role in [(self.MAKER, "maker"), (self.OWNER, None)]:
             roles = ["--role", role] if role else []
             self.call("org", "create", organisation, "--name", organisation.title(), *roles)
-        self.stop()
-        for organisation in [self.MAKER, self.OWNER]:
-            self.issuing_ca(organisation, "operator")
-        self.issuing_ca(self.OWNER, "owner")
-        self.start()
-        for organisation in [self.MAKER, self.OWNER]:
             out = self.folder / f"{organisation}.pem"
-            self.call(
-                "org", "add-member", organisation, "--name", f"{organisation} test",
-                "--role", "administrator", "--role", "operator", "--out", out,
-            )
+            roles = ["--role", "administrator", "--role", "operator", "--role", "station"]
+            self.call("org", "add-member", organisation, "--name", "test", *roles, "--out", out)
             self.credentials[organisation] = out
+            self.call(
+                "org", "add-signer", organisation, "--out", self.signer(organisation),
+                by=organisation,
+            )
+            # Certificates of the devices that it owns (LDevID).
+            self.issuing_ca(organisation)
         self.call(
             "product", "create", self.MAKER, self.PRODUCT, "--name", "Barrier gate",
             "--model", "BG-1", "--root-of-trust", "software", by=self.MAKER,
         )
-        self.stop()
-        self.issuing_ca(self.MAKER, "device", self.PRODUCT)
-        self.start()
+        # Certificates of the devices that it makes (IDevID).
+        self.issuing_ca(self.MAKER, self.PRODUCT)
 
-    def issuing_ca(self, organisation, kind, product=None, algorithm="p256"):
-        request, certificate = self.folder / "ca.request", self.folder / f"{organisation}-{kind}.pem"
+    def signer(self, organisation):
+        return self.folder / f"{organisation}.signer.pem"
+
+    def issuing_ca(self, organisation, product=None):
+        """Request at the server, signature by the root, certificate to the server."""
+        request = self.folder / f"{organisation}-{product or 'owner'}.request"
+        certificate = self.folder / f"{organisation}-{product or 'owner'}.pem"
         of_product = ["--product", product] if product else []
         self.tegata(
-            "ca", "request", "--dir", self.dir, "--organisation", organisation, *of_product,
-            "--kind", kind, "--name", f"{organisation} {kind} CA", "--algorithm", algorithm,
-            "--out", request,
+            "ca", "request", organisation, *of_product, "--name",
+            f"{organisation} {product or 'owner'} CA", "--years", "0", "--out", request,
+            by=organisation,
         )
         self.tegata(
             "ca", "sign", "--root", self.root, "--passphrase-file", self.passphrase,
             "--request", request, "--out", certificate, "--yes",
         )
-        self.tegata("ca", "install", "--dir", self.dir, "--certificate", certificate)
+        self.tegata("ca", "install", "--certificate", certificate, by=organisation)
         return certificate
 
     # ---- calls
@@ -156,12 +158,30 @@ class Platform:
             # Lists print one object per line.
             return [json.loads(line) for line in text.splitlines()]
 
-    def register(self, serial_number):
-        arguments = ["device", "register", self.MAKER, self.PRODUCT, serial_number]
-        return self.call(*arguments, by=self.MAKER)["id"]
+    def report(self, organisation, device, kind, *details):
+        named = [word for detail in details for word in ["--detail", detail]]
+        self.call(
+            "event", "report", device, kind, *named, "--reporter", organisation,
+            "--key", self.signer(organisation), by=organisation,
+        )
 
-    def code(self, device):
-        return self.call("device", "code", device, by=self.MAKER)["code"]
+    def register(self, serial_number):
+        """A device on record whose history has begun: its maker assembled it."""
+        arguments = ["device", "register", self.MAKER, self.PRODUCT, serial_number]
+        device = self.call(*arguments, by=self.MAKER)["id"]
+        self.report(self.MAKER, device, "assembled", f"product={self.PRODUCT}")
+        return device
+
+    def code(self, device, by=MAKER):
+        """A one-time enrolment code, released by who owns the device."""
+        return self.call("device", "code", device, by=by)["code"]
+
+    def enrol(self, device, serial_number, out, by=MAKER):
+        """An enrolment by our own client."""
+        self.tegata(
+            "device", "enrol", "--code", self.code(device, by), "--device", device,
+            "--serial-number", serial_number, "--out", out,
+        )
 
     def public(self, path):
         with urllib.request.urlopen(f"{self.public_url}/{path}", timeout=10) as answer:

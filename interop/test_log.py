@@ -36,11 +36,7 @@ with Platform(OUT / "platform") as platform:
     first = checkpoint(platform, vkey, 1)
     for number in range(5):
         device = platform.register(f"SN-LOG-{number}")
-        platform.tegata(
-            "device", "enrol", "--label", f"{platform.MAKER}.{platform.PRODUCT}",
-            "--code", platform.code(device), "--device", device,
-            "--serial-number", f"SN-LOG-{number}", "--out", OUT / f"{number}.pem",
-        )
+        platform.enrol(device, f"SN-LOG-{number}", OUT / f"{number}.pem")
     last = checkpoint(platform, vkey, first.size + 5)
     built = tree(platform, last.size)
 
@@ -85,12 +81,13 @@ with Platform(OUT / "platform") as platform:
 
     with case("tegata log check: a changed entry is found"):
         platform.stop()
-        bundle = next(path for path in platform.dir.rglob("entries/*") if path.is_file() or path.is_dir())
-        bundle = max((path for path in [bundle, *bundle.rglob("*")] if path.is_file()))
+        last = tlog.Checkpoint((platform.dir / "checkpoint").read_bytes(), vkey)
+        newest = list(tlog.bundles(last.size))[-1]
+        (bundle,) = platform.dir.rglob(newest)
         content = bytearray(bundle.read_bytes())
         content[10] ^= 1
         bundle.chmod(0o600)
         bundle.write_bytes(content)
         done = platform.tegata("log", "check", "--dir", platform.dir, expect=None)
-        require(done.returncode != 0, "it did not notice")
+        require(done.returncode != 0, f"it did not notice {newest}: {done.text}")
 finish()

@@ -17,7 +17,7 @@ with Platform(OUT / "platform") as platform:
     with case("the description is served, and is OpenAPI 3.1"):
         run("curl", "--silent", "--show-error", "--fail", "--max-time", "20", "--cacert",
             platform.roots, "--cert", certificates, "--key", key, "--output", description,
-            f"{platform.url}/openapi.json")
+            f"{platform.url}/v1/openapi.json")
         parsed = json.loads(description.read_text())
         require(parsed["openapi"].startswith("3.1"), parsed["openapi"])
         require(len(parsed["paths"]) > 10, f"only {len(parsed['paths'])} paths")

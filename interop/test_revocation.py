@@ -50,9 +50,7 @@ with Platform(OUT / "platform") as platform:
     for number in range(3):
         device = platform.register(f"SN-REVOKE-{number}")
         out = OUT / f"device-{number}.pem"
-        platform.tegata("device", "enrol", "--label", f"{platform.MAKER}.{platform.PRODUCT}",
-                        "--code", platform.code(device), "--device", device,
-                        "--serial-number", f"SN-REVOKE-{number}", "--out", out)
+        platform.enrol(device, f"SN-REVOKE-{number}", out)
         leaf, issuer, *_ = certificates(out.read_text())
         certificate = OUT / f"leaf-{number}.pem"
         certificate.write_text(leaf)

@@ -208,9 +208,12 @@ fn boundaries() {
 proptest! {
     #[test]
     fn any_der_comes_back(der in proptest::collection::vec(any::<u8>(), 1..2000)) {
-        let body = body::encode(&der);
-        prop_assert!(body.split(|byte| *byte == b'\n').all(|line| line.len() <= 66));
-        prop_assert_eq!(body::decode(&body).unwrap(), der);
+        let line = body::encode(&der);
+        prop_assert!(line.iter().all(|byte| !byte.is_ascii_whitespace()));
+        prop_assert_eq!(&body::decode(&line).unwrap(), &der);
+        let lines = body::encode_lines(&der);
+        prop_assert!(lines.split(|byte| *byte == b'\n').all(|line| line.len() <= 66));
+        prop_assert_eq!(body::decode(&lines).unwrap(), der);
     }
 
     #[test]

@@ -48,6 +48,11 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
         Ok(value)
     }
 
+    /// The cached value.
+    pub(crate) fn get(&self, key: &K) -> Option<V> {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner).entries.get(key).cloned()
+    }
+
     /// Forgets one entry, and what is being looked up at this moment.
     pub(crate) fn forget(&self, key: &K) {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);

@@ -14,8 +14,8 @@ use crypto::{Sha256, UnixTime, random};
 use device::OrganisationId;
 use pki::{Certificate, validate::Anchors};
 use policy::{
-    Action, Caller, CodeCheck, DeviceCredential, EnrolmentSubject, PresentedCode, PresentedToken,
-    Resource, Roles, TokenRecord, TokenText,
+    Action, Caller, CodeCheck, CodeRecord, DeviceCredential, EnrolmentSubject, PresentedCode,
+    PresentedToken, Resource, Roles, TokenRecord, TokenText,
 };
 use std::sync::Arc;
 
@@ -238,28 +238,34 @@ impl Service {
                 Ok(record.map(|record| (row, record)))
             })?
             .ok_or_else(wrong)?;
-        let product = record.product.clone();
-        let subject = record.subject.clone();
-        match record.check(&presented, &[subject], &product, now) {
-            CodeCheck::Accepted { caller, .. } => Ok(caller),
-            CodeCheck::Refused { record, refusal } => {
-                let event = audit::SecurityEvent::new(
-                    now,
-                    audit::Kind::Authentication,
-                    audit::Outcome::Failure,
-                )
-                .subject(&device::DeviceId::from_bytes(row.device_id).to_string())
+        if let CodeCheck::Accepted { caller, .. } = check(&record, &presented, now) {
+            return Ok(caller);
+        }
+        let id = device::DeviceId::from_bytes(row.device_id);
+        let event =
+            audit::SecurityEvent::new(now, audit::Kind::Authentication, audit::Outcome::Failure)
+                .subject(&id.to_string())
                 .detail("reason", "code");
-                self.commit(move |tx| {
+        // Once more where nobody else changes it: the code may have been used, withdrawn or
+        // replaced since it was read, and each of several wrong ones at a time counts.
+        self.commit(move |tx| {
+            let Some(record) = access::code(tx, row.id, id)? else {
+                tx.audit(&event)?;
+                return Ok(Err(policy::CodeRefusal::Wrong));
+            };
+            match check(&record, &presented, now) {
+                CodeCheck::Accepted { caller, .. } => Ok(Ok(caller)),
+                CodeCheck::Refused { record, refusal } => {
                     if let Some(record) = record {
                         access::set_code(tx, row.id, &record)?;
                     }
-                    tx.audit(&event).map(|_| ())
-                })
-                .await?;
-                Err(refused(refusal))
+                    tx.audit(&event)?;
+                    Ok(Err(refusal))
+                }
             }
-        }
+        })
+        .await?
+        .map_err(refused)
     }
 
     /// Grants the caller a token bound to its client certificate.
@@ -391,6 +397,11 @@ impl Service {
             EnrolmentSubject::Serial(_) => found(None, "device"),
         }
     }
+}
+
+/// The device is the one that the code was found by; its product line is the address's to know.
+fn check(record: &CodeRecord, presented: &PresentedCode, now: UnixTime) -> CodeCheck {
+    record.check(presented, std::slice::from_ref(&record.subject), &record.product, now)
 }
 
 fn unknown() -> ServiceError {

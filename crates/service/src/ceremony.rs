@@ -550,6 +550,29 @@ impl Service {
         .map(|_| ())
     }
 
+    /// Renews what the platform issues to itself, when two thirds of its life are over: OCSP
+    /// signers, and the certificates of its signing keys.
+    pub(crate) async fn renew_own_certificates(&self) -> Result<(), ServiceError> {
+        let caller = Caller::Platform { task: "renewal" };
+        let now = self.now();
+        let due = |certificate: &Certificate| {
+            let (from, to) = (certificate.not_before(), certificate.not_after());
+            now > from.plus(to.since(from) / 3 * 2)
+        };
+        let index = self.ca_index()?;
+        for ca in index.all() {
+            if ca.ocsp.as_ref().is_none_or(|(_, certificate)| due(certificate)) {
+                self.renew_ocsp_signer(&caller, &ca.slug).await?;
+            }
+        }
+        let der = self.read(|connection| meta::value(connection, PASSPORT_CERTIFICATE))?;
+        let passport = der.and_then(|der| Certificate::from_der(&der).ok());
+        if passport.is_some_and(|certificate| due(&certificate)) {
+            self.certify_platform_keys(&caller).await?;
+        }
+        Ok(())
+    }
+
     /// Certifies the platform's own signing keys: what it says can then be verified by anybody who
     /// trusts the root.
     async fn certify_platform_keys(&self, caller: &Caller) -> Result<(), ServiceError> {
@@ -710,4 +733,19 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<(), ServiceError> {
 
 fn io(path: &Path, error: &std::io::Error) -> ServiceError {
     ServiceError::refused("data-directory", format!("{} cannot be used: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_an_error_and_not_a_panic(text in "\\PC{0,200}(\n\\PC{0,80}){0,5}") {
+            prop_assert!(CaRequest::from_text(&text).is_err());
+            let framed = format!("{REQUEST_MAGIC}\nmaker.gate\n10\n{text}\n");
+            prop_assert!(CaRequest::from_text(&framed).is_err());
+        }
+    }
 }

@@ -89,10 +89,14 @@ impl Service {
         let resource = Resource::organisation(organisation);
         let _permit = self.authorize(caller, Action::ReadCertificate, &resource)?;
         let row = self.organisation_row(organisation.as_str())?;
+        let (after, limit) = page.rows(self.config.limits.page)?;
         let device = match &query.device {
             Some(device) => {
-                let row = self.read(|connection| devices::device(connection, device.as_bytes()))?;
-                Some(found(row, "device")?.id)
+                match self.read(|connection| devices::device(connection, device.as_bytes()))? {
+                    Some(row) => Some(row.id),
+                    // As for a device that has no certificate of this organisation.
+                    None => return Ok(Paged { items: Vec::new(), next: None }),
+                }
             }
             None => None,
         };
@@ -106,7 +110,6 @@ impl Service {
             }),
             expires_before: None,
         };
-        let (after, limit) = page.rows(self.config.limits.page)?;
         let rows = self.read(|c| store::certificates(c, &filter, after, limit + 1))?;
         let page = Paged::cut(rows, limit, |row| row.id.to_string());
         let items = page
@@ -276,7 +279,13 @@ impl Service {
         match row {
             Some(row) => {
                 let owner = self.organisation_id(row.organisation)?;
-                let _permit = self.authorize(caller, action, &Resource::organisation(&owner))?;
+                let resource = Resource::organisation(&owner);
+                let _permit = self.authorize(caller, action, &resource)?;
+                // Who runs devices does not lock out the people, signers and servers.
+                if action == Action::RevokeCertificate && row.device.is_none() {
+                    let more = Action::RevokeMemberCertificate;
+                    let _permit = self.authorize(caller, more, &resource)?;
+                }
                 Ok(row)
             }
             None => {

@@ -4,7 +4,7 @@
 use crate::{
     Recorded, Service, ServiceError,
     ca::{CaEntry, CaKind},
-    issue::Order,
+    issue::{Commit, Order},
     live::found,
     organisations::{key_in_use, verified_csr},
     record::{self, VerifiedEvent},
@@ -499,23 +499,25 @@ impl Service {
             .issue_with(
                 caller,
                 order,
+                // A code is used up before the history can still refuse.
+                if code { Commit::Apart } else { Commit::Checked },
                 move |tx| ready(tx, &device, owner, &key),
                 move |certificate, state: State| -> Result<VerifiedEvent, ServiceError> {
                     record::sign_platform(&signer, &state, &kind(certificate), Some(&actor), now)
                 },
                 move |tx, certificate, signed| {
-                    if code {
-                        use_code(tx, &device, now)?;
-                    }
                     let row = found(devices::device(tx, device.as_bytes())?, "device")?;
                     if row.owner != owner {
                         return Err(sold());
                     }
+                    if code {
+                        use_code(tx, &device, now)?;
+                    }
                     let kind = credential(certificate);
-                    let applied = record::apply_platform(
+                    let applied = record::apply_platform_to(
                         tx,
                         &platform,
-                        &device,
+                        row,
                         &kind,
                         Some(&by),
                         Some(signed),

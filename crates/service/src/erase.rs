@@ -10,7 +10,7 @@ use crate::{
 };
 use crypto::UnixTime;
 use device::{Context, DeviceId, EventKind, OrganisationId, Roles, SignedEvent, State};
-use policy::{Action, Caller};
+use policy::{Action, Caller, Resource};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Sequence numbers that one event of erasure names.
@@ -64,6 +64,8 @@ impl Service {
         reporter: &OrganisationId,
         actor: &str,
     ) -> Result<PersonErased, ServiceError> {
+        let resource = Resource::organisation(reporter);
+        let _permit = self.authorize(caller, Action::ReadOrganisation, &resource)?;
         let row = self.organisation_row(reporter.as_str())?.id;
         let (service, wanted) = (self.clone(), actor.to_owned());
         let found =

@@ -8,10 +8,14 @@ use crate::{
         Tx, access,
         device::{self as devices, DeviceRow},
         event::{self as store, EventRow},
+        organisation as organisations,
     },
 };
 use crypto::UnixTime;
-use device::{Cause, DeviceId, EventKind, Kind, OrganisationId, SignedEvent, State};
+use device::{
+    Cause, Context, DeviceId, Event, EventKind, IllegalMoveCode, Kind, Language, OrganisationId,
+    SignedEvent, Standing, State,
+};
 use ledger::Commitment;
 use policy::{Action, Caller, Resource};
 use std::sync::Arc;
@@ -93,7 +97,8 @@ impl Service {
         let verified = self.verify_events(caller, events).await?;
         let (platform, now) = (Arc::clone(&self.platform), self.now());
         let by = caller.clone();
-        self.commit(move |tx| {
+        // Each event has a savepoint of its own; together they are never refused.
+        let recording = move |tx: &mut Tx<'_>| {
             let mut outcomes = Vec::with_capacity(verified.len());
             for verified in verified {
                 outcomes.push(match verified {
@@ -102,8 +107,8 @@ impl Service {
                 });
             }
             Ok(outcomes)
-        })
-        .await
+        };
+        self.store.writer.run_checked(recording).await
     }
 
     /// Where the device's next event goes.
@@ -186,8 +191,11 @@ impl Service {
     ) -> Result<Recorded, ServiceError> {
         self.device_for(caller, action, device)?;
         let (platform, now, device) = (Arc::clone(&self.platform), self.now(), *device);
-        let actor = caller.to_string();
+        let (actor, by) = (caller.to_string(), caller.organisation().cloned());
         self.commit(move |tx| {
+            if let Some(by) = &by {
+                entitled(tx, &device, by, &kind, now)?;
+            }
             record::apply_platform(tx, &platform, &device, &kind, Some(&actor), None, now)
                 .map(|applied| applied.recorded)
         })
@@ -323,6 +331,69 @@ impl Service {
         }
         Ok(decide(&resource))
     }
+}
+
+/// Whether `by` could report `kind` itself. The platform may report more than whoever it acts for,
+/// so that without this its signature would lend rights.
+///
+/// What was suspended on behalf of an organisation counts as suspended by that organisation.
+fn entitled(
+    tx: &Tx<'_>,
+    device: &DeviceId,
+    by: &OrganisationId,
+    kind: &EventKind,
+    now: UnixTime,
+) -> Result<(), ServiceError> {
+    let row = found(devices::device(tx, device.as_bytes())?, "device")?;
+    let state = record::state_of(&row)?.ok_or_else(record::not_begun)?;
+    let organisation = found(organisations::organisation(tx, by.as_str())?, "organisation")?;
+    let roles = device::Roles::from_bits(organisation.roles.into()).unwrap_or(device::Roles::NONE);
+    let event = Event {
+        device: *device,
+        sequence: state.events(),
+        previous: Some(state.head()),
+        kind: kind.clone(),
+        at: now,
+        reporter: by.clone(),
+        actor: None,
+        place: None,
+        evidence: Vec::new(),
+    };
+    match state.apply(&event, state.head(), &Context::new(now, roles)) {
+        Ok(_) => Ok(()),
+        Err(illegal) if illegal.code != IllegalMoveCode::NotEntitled => {
+            Err(record::refusal(&illegal))
+        }
+        Err(_) if *kind == EventKind::Released && suspended_for(tx, row.id, &state, by)? => Ok(()),
+        Err(illegal) => {
+            let text = illegal.explain(Language::En);
+            Err(ServiceError::forbidden(illegal.code.name(), text)
+                .in_japanese(illegal.explain(Language::Ja)))
+        }
+    }
+}
+
+/// Whether the platform suspended the device on behalf of a member of `by`.
+fn suspended_for(
+    tx: &Tx<'_>,
+    row: i64,
+    state: &State,
+    by: &OrganisationId,
+) -> Result<bool, ServiceError> {
+    let Standing::Suspended { by: reporter, sequence, .. } = state.standing() else {
+        return Ok(false);
+    };
+    if reporter.as_str() != policy::PLATFORM {
+        return Ok(false);
+    }
+    let event = store::events(tx, row, *sequence, 1)?.into_iter().next();
+    let contents = event.filter(|event| event.sequence == *sequence).and_then(|e| e.contents);
+    // Once its contents are erased nobody can tell any more: an authority releases the device.
+    let Some((_, cose)) = contents else { return Ok(false) };
+    let signed = SignedEvent::parse(&cose)
+        .map_err(|_| ServiceError::fatal("store-damaged", "an event in the store is damaged"))?;
+    let actor = signed.unverified().actor.as_deref().unwrap_or_default();
+    Ok(actor.starts_with(&format!("member {by}/")))
 }
 
 /// A device that the caller may see.

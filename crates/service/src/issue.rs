@@ -45,6 +45,15 @@ pub(crate) struct Order {
     pub(crate) device: Option<i64>,
 }
 
+/// How a completion is kept apart from others in its batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Commit {
+    /// It may be refused when it has changed something already.
+    Apart,
+    /// It makes sure of everything before it changes anything, which is cheaper.
+    Checked,
+}
+
 impl Service {
     /// Issues a certificate. `check` runs with the intent and may refuse; `done` runs with the
     /// completion, in the same transaction.
@@ -59,7 +68,7 @@ impl Service {
         A: Send + 'static,
         T: Send + 'static,
     {
-        self.issue_with(caller, order, check, |_, checked| Ok(checked), done).await
+        self.issue_with(caller, order, Commit::Apart, check, |_, checked| Ok(checked), done).await
     }
 
     /// As [`Self::issue`]; `between` runs outside any transaction, when the certificate is signed:
@@ -68,6 +77,7 @@ impl Service {
         &self,
         caller: &Caller,
         order: Order,
+        commit: Commit,
         check: impl FnOnce(&mut Tx<'_>) -> Result<A, ServiceError> + Send + 'static,
         between: impl FnOnce(&Certificate, A) -> Result<B, ServiceError>,
         done: impl FnOnce(&mut Tx<'_>, &Certificate, B) -> Result<T, ServiceError> + Send + 'static,
@@ -79,7 +89,7 @@ impl Service {
     {
         let now = self.now();
         let prepared = self.prepare(&order, now)?;
-        let signer = self.read(|connection| self.keys.signer(connection, order.ca.key))?;
+        let signer = self.signer(order.ca.key)?;
         let by = caller.to_string();
         let (tbs, serial) = (prepared.0.tbs().to_vec(), prepared.1);
         let (not_before, not_after) = prepared.2;
@@ -88,7 +98,9 @@ impl Service {
         let (profile, organisation, device) =
             (order.profile as u8, order.organisation, order.device);
         let (intent, checked) = self
-            .commit(move |tx| {
+            .store
+            .writer
+            .run_checked(move |tx| {
                 let checked = check(tx)?;
                 let intent = store::insert_intent(
                     tx,
@@ -130,18 +142,22 @@ impl Service {
         let outcome = match signed {
             Ok((certificate, checked)) => {
                 let handed_out = certificate.clone();
-                self.commit(move |tx| {
+                let complete = move |tx: &mut Tx<'_>| {
+                    // First what can be refused; an intent goes away only while opening.
+                    let outcome = done(tx, &certificate, checked)?;
                     if !store::complete_intent(tx, intent, &certificate)? {
                         return Err(ServiceError::conflict(
                             "intent-gone",
                             "the request was abandoned meanwhile; repeat it",
                         ));
                     }
-                    let outcome = done(tx, &certificate, checked)?;
                     tx.audit(&event)?;
                     Ok(outcome)
-                })
-                .await
+                };
+                match commit {
+                    Commit::Apart => self.commit(complete).await,
+                    Commit::Checked => self.store.writer.run_checked(complete).await,
+                }
                 .map(|outcome| (handed_out, outcome))
             }
             Err(error) => Err(error),

@@ -1,9 +1,10 @@
-//! Waits for many futures at once, within one task and without a runtime.
+//! Waits for many futures at once, or for one on a thread of our own, without a runtime.
 
 use std::{
     future::Future,
-    pin::Pin,
-    task::{Context, Poll},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, Wake},
 };
 
 /// The outputs of all `futures`, in their order. They advance together: while one waits for a
@@ -26,6 +27,25 @@ pub(crate) async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
             Slot::Waiting(_) => None,
         })
         .collect()
+}
+
+/// Runs a future to its end on this thread, which is none of a runtime's.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(std::thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Arc::new(Unpark(std::thread::current())).into();
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => std::thread::park(),
+        }
+    }
 }
 
 enum Slot<F: Future> {

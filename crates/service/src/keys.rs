@@ -118,6 +118,11 @@ impl Keys {
         Ok((Arc::new(key), row))
     }
 
+    /// The key of a row, where it is open already.
+    pub(crate) fn opened(&self, id: i64) -> Option<Arc<dyn Signer>> {
+        self.opened.get(&id)
+    }
+
     /// The key of a row, opened once.
     pub(crate) fn signer(
         &self,

@@ -35,6 +35,10 @@ pub(crate) struct SignerEntry {
     pub(crate) row: SignerRow,
     pub(crate) key: PublicKey,
     pub(crate) organisation: OrganisationRow,
+    /// whether the platform certified this key for this organisation, below a trusted root
+    pub(crate) certified: bool,
+    /// CA and serial number of that certificate
+    pub(crate) issued: Option<(i64, Box<[u8]>)>,
 }
 
 /// By CA and serial number.
@@ -51,6 +55,8 @@ pub(crate) struct Live {
     /// emptied whenever CAs change
     pub(crate) cas: Cache<(), Arc<crate::ca::CaIndex>>,
     pub(crate) roots: Cache<(), Arc<pki::validate::Anchors>>,
+    /// events whose signature was found right since the start: leaf and commitment
+    pub(crate) verified: Cache<(u64, ledger::Commitment), ()>,
     pub(crate) ocsp: Cache<crate::ocsp::AnswerKey, Arc<pki::ocsp::Presigned>>,
     pub(crate) crls: Cache<i64, Arc<crate::crl::CrlView>>,
     /// leaves committed; the integrator sleeps on it
@@ -79,6 +85,7 @@ impl Live {
             members: Cache::new(10_000),
             cas: Cache::new(1),
             roots: Cache::new(1),
+            verified: Cache::new(100_000),
             ocsp: Cache::new(ocsp_answers),
             crls: Cache::new(10_000),
             leaves: Mutex::new(Wanted::default()),

@@ -12,9 +12,9 @@ use crate::{
     },
 };
 use crypto::{PublicKey, Sha256, Signer, UnixTime, Verified, cose::Sign1};
-use device::{DeviceKind, OrganisationId, ProductId, RootOfTrust};
+use device::{DeviceId, DeviceKind, OrganisationId, ProductId, RootOfTrust};
 use pki::{AlternativeName, Certificate, Csr, Profile, Subject};
-use policy::{Action, Caller, Resource, Roles};
+use policy::{Action, Caller, Resource, Role, Roles};
 
 /// Content type of the proof that an organisation holds its signing key: a COSE_Sign1 by that key
 /// whose payload is the organisation's id.
@@ -228,7 +228,8 @@ impl Service {
     /// Adds a member and certifies its key.
     ///
     /// # Errors
-    /// `csr`, `no-platform-ca`, `role`.
+    /// `csr`, `name`, `no-platform-ca`, `role`; `not-first-administrator` where a member of the
+    /// platform adds more than that.
     pub async fn add_member(
         &self,
         caller: &Caller,
@@ -236,13 +237,23 @@ impl Service {
     ) -> Result<MemberView, ServiceError> {
         let resource = Resource::organisation(&new.organisation);
         // The platform adds the first administrator of an organisation; who is one adds the rest.
-        let action = if caller.is_platform_member() {
-            Action::CreateOrganisation
-        } else {
-            Action::ManageMembers
-        };
+        let first = caller.is_platform_member() && caller.organisation() != Some(&new.organisation);
+        let action = if first { Action::CreateOrganisation } else { Action::ManageMembers };
         let _permit = self.authorize(caller, action, &resource)?;
         check_name(&new.name)?;
+        // The name becomes the certificate's, and a device's certificate bears its id.
+        if new.name.parse::<DeviceId>().is_ok() {
+            return Err(ServiceError::refused(
+                "name",
+                "this is the form of a device's id; give the member another name",
+            ));
+        }
+        if first && !new.roles.contains(Role::Administrator) {
+            return Err(ServiceError::forbidden(
+                "not-first-administrator",
+                "the platform adds only the first administrator of an organisation",
+            ));
+        }
         if new.roles.is_empty() {
             return Err(ServiceError::refused("no-role", "name at least one role of the member"));
         }
@@ -276,8 +287,16 @@ impl Service {
             .issue(
                 caller,
                 order,
-                move |tx| unused_key(tx, &key),
+                move |tx| {
+                    if first {
+                        without_members(tx, organisation.id)?;
+                    }
+                    unused_key(tx, &key)
+                },
                 move |tx, certificate, ()| {
+                    if first {
+                        without_members(tx, organisation.id)?;
+                    }
                     store::insert_member(
                         tx,
                         &NewMemberRow {
@@ -428,13 +447,20 @@ impl Service {
                 caller,
                 order,
                 move |tx| {
-                    if store::signer(tx, &fingerprint)?.is_some() {
-                        return Err(ServiceError::conflict(
+                    match store::signer(tx, &fingerprint)? {
+                        None => unused_key(tx, &fingerprint),
+                        // Registering a key again renews its certificate.
+                        Some(own)
+                            if own.organisation == organisation.id && own.retired_at.is_none() =>
+                        {
+                            Ok(())
+                        }
+                        Some(_) => Err(ServiceError::conflict(
                             "signer-exists",
-                            "this key is registered already; make a new one",
-                        ));
+                            "this key is registered to another organisation or retired; make a \
+                             new one",
+                        )),
                     }
-                    unused_key(tx, &fingerprint)
                 },
                 move |tx, certificate, ()| {
                     store::insert_signer(
@@ -709,6 +735,18 @@ pub(crate) fn verified_csr(der: &[u8]) -> Result<Verified<Csr>, ServiceError> {
         | pki::csr::CsrError::Scheme(_) => ServiceError::refused("csr", error.to_string()),
         _ => ServiceError::malformed("csr-malformed", error.to_string()),
     })
+}
+
+/// Only where an organisation never had a member does somebody else add one: an organisation whose
+/// members were all removed is no more the platform's than before.
+fn without_members(tx: &Tx<'_>, organisation: i64) -> Result<(), ServiceError> {
+    if store::has_members(tx, organisation)? {
+        return Err(ServiceError::forbidden(
+            "not-first-administrator",
+            "the organisation has members; its own administrators add more",
+        ));
+    }
+    Ok(())
 }
 
 /// A person's or service's key must not be anybody else's (invariant 10).

@@ -47,7 +47,9 @@ impl Service {
         };
         let last = gathered.events.last().map_or(0, |event| event.leaf);
         let checkpoint = self.checkpoint_over(last).await?;
-        let proofs = self.read(|connection| devices::proofs_of(connection, gathered.row.id))?;
+        let mut proofs = self.read(|connection| devices::proofs_of(connection, gathered.row.id))?;
+        let keys: Vec<_> = passport.certificates.iter().map(|fact| fact.key).collect();
+        proofs.retain(|proof| keys.contains(&proof.key));
         let newest = proofs.iter().max_by_key(|proof| proof.at);
         let mut pool = Pool::default();
         let statement = self.statement(&gathered, &passport, state, &checkpoint, &mut pool, now)?;

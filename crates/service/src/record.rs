@@ -78,10 +78,23 @@ pub(crate) fn apply(
     verified: &VerifiedEvent,
     now: UnixTime,
 ) -> Result<Applied, ServiceError> {
+    let row = devices::device(tx, verified.event.device.as_bytes())?;
+    let old = row.as_ref().map(state_of).transpose()?.flatten();
+    apply_to(tx, platform, row, old, verified, now)
+}
+
+/// As [`apply`], where the device's row and state were read in this transaction. Refuses before it
+/// changes anything, where the event names no other device and no other organisation.
+fn apply_to(
+    tx: &mut Tx<'_>,
+    platform: &Arc<Platform>,
+    row: Option<DeviceRow>,
+    old: Option<State>,
+    verified: &VerifiedEvent,
+    now: UnixTime,
+) -> Result<Applied, ServiceError> {
     let event = &verified.event;
     let context = Context::new(now, verified.roles());
-    let row = devices::device(tx, event.device.as_bytes())?;
-    let old = row.as_ref().map(state_of).transpose()?.flatten();
     if let (Some(row), Some(state)) = (&row, &old) {
         visible(tx, row, state, verified, now)?;
     }
@@ -145,13 +158,27 @@ pub(crate) fn apply_platform(
     now: UnixTime,
 ) -> Result<Applied, ServiceError> {
     let row = found(devices::device(tx, device.as_bytes())?, "device")?;
+    apply_platform_to(tx, platform, row, kind, actor, ready, now)
+}
+
+/// As [`apply_platform`], where the device's row was read in this transaction.
+pub(crate) fn apply_platform_to(
+    tx: &mut Tx<'_>,
+    platform: &Arc<Platform>,
+    row: DeviceRow,
+    kind: &EventKind,
+    actor: Option<&str>,
+    ready: Option<VerifiedEvent>,
+    now: UnixTime,
+) -> Result<Applied, ServiceError> {
     let state = state_of(&row)?.ok_or_else(not_begun)?;
     let verified = match ready {
         Some(ready) if ready.event.previous == Some(state.head()) => ready,
         _ => sign_platform(platform, &state, kind, actor, now)?,
     };
+    let applied = apply_to(tx, platform, Some(row), Some(state), &verified, now)?;
     key::count_key_use(tx, platform.events_key, crate::keys::Use::Event as u8, now, 1)?;
-    apply(tx, platform, &verified, now)
+    Ok(applied)
 }
 
 /// Signs an event in the platform's name that follows `state`.

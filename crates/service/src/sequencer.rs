@@ -91,23 +91,39 @@ impl ObjectStore for Objects {
 
 /// The checkpoint in its file, with the fault points around its change.
 pub(crate) struct Checkpoints {
-    file: FileCheckpoints,
+    file: CheckpointFile,
     faults: Faults,
+}
+
+/// Given up when the service is closed, so that another may open the directory while handles on
+/// this one are still about.
+pub(crate) type CheckpointFile = Arc<Mutex<Option<FileCheckpoints>>>;
+
+impl Checkpoints {
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&FileCheckpoints) -> Result<T, LedgerError>,
+    ) -> Result<T, LedgerError> {
+        match &*self.file.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(file) => work(file),
+            None => Err(LedgerError::Unavailable("the service is closed".into())),
+        }
+    }
 }
 
 impl CheckpointStore for Checkpoints {
     fn load(&self) -> Result<Option<Vec<u8>>, LedgerError> {
-        self.file.load()
+        self.with(FileCheckpoints::load)
     }
 
     fn compare_and_swap(&self, old: Option<&[u8]>, new: &[u8]) -> Result<(), LedgerError> {
         self.faults.point(fault::BEFORE_CHECKPOINT).map_err(|error| unavailable(&error))?;
-        self.file.compare_and_swap(old, new)?;
+        self.with(|file| file.compare_and_swap(old, new))?;
         self.faults.point(fault::AFTER_CHECKPOINT).map_err(|error| unavailable(&error))
     }
 
     fn kept(&self, size: Option<u64>, most: usize) -> Result<Vec<Vec<u8>>, LedgerError> {
-        self.file.kept(size, most)
+        self.with(|file| file.kept(size, most))
     }
 }
 
@@ -118,11 +134,25 @@ pub(crate) fn open_log(
     origin: &str,
     signer: Arc<dyn Signer>,
     faults: &Faults,
-) -> Result<LedgerLog, ServiceError> {
+) -> Result<(LedgerLog, CheckpointFile), ServiceError> {
     let objects = Objects { files: FileStore::new(&dir.join(TILES)), faults: faults.clone() };
-    let checkpoints =
-        Checkpoints { file: FileCheckpoints::new(&dir.join(CHECKPOINT)), faults: faults.clone() };
-    Log::open(Leaves(Arc::clone(store)), objects, checkpoints, origin, signer).map_err(ledger)
+    let file = Arc::new(Mutex::new(Some(FileCheckpoints::new(&dir.join(CHECKPOINT)))));
+    let checkpoints = Checkpoints { file: Arc::clone(&file), faults: faults.clone() };
+    let leaves = Leaves(Arc::clone(store));
+    let available = leaves.size().map_err(ledger)?;
+    let log = Log::open(leaves, objects, checkpoints, origin, signer).map_err(ledger)?;
+    // Before anything is written: new leaves in the place of lost ones would be a fork.
+    let signed = log.latest().claimed().size;
+    if available < signed {
+        return Err(ServiceError::fatal(
+            "log-in-doubt",
+            format!(
+                "the store has {available} leaves, the log has signed {signed}: the store is an \
+                 old copy; restore the newest backup of the whole directory"
+            ),
+        ));
+    }
+    Ok((log, file))
 }
 
 /// The ledger's errors as ours.
@@ -200,7 +230,7 @@ fn integrate(weak: &Weak<crate::service::Inner>, interval: Duration) {
             }
         });
         housekeeping = housekeeping.wrapping_add(1);
-        if housekeeping.is_multiple_of(1024) {
+        if housekeeping == 1 || housekeeping.is_multiple_of(1024) {
             service.tidy();
         }
         if wanted.stop {
@@ -268,6 +298,9 @@ impl Service {
         let mut watch = self.published.subscribe();
         let first = watch.borrow_and_update().round;
         loop {
+            if self.live.wanted().stop {
+                return Err(ServiceError::stopped());
+            }
             self.live.want(|wanted| wanted.at_once = true);
             watch.changed().await.map_err(|_| ServiceError::stopped())?;
             let published = watch.borrow_and_update().clone();

@@ -6,7 +6,7 @@ use crate::{
     keys::{Keys, Purpose},
     live::{Live, Revoked, found},
     pool::Pool,
-    sequencer::{self, LedgerLog, Published, Threads},
+    sequencer::{self, CheckpointFile, LedgerLog, Published, Threads},
     store::{
         self, Sizes, Store, Tx, certificate,
         key::{self as key_store},
@@ -16,6 +16,10 @@ use crate::{
 };
 use crypto::{KeyAlgorithm, PublicKey, Sha256, Signer, UnixTime, sealed::Unlock};
 use device::{DeviceId, OrganisationId};
+use pki::{
+    Certificate, KP_DOCUMENT_SIGNING, KeyUsage,
+    validate::{self, Options},
+};
 use policy::{Action, Caller, Permit, Resource};
 use std::{
     collections::HashMap,
@@ -53,6 +57,7 @@ pub struct Inner {
     pub(crate) live: Arc<Live>,
     pub(crate) keys: Keys,
     pub(crate) log: LedgerLog,
+    checkpoint_file: CheckpointFile,
     pub(crate) log_key_row: i64,
     pub(crate) origin: String,
     pub(crate) dir: std::path::PathBuf,
@@ -64,7 +69,7 @@ pub struct Inner {
     pub(crate) published: watch::Sender<Published>,
     pub(crate) challenges: Mutex<HashMap<[u8; 32], (DeviceId, UnixTime)>>,
     threads: Threads,
-    _lock: File,
+    lock: Mutex<Option<File>>,
 }
 
 impl Deref for Service {
@@ -174,7 +179,8 @@ impl Service {
             Ok((platform, log, log_key))
         })?;
         recover(&store, clock.now())?;
-        let log = sequencer::open_log(dir, &store, &origin, log_signer, &faults)?;
+        let (log, checkpoint_file) =
+            sequencer::open_log(dir, &store, &origin, log_signer, &faults)?;
         let size = log.latest().claimed().size;
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let service = Self(Arc::new(Inner {
@@ -182,6 +188,7 @@ impl Service {
             live,
             keys,
             log,
+            checkpoint_file,
             log_key_row,
             origin,
             dir: dir.to_owned(),
@@ -193,7 +200,7 @@ impl Service {
             published: sequencer::published(size),
             challenges: Mutex::new(HashMap::new()),
             threads: Threads::default(),
-            _lock: lock,
+            lock: Mutex::new(Some(lock)),
         }));
         service.threads.start(&service)?;
         service.note(
@@ -213,6 +220,8 @@ impl Service {
         self.threads.join();
         self.pool.close();
         self.store.writer.close();
+        drop(self.checkpoint_file.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// The present time, by the clock that was given.
@@ -296,6 +305,14 @@ impl Service {
         self.store.readers.read(work)
     }
 
+    /// A key of the platform. Keys that are open need no look into the store.
+    pub(crate) fn signer(&self, key: i64) -> Result<Arc<dyn Signer>, ServiceError> {
+        match self.keys.opened(key) {
+            Some(signer) => Ok(signer),
+            None => self.read(|connection| self.keys.signer(connection, key)),
+        }
+    }
+
     /// The organisation of this name.
     pub(crate) fn organisation_row(&self, slug: &str) -> Result<OrganisationRow, ServiceError> {
         let row = self.live.organisations.get_or_load(slug.to_owned(), || {
@@ -330,10 +347,48 @@ impl Service {
                     ServiceError::fatal("store-damaged", "a signer's key is damaged")
                 })?;
                 let organisation = self.organisation_of(row.organisation)?;
-                Ok(Arc::new(crate::live::SignerEntry { row, key, organisation }))
+                let certificate = Certificate::from_der(&row.certificate).ok();
+                let index = self.ca_index()?;
+                let issued = certificate.as_ref().and_then(|certificate| {
+                    let ca = index.issuer_of(certificate)?;
+                    Some((ca.id, certificate.serial().as_bytes().into()))
+                });
+                let certified = match &certificate {
+                    Some(certificate) => self.certifies(certificate, &key, &organisation)?,
+                    None => false,
+                };
+                let entry = crate::live::SignerEntry { row, key, organisation, certified, issued };
+                Ok(Arc::new(entry))
             })
             .transpose()
         })
+    }
+
+    /// Whether a signer's certificate vouches for its key in the name of its organisation: a row
+    /// of the store alone does not.
+    fn certifies(
+        &self,
+        certificate: &Certificate,
+        key: &PublicKey,
+        organisation: &OrganisationRow,
+    ) -> Result<bool, ServiceError> {
+        let named = certificate.organization().as_deref() == Some(organisation.slug.as_str());
+        let same = certificate.public_key().is_ok_and(|certified| certified == key);
+        if !named || !same {
+            return Ok(false);
+        }
+        let index = self.ca_index()?;
+        let help: Vec<Certificate> =
+            index.issuer_of(certificate).map(|ca| ca.certificate.clone()).into_iter().collect();
+        let options = Options {
+            purpose: validate::Purpose::Usages(vec![KP_DOCUMENT_SIGNING]),
+            require_extended_key_usage: true,
+            key_usage: KeyUsage::DIGITAL_SIGNATURE,
+            allow_ca_leaf: false,
+            // What it signed stays signed when it has expired.
+            ..Options::any(certificate.not_before())
+        };
+        Ok(validate::validate(certificate, &help, &*self.anchors()?, &options).is_ok())
     }
 
     /// Work that is done now and then.
@@ -344,6 +399,9 @@ impl Service {
             .unwrap_or_else(PoisonError::into_inner)
             .retain(|_, (_, expires)| *expires >= now);
         self.store.writer.queue_quietly(move |tx| store::access::delete_expired_tokens(tx, now));
+        if let Err(error) = crate::join::block_on(self.renew_own_certificates()) {
+            tracing::error!(%error, "the platform's own certificates could not be renewed");
+        }
     }
 }
 

@@ -1,12 +1,14 @@
 //! Use cases about the verdict: challenge a device, gather the facts, judge.
 //!
-//! Nothing of the store is believed for being in the store. The history is replayed from the
-//! signed events, each event is held against the commitment that the ledger has for it, and the
-//! newest against the signed tree, so that a change in the database shows (LG-2).
+//! The store is not believed for being the store. The history is replayed from the events as they
+//! were signed: each must be signed by a key that the platform's CA certified for its reporter, be
+//! legal after those before it, and be what the ledger has a commitment to; the newest is held
+//! against the signed tree, so that a change in the database shows (LG-2). docs/store.md says what
+//! is believed nonetheless.
 
 use crate::{
     Service, ServiceError,
-    live::HOLD,
+    live::{HOLD, SignerEntry},
     record,
     store::{
         Tx,
@@ -20,9 +22,10 @@ use crypto::{Sha256, UnixTime, random};
 use device::{
     CertificateFact, Challenge, Context, CredentialProfile, DeviceId, DeviceKind, EventKind,
     EventPlace, Evidence, History, JudgePolicy, Layer, OrganisationId, PartFact, Passport, Phase,
-    ProofFact, ProofRefusal, Reason, ReasonCode, Revocation, Roles, SignedEvent, SignedProof,
-    StandingKind, State, Verdict, file::Sources, judge,
+    ProofFact, ProofRefusal, Reason, ReasonCode, Revocation, Roles, Severity, SignedEvent,
+    SignedProof, StandingKind, State, Verdict, file::Sources, judge, state::CLOCK_TOLERANCE_SECONDS,
 };
+use ledger::Commitment;
 use pki::{Certificate, Profile};
 use policy::{Action, Caller, Resource};
 use rusqlite::Connection;
@@ -33,6 +36,9 @@ use std::{
 
 /// Most events of a history that are replayed for a verdict.
 pub(crate) const EVENTS_MAX: usize = 16_384;
+
+/// Facts about certificates, and what was found wrong on the way.
+type Facts = (Vec<CertificateFact>, Vec<Reason>);
 
 /// What is asked, and what came with the question.
 #[derive(Debug, Clone, Default)]
@@ -185,15 +191,18 @@ impl Service {
         let of_key = |certificate: &Certificate| {
             certificate.public_key().is_ok_and(|key| key.fingerprint() == key_id)
         };
-        // A presented certificate lends its key only where it is the device's own by its name; the
-        // chain is judged by itself.
+        // A presented certificate lends its key only where it is of somebody else's CA and the
+        // device's own by its name: what we issued is on record for its device, or for another.
+        // The chain is judged by itself.
+        let index = self.ca_index()?;
         let own = |certificate: &&Certificate| {
             certificate.common_name().as_deref() == Some(device.to_string().as_str())
+                && index.issuer_of(certificate).is_none()
         };
-        let certificate = on_record
-            .into_iter()
-            .find(&of_key)
-            .or_else(|| presented.iter().filter(own).find(|c| of_key(c)).cloned());
+        let recorded = on_record.into_iter().find(&of_key);
+        let vouched = recorded.is_some();
+        let certificate =
+            recorded.or_else(|| presented.iter().filter(own).find(|c| of_key(c)).cloned());
         let Some(certificate) = certificate else {
             return refused(ProofRefusal::WrongKey, Some(key_id));
         };
@@ -207,18 +216,23 @@ impl Service {
         };
         let (platform, device, bytes) = (Arc::clone(&self.platform), *device, bytes.to_vec());
         let counter = proof.counter;
-        let highest = self
-            .commit(move |tx| {
-                keep_counter(tx, &platform, row.id, device, &key_id, counter, &bytes, now)
-            })
-            .await?;
-        Ok(ProofFact::Valid {
+        let valid = |highest| ProofFact::Valid {
             key: key_id,
             counter,
             highest,
             device_time: proof.device_time,
             received_at: now,
-        })
+        };
+        if !vouched {
+            // Nothing of a key that nobody here vouches for is kept: anybody can make one.
+            return Ok(valid(None));
+        }
+        let highest = self
+            .commit(move |tx| {
+                keep_counter(tx, &platform, row.id, device, &key_id, counter, &bytes, now)
+            })
+            .await?;
+        Ok(valid(highest))
     }
 
     /// The facts about a device, with what they were made of.
@@ -230,7 +244,9 @@ impl Service {
     ) -> Result<(Passport, Option<Gathered>), ServiceError> {
         let Some(gathered) = self.read(|connection| self.gather(connection, device))? else {
             let mut passport = Passport::new(*device, History::Unknown, now);
-            passport.certificates = self.presented_facts(presented, None, now)?;
+            let (facts, findings) = self.presented_facts(presented, None, now)?;
+            passport.certificates = facts;
+            passport.findings = findings;
             return Ok((passport, None));
         };
         let mut passport = Passport::new(*device, History::Unusable, now);
@@ -241,11 +257,13 @@ impl Service {
         }
         passport.parts.clone_from(&gathered.parts);
         passport.hosts.clone_from(&gathered.hosts);
-        passport.certificates = if presented.is_empty() {
+        let (facts, findings) = if presented.is_empty() {
             self.recorded_facts(&gathered, now)?
         } else {
             self.presented_facts(presented, Some(&gathered.row), now)?
         };
+        passport.certificates = facts;
+        passport.findings.extend(findings);
         passport.fresh_until = None;
         Ok((passport, Some(gathered)))
     }
@@ -320,6 +338,9 @@ impl Service {
             let Ok(signed) = SignedEvent::parse(cose) else {
                 return Err(altered("the event cannot be read"));
             };
+            if !self.signature_holds(&signed, event.leaf, &commitment) {
+                return Err(altered("the event is not signed by a key of its reporter"));
+            }
             let event = signed.unverified();
             let roles = gathered.roles.get(&event.reporter).copied().unwrap_or(Roles::NONE);
             let context = Context::new(now, roles);
@@ -348,6 +369,39 @@ impl Service {
         Ok(state)
     }
 
+    /// Whether an event is signed by a key that the platform certified for its reporter. What was
+    /// found right once is remembered by its leaf and commitment, which bind the event's bytes.
+    fn signature_holds(&self, signed: &SignedEvent, leaf: u64, commitment: &Commitment) -> bool {
+        let verify = || {
+            let reporter = signed.unverified().reporter.as_str();
+            match self.signer_entry(&signed.key_id())? {
+                Some(signer)
+                    if signer.certified
+                        && signer.organisation.slug == reporter
+                        && self.worked(&signer, signed.unverified().at)
+                        && signed.verify(&signer.key).is_ok() =>
+                {
+                    Ok(())
+                }
+                _ => Err(ServiceError::refused("event-signature", "the signature is wrong")),
+            }
+        };
+        self.live.verified.get_or_load((leaf, *commitment), verify).is_ok()
+    }
+
+    /// Whether a signing key had not ended when it signed; the reporter's clock may be ahead.
+    fn worked(&self, signer: &SignerEntry, at: UnixTime) -> bool {
+        let revoked = signer
+            .issued
+            .as_ref()
+            .and_then(|(ca, serial)| self.live.revoked(*ca, serial))
+            .filter(|revoked| revoked.reason != HOLD)
+            .map(|revoked| revoked.at);
+        let ends = [Some(signer.row.not_after), signer.row.retired_at, revoked];
+        let at = at.plus(-CLOCK_TOLERANCE_SECONDS);
+        ends.into_iter().flatten().all(|end| at <= end)
+    }
+
     /// Holds the events against the signed tree. Each names the one before, so the newest vouches
     /// for all, and the one before each erased event for those before it.
     fn anchored(&self, events: &[EventRow]) -> Result<(), Box<Reason>> {
@@ -360,11 +414,14 @@ impl Service {
             if next.is_some_and(|next| next.contents.is_some()) {
                 continue;
             }
-            let (Some(commitment), Ok(proof)) =
-                (event.commitment, self.log.inclusion_proof(event.leaf, head.size))
-            else {
-                continue;
+            let Some(commitment) = event.commitment else {
+                let why = Evidence::Detail("its leaf is missing from the store".into());
+                return Err(altered(vec![evidence(event), why]));
             };
+            let proof = self.log.inclusion_proof(event.leaf, head.size).map_err(|error| {
+                let evidence = vec![evidence(event), Evidence::Detail(error.to_string())];
+                Box::new(Reason::new(ReasonCode::LogUnverified, Layer::Service, evidence))
+            })?;
             if ledger::verify_inclusion(&commitment, &proof, &head.root).is_err() {
                 let why = Evidence::Detail("the signed log holds another leaf".into());
                 return Err(altered(vec![evidence(event), why]));
@@ -374,22 +431,19 @@ impl Service {
     }
 
     /// Facts about certificates on record: the newest of each profile that is the present owner's
-    /// or maker's.
-    fn recorded_facts(
-        &self,
-        gathered: &Gathered,
-        now: UnixTime,
-    ) -> Result<Vec<CertificateFact>, ServiceError> {
+    /// or maker's. What cannot be examined is a finding.
+    fn recorded_facts(&self, gathered: &Gathered, now: UnixTime) -> Result<Facts, ServiceError> {
         let row = &gathered.row;
-        let mut facts = Vec::new();
+        let mut facts = Facts::default();
         for chosen in current(gathered) {
-            let Ok(certificate) = Certificate::from_der(&chosen.der) else { continue };
+            let Ok(certificate) = Certificate::from_der(&chosen.der) else {
+                let why = "a certificate in the store is damaged";
+                facts.1.push(*altered(vec![Evidence::Detail(why.into())]));
+                continue;
+            };
             let profile = credential_profile(chosen.profile);
-            let kind = kind_of(row);
             let revocation = self.revocation(Some((chosen.ca, chosen)), now);
-            if let Some(fact) = self.fact(&certificate, &[], profile, kind, revocation, now)? {
-                facts.push(fact);
-            }
+            self.fact(&mut facts, &certificate, &[], profile, kind_of(row), revocation, now)?;
         }
         Ok(facts)
     }
@@ -400,8 +454,9 @@ impl Service {
         presented: &[Certificate],
         row: Option<&DeviceRow>,
         now: UnixTime,
-    ) -> Result<Vec<CertificateFact>, ServiceError> {
-        let Some((own, help)) = presented.split_first() else { return Ok(Vec::new()) };
+    ) -> Result<Facts, ServiceError> {
+        let mut facts = Facts::default();
+        let Some((own, help)) = presented.split_first() else { return Ok(facts) };
         let index = self.ca_index()?;
         let issued = match index.issuer_of(own) {
             Some(ca) => self
@@ -412,6 +467,18 @@ impl Service {
                 .map(|issued| (ca.id, issued)),
             None => None,
         };
+        let named = || Evidence::Certificate {
+            fingerprint: own.fingerprint(),
+            serial: own.serial().as_bytes().to_vec(),
+        };
+        if let Some((_, issued)) = &issued
+            && (issued.device.is_none() || issued.device != row.map(|row| row.id))
+        {
+            let why = Evidence::Detail("it was issued to another device or to a member".into());
+            let evidence = vec![named(), why];
+            let reason = Reason::new(ReasonCode::CredentialUnlisted, Layer::Device, evidence);
+            facts.1.push(reason.at_least(Severity::Reject));
+        }
         // What we did not issue claims to be an IDevID: a maker's word that nobody here knows.
         let profile = match &issued {
             Some((_, issued)) => credential_profile(issued.profile),
@@ -419,22 +486,36 @@ impl Service {
         };
         let revocation = self.revocation(issued.as_ref().map(|(ca, row)| (*ca, row)), now);
         let kind = row.map_or(DeviceKind::Device, kind_of);
-        Ok(self.fact(own, help, profile, kind, revocation, now)?.into_iter().collect())
+        self.fact(&mut facts, own, help, profile, kind, revocation, now)?;
+        Ok(facts)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "each is a fact of its own")]
     fn fact(
         &self,
+        facts: &mut Facts,
         certificate: &Certificate,
         help: &[Certificate],
         profile: Option<CredentialProfile>,
         kind: DeviceKind,
         revocation: Revocation,
         now: UnixTime,
-    ) -> Result<Option<CertificateFact>, ServiceError> {
+    ) -> Result<(), ServiceError> {
         let anchors = self.anchors()?;
-        // A key that nobody should use never gets a certificate here: none of ours fails so.
         let sources = Sources { certificates: help, crls: &[], anchors: &anchors };
-        Ok(CertificateFact::examine(certificate, profile, kind, revocation, &sources, now).ok())
+        match CertificateFact::examine(certificate, profile, kind, revocation, &sources, now) {
+            Ok(fact) => facts.0.push(fact),
+            Err(error) => {
+                let named = Evidence::Certificate {
+                    fingerprint: certificate.fingerprint(),
+                    serial: certificate.serial().as_bytes().to_vec(),
+                };
+                let evidence = vec![named, Evidence::Detail(error.to_string())];
+                let reason = Reason::new(ReasonCode::WeakAlgorithm, Layer::Device, evidence);
+                facts.1.push(reason.at_least(Severity::Reject));
+            }
+        }
+        Ok(())
     }
 
     /// Status of a certificate that we issued.

@@ -22,7 +22,7 @@ pub(crate) use tx::{Effect, Tx, audit_head, to_i64};
 pub(crate) use writer::{Effects, Writer};
 
 use crate::{ServiceError, fault::Faults};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use std::{path::Path, sync::Arc};
 
 /// Name of the database in the data directory.
@@ -124,6 +124,9 @@ fn connect(path: &Path, read_only: bool, cache_kib: i64) -> Result<Connection, S
     };
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    // Plans do not depend on bound values; without this, statements whose tables have partial
+    // indexes are compiled anew whenever a value changes, which is a fifth of the writer's time.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(256);
     connection.pragma_update(None, "cache_size", -cache_kib)?;
     connection.pragma_update(None, "temp_store", "memory")?;

@@ -133,6 +133,16 @@ pub(crate) struct NewMemberRow<'a> {
     pub(crate) at: UnixTime,
 }
 
+/// Whether an organisation has, or ever had, a member.
+pub(crate) fn has_members(
+    connection: &Connection,
+    organisation: i64,
+) -> Result<bool, ServiceError> {
+    Ok(connection
+        .prepare_cached("SELECT 1 FROM member WHERE organisation = ?1 LIMIT 1")?
+        .exists([organisation])?)
+}
+
 pub(crate) fn insert_member(tx: &mut Tx<'_>, new: &NewMemberRow<'_>) -> Result<i64, ServiceError> {
     tx.prepare_cached(
         "INSERT INTO member (organisation, fingerprint, name, roles, certificate, not_after, added_at)
@@ -205,10 +215,14 @@ pub(crate) fn signers(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Registers a key, or gives a registered one its newer certificate.
 pub(crate) fn insert_signer(tx: &mut Tx<'_>, new: &SignerRow) -> Result<i64, ServiceError> {
     tx.prepare_cached(
         "INSERT INTO signer (organisation, fingerprint, spki, certificate, not_before, not_after)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (fingerprint) DO UPDATE
+         SET certificate = excluded.certificate, not_after = excluded.not_after
+         WHERE organisation = excluded.organisation",
     )?
     .execute(params![
         new.organisation,

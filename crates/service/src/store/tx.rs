@@ -121,9 +121,14 @@ impl<'a> Tx<'a> {
 
     pub(super) fn savepoint(&mut self) -> Result<Mark, ServiceError> {
         self.connection.prepare_cached("SAVEPOINT command")?.execute([])?;
+        Ok(self.mark())
+    }
+
+    /// Begins a command that needs no savepoint.
+    pub(super) fn mark(&mut self) -> Mark {
         self.refusal.clear();
         self.state.effects = self.effects.len();
-        Ok(Mark(self.state))
+        Mark(self.state)
     }
 
     pub(super) fn release(&mut self) -> Result<(), ServiceError> {
@@ -133,12 +138,18 @@ impl<'a> Tx<'a> {
 
     pub(super) fn roll_back(&mut self, mark: &Mark) -> Result<(), ServiceError> {
         self.connection.prepare_cached("ROLLBACK TO command")?.execute([])?;
+        self.take_back(mark)?;
+        self.release()
+    }
+
+    /// Forgets a command that changed no row, and records its refusal.
+    pub(super) fn take_back(&mut self, mark: &Mark) -> Result<(), ServiceError> {
         self.state = mark.0;
         self.effects.truncate(mark.0.effects);
         for event in std::mem::take(&mut self.refusal) {
             self.audit(&event)?;
         }
-        self.release()
+        Ok(())
     }
 
     pub(super) fn into_effects(mut self) -> Vec<Effect> {

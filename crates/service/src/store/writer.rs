@@ -88,7 +88,26 @@ impl Writer {
         &self,
         work: impl FnOnce(&mut Tx<'_>) -> Result<T, ServiceError> + Send + 'static,
     ) -> Result<T, ServiceError> {
-        let (job, answer) = command(work);
+        self.send(command(work, Guard::Savepoint)).await
+    }
+
+    /// As [`Self::run`], for work that makes sure of everything before it changes anything. It
+    /// needs no savepoint, and a savepoint costs a copy of every page that the work touches.
+    ///
+    /// # Errors
+    /// As [`Self::run`]. Work that refuses after all when it has changed something undoes the
+    /// whole batch: nobody loses what was acknowledged, but everybody must repeat.
+    pub(crate) async fn run_checked<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, ServiceError> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        self.send(command(work, Guard::Checked)).await
+    }
+
+    async fn send<T: Send + 'static>(
+        &self,
+        (job, answer): (Box<dyn Job>, Answer<T>),
+    ) -> Result<T, ServiceError> {
         let queue = self.queue().ok_or_else(ServiceError::stopped)?;
         queue.send(job).await.map_err(|_| ServiceError::stopped())?;
         drop(queue);
@@ -100,7 +119,7 @@ impl Writer {
         &self,
         work: impl FnOnce(&mut Tx<'_>) -> Result<(), ServiceError> + Send + 'static,
     ) {
-        let (job, _nobody) = command(work);
+        let (job, _nobody) = command(work, Guard::Savepoint);
         if let Some(queue) = self.queue()
             && queue.try_send(job).is_err()
         {
@@ -116,7 +135,7 @@ impl Writer {
         &self,
         work: impl FnOnce(&mut Tx<'_>) -> Result<T, ServiceError> + Send + 'static,
     ) -> Result<T, ServiceError> {
-        let (job, answer) = command(work);
+        let (job, answer) = command(work, Guard::Savepoint);
         let queue = self.queue().ok_or_else(ServiceError::stopped)?;
         // Not `blocking_send`: it must work within a runtime's thread too (opening, tests).
         let mut job = Some(job);
@@ -163,29 +182,9 @@ impl Drop for Writer {
     }
 }
 
-/// Waits for an answer without a runtime: the answer's waker unparks this thread.
+/// Waits for an answer without a runtime.
 fn wait<T>(answer: oneshot::Receiver<Result<T, ServiceError>>) -> Result<T, ServiceError> {
-    use std::{
-        future::Future as _,
-        pin::pin,
-        task::{Context, Poll, Wake},
-    };
-    struct Unpark(std::thread::Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Arc::new(Unpark(std::thread::current())).into();
-    let mut context = Context::from_waker(&waker);
-    let mut answer = pin!(answer);
-    loop {
-        match answer.as_mut().poll(&mut context) {
-            Poll::Ready(Ok(outcome)) => return outcome,
-            Poll::Ready(Err(_)) => return Err(ServiceError::stopped()),
-            Poll::Pending => std::thread::park(),
-        }
-    }
+    crate::join::block_on(answer).map_err(|_| ServiceError::stopped())?
 }
 
 struct ClearOnDrop(Arc<AtomicBool>);
@@ -196,8 +195,20 @@ impl Drop for ClearOnDrop {
     }
 }
 
+type Answer<T> = oneshot::Receiver<Result<T, ServiceError>>;
+
+/// How the rest of the batch is kept safe from a command that is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Guard {
+    /// It runs in a savepoint.
+    Savepoint,
+    /// It refuses before it changes anything.
+    Checked,
+}
+
 trait Job: Send {
-    /// Runs inside a savepoint; false: roll back to it.
+    fn guard(&self) -> Guard;
+    /// Runs; false: undo what it did.
     ///
     /// # Errors
     /// Only where the store itself is lost, and with it the whole batch.
@@ -207,18 +218,19 @@ trait Job: Send {
 }
 
 struct Command<F, T> {
+    guard: Guard,
     work: Option<F>,
     outcome: Option<Result<T, ServiceError>>,
     reply: oneshot::Sender<Result<T, ServiceError>>,
 }
 
-fn command<F, T>(work: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T, ServiceError>>)
+fn command<F, T>(work: F, guard: Guard) -> (Box<dyn Job>, Answer<T>)
 where
     F: FnOnce(&mut Tx<'_>) -> Result<T, ServiceError> + Send + 'static,
     T: Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
-    (Box::new(Command { work: Some(work), outcome: None, reply }), answer)
+    (Box::new(Command { guard, work: Some(work), outcome: None, reply }), answer)
 }
 
 impl<F, T> Job for Command<F, T>
@@ -226,6 +238,10 @@ where
     F: FnOnce(&mut Tx<'_>) -> Result<T, ServiceError> + Send,
     T: Send,
 {
+    fn guard(&self) -> Guard {
+        self.guard
+    }
+
     fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, ServiceError> {
         let outcome = match self.work.take() {
             Some(work) => work(tx),
@@ -325,11 +341,29 @@ impl Worker {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let mut tx = Tx::new(&self.connection, &self.origin);
         for job in jobs {
-            let mark = tx.savepoint()?;
-            if job.run(&mut tx)? {
-                tx.release()?;
-            } else {
-                tx.roll_back(&mark)?;
+            match job.guard() {
+                Guard::Savepoint => {
+                    let mark = tx.savepoint()?;
+                    if job.run(&mut tx)? {
+                        tx.release()?;
+                    } else {
+                        tx.roll_back(&mark)?;
+                    }
+                }
+                Guard::Checked => {
+                    let mark = tx.mark();
+                    let changes = self.connection.total_changes();
+                    if !job.run(&mut tx)? {
+                        if self.connection.total_changes() != changes {
+                            tracing::error!("a command changed something before it was refused");
+                            return Err(ServiceError::unavailable(
+                                "batch-undone",
+                                "the change was undone with others in its batch; repeat it",
+                            ));
+                        }
+                        tx.take_back(&mark)?;
+                    }
+                }
             }
         }
         self.faults.point(fault::BEFORE_COMMIT)?;
@@ -381,7 +415,7 @@ mod tests {
             .map(|n| {
                 let gate = (n == 0).then(|| std::sync::mpsc::channel::<()>().1);
                 let _ = gate;
-                let (job, answer) = command(move |tx: &mut Tx<'_>| {
+                let work = move |tx: &mut Tx<'_>| {
                     tx.on_refusal(audit::SecurityEvent::new(
                         UnixTime(1),
                         audit::Kind::IllegalMove,
@@ -392,7 +426,8 @@ mod tests {
                         return Err(ServiceError::refused("no", "not this one"));
                     }
                     Ok((n, leaf))
-                });
+                };
+                let (job, answer) = command(work, Guard::Savepoint);
                 store.writer.queue().unwrap().try_send(job).unwrap_or_else(|_| panic!());
                 answer
             })
@@ -411,6 +446,37 @@ mod tests {
         assert!(store.writer.counters().commits.load(Ordering::Relaxed) <= 100);
     }
 
+    #[tokio::test]
+    async fn checked_commands_refuse_in_time_or_undo_their_batch() {
+        let dir = tempfile::tempdir().unwrap();
+        create(dir.path(), "test/log", |_| Ok(())).unwrap();
+        let (store, seen) = open(dir.path(), Faults::default());
+        let refuse = || ServiceError::refused("no", "not this one");
+        assert_eq!(store.writer.run_checked(append).await, Ok(0));
+        let in_time = store.writer.run_checked(move |tx| {
+            tx.on_refusal(audit::SecurityEvent::new(
+                UnixTime(1),
+                audit::Kind::IllegalMove,
+                audit::Outcome::Failure,
+            ));
+            tx.effect(Effect::Directory);
+            Err::<(), _>(refuse())
+        });
+        assert_eq!(in_time.await.unwrap_err().code(), "no");
+        let late = store.writer.run_checked(move |tx| {
+            append(tx)?;
+            Err::<(), _>(refuse())
+        });
+        assert_eq!(late.await.unwrap_err().code(), "batch-undone");
+        assert_eq!(store.writer.run_checked(append).await, Ok(1), "no gap, and the writer goes on");
+        assert_eq!(leaves(&store), 2);
+        let count = "SELECT count(*) FROM audit";
+        let logged: i64 =
+            store.readers.read(|c| Ok(c.query_row(count, [], |row| row.get(0))?)).unwrap();
+        assert_eq!(logged, 1, "the refusal is on record");
+        assert!(!seen.0.lock().unwrap().contains(&Effect::Directory));
+    }
+
     #[test]
     fn what_is_acknowledged_survives_and_what_dies_before_the_commit_does_not() {
         for (point, survives) in [(fault::BEFORE_COMMIT, 0), (fault::AFTER_COMMIT, 1)] {
@@ -419,6 +485,7 @@ mod tests {
             let (store, _) = open(dir.path(), Faults::injected(move |name| name == point));
             assert_eq!(store.writer.run_blocking(append).unwrap_err().code(), "stopped");
             assert_eq!(store.writer.run_blocking(append).unwrap_err().code(), "stopped");
+            store.writer.close();
             assert!(!store.writer.is_alive());
             drop(store);
             let (store, _) = open(dir.path(), Faults::default());

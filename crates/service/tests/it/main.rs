@@ -1,0 +1,22 @@
+//! The use cases, through the public interface.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "tests"
+)]
+
+mod callers;
+mod crash;
+mod enrolment;
+mod erasure;
+mod history;
+mod ledger;
+mod revocation;
+mod tampering;
+mod tenants;
+mod verdict;
+mod world;

@@ -253,8 +253,12 @@ impl State {
                 }
             }
             EventKind::Shipped { to } => {
-                self.need_settled()?;
-                if *to == self.holder {
+                // What was sent to a wrong address, or to one that never answers, can be sent on or
+                // called back: else little but its end would ever be legal again.
+                if self.shipped_to.as_ref() == Some(to) {
+                    return Err(Code::InTransit);
+                }
+                if self.shipped_to.is_none() && *to == self.holder {
                     return Err(Code::ToItself);
                 }
                 self.shipped_to = Some(to.clone());

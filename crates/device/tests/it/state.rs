@@ -234,8 +234,19 @@ fn every_refusal_has_a_case() {
 
     let sent = Life::device().then("barrier", E::Shipped { to: org("mamoru") });
     sent.refuses("barrier", E::Onboarded { owner: org("barrier") }, Code::InTransit);
-    sent.refuses("barrier", E::Shipped { to: org("hakobu") }, Code::InTransit);
+    sent.refuses("barrier", E::Shipped { to: org("mamoru") }, Code::InTransit);
     sent.refuses("mamoru", E::Received { from: org("hakobu") }, Code::OtherOrganisation);
+
+    // Sent on by who sent it: the first addressee has no part in it any more.
+    let sent_on = sent.then("barrier", E::Shipped { to: org("hakobu") });
+    sent_on.refuses("mamoru", E::Received { from: org("barrier") }, Code::NotEntitled);
+    sent_on.refuses("mamoru", E::Shipped { to: org("mamoru") }, Code::NotEntitled);
+    // Called back.
+    let back = sent_on
+        .then("barrier", E::Shipped { to: org("barrier") })
+        .then("barrier", E::Received { from: org("barrier") })
+        .then("barrier", E::Onboarded { owner: org("barrier") });
+    assert_eq!(back.state.holder(), &org("barrier"));
 
     let offered = Life::device().then("barrier", E::TransferOffered { to: org("mamoru") });
     offered.refuses("barrier", E::TransferOffered { to: org("hakobu") }, Code::TransferPending);

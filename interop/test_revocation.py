@@ -113,18 +113,31 @@ with Platform(OUT / "platform") as platform:
                    "-cert", good, "-CAfile", platform.roots)
         require(f"{good}: good" in done.text, done.text)
 
+    def root_crl(name, *revoked):
+        """The root's CRL, made in a ceremony; as PEM."""
+        der, pem = OUT / f"{name}.crl", OUT / f"{name}.crl.pem"
+        platform.tegata("ca", "crl", "--root", platform.root, "--passphrase-file",
+                        platform.passphrase, "--out", der, *revoked)
+        done = run("openssl", "crl", "-inform", "DER", "-in", der, "-out", pem, "-CAfile",
+                   platform.roots)
+        require("verify OK" in done.text, done.text)
+        return pem
+
     with case("openssl crl and verify -crl_check_all: good, revoked, suspended"):
+        issuers = crl(platform, good, ISSUER, "issuer").read_text()
         bundle = OUT / "all.crl.pem"
-        bundle.write_text(
-            crl(platform, good, ISSUER, "issuer").read_text()
-            + crl(platform, ISSUER, platform.roots, "root").read_text()
-        )
+        bundle.write_text(issuers + root_crl("root").read_text())
         verify = ["openssl", "verify", "-crl_check_all", "-CAfile", platform.roots,
                   "-untrusted", ISSUER, "-CRLfile", bundle]
         run(*verify, good)
         for certificate in [revoked, suspended]:
             done = run(*verify, certificate, expect=2)
             require("certificate revoked" in done.text, done.text)
+
+    with case("openssl verify -crl_check_all: an issuing CA that the root revoked"):
+        bundle.write_text(issuers + root_crl("root-revoked", "--revoked", ISSUER).read_text())
+        done = run(*verify, good, expect=2)
+        require("certificate revoked" in done.text, done.text)
 
     with case("a revoked certificate opens no TLS connection any more, a good one does"):
         for number, wanted in [(0, True), (1, False)]:

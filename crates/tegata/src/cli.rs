@@ -237,6 +237,24 @@ pub enum CaCommand {
         #[arg(long)]
         yes: bool,
     },
+    /// Make the root's CRL, which says which issuing CAs are revoked
+    Crl {
+        /// Folder with root.pem and root.sealed
+        #[arg(long, value_hint = ValueHint::DirPath)]
+        root: PathBuf,
+        /// Passphrase file of the root key
+        #[arg(long, value_hint = ValueHint::FilePath)]
+        passphrase_file: PathBuf,
+        /// Certificate of an issuing CA that is revoked, PEM (repeat for more)
+        #[arg(long, value_hint = ValueHint::FilePath)]
+        revoked: Vec<PathBuf>,
+        /// Days until the next one
+        #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=1825))]
+        days: u16,
+        /// Where to write the CRL, DER
+        #[arg(long, value_hint = ValueHint::FilePath)]
+        out: PathBuf,
+    },
     /// Put a signed issuing CA certificate to work
     Install {
         #[command(flatten)]

@@ -11,7 +11,10 @@ use api::wire::{
     NewAuthority, scalar::CertificatePem,
 };
 use crypto::sealed::Unlock;
-use pki::Certificate;
+use pki::{
+    Certificate,
+    crl::{RevocationReason, RevokedEntry},
+};
 use serde_json::json;
 use service::ceremony::{CaRequest, Root, RootSpec};
 use std::io::{IsTerminal as _, Write as _};
@@ -75,6 +78,20 @@ pub async fn run(command: CaCommand, output: Output, language: Language) -> anyh
             });
             output.one(&summary, |_| format!("{} holds the certificate", out.display()))
         }
+        CaCommand::Crl { root, passphrase_file, revoked, days, out } => {
+            let passphrase = read_passphrase(&passphrase_file)?;
+            let root = Root::load(&root, &Unlock::Passphrase(&passphrase))?;
+            let now = clock::now();
+            let entries = revoked.iter().map(|path| revoked_ca(path)).collect::<Result<_, _>>()?;
+            // Numbers must grow (RFC 5280 section 5.2.3), and nothing but the time does offline.
+            let crl = root.crl(now.0.unsigned_abs(), entries, now, i64::from(days) * 86_400)?;
+            std::fs::write(&out, crl.der())
+                .with_context(|| format!("cannot write {}", out.display()))?;
+            let summary = json!({ "file": out, "revoked": revoked.len() });
+            output.one(&summary, |_| {
+                format!("{} holds the root's CRL: {} revoked", out.display(), revoked.len())
+            })
+        }
         CaCommand::Install { server, certificate } => {
             let remote = Remote::open(&server, language)?;
             let text = std::fs::read_to_string(&certificate)
@@ -133,6 +150,19 @@ pub async fn run(command: CaCommand, output: Output, language: Language) -> anyh
             })
         }
     }
+}
+
+/// An issuing CA that the root revokes. Why it was revoked is not known here, and the reason code
+/// "unspecified" is left out (RFC 5280 section 5.3.1).
+fn revoked_ca(path: &std::path::Path) -> anyhow::Result<RevokedEntry> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let certificate = Certificate::from_pem(&text)?;
+    Ok(RevokedEntry {
+        serial: *certificate.serial(),
+        at: clock::now(),
+        reason: RevocationReason::Unspecified,
+    })
 }
 
 fn confirm() -> anyhow::Result<()> {

@@ -112,6 +112,7 @@ pub const ACCESS: &[Access] = &[
     access(Action::IssueServiceCertificate, A).platform(A).internal(),
     access(Action::ReadCertificate, ALL),
     access(Action::RevokeCertificate, AO).platform(A).internal(),
+    access(Action::RevokeMemberCertificate, A).platform(A).internal(),
     access(Action::ReleaseCode, AO),
     access(Action::ImportPurchaseList, AO),
     access(Action::IssueChipCertificate, OS),

@@ -23,6 +23,10 @@ use std::sync::Arc;
 /// Events that one thread verifies at a time.
 const CHUNK: usize = 64;
 
+/// Sequence number from which no further tests are recorded: a verdict replays at most
+/// [`crate::verdict::EVENTS_MAX`] events.
+const TESTS_UNTIL: u64 = 8_000;
+
 /// Where a device's next event goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
@@ -243,7 +247,11 @@ impl Service {
         };
         let entry = self.signer_entry(&signed.key_id())?.ok_or_else(unknown)?;
         let now = self.now();
+        let revoked =
+            entry.issued.as_ref().and_then(|(ca, serial)| self.live.revoked(*ca, serial)).is_some();
         let valid = entry.row.retired_at.is_none()
+            && entry.certified
+            && !revoked
             && entry.row.not_before <= now
             && now <= entry.row.not_after
             && entry.organisation.slug == event.reporter.as_str();
@@ -259,6 +267,19 @@ impl Service {
             ));
         }
         let _permit = self.authorize(caller, Action::for_event(event.kind.kind()), &resource)?;
+        if event.reporter == self.platform.id {
+            return Err(ServiceError::forbidden(
+                "platform-signer",
+                "the platform reports its events by itself",
+            ));
+        }
+        if event.kind.kind() == Kind::Tested && event.sequence >= TESTS_UNTIL {
+            return Err(ServiceError::too_many(
+                "history-long",
+                "the history is long already; it takes no further tests, to leave room for what \
+                 must be recorded",
+            ));
+        }
         signed
             .verify(&entry.key)
             .map_err(|error| ServiceError::refused("event-signature", error.to_string()))?;

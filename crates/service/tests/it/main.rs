@@ -16,6 +16,7 @@ mod erasure;
 mod history;
 mod ledger;
 mod revocation;
+mod security;
 mod tampering;
 mod tenants;
 mod verdict;

@@ -47,10 +47,12 @@ pub(super) enum Attack {
     Replayed,
     /// a prototype at work
     Prototype,
+    /// contents of its history were erased by due process: no attack, and told apart from one
+    Erased,
 }
 
 impl Attack {
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::UnknownMaker,
         Self::CopiedCertificate,
         Self::CopiedKey,
@@ -67,6 +69,7 @@ impl Attack {
         Self::WrongClock,
         Self::Replayed,
         Self::Prototype,
+        Self::Erased,
     ];
 
     /// The life of the device until somebody tries something.
@@ -109,6 +112,7 @@ impl Attack {
             Self::Prototype => stage.suspect(life, Code::Prototype).await,
             Self::WrongClock => stage.wrong_clock(life).await,
             Self::Replayed => stage.replayed(life).await,
+            Self::Erased => stage.erased(life).await,
         }
         .with_context(|| format!("{self:?}"))?;
         Ok(stage.outcome())

@@ -149,18 +149,8 @@ pub(super) async fn make_devices(
     for (number, plan) in plans.into_iter().enumerate() {
         let chip = chips.pop().context("there are not enough chips")?;
         let spare = if plan.repaired { chips.pop() } else { None };
-        let thing = Thing {
-            id: DeviceId::from_bytes(crypto::random::bytes()),
-            line: plan.line,
-            serial_number: format!("{}-{number:06}", plan.line.slug().to_uppercase()),
-            chip,
-            key: Arc::new(SoftwareKey::generate(algorithm(number))?),
-            idevid: None,
-            ldevid: None,
-            owner: Who::Yamato,
-            counter: 0,
-            tip: Tip::BEGIN,
-        };
+        let serial_number = format!("{}-{number:06}", plan.line.slug().to_uppercase());
+        let thing = Thing::new(plan.line, serial_number, chip, algorithm(number))?;
         lives.push(Life { plan, thing, code: None, spare, former: None });
     }
     for line in Line::ALL {

@@ -37,6 +37,7 @@ use plan::{Fate, Plan};
 use rows::{Check, Expected, Part, Row};
 use serde::Serialize;
 use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, sync::Arc};
+use thing::Thing;
 use tokio::time::Instant;
 use world::World;
 
@@ -59,9 +60,10 @@ pub async fn run(args: &DemoArgs, output: Output, language: Language) -> anyhow:
         }
         Err(_) => ExitCode::FAILURE,
     };
-    if args.stay && played.is_ok() {
-        let example = played.as_ref().ok().and_then(|outcome| outcome.example);
-        stay::wait(&world.site, example, output).await?;
+    if args.stay
+        && let Ok(outcome) = &played
+    {
+        stay::wait(&world.site, &outcome.example, output).await?;
     }
     drop(world);
     running.stop().await?;
@@ -75,7 +77,7 @@ struct Outcome {
     entries: u64,
     root: crypto::Sha256,
     /// a genuine device to look at
-    example: Option<device::DeviceId>,
+    example: Thing,
 }
 
 impl Outcome {
@@ -133,7 +135,8 @@ async fn play(world: &Arc<World>, args: &DemoArgs, clock: &mut Steps) -> anyhow:
         anyhow::bail!("the fleet is too small")
     };
     rows.extend(forgeries::play(world, first, second).await?);
-    let (example, certificate) = (first.thing.id, first.thing.certificate()?.clone());
+    let example = first.thing.clone();
+    let certificate = example.certificate()?.clone();
     clock.done(&bar, "attacks");
 
     let bar = clock.bar(3, "revocation, log, witness");
@@ -148,7 +151,6 @@ async fn play(world: &Arc<World>, args: &DemoArgs, clock: &mut Steps) -> anyhow:
     bar.inc(1);
     checks.extend(log::witness(world, &begin).await?);
     clock.done(&bar, "log");
-    let example = Some(example);
     Ok(Outcome { rows, checks, entries: end.head.size, root: end.head.root, example })
 }
 

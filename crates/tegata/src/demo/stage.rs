@@ -14,7 +14,7 @@ use crate::demo::{
 use anyhow::Context as _;
 use api::{
     Identity,
-    wire::{CauseGiven, Recorded, scalar::CauseName},
+    wire::{CauseGiven, Erasure, Recorded, scalar::CauseName},
 };
 use device::{Build, Cause, DeviceId, DeviceKind, EventKind, Part, Purpose, ReasonCode as Code};
 use pki::{crl::RevocationReason, ocsp::CertStatus};
@@ -380,6 +380,33 @@ impl<'w> Stage<'w> {
         let again = question.verdict().await?;
         let expected = Expected::rejected(Code::Replayed);
         self.row(Row::attack(thing.id, "the same answer, sent again", expected).online(&again));
+        Ok(())
+    }
+
+    pub(super) async fn erased(&mut self, life: &mut Life) -> anyhow::Result<()> {
+        let thing = &mut life.thing;
+        let erasure = Erasure { sequences: Some(vec![3, 4]) };
+        let path = format!("/v1/devices/{}/erasures", thing.id);
+        let _done: Recorded = self.owner(thing)?.administrator.post(&path, &erasure).await?;
+        let verdict = self.judged(thing).await?;
+        let offline = self.offline(thing, Purpose::Operate).await?;
+        let noted = offline.has(Code::PayloadErased);
+        self.row(
+            Row::attack(
+                thing.id,
+                "contents of two events erased by due process",
+                Expected::GENUINE,
+            )
+            .online(&verdict)
+            .offline((&offline).into()),
+        );
+        let given = if noted { "a note in the verdict" } else { "nothing" };
+        self.checks.push(Check::new(
+            "erased contents are told from altered ones",
+            "a note in the verdict",
+            given,
+            noted,
+        ));
         Ok(())
     }
 }

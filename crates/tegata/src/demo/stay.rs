@@ -1,15 +1,20 @@
 //! Leaves everything running for a look.
 
-use crate::{commands::serve::told_to_stop, demo::world::Site, output::Output};
+use crate::{
+    commands::{serve::told_to_stop, write_private},
+    demo::{thing::Thing, world::Site},
+    output::Output,
+};
 use device::DeviceId;
 
+/// File of a device's credential.
+const EXAMPLE: &str = "device.pem";
+
 /// Says where everything is, and waits for Ctrl-C.
-pub(super) async fn wait(
-    site: &Site,
-    example: Option<DeviceId>,
-    output: Output,
-) -> anyhow::Result<()> {
-    let text = text(site, example);
+pub(super) async fn wait(site: &Site, example: &Thing, output: Output) -> anyhow::Result<()> {
+    let credential = site.credentials.join(EXAMPLE);
+    write_private(&credential, example.credential()?.expose())?;
+    let text = text(site, example.id, &credential.display().to_string());
     if output.json {
         // Standard output holds the one summary.
         eprintln!("{text}");
@@ -19,10 +24,10 @@ pub(super) async fn wait(
     told_to_stop().await
 }
 
-fn text(site: &Site, example: Option<DeviceId>) -> String {
+fn text(site: &Site, device: DeviceId, identity: &str) -> String {
     let dir = site.dir.display();
     let credential = |name: &str| site.credentials.join(name).display().to_string();
-    let mut text = format!(
+    format!(
         "\nRunning until Ctrl-C\n  REST, EST       {tls}\n  OCSP, CRL, log  {public}\n  \
          witness         {witness}\n  data            {dir}/server\n  \
          root key        {dir}/root (sealed; its passphrase is beside it)\n  \
@@ -32,20 +37,15 @@ fn text(site: &Site, example: Option<DeviceId>) -> String {
          export TEGATA_CREDENTIAL={operator}\n  \
          tegata device list\n  tegata log checkpoint\n  \
          TEGATA_CREDENTIAL={administrator} tegata org list\n  \
-         curl -s {public}/log/checkpoint",
+         curl -s {public}/log/checkpoint\n  \
+         tegata device show {device}\n  tegata event list {device}\n  \
+         tegata device verify {device} --prove-with {identity}\n  \
+         tegata verify --operate --trust {dir}/trust.json {dir}/passports/{device}.tegata",
         tls = site.tls_url,
         public = site.public_url,
         witness = site.witness_url,
         credentials = site.credentials.display(),
         operator = credential("kawa-waterworks-operator.pem"),
         administrator = credential("platform-administrator.pem"),
-    );
-    if let Some(device) = example {
-        text.push_str(&format!(
-            "\n  tegata device show {device}\n  tegata device verify {device}\n  \
-             tegata event list {device}\n  \
-             tegata verify --trust {dir}/trust.json {dir}/passports/{device}.tegata"
-        ));
-    }
-    text
+    )
 }

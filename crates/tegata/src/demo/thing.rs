@@ -1,6 +1,7 @@
 //! Simulated hardware: chips and devices with their own keys, which never leave them.
 
 use crate::{
+    commands::credential_pem,
     demo::{
         people::{Line, Organisation, Who, client},
         world::World,
@@ -13,7 +14,7 @@ use api::{
     client::{Call, Est, EstConnection},
     wire::{Head, Outcomes, Recorded, SignedEvents, scalar::Base64},
 };
-use crypto::{KeyAlgorithm, Sha256, Signer, SoftwareKey, UnixTime};
+use crypto::{KeyAlgorithm, Secret, Sha256, Signer, SoftwareKey, UnixTime};
 use device::{DeviceId, Event, EventKind, Proof, SignedEvent, SignedProof};
 use enrolment::est::BasicCredential;
 use ledger::Commitment;
@@ -63,6 +64,8 @@ pub(super) struct Thing {
     pub(super) key: Arc<SoftwareKey>,
     pub(super) idevid: Option<Identity>,
     pub(super) ldevid: Option<Identity>,
+    /// its key, to be kept in a file for a look
+    ldevid_key: Option<Arc<SoftwareKey>>,
     pub(super) owner: Who,
     /// counter of its proofs of possession
     pub(super) counter: u64,
@@ -78,6 +81,34 @@ impl Thing {
     /// The certificate of [`Self::identity`].
     pub(super) fn certificate(&self) -> anyhow::Result<&Certificate> {
         leaf(self.identity()?)
+    }
+
+    /// A device fresh from the line.
+    pub(super) fn new(
+        line: Line,
+        serial_number: String,
+        chip: Chip,
+        algorithm: KeyAlgorithm,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            id: DeviceId::from_bytes(crypto::random::bytes()),
+            line,
+            serial_number,
+            chip,
+            key: Arc::new(SoftwareKey::generate(algorithm)?),
+            idevid: None,
+            ldevid: None,
+            ldevid_key: None,
+            owner: line.maker(),
+            counter: 0,
+            tip: Tip::BEGIN,
+        })
+    }
+
+    /// The owner's certificate and its key, as `tegata device verify --prove-with` reads them.
+    pub(super) fn credential(&self) -> anyhow::Result<Secret> {
+        let key = self.ldevid_key.as_ref().context("no LDevID yet")?;
+        credential_pem(&self.identity()?.chain, key)
     }
 
     /// Answers a challenge.
@@ -167,6 +198,7 @@ impl Thing {
         leaf: Certificate,
         key: Arc<SoftwareKey>,
     ) -> anyhow::Result<()> {
+        self.ldevid_key = Some(key.clone());
         self.ldevid = Some(Identity { chain: world.chain(leaf)?, key });
         self.tip = Tip::default();
         Ok(())

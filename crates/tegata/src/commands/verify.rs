@@ -81,6 +81,6 @@ pub fn anchors_of(bundle: &TrustBundle) -> anyhow::Result<TrustAnchors> {
         logs: vec![bundle.log_key.parse()?],
         witnesses: bundle.witness_keys.iter().map(|key| key.parse()).collect::<Result<_, _>>()?,
         quorum: usize::try_from(bundle.quorum)?,
-        platform: None,
+        platform: Some(device::OrganisationId::new(policy::PLATFORM)?),
     })
 }

@@ -423,9 +423,9 @@ impl Service {
             if organisation == target.state.owner());
         let row = &target.row;
         let bought = match row.product {
-            Some(product) => self
-                .read(|connection| access::purchase(connection, product, &row.serial_number))?
-                .is_some_and(|owner| owner == row.owner),
+            Some(product) => self.read(|connection| {
+                access::is_purchase(connection, product, &row.serial_number, row.owner)
+            })?,
             None => false,
         };
         if onboarded || by_code || bought {
@@ -448,6 +448,7 @@ impl Service {
         let device = DeviceId::from_bytes(row.device_id);
         let now = self.now();
         let initial = profile != CredentialProfile::Ldevid;
+        self.not_suspended(&row, profile)?;
         let principal = if initial { state.maker() } else { state.owner() }.clone();
         let key = csr.public_key().fingerprint();
         if initial && state.key().is_some_and(|made_with| made_with != key) {
@@ -587,6 +588,27 @@ impl Service {
         self.ca_index()?.by_slug(state.owner().as_str()).cloned().ok_or_else(|| {
             ServiceError::refused("no-ca", "the device's owner has no CA yet; it requests one")
         })
+    }
+
+    /// A certificate that is suspended is not walked around by getting another one.
+    fn not_suspended(
+        &self,
+        row: &DeviceRow,
+        profile: CredentialProfile,
+    ) -> Result<(), ServiceError> {
+        let newest = self
+            .read(|connection| certificates::certificates_of(connection, row.id))?
+            .into_iter()
+            // An intent that came to nothing must not hide it.
+            .filter(|row| !matches!(row.status, Status::Intended | Status::Abandoned))
+            .find(|row| crate::verdict::credential_profile(row.profile) == Some(profile));
+        match newest {
+            Some(row) if row.status == Status::Suspended => Err(ServiceError::refused(
+                "certificate-suspended",
+                "the device's certificate is suspended; release or revoke it first",
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn ldevid_validity(&self, row: &DeviceRow) -> Result<i64, ServiceError> {

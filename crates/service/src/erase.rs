@@ -9,7 +9,7 @@ use crate::{
     verdict::EVENTS_MAX,
 };
 use crypto::UnixTime;
-use device::{Context, DeviceId, EventKind, OrganisationId, Roles, SignedEvent, State};
+use device::{Context, DeviceId, EventKind, Kind, OrganisationId, Roles, SignedEvent, State};
 use policy::{Action, Caller, Resource};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -90,7 +90,6 @@ impl Service {
     ) -> Result<Recorded, ServiceError> {
         self.device_for(caller, Action::EraseDevice, device)?.begun()?;
         let (platform, now, device) = (Arc::clone(&self.platform), self.now(), *device);
-        let actor = caller.to_string();
         let event = self
             .event(caller, audit::Kind::Erasure, audit::Outcome::Success)
             .subject(&device.to_string());
@@ -120,8 +119,8 @@ impl Service {
                 store::erase_event(tx, row.id, *sequence, &state.encode())?;
             }
             let kind = EventKind::Erased { sequences: wanted };
-            let actor = Some(actor.as_str());
-            let applied = record::apply_platform(tx, &platform, &device, &kind, actor, None, now)?;
+            // Names nobody: this event is never erased itself.
+            let applied = record::apply_platform(tx, &platform, &device, &kind, None, None, now)?;
             tx.effect(Effect::Scrub);
             tx.audit(&event)?;
             Ok(applied.recorded)
@@ -171,7 +170,10 @@ fn states(tx: &Tx<'_>, device: i64, now: UnixTime) -> Result<Vec<(u64, State)>, 
                     Some(state) => state.apply(event, commitment, &context),
                 };
                 let next = next.map_err(|_| damaged(()))?;
-                states.push((row.sequence, next.clone()));
+                // The mark of an erasure stays: it explains what is gone.
+                if row.kind != Kind::Erased.code() {
+                    states.push((row.sequence, next.clone()));
+                }
                 state = Some(next);
             }
             (None, Some(after)) => state = Some(State::decode(after).map_err(|_| damaged(()))?),

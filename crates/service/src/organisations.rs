@@ -173,7 +173,8 @@ impl Service {
         let event = self
             .event(caller, audit::Kind::AccountChange, audit::Outcome::Success)
             .subject(new.id.as_str())
-            .detail("what", "organisation-created");
+            .detail("what", "organisation-created")
+            .detail("roles", &new.roles.bits().to_string());
         let now = self.now();
         let view = OrganisationView {
             id: new.id.clone(),
@@ -405,6 +406,13 @@ impl Service {
     ) -> Result<SignerView, ServiceError> {
         let resource = Resource::organisation(&new.organisation);
         let _permit = self.authorize(caller, Action::RegisterSigner, &resource)?;
+        // What the platform says it says by its own key, which nobody holds.
+        if new.organisation == self.platform.id {
+            return Err(ServiceError::forbidden(
+                "platform-signer",
+                "the platform signs events by itself; no other key speaks for it",
+            ));
+        }
         let key = PublicKey::from_spki(&new.spki)
             .map_err(|error| ServiceError::refused("signer-key", error.to_string()))?;
         let proof = Sign1::parse(&new.proof)

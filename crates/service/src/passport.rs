@@ -50,7 +50,10 @@ impl Service {
         let mut proofs = self.read(|connection| devices::proofs_of(connection, gathered.row.id))?;
         let keys: Vec<_> = passport.certificates.iter().map(|fact| fact.key).collect();
         proofs.retain(|proof| keys.contains(&proof.key));
-        let newest = proofs.iter().max_by_key(|proof| proof.at);
+        // An old proof says nothing about now, and would make the file stale from the start.
+        let age = self.config.judge.evidence_age_seconds_max;
+        let newest =
+            proofs.iter().filter(|proof| now.since(proof.at) <= age).max_by_key(|proof| proof.at);
         let mut pool = Pool::default();
         let statement = self.statement(&gathered, &passport, state, &checkpoint, &mut pool, now)?;
         let statement = Statement {

@@ -80,7 +80,7 @@ pub(crate) fn apply(
 ) -> Result<Applied, ServiceError> {
     let row = devices::device(tx, verified.event.device.as_bytes())?;
     let old = row.as_ref().map(state_of).transpose()?.flatten();
-    apply_to(tx, platform, row, old, verified, now)
+    apply_to(tx, platform, row, old.as_ref(), verified, now)
 }
 
 /// As [`apply`], where the device's row and state were read in this transaction. Refuses before it
@@ -89,16 +89,16 @@ fn apply_to(
     tx: &mut Tx<'_>,
     platform: &Arc<Platform>,
     row: Option<DeviceRow>,
-    old: Option<State>,
+    old: Option<&State>,
     verified: &VerifiedEvent,
     now: UnixTime,
 ) -> Result<Applied, ServiceError> {
     let event = &verified.event;
     let context = Context::new(now, verified.roles());
-    if let (Some(row), Some(state)) = (&row, &old) {
+    if let (Some(row), Some(state)) = (&row, old) {
         visible(tx, row, state, verified, now)?;
     }
-    let new = match &old {
+    let new = match old {
         Some(state) => state.apply(event, verified.commitment, &context),
         None => State::start(event, verified.commitment, &context),
     }
@@ -141,8 +141,8 @@ fn apply_to(
         commitment: verified.commitment,
         salt: verified.salt,
     };
-    follow(tx, &row, old.as_ref(), &new, verified, now)?;
-    let state = parts(tx, platform, &row, old.as_ref(), new, leaf, now)?;
+    follow(tx, &row, old, &new, verified, now)?;
+    let state = parts(tx, platform, &row, old, new, leaf, now)?;
     Ok(Applied { recorded, state })
 }
 
@@ -176,7 +176,7 @@ pub(crate) fn apply_platform_to(
         Some(ready) if ready.event.previous == Some(state.head()) => ready,
         _ => sign_platform(platform, &state, kind, actor, now)?,
     };
-    let applied = apply_to(tx, platform, Some(row), Some(state), &verified, now)?;
+    let applied = apply_to(tx, platform, Some(row), Some(&state), &verified, now)?;
     key::count_key_use(tx, platform.events_key, crate::keys::Use::Event as u8, now, 1)?;
     Ok(applied)
 }
@@ -336,8 +336,12 @@ fn follow(
             }
         }
         EventKind::Released => {
+            // Those that were suspended one by one before the device was stay so.
+            let since = events::suspended_since(tx, row.id, verified.event.sequence)?;
             for certificate in working(tx, row.id, Status::Suspended)? {
-                certificates::release(tx, &certificate)?;
+                if certificates::revoked_at(tx, &certificate)? >= since {
+                    certificates::release(tx, &certificate)?;
+                }
             }
         }
         EventKind::Revoked { .. } | EventKind::Disposed { .. } => {

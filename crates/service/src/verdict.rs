@@ -23,7 +23,8 @@ use device::{
     CertificateFact, Challenge, Context, CredentialProfile, DeviceId, DeviceKind, EventKind,
     EventPlace, Evidence, History, JudgePolicy, Layer, OrganisationId, PartFact, Passport, Phase,
     ProofFact, ProofRefusal, Reason, ReasonCode, Revocation, Roles, Severity, SignedEvent,
-    SignedProof, StandingKind, State, Verdict, file::Sources, judge, state::CLOCK_TOLERANCE_SECONDS,
+    SignedProof, StandingKind, State, Verdict, file::Sources, judge,
+    state::CLOCK_TOLERANCE_SECONDS,
 };
 use ledger::Commitment;
 use pki::{Certificate, Profile};
@@ -64,6 +65,11 @@ pub(crate) struct Gathered {
 }
 
 impl Service {
+    /// What verdicts of this installation demand, for callers that ask for a part to be otherwise.
+    pub fn judge_policy(&self) -> &JudgePolicy {
+        &self.config.judge
+    }
+
     /// A fresh challenge for a device. Whether the device exists does not show. Public; the door
     /// limits the rate.
     ///

@@ -246,7 +246,7 @@ CREATE TABLE purchase (
     serial_number TEXT NOT NULL,
     owner         INTEGER NOT NULL REFERENCES organisation (id),
     at            INTEGER NOT NULL,
-    PRIMARY KEY (product, serial_number)
+    PRIMARY KEY (product, serial_number, owner)
 ) STRICT, WITHOUT ROWID;
 
 -- Security events, each committing to the one before.

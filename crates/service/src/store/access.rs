@@ -245,19 +245,22 @@ pub(crate) fn set_purchase(
 ) -> Result<(), ServiceError> {
     tx.prepare_cached(
         "INSERT INTO purchase (product, serial_number, owner, at) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (product, serial_number) DO UPDATE SET owner = excluded.owner, at = excluded.at",
+         ON CONFLICT DO NOTHING",
     )?
     .execute(params![product, serial_number, owner, at.0])?;
     Ok(())
 }
 
-pub(crate) fn purchase(
+/// Whether an organisation said that it bought a device. What others say does not matter.
+pub(crate) fn is_purchase(
     connection: &Connection,
     product: i64,
     serial_number: &str,
-) -> Result<Option<i64>, ServiceError> {
+    owner: i64,
+) -> Result<bool, ServiceError> {
     Ok(connection
-        .prepare_cached("SELECT owner FROM purchase WHERE product = ?1 AND serial_number = ?2")?
-        .query_row(params![product, serial_number], |row| row.get(0))
-        .optional()?)
+        .prepare_cached(
+            "SELECT 1 FROM purchase WHERE product = ?1 AND serial_number = ?2 AND owner = ?3",
+        )?
+        .exists(params![product, serial_number, owner])?)
 }

@@ -240,7 +240,7 @@ pub(crate) fn holders_of_key(
     key: &Sha256,
 ) -> Result<Vec<(i64, CertificateRow)>, ServiceError> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {CERTIFICATE} FROM certificate WHERE subject_key = ?1 LIMIT 64"
+        "SELECT {CERTIFICATE} FROM certificate WHERE subject_key = ?1 AND status != 4 LIMIT 64"
     ))?;
     let rows = statement.query_map([short_key(key)], certificate_row)?;
     rows.map(|row| row.map(|row| (row.device.unwrap_or(0), row)).map_err(ServiceError::from))
@@ -292,6 +292,17 @@ pub(crate) fn insert_revocation(
     .execute(params![ca, serial, reason, at.0])?;
     tx.effect(Effect::Revoked { ca, serial: serial.to_vec(), reason, at });
     Ok(())
+}
+
+/// Since when a certificate does not work.
+pub(crate) fn revoked_at(
+    connection: &Connection,
+    certificate: &CertificateRow,
+) -> Result<Option<UnixTime>, ServiceError> {
+    Ok(connection
+        .prepare_cached("SELECT at FROM revocation WHERE ca = ?1 AND serial = ?2")?
+        .query_row(params![certificate.ca, certificate.serial], |row| row.get(0).map(UnixTime))
+        .optional()?)
 }
 
 /// Ends a suspension.

@@ -3,6 +3,7 @@
 use super::{Tx, organisation::limit_of, to_i64};
 use crate::ServiceError;
 use crypto::{Sha256, UnixTime};
+use device::Kind;
 use ledger::Commitment;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
@@ -99,6 +100,27 @@ pub(crate) fn insert_event(tx: &Tx<'_>, new: &NewEvent<'_>) -> Result<(), Servic
         new.cose
     ])?;
     Ok(())
+}
+
+/// When the suspension of a device began that an event at `sequence` ends: others may have renewed
+/// it since.
+pub(crate) fn suspended_since(
+    connection: &Connection,
+    device: i64,
+    sequence: u64,
+) -> Result<Option<UnixTime>, ServiceError> {
+    let since: Option<i64> = connection
+        .prepare_cached(
+            "SELECT min(recorded_at) FROM event
+             WHERE device = ?1 AND kind = ?2 AND sequence < ?4 AND sequence > coalesce(
+                (SELECT max(sequence) FROM event
+                 WHERE device = ?1 AND kind = ?3 AND sequence < ?4), -1)",
+        )?
+        .query_row(
+            params![device, Kind::Suspended.code(), Kind::Released.code(), to_i64(sequence)],
+            |row| row.get(0),
+        )?;
+    Ok(since.map(UnixTime))
 }
 
 /// Destroys salt and contents of an event; false where it had none any more.

@@ -235,3 +235,43 @@ async fn a_hundred_at_once() {
     let statistics = world.service.statistics(&world.platform_admin).await.unwrap();
     assert_eq!(certificates, statistics.certificates, "every use of a CA key is accounted for");
 }
+
+#[tokio::test]
+async fn anothers_purchase_list_changes_nothing() {
+    let world = World::new().await;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let owner = world.owner("owner").await;
+    let rival = world.owner("rival").await;
+    let thing = world.made(&maker, "gate", Vec::new()).await;
+    let idevid = world.idevid(&maker, "gate", &thing).await;
+    world.sell(&maker, &owner, &thing.id).await;
+    for org in [&owner, &rival] {
+        let line = Purchase {
+            maker: maker.id.clone(),
+            product: product("gate"),
+            serial_number: thing.serial.clone(),
+        };
+        world.service.import_purchase_list(&org.admin, &org.id, vec![line]).await.unwrap();
+    }
+    let caller = world.service.identify_certificate(&idevid.certificate).await.unwrap();
+    let ldevid =
+        world.service.enrol_device(&caller, &request(&key(), &thing.serial), None).await.unwrap();
+    assert_eq!(ldevid.certificate.organization().as_deref(), Some("owner"));
+}
+
+#[tokio::test]
+async fn a_suspended_certificate_is_not_walked_around() {
+    let world = World::new().await;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let owner = world.owner("owner").await;
+    let working = world.working(&maker, "gate", &owner).await;
+    let name =
+        service::CertificateId { ca: "owner".into(), serial: *working.ldevid.certificate.serial() };
+    world.service.suspend_certificate(&owner.admin, &name).await.unwrap();
+    let caller = world.service.identify_certificate(&working.idevid.certificate).await.unwrap();
+    let again = request(&key(), &working.thing.serial);
+    let refused = world.service.enrol_device(&caller, &again, None).await.unwrap_err();
+    assert_eq!(refused.code(), "certificate-suspended");
+    world.service.release_certificate(&owner.admin, &name).await.unwrap();
+    world.service.enrol_device(&caller, &again, None).await.unwrap();
+}

@@ -89,3 +89,25 @@ async fn a_person_is_forgotten_where_the_caller_may() {
         world.service.history(&owner.admin, &working.thing.id, &Page::default()).await.unwrap();
     assert!(history.items[0].cose.is_some());
 }
+
+#[tokio::test]
+async fn erasing_again_leaves_the_mark_of_the_first() {
+    let world = World::new().await;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let owner = world.owner("owner").await;
+    let working = world.working(&maker, "gate", &owner).await;
+    let device = &working.thing.id;
+    world.service.erase_events(&owner.admin, device, vec![1]).await.unwrap();
+    world.service.erase_device(&owner.admin, device).await.unwrap();
+    let history = world.service.history(&owner.admin, device, &Page::default()).await.unwrap();
+    for event in &history.items {
+        assert_eq!(event.cose.is_some(), event.kind == device::Kind::Erased, "{:?}", event.kind);
+    }
+    let nothing = world.service.erase_device(&owner.admin, device).await.unwrap_err();
+    assert_eq!(nothing.code(), "nothing-to-erase");
+    let bytes = world.service.export_passport(&owner.admin, device).await.unwrap();
+    let file = PassportFile::parse(&bytes).unwrap();
+    let now = world.clock.now();
+    let verdict = file.verify(&trust(&world).await, &VerifyOptions::default(), now);
+    assert!(!verdict.has(ReasonCode::HistoryAltered), "{:?}", verdict.reasons);
+}

@@ -283,3 +283,18 @@ async fn the_platforms_signature_lends_nobody_rights() {
     assert!(maker_says.is_err(), "the owner suspended it");
     world.service.release_device(&owner.admin, device).await.unwrap();
 }
+
+#[tokio::test]
+async fn nobody_speaks_as_the_platform() {
+    let world = World::new().await;
+    let signer = crypto::SoftwareKey::generate(crypto::KeyAlgorithm::Ed25519).unwrap();
+    let new = service::NewSigner {
+        organisation: id("platform"),
+        spki: crypto::Signer::public_key(&signer).spki().to_vec(),
+        proof: service::signer_proof(&signer, &id("platform")).unwrap(),
+    };
+    for caller in [&world.platform_admin, &world.service.local_administrator()] {
+        let refused = world.service.register_signer(caller, new.clone()).await.unwrap_err();
+        assert_eq!(refused.code(), "platform-signer");
+    }
+}

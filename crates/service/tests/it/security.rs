@@ -10,8 +10,8 @@ use pki::{AlternativeName, Certificate, crl::RevocationReason};
 use policy::{Role, Roles};
 use rusqlite::{Connection, params};
 use service::{
-    CertificateQuery, Clock as _, ErrorKind, NewDevice, NewMember, NewOrganisation, Page,
-    VerifyRequest,
+    CertificateQuery, CertificateStanding, Clock as _, ErrorKind, NewDevice, NewMember,
+    NewOrganisation, Page, VerifyRequest,
 };
 
 fn answer(challenge: &Challenge, key: &SoftwareKey, counter: u64) -> Vec<u8> {
@@ -73,6 +73,36 @@ async fn the_platforms_signature_lends_no_rights() {
     service.suspend_device(&owner.admin, device, Cause::Lost).await.unwrap();
     service.release_device(&owner.admin, device).await.unwrap();
     assert_eq!(standing().await, StandingKind::Good);
+}
+
+#[tokio::test]
+async fn releasing_a_device_leaves_certificates_that_were_suspended_before() {
+    let world = World::new().await;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let owner = world.owner("owner").await;
+    let authority = world.org("authority", device::Roles::AUTHORITY).await;
+    let working = world.working(&maker, "gate", &owner).await;
+    let (service, device) = (&world.service, &working.thing.id);
+    let standing = |enrolled: &service::Enrolled| service.standing_of(&enrolled.certificate);
+    let print = working.ldevid.certificate.fingerprint();
+    let id = service.certificate_by_fingerprint(&owner.admin, &print).await.unwrap().id;
+    // Once with it, once without.
+    service.suspend_device(&owner.admin, device, Cause::Anomaly).await.unwrap();
+    world.clock.advance(10);
+    service.release_device(&owner.admin, device).await.unwrap();
+    assert_eq!(standing(&working.ldevid), CertificateStanding::Good);
+    service.suspend_certificate(&owner.admin, &id).await.unwrap();
+    world.clock.advance(10);
+    service.suspend_device(&owner.admin, device, Cause::Anomaly).await.unwrap();
+    world.clock.advance(10);
+    // An authority takes the suspension over; it is still the one that began before.
+    service.suspend_device(&authority.admin, device, Cause::Recall).await.unwrap();
+    world.clock.advance(10);
+    service.release_device(&authority.admin, device).await.unwrap();
+    assert_eq!(standing(&working.idevid), CertificateStanding::Good);
+    assert!(matches!(standing(&working.ldevid), CertificateStanding::Suspended { .. }));
+    service.release_certificate(&owner.admin, &id).await.unwrap();
+    assert_eq!(standing(&working.ldevid), CertificateStanding::Good);
 }
 
 #[tokio::test]
@@ -408,7 +438,7 @@ async fn a_log_that_gives_no_proof_is_a_finding() {
     world.service.close();
     let service = open(world.path(), config(), &world.clock);
     service.integrate_now().await.unwrap();
-    std::fs::remove_dir_all(world.path().join("log")).unwrap();
+    std::fs::rename(world.path().join("log"), world.path().join("gone")).unwrap();
     let verdict = service.prove(&working.thing.id, VerifyRequest::default()).await.unwrap();
     assert!(verdict.has(ReasonCode::LogUnverified), "{:?}", verdict.reasons);
     assert_ne!(verdict.outcome, Outcome::Genuine);

@@ -282,9 +282,10 @@ pub(super) async fn verify(
         proof: request.proof.map(|proof| proof.0),
         presented,
         presented_by: request.presented_by.map(|organisation| organisation.0),
-        policy: request
-            .purpose
-            .map(|purpose| JudgePolicy { purpose: purpose.0, ..JudgePolicy::default() }),
+        policy: request.purpose.map(|purpose| JudgePolicy {
+            purpose: purpose.0,
+            ..app.service.judge_policy().clone()
+        }),
     };
     let verdict = app.service.verify_device(&caller, &device.0, question).await?;
     Ok(Json(Verdict::from(&verdict)))

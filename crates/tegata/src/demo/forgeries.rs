@@ -3,6 +3,7 @@
 use crate::demo::{
     ask::{export, options},
     life::Life,
+    log,
     rogue::new_key,
     rows::{Expected, Row},
     thing::answer,
@@ -21,6 +22,7 @@ const DAY: i64 = 86_400;
 
 /// Takes the passports of two genuine devices and does everything to the first that a forger would.
 pub(super) async fn play(world: &World, life: &Life, other: &Life) -> anyhow::Result<Vec<Row>> {
+    log::settle(world).await?;
     let bytes = export(life.owner(world)?, life.thing.id).await?;
     let foreign = export(other.owner(world)?, other.thing.id).await?;
     let forger = Forger {

@@ -15,7 +15,7 @@ use ledger::{
     verify_consistency, verify_inclusion,
     witness::{AddCheckpoint, Answer},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// A checkpoint that was verified, with its signatures.
 pub(super) struct Seen {
@@ -36,9 +36,22 @@ pub(super) async fn checkpoint(world: &World) -> anyhow::Result<Seen> {
             Ok(head) => return Ok(Seen { signed, head: head.into_inner() }),
             Err(error) => last = Some(error),
         }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     Err(last.map_or_else(|| anyhow::anyhow!("no checkpoint"), Into::into))
+}
+
+/// Waits until everything so far is published and confirmed by the witness.
+pub(super) async fn settle(world: &World) -> anyhow::Result<Seen> {
+    let size = world.integrate().await?;
+    for _ in 0..100 {
+        let seen = checkpoint(world).await?;
+        if seen.head.size >= size {
+            return Ok(seen);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    anyhow::bail!("the log did not publish {size} entries in time")
 }
 
 /// The log as an outsider checks it: rebuilt from its tiles, proofs, growth since `before`.

@@ -106,7 +106,7 @@ async fn play(world: &Arc<World>, args: &DemoArgs, clock: &mut Steps) -> anyhow:
     let (mut fleet, mut rows): (Vec<Life>, Vec<Row>) = judged.await?.into_iter().unzip();
     clock.done(&bar, "verdicts");
 
-    settle(world).await?;
+    log::settle(world).await?;
     let exported = fleet.len().min(PASSPORTS_MAX);
     let bar = clock.bar(exported, "passports judged offline");
     let some: Vec<Life> = fleet.iter().take(exported).cloned().collect();
@@ -146,7 +146,7 @@ async fn play(world: &Arc<World>, args: &DemoArgs, clock: &mut Steps) -> anyhow:
     let former = former.context("nothing was sold again")?;
     checks.extend(doors::revocation(world, &certificate, &former).await?);
     bar.inc(1);
-    let end = settle(world).await?;
+    let end = log::settle(world).await?;
     checks.extend(log::audit(world, &begin.head, &end.head).await?);
     bar.inc(1);
     checks.extend(log::witness(world, &begin).await?);
@@ -237,19 +237,6 @@ async fn judge(world: &World, life: &mut Life) -> anyhow::Result<Row> {
 
 fn purpose(fate: Fate) -> Purpose {
     if fate == Fate::Works { Purpose::Operate } else { Purpose::Inspect }
-}
-
-/// Waits until everything so far is published and confirmed by the witness.
-async fn settle(world: &World) -> anyhow::Result<log::Seen> {
-    let size = world.integrate().await?;
-    for _ in 0..100 {
-        let seen = log::checkpoint(world).await?;
-        if seen.head.size >= size {
-            return Ok(seen);
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    anyhow::bail!("the log did not publish {size} entries in time")
 }
 
 /// What `--json` prints.

@@ -4,6 +4,7 @@ use crate::demo::{
     ask::{Question, offline},
     doors::{ocsp_check, revoked_for},
     life::Life,
+    log,
     people::{Line, Organisation, Who},
     refusals::{explained, knock, refused},
     rogue::{RogueCa, new_key},
@@ -52,6 +53,8 @@ impl<'w> Stage<'w> {
     }
 
     async fn offline(&self, thing: &Thing, purpose: Purpose) -> anyhow::Result<device::Verdict> {
+        // Else the newest checkpoint may still be on its way to the witness.
+        log::settle(self.world).await?;
         offline(self.world, self.owner(thing)?, thing.id, purpose).await
     }
 

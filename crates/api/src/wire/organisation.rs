@@ -25,7 +25,7 @@ pub struct NewOrganisation {
     /// Identifier, chosen for ever.
     pub id: OrganisationRef,
     /// Name, as people write it.
-    #[schema(min_length = 1, max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$")]
+    #[schema(min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$")]
     pub name: String,
     /// What it is entitled to beyond what follows from a device's history.
     #[serde(default)]

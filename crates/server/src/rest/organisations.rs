@@ -38,6 +38,9 @@ pub(super) async fn create(
     JsonBody(new): JsonBody<NewOrganisation, { body::SMALL }>,
 ) -> Result<Created<Organisation>, Fault> {
     line("name", &new.name, 100)?;
+    if new.roles.len() > 3 {
+        return Err(Fault::field("roles", "at most 3"));
+    }
     let roles = view::roles_of(&new.roles);
     let new = service::NewOrganisation { id: new.id.0, name: new.name, roles };
     let made = app.service.create_organisation(&caller, new).await?;

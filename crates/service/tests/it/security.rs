@@ -106,6 +106,33 @@ async fn releasing_a_device_leaves_certificates_that_were_suspended_before() {
 }
 
 #[tokio::test]
+async fn an_abandoned_request_does_not_hide_a_suspended_certificate() {
+    let world = World::new().await;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let owner = world.owner("owner").await;
+    let working = world.working(&maker, "gate", &owner).await;
+    let service = &world.service;
+    let print = working.ldevid.certificate.fingerprint();
+    let id = service.certificate_by_fingerprint(&owner.admin, &print).await.unwrap().id;
+    service.suspend_certificate(&owner.admin, &id).await.unwrap();
+    let serial = id.serial.as_bytes();
+    let copied = database(&world)
+        .execute(
+            "INSERT INTO certificate (ca, serial, status, profile, organisation, device,
+                                      subject_key, not_before, not_after, der)
+             SELECT ca, x'01020304', 4, profile, organisation, device,
+                    7, not_before, not_after, der FROM certificate WHERE serial = ?1",
+            [serial],
+        )
+        .unwrap();
+    assert_eq!(copied, 1);
+    let caller = service.identify_certificate(&working.idevid.certificate).await.unwrap();
+    let request = service::EnrolRequest { label: None, csr: csr(&key(), &working.thing.serial) };
+    let refused = service.enrol_device(&caller, &request, None).await.unwrap_err();
+    assert_eq!(refused.code(), "certificate-suspended");
+}
+
+#[tokio::test]
 async fn who_only_holds_a_device_cannot_condemn_it() {
     let world = World::new().await;
     let maker = world.maker("maker", "gate", DeviceKind::Device).await;

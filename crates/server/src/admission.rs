@@ -2,6 +2,7 @@
 
 use crate::{
     app::App,
+    body::{discard_rest, lend},
     limit::Refusal,
     metrics::{Door, Turned},
     peer::Peer,
@@ -14,6 +15,7 @@ use axum::{
     response::Response,
 };
 use http::{HeaderValue, header};
+use http_body::Body as _;
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
 
@@ -73,8 +75,21 @@ async fn inner(
             );
         }
     };
+    let (parts, body) = request.into_parts();
+    let (body, rest) = match body.is_end_stream() {
+        true => (body, None),
+        false => {
+            let (body, rest) = lend(body);
+            (body, Some(rest))
+        }
+    };
+    let request = Request::from_parts(parts, body);
     let time = app.limits.body_time + app.limits.answer_time;
-    timeout(time, next.run(request)).await.map_err(|_| {
+    let answer = timeout(time, next.run(request)).await;
+    if let Some(rest) = rest {
+        discard_rest(rest).await;
+    }
+    answer.map_err(|_| {
         app.turn_away(Turned::Busy, peer, door, "no answer in time");
         Fault::new(Code::Unavailable)
             .detail("no answer could be made in time; a change may still take place")

@@ -3,10 +3,14 @@
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
-use http_body::Body as _;
+use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt as _;
-use std::time::Duration;
-use tokio::time::timeout;
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{sync::oneshot, time::timeout};
 
 /// Why a body was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +23,9 @@ pub(crate) enum BodyError {
     Broken,
 }
 
-/// Bytes of a body that is too large which are read all the same and thrown away: a client that has
-/// sent them reads the answer, and would see a broken connection otherwise.
+/// Bytes of an unread body that are read all the same and thrown away: a client that is sending
+/// reads the answer only then, and would see a broken connection otherwise; HTTP/2 clients such as
+/// curl 7.88 take an answer before the end of their request for a broken stream.
 const DISCARDED_MAX: usize = 1024 * 1024;
 /// Time for that.
 const DISCARD_TIME: Duration = Duration::from_secs(1);
@@ -33,38 +38,78 @@ pub(crate) async fn read(body: Body, most: usize, time: Duration) -> Result<Byte
 async fn read_now(mut body: Body, most: usize) -> Result<Bytes, BodyError> {
     // A declared length is believed where it is too large.
     let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    let mut kept = BytesMut::with_capacity(declared.min(most));
-    while declared <= most
-        && let Some(frame) = body.frame().await
-    {
+    if declared > most {
+        return Err(BodyError::TooLarge(most));
+    }
+    let mut kept = BytesMut::with_capacity(declared);
+    while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
         if kept.len().saturating_add(data.len()) > most {
-            throw_away(body).await;
             return Err(BodyError::TooLarge(most));
         }
         kept.extend_from_slice(&data);
     }
-    if declared > most {
-        throw_away(body).await;
-        return Err(BodyError::TooLarge(most));
-    }
     Ok(kept.freeze())
 }
 
-/// Reads a body that nobody wants, within limits: HTTP/2 clients such as curl 7.88 take an answer
-/// that comes before the end of their request for a broken stream.
-pub(crate) async fn throw_away(body: Body) {
-    drop(timeout(DISCARD_TIME, discard(body)).await);
+/// A body that comes back when whoever reads it lets go of it.
+struct Lent {
+    body: Option<Body>,
+    back: Option<oneshot::Sender<Body>>,
 }
 
-async fn discard(mut body: Body) {
-    let mut found: usize = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        found = found.saturating_add(frame.data_ref().map_or(0, Bytes::len));
-        if found > DISCARDED_MAX {
-            return;
+/// Lends a body: what is not read of it comes back.
+pub(crate) fn lend(body: Body) -> (Body, oneshot::Receiver<Body>) {
+    let (back, returned) = oneshot::channel();
+    (Body::new(Lent { body: Some(body), back: Some(back) }), returned)
+}
+
+impl http_body::Body for Lent {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        match &mut self.body {
+            Some(body) => Pin::new(body).poll_frame(cx),
+            None => Poll::Ready(None),
         }
     }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(http_body::Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map(http_body::Body::size_hint).unwrap_or_default()
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let (Some(body), Some(back)) = (self.body.take(), self.back.take()) {
+            // Nobody waits for it where the connection is gone.
+            let _ = back.send(body);
+        }
+    }
+}
+
+/// Reads the rest of a body that was lent, within bounds, and throws it away.
+pub(crate) async fn discard_rest(mut returned: oneshot::Receiver<Body>) {
+    let Ok(mut body) = returned.try_recv() else { return };
+    let discard = async {
+        let mut found: usize = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            found = found.saturating_add(frame.data_ref().map_or(0, Bytes::len));
+            if found > DISCARDED_MAX {
+                return;
+            }
+        }
+    };
+    // Whoever is slower sees a broken connection.
+    drop(timeout(DISCARD_TIME, discard).await);
 }
 
 /// The media type of a body without parameters, in lower case; empty where none is given.

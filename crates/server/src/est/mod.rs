@@ -75,13 +75,7 @@ async fn answer(
         _ => {
             let (head, body) = request.into_parts();
             // Who asks comes first: nobody unknown makes us keep a body.
-            let caller = match caller(&app, &peer, &head.headers).await {
-                Ok(caller) => caller,
-                Err(refusal) => {
-                    body::throw_away(body).await;
-                    return Err(refusal);
-                }
-            };
+            let caller = caller(&app, &peer, &head.headers).await?;
             let kind = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
             check_type(kind, PKCS10)?;
             let body = body::read(body, REQUEST_BYTES_MAX, app.limits.body_time).await?;

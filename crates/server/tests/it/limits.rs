@@ -78,6 +78,13 @@ async fn oversized_requests_are_refused() {
     assert_eq!(client.send(call).await.unwrap().status, StatusCode::PAYLOAD_TOO_LARGE);
     let call = Call::post("/ocsp", "application/ocsp-request", vec![0x30; 20_000]);
     assert_eq!(world.plain().send(call).await.unwrap().status, StatusCode::PAYLOAD_TOO_LARGE);
+    // Refused before the body is looked at, and told so nevertheless.
+    for path in ["/v1/organisations/0/members", "/v1/nowhere", "/v1/devices/x/suspend"] {
+        let call = Call::post(path, "application/json", vec![b' '; 300_000]);
+        let answer = client.send(call).await.unwrap();
+        assert!(matches!(answer.status.as_u16(), 400 | 404), "{path}");
+        problem(&answer);
+    }
     // Chunked, so that no length is declared.
     let mut stream = TcpStream::connect(world.public).await.unwrap();
     stream

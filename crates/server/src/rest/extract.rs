@@ -85,8 +85,12 @@ impl<T: DeserializeOwned, const MOST: usize> FromRequest<App> for JsonBody<T, MO
     }
 }
 
-/// Reads JSON; the refusal says where it is wrong.
+/// Reads a JSON object; the refusal says where it is wrong.
 pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+    // An array of the fields' values would be read as well, which no description promises.
+    if bytes.trim_ascii_start().first().is_some_and(|byte| *byte != b'{') {
+        return Err(Fault::new(Code::Malformed).detail("a JSON object is expected"));
+    }
     serde_json::from_slice(bytes)
         .map_err(|error| Fault::new(Code::Malformed).detail(error.to_string()))
 }

@@ -32,6 +32,7 @@ async fn malformed_requests_give_problem_documents() {
         (json("{\"product\":\"gate\",\"devices\":[]}"), 400, "malformed-request"),
         (json("{\"product\":\"gate\",\"devices\":[],\"x\":1}"), 400, "malformed-request"),
         (json("[[[[[[[[[["), 400, "malformed-request"),
+        (json("[\"gate\", [{\"serial_number\": \"SN-1\"}]]"), 400, "malformed-request"),
         (Call::post("/v1/events", "application/json", "{}"), 415, "unsupported-media-type"),
     ] {
         let shown = format!("{call:?}");

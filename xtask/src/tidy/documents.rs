@@ -169,7 +169,12 @@ fn exists(words: &[String]) -> Option<bool> {
 }
 
 fn understood(arguments: &[&str]) -> bool {
-    let mut command = process::command("target/debug/tegata", arguments);
+    // A variable of the shell stands for a device in our documents.
+    let of_shell =
+        |word: &&str| if word.starts_with('$') { "00".repeat(16) } else { (*word).to_owned() };
+    let arguments: Vec<String> = arguments.iter().map(of_shell).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut command = process::command("target/debug/tegata", &arguments);
     process::succeeds(command.arg("--help"))
 }
 

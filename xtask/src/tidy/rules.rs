@@ -111,5 +111,8 @@ pub(super) const UNFINISHED: &[(&str, &str)] = &[
     (concat!("#[ign", "ore"), "a test that does not run protects nothing; make it fast or drop it"),
 ];
 
+/// The one reason for which a test may be left out of the usual run: another test starts it.
+pub(super) const STARTED_BY_ANOTHER: &str = "runs in a process of its own";
+
 /// The index of the documents: every page in its folder stands in it.
 pub(super) const INDEX: &str = "docs/README.md";

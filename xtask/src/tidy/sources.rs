@@ -67,7 +67,7 @@ fn unfinished(file: &Source) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (at, line) in lines(file) {
         for (mark, hint) in rules::UNFINISHED {
-            if line.contains(mark) {
+            if line.contains(mark) && !line.contains(rules::STARTED_BY_ANOTHER) {
                 findings.push(Finding::new(&file.path, at, format!("{mark:?}"), *hint));
             }
         }

@@ -637,7 +637,7 @@ pub enum PassportCommand {
         server: ServerArgs,
         /// Device id
         device: device::DeviceId,
-        /// File; <device>.tegata otherwise
+        /// File; DEVICE.tegata otherwise
         #[arg(long, value_hint = ValueHint::FilePath)]
         out: Option<PathBuf>,
     },

@@ -14,7 +14,7 @@ const BENCH: &str = "issue";
 /// Chips in one call.
 const BATCH: usize = 200;
 /// Calls under way at once.
-const CALLS: usize = 8;
+const CALLS: usize = 16;
 /// Single enrolments under way at once.
 const SINGLES: usize = 256;
 

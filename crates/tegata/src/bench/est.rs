@@ -157,6 +157,11 @@ impl BareServer {
                             // Until the client hangs up.
                             let _ = stream.read(&mut [0; 1]).await;
                         }
+                        // The client hung up before it took its session ticket: the last thing
+                        // that is sent, when everything has been checked.
+                        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+                            count.fetch_add(1, Ordering::Relaxed);
+                        }
                         Err(error) => eprintln!("warning: a bare handshake failed: {error}"),
                     }
                 });
@@ -187,7 +192,7 @@ impl BareServer {
         // The client's side is done before the server has checked the client's certificate.
         while self.done.load(Ordering::Relaxed) < count {
             anyhow::ensure!(
-                start.elapsed() < Duration::from_secs(600),
+                start.elapsed() < Duration::from_secs(60),
                 "bare handshakes failed; the limit cannot be measured"
             );
             tokio::time::sleep(Duration::from_millis(1)).await;

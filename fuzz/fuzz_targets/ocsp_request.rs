@@ -9,7 +9,9 @@ fuzz_target!(|bytes: &[u8]| {
     match OcspRequest::parse(bytes) {
         Ok(request) => {
             assert!((1..=REQUESTS_MAX).contains(&request.ids.len()));
-            assert!(request.nonce.as_ref().is_none_or(|n| (1..=NONCE_BYTES_MAX).contains(&n.len())));
+            assert!(
+                request.nonce.as_ref().is_none_or(|n| (1..=NONCE_BYTES_MAX).contains(&n.len()))
+            );
             // Our own encoding of what was read reads the same.
             assert_eq!(OcspRequest::parse(&request.to_der()), Ok(request));
         }

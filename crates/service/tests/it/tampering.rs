@@ -15,7 +15,8 @@ async fn edits_of_a_devices_record_show_in_its_verdict() {
     let cases: &[(&str, &str)] = &[
         (
             "an event",
-            "UPDATE event SET cose = CAST(substr(cose, 1, length(cose) - 1) || x'00' AS BLOB) WHERE device = ? AND sequence = 2",
+            // Another last byte, whatever it was: one signature in 256 ends with a zero already.
+            "UPDATE event SET cose = CAST(substr(cose, 1, length(cose) - 1) || CASE substr(cose, -1) WHEN x'00' THEN x'01' ELSE x'00' END AS BLOB) WHERE device = ? AND sequence = 2",
         ),
         ("a salt", "UPDATE event SET salt = zeroblob(32) WHERE device = ? AND sequence = 2"),
         (

@@ -11,6 +11,7 @@ pub(super) const LAYERS: &[&str] = &[
     "audit",
     "service",
     "api",
+    "console",
     "server",
     "tegata",
 ];

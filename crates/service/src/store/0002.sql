@@ -1,0 +1,1 @@
+-- Version 2. People who sign in: passkeys, sessions, invitations, approvals.

@@ -1,0 +1,1 @@
+-- Version 3. The fleet as operators see it: search, views, jobs, verdicts given.

@@ -1,0 +1,1 @@
+-- Version 4. What the public page shows and who looked.

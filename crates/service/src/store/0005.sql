@@ -1,0 +1,1 @@
+-- Version 5. Registration of authorities by two people.

@@ -237,18 +237,54 @@ impl ManagementNumber {
     /// # Errors
     /// [`IdError::ManagementNumber`] or [`IdError::CheckCharacter`].
     pub fn from_typed(text: &str) -> Result<Self, IdError> {
-        let tidy: String = text
-            .chars()
-            .take(100)
-            .filter(|c| !matches!(c, ' ' | '-'))
-            .map(|c| match c.to_ascii_uppercase() {
-                'O' => '0',
-                'I' | 'L' => '1',
-                other => other,
-            })
-            .collect();
-        tidy.parse()
+        tidy(text).parse()
     }
+}
+
+impl ManagementNumber {
+    /// The 20 random characters: what fits into GS1's serial number, AI (21). `TG` and the check
+    /// character are left out, which [`Self::from_serial`] puts back.
+    pub fn serial(&self) -> String {
+        self.to_string().chars().skip(2).take(20).collect()
+    }
+
+    /// Reads the 20 characters of [`Self::serial`] as people type them.
+    ///
+    /// # Errors
+    /// [`IdError::ManagementNumber`].
+    pub fn from_serial(text: &str) -> Result<Self, IdError> {
+        let tidy = tidy(text);
+        let mut symbols = [0; 21];
+        if tidy.len() != 20 {
+            return Err(IdError::ManagementNumber);
+        }
+        for (symbol, byte) in symbols.iter_mut().zip(tidy.bytes()) {
+            *symbol = value(byte)?;
+        }
+        if let Some((last, rest)) = symbols.split_last_mut() {
+            *last = check_symbol(rest);
+        }
+        Ok(Self(symbols))
+    }
+}
+
+/// What a character of the number stands for.
+fn value(byte: u8) -> Result<u8, IdError> {
+    let place = CROCKFORD.iter().position(|c| *c == byte);
+    place.and_then(|place| u8::try_from(place).ok()).ok_or(IdError::ManagementNumber)
+}
+
+/// Forgives what people do when they copy a number by hand.
+fn tidy(text: &str) -> String {
+    text.chars()
+        .take(100)
+        .filter(|c| !matches!(c, ' ' | '-'))
+        .map(|c| match c.to_ascii_uppercase() {
+            'O' => '0',
+            'I' | 'L' => '1',
+            other => other,
+        })
+        .collect()
 }
 
 fn times_generator(value: u8) -> u8 {
@@ -269,10 +305,7 @@ impl FromStr for ManagementNumber {
         }
         let mut symbols = [0; 21];
         for (symbol, byte) in symbols.iter_mut().zip(digits.bytes()) {
-            let place = CROCKFORD.iter().position(|c| *c == byte);
-            *symbol = place
-                .and_then(|place| u8::try_from(place).ok())
-                .ok_or(IdError::ManagementNumber)?;
+            *symbol = value(byte)?;
         }
         match symbols.split_last() {
             Some((last, rest)) if *last == check_symbol(rest) => Ok(Self(symbols)),
@@ -356,6 +389,16 @@ mod tests {
 
     proptest! {
         #[test]
+        fn serials_lead_back(random in any::<[u8; 13]>()) {
+            let number = ManagementNumber::from_random(random);
+            let serial = number.serial();
+            prop_assert_eq!(serial.len(), 20);
+            prop_assert_eq!(ManagementNumber::from_serial(&serial), Ok(number));
+            prop_assert_eq!(ManagementNumber::from_serial(&serial.to_lowercase()), Ok(number));
+            prop_assert!(ManagementNumber::from_serial(&serial[1..]).is_err());
+        }
+
+        #[test]
         fn management_numbers_notice_every_slip(
             random in any::<[u8; 13]>(), at in 0usize..21, other in 0usize..21, symbol in 0usize..32
         ) {
@@ -380,6 +423,7 @@ mod tests {
         fn parsing_never_panics(text in "\\PC{0,60}") {
             let _ = text.parse::<ManagementNumber>();
             let _ = ManagementNumber::from_typed(&text);
+            let _ = ManagementNumber::from_serial(&text);
             let _ = text.parse::<DeviceId>();
             let _ = text.parse::<OrganisationId>();
         }

@@ -8,6 +8,8 @@
 //! - [`proof`]: proof that the device holds its private key, with a counter.
 //! - [`Passport`] and [`judge`]: the facts, and the verdict with its reasons (docs/verdict.md).
 //! - [`PassportFile`]: all of it in one file that anyone can judge offline (docs/passport.md).
+//! - [`gs1`]: GTIN and GS1 Digital Link; [`scan`]: what look-ups of a printed number tell
+//!   (docs/public-page.md).
 //!
 //! Deliberately absent: storage, issuance, the log itself, wire types in JSON.
 //!
@@ -53,6 +55,7 @@
 mod cbor;
 pub mod event;
 pub mod file;
+pub mod gs1;
 mod id;
 mod judge;
 mod language;
@@ -60,6 +63,7 @@ mod named;
 pub mod passport;
 pub mod proof;
 mod reason;
+pub mod scan;
 pub mod state;
 mod verdict;
 
@@ -69,6 +73,7 @@ pub use event::{
     Kind, Part, SignedEvent,
 };
 pub use file::{PassportFile, Statement, TrustAnchors, VerifyOptions};
+pub use gs1::{DigitalLink, Gs1Error, Gtin};
 pub use id::{
     DeviceId, DeviceKind, IdError, ManagementNumber, OrganisationId, ProductId, RootOfTrust,
     Strength,

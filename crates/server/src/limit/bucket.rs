@@ -9,7 +9,7 @@ use tokio::time::Instant;
 /// So many per second in the long run, so many at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    per_second: u32,
+    interval_ns: u64,
     burst: u32,
 }
 
@@ -17,9 +17,23 @@ impl Rate {
     /// A rate; zero counts as one.
     #[must_use]
     pub const fn new(per_second: u32, burst: u32) -> Self {
-        Self { per_second: at_least_one(per_second), burst: at_least_one(burst) }
+        Self {
+            interval_ns: SECOND_NS / at_least_one(per_second) as u64,
+            burst: at_least_one(burst),
+        }
+    }
+
+    /// One in so many seconds, for what happens seldom; zero counts as one.
+    #[must_use]
+    pub const fn one_in(seconds: u32, burst: u32) -> Self {
+        Self {
+            interval_ns: SECOND_NS.saturating_mul(at_least_one(seconds) as u64),
+            burst: at_least_one(burst),
+        }
     }
 }
+
+const SECOND_NS: u64 = 1_000_000_000;
 
 const fn at_least_one(n: u32) -> u32 {
     if n == 0 { 1 } else { n }
@@ -49,14 +63,14 @@ struct Shard<K> {
 
 impl<K: Hash + Eq> Buckets<K> {
     pub(crate) fn new(rate: Rate) -> Self {
-        let interval_ns = 1_000_000_000 / u64::from(rate.per_second);
+        let interval_ns = rate.interval_ns;
         let shard = || Mutex::new(Shard { full_at: HashMap::new(), overflow: 0 });
         Self {
             shards: std::iter::repeat_with(shard).take(SHARDS).collect(),
             hasher: RandomState::new(),
             start: Instant::now(),
             interval_ns,
-            tolerance_ns: interval_ns * u64::from(rate.burst),
+            tolerance_ns: interval_ns.saturating_mul(u64::from(rate.burst)),
         }
     }
 

@@ -63,13 +63,11 @@ async fn ocsp_by_get_and_post() {
     assert_eq!(status(&answer, leaf, issuer), CertStatus::Good);
     assert_eq!(OcspResponse::parse(&answer.body).unwrap().nonce(), Some(&[7; 32][..]));
 
-    let start = std::time::Duration::from_secs(1);
     let revoked = world.rest(&maker.admin).revoke_device(&thing.id, Cause::KeyCompromise).await;
     revoked.unwrap();
-    let began = tokio::time::Instant::now();
+    // At once: the answer that was kept is not given again.
     let got = world.plain().send(Call::get(path)).await.unwrap();
     assert!(matches!(status(&got, leaf, issuer), CertStatus::Revoked { .. }));
-    assert!(began.elapsed() < start);
 
     // A CRL says the same.
     let answer = world.plain().send(Call::get("/crl/maker.gate.crl")).await.unwrap();

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    time::{Instant, timeout},
+    time::timeout,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,14 +161,13 @@ async fn a_revoked_credential_ends_on_open_connections() {
     let all = world.rest(&maker.admin).certificates(&page).await.unwrap();
     let own = maker.reader.certificate();
     let view = all.items.iter().find(|view| view.fingerprint.0 == own.fingerprint()).unwrap();
-    let start = Instant::now();
     world
         .rest(&world.platform)
         .revoke_certificate(&view.authority, own.serial(), RevocationReason::KeyCompromise)
         .await
         .unwrap();
+    // Not within a second but from the next request on: no clock decides this test.
     let answer = connection.send(Call::get("/v1/whoami")).await.unwrap();
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     assert_eq!(problem(&answer)["code"], "credential-revoked");
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     // Nor does a new handshake, or a resumed session.
@@ -230,6 +229,7 @@ async fn a_server_stops_and_lets_requests_end() {
     }));
     assert_eq!(client.send(Call::get("/v1/whoami")).await.unwrap().status, StatusCode::OK);
     let running = world.running.take().unwrap();
-    timeout(Duration::from_secs(5), running.shutdown()).await.unwrap();
+    // Sooner than the grace that open requests have (10 s).
+    timeout(Duration::from_secs(9), running.shutdown()).await.unwrap();
     assert!(client.send(Call::get("/v1/whoami")).await.is_err());
 }

@@ -189,7 +189,7 @@ async fn the_platform_renews_its_own_certificates() {
     OcspResponse::parse(&answer.der).unwrap().verify(&ca, now).unwrap();
     let admin = service.local_administrator();
     let mut renewed = false;
-    for _ in 0..200 {
+    for _ in 0..3000 {
         let cas = service.cas(&admin, None).await.unwrap();
         renewed = cas.iter().all(|ca| ca.ocsp_certificate.as_ref().unwrap().is_valid_at(now));
         if renewed {

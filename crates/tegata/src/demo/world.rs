@@ -33,6 +33,9 @@ use std::{
     sync::Arc,
 };
 
+/// Ports looked at for a free one.
+const PORTS_TRIED_MAX: usize = 100;
+
 /// Where things are, and how to reach them.
 pub(super) struct Site {
     pub(super) tls_url: String,
@@ -251,7 +254,15 @@ fn loopback(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
 }
 
-/// An address that nobody listens at now.
+/// An address that nobody listens at now, below the ports that the system hands out by itself
+/// (32768 and up on Linux): until the door opens, no connection of anybody's takes it.
 fn free_port() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind(loopback(0))?.local_addr()?)
+    let tries = std::iter::repeat_with(|| {
+        let [high, low] = crypto::random::bytes();
+        TcpListener::bind(loopback(10_000 + u16::from_be_bytes([high, low]) % 20_000))
+    });
+    match tries.take(PORTS_TRIED_MAX).find_map(Result::ok) {
+        Some(listener) => Ok(listener.local_addr()?),
+        None => anyhow::bail!("no port between 10000 and 30000 is free on loopback"),
+    }
 }

@@ -44,7 +44,7 @@ const ENROLLERS: usize = 3;
 /// Events of one history.
 const HISTORY: u64 = 6;
 /// A step that is not reached in this time is not reached: the round is killed from outside.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
 const SIGKILL: i32 = 9;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -22,7 +22,7 @@ fn every_command_of_the_quickstart_works() {
     }
     assert!(commands > 30, "the page has lost its commands");
     let dir = tempfile::tempdir().unwrap();
-    let (tls, public) = (free_port(), free_port());
+    let (tls, public) = free_ports();
     let bin = Path::new(env!("CARGO_BIN_EXE_tegata")).parent().unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     let output = Command::new("bash")
@@ -43,8 +43,15 @@ fn every_command_of_the_quickstart_works() {
     }
 }
 
-/// A port that was free a moment ago. Another process may take it meanwhile; then the server says
-/// so and the test fails.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// Two ports that were free a moment ago, below those that the system gives to whoever asks for any
+/// (32768 and up on Linux): nobody takes them meanwhile by accident.
+fn free_ports() -> (u16, u16) {
+    let mut free = std::iter::repeat_with(|| {
+        let [high, low] = crypto::random::bytes();
+        let port = 10_000 + u16::from_be_bytes([high, low]) % 20_000;
+        TcpListener::bind(("127.0.0.1", port)).ok()
+    })
+    .flatten();
+    let (tls, public) = (free.next().unwrap(), free.next().unwrap());
+    (tls.local_addr().unwrap().port(), public.local_addr().unwrap().port())
 }

@@ -1,10 +1,12 @@
 //! TLS as both sides use it: one set of algorithms, certificates and handshake signatures checked by
 //! our own code (`pki`, `crypto`), channel bindings.
 
-use crypto::tls::{scheme_of, supported};
+pub use crypto::tls::HandshakeVersion;
+
+use crypto::tls::{handshake_scheme, supported};
 use pki::Certificate;
 use rustls::{
-    CertificateError, DigitallySignedStruct, Error, SignatureScheme,
+    CertificateError, DigitallySignedStruct, Error, PeerMisbehaved, SignatureScheme,
     client::danger::HandshakeSignatureValid, crypto::CryptoProvider,
 };
 use std::sync::Arc;
@@ -29,8 +31,10 @@ pub fn schemes() -> Vec<SignatureScheme> {
 /// RFC 5246 section 7.4.8).
 ///
 /// # Errors
-/// Where the certificate has no usable key, the scheme is unknown, or the signature is wrong.
+/// Where the certificate has no usable key, the signature is wrong, or its scheme is not one that
+/// this version allows such a key ([`handshake_scheme`]): TLS leaves that to whoever verifies.
 pub fn verify_handshake(
+    version: HandshakeVersion,
     message: &[u8],
     certificate: &[u8],
     signed: &DigitallySignedStruct,
@@ -38,7 +42,8 @@ pub fn verify_handshake(
     let certificate =
         Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
     let key = certificate.public_key().map_err(|_| CertificateError::BadEncoding)?;
-    let scheme = scheme_of(signed.scheme).ok_or(CertificateError::BadSignature)?;
+    let scheme = handshake_scheme(version, key.algorithm(), signed.scheme)
+        .ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
     key.verify(scheme, message, signed.signature()).map_err(|_| CertificateError::BadSignature)?;
     Ok(HandshakeSignatureValid::assertion())
 }

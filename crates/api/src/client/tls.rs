@@ -123,7 +123,12 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        crate::tls::verify_handshake(message, certificate, signed)
+        crate::tls::verify_handshake(
+            crate::tls::HandshakeVersion::Tls12,
+            message,
+            certificate,
+            signed,
+        )
     }
 
     fn verify_tls13_signature(
@@ -132,7 +137,12 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        crate::tls::verify_handshake(message, certificate, signed)
+        crate::tls::verify_handshake(
+            crate::tls::HandshakeVersion::Tls13,
+            message,
+            certificate,
+            signed,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -8,6 +8,7 @@
 )]
 
 mod est;
+mod handshake;
 mod limits;
 mod public;
 mod rest;

@@ -4,9 +4,9 @@
 use crate::{
     Recorded, Service, ServiceError,
     ca::{CaEntry, CaKind},
+    csr::{key_in_use, verified_csr},
     issue::{Commit, Order},
     live::found,
-    organisations::{key_in_use, verified_csr},
     record::{self, VerifiedEvent},
     store::{
         Tx, access,

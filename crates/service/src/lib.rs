@@ -7,9 +7,11 @@
 //! | file | use cases |
 //! | --- | --- |
 //! | `service` | [`Service::create`], [`Service::open`], [`Service::close`] |
-//! | `ceremony` | [`ceremony::Root`], request and install CAs, trust store |
+//! | `ceremony`, `authorities` | [`ceremony::Root`]; request and install CAs, trust store |
+//! | `own_keys` | what the platform issues to itself |
 //! | `callers` | identify by certificate, token or code; tokens; standing of certificates |
-//! | `organisations` | organisations, members, signers, product lines, service certificates |
+//! | `organisations`, `members`, `signers`, `products` | what their names say |
+//! | `csr` | certificates for servers and applications |
 //! | `devices` | register, search, codes, purchase lists, shares, public page |
 //! | `enrol` | enrol, re-enrol, server-side keys, chips in batches, renewal |
 //! | `events` | record events, history, head; suspend, release, revoke on behalf |
@@ -28,6 +30,7 @@
 //!
 //! Deliberately absent: sockets, HTTP, wire types, PostgreSQL.
 
+mod authorities;
 mod ca;
 mod cache;
 mod callers;
@@ -35,6 +38,7 @@ pub mod ceremony;
 mod certificates;
 mod config;
 mod crl;
+mod csr;
 mod devices;
 mod doors;
 mod enrol;
@@ -46,23 +50,28 @@ mod issue;
 mod join;
 mod keys;
 mod live;
+mod members;
 mod ocsp;
 mod organisations;
+mod own_keys;
 mod page;
 mod passport;
 mod platform;
 mod pool;
+mod products;
 mod record;
 mod reports;
 mod seed;
 mod sequencer;
 mod service;
+mod signers;
 mod store;
 mod verdict;
 
+pub use authorities::{CaView, TrustStore};
 pub use ca::CaKind;
 pub use callers::{CertificateStanding, IssuedToken, TokenView};
-pub use ceremony::{CaRequest, CaSpec, CaView, TrustStore};
+pub use ceremony::{CaRequest, CaSpec};
 pub use certificates::{CertificateId, CertificateQuery, CertificateStatus, CertificateView};
 pub use config::{Clock, Config, Limits, Setup, Urls, WitnessClient};
 pub use crl::{CrlView, ROOT as ROOT_CA};
@@ -75,15 +84,15 @@ pub use enrol::{ChipRequest, EnrolRequest, Enrolled};
 pub use erase::PersonErased;
 pub use error::{ErrorKind, Problem, ServiceError};
 pub use events::{EventView, Head};
+pub use members::{MemberView, NewMember};
 pub use ocsp::OcspAnswer;
-pub use organisations::{
-    MemberView, NewMember, NewOrganisation, NewProduct, NewSigner, OrganisationView, ProductView,
-    SIGNER_PROOF_CONTENT_TYPE, SignerView, signer_proof,
-};
+pub use organisations::{NewOrganisation, OrganisationView};
 pub use page::{Page, Paged};
 pub use platform::ServerCredential;
 pub use policy::Caller;
+pub use products::{NewProduct, ProductView};
 pub use record::Recorded;
 pub use reports::{AuditCheck, AuditView, KeyAccount, KeyUseView, Statistics};
 pub use service::Service;
+pub use signers::{NewSigner, SIGNER_PROOF_CONTENT_TYPE, SignerView, signer_proof};
 pub use verdict::VerifyRequest;

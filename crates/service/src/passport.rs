@@ -2,9 +2,9 @@
 
 use crate::{
     Service, ServiceError,
-    ceremony::PASSPORT_CERTIFICATE,
     keys::Use,
     live::found,
+    own_keys::PASSPORT_CERTIFICATE,
     store::{device as devices, key, meta},
     verdict::{self, Gathered},
 };

@@ -6,8 +6,9 @@ use crate::{
     record,
     store::{
         access,
-        device::{self as store, DeviceFilter, DeviceRow, Relation},
+        device::{self as store, DeviceRow},
         organisation as organisations,
+        search::{self, Order, Place, Relation, TextFilter, Wanted},
     },
 };
 use crypto::{UnixTime, random};
@@ -98,6 +99,8 @@ pub enum DeviceRelation {
     Maker,
     /// they are shared with it
     Shared,
+    /// their ownership is offered to it
+    Offered,
 }
 
 /// A code that was released. The text is shown once.
@@ -240,21 +243,38 @@ impl Service {
             Some((maker, product)) => Some(self.product_row(maker, product)?.id),
             None => None,
         };
-        let filter = DeviceFilter {
+        let wanted = Wanted {
+            organisation: row.id,
+            relation: match query.relation {
+                DeviceRelation::Owner => Relation::Owner,
+                DeviceRelation::Maker => Relation::Maker,
+                DeviceRelation::Shared => Relation::Shared,
+                DeviceRelation::Offered => Relation::Offered,
+            },
             product,
             phase: query.phase.map(Phase::code),
             standing: query.standing.map(StandingKind::code),
-            serial_prefix: query.serial_prefix.clone(),
-        };
-        let relation = match query.relation {
-            DeviceRelation::Owner => Relation::Owner,
-            DeviceRelation::Maker => Relation::Maker,
-            DeviceRelation::Shared => Relation::Shared,
+            text: query.serial_prefix.clone().map(TextFilter::Prefix),
+            now: self.now(),
+            ..Wanted::default()
         };
         let (after, limit) = page.rows(self.config.limits.page)?;
-        let now = self.now();
         let rows = self.read(|connection| {
-            store::devices(connection, row.id, relation, &filter, now, after, limit + 1)
+            let mut rows = Vec::new();
+            let mut from = Place::Row(after);
+            loop {
+                let left = limit.saturating_add(1).saturating_sub(rows.len());
+                let order = Order::Newest;
+                let found = search::search(connection, &wanted, order, Some(&from), true, left)?;
+                for (id, _) in &found.hits {
+                    rows.extend(store::device_by_row(connection, *id)?);
+                }
+                // This list has no pages that are not full.
+                match found.stopped {
+                    Some(place) if rows.len() <= limit => from = place,
+                    _ => return Ok(rows),
+                }
+            }
         })?;
         Paged::cut(rows, limit, |row| row.id.to_string()).try_map(|row| self.device_view(row))
     }
@@ -538,7 +558,7 @@ impl Service {
             .map_err(|_| ServiceError::fatal("store-damaged", "a product's row is damaged"))
     }
 
-    fn device_view(&self, row: DeviceRow) -> Result<DeviceView, ServiceError> {
+    pub(crate) fn device_view(&self, row: DeviceRow) -> Result<DeviceView, ServiceError> {
         let damaged = || ServiceError::fatal("store-damaged", "a device's row is damaged");
         Ok(DeviceView {
             id: DeviceId::from_bytes(row.device_id),

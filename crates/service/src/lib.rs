@@ -12,7 +12,8 @@
 //! | `callers` | identify by certificate, token or code; tokens; standing of certificates |
 //! | `organisations`, `members`, `signers`, `products` | what their names say |
 //! | `csr` | certificates for servers and applications |
-//! | `devices` | register, search, codes, purchase lists, shares, public page |
+//! | `devices` | register, codes, purchase lists, shares, public page |
+//! | `fleet` | search, saved views, acts on behalf, bulk jobs, export, figures |
 //! | `enrol` | enrol, re-enrol, server-side keys, chips in batches, renewal |
 //! | `events` | record events, history, head; suspend, release, revoke on behalf |
 //! | `certificates` | list, revoke, suspend, release |
@@ -46,6 +47,7 @@ mod erase;
 mod error;
 mod events;
 pub mod fault;
+mod fleet;
 mod issue;
 mod join;
 mod keys;
@@ -85,6 +87,10 @@ pub use erase::PersonErased;
 pub use error::{ErrorKind, Problem, ServiceError};
 pub use events::{EventView, Head};
 pub use members::{MemberView, NewMember};
+pub use fleet::{
+    Attention, DeviceLine, DeviceList, DeviceOrder, DeviceSearch, LastVerdict, SavedView,
+    VIEWS_MAX, VerdictFilter,
+};
 pub use ocsp::OcspAnswer;
 pub use organisations::{NewOrganisation, OrganisationView};
 pub use page::{Page, Paged};

@@ -140,6 +140,16 @@ impl Live {
         now
     }
 
+    /// Sleeps for `duration`, or until all ends; true where it does.
+    pub(crate) fn rest(&self, duration: std::time::Duration) -> bool {
+        let wanted = self.leaves.lock().unwrap_or_else(PoisonError::into_inner);
+        let (wanted, _) = self
+            .wake
+            .wait_timeout_while(wanted, duration, |wanted| !wanted.stop)
+            .unwrap_or_else(PoisonError::into_inner);
+        wanted.stop
+    }
+
     fn set_revoked(&self, key: (i64, Box<[u8]>), revoked: Option<Revoked>) {
         let ca = key.0;
         let serial = key.1.clone();

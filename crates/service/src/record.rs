@@ -17,7 +17,8 @@ use crate::{
 use crypto::{Sha256, UnixTime, random};
 use device::{
     Cause, Context, DeviceId, Event, EventKind, IllegalMove, IllegalMoveCode, Language,
-    ManagementNumber, Roles, SignedEvent, State, state::EndedAccess,
+    ManagementNumber, Roles, SignedEvent, State,
+    state::{Alarms, EndedAccess},
 };
 use ledger::Commitment;
 use pki::crl::RevocationReason;
@@ -127,6 +128,7 @@ fn apply_to(
         tx,
         &DeviceChange {
             id: row.id,
+            moved: row.phase != new.phase().code() || row.standing != new.standing().kind().code(),
             phase: new.phase().code(),
             standing: new.standing().kind().code(),
             state: &new.encode(),
@@ -142,6 +144,7 @@ fn apply_to(
         salt: verified.salt,
     };
     follow(tx, &row, old, &new, verified, now)?;
+    marks(tx, &row, old, &new)?;
     let state = parts(tx, platform, &row, old, new, leaf, now)?;
     Ok(Applied { recorded, state })
 }
@@ -378,6 +381,29 @@ fn follow(
             event = event.actor(actor);
         }
         tx.audit(&event)?;
+    }
+    Ok(())
+}
+
+/// Keeps what lists look for in tables of its own: offers and alarms are rare.
+fn marks(
+    tx: &mut Tx<'_>,
+    row: &DeviceRow,
+    old: Option<&State>,
+    new: &State,
+) -> Result<(), ServiceError> {
+    let offered = new.pending_transfer();
+    if old.and_then(State::pending_transfer) != offered {
+        // An offer may name an organisation that is not here: nobody can look for it then.
+        let to = match offered {
+            Some(to) => organisations::organisation(tx, to.as_str())?.map(|to| to.id),
+            None => None,
+        };
+        devices::set_offer(tx, row.id, to)?;
+    }
+    let alarm = *new.alarms() != Alarms::default();
+    if old.is_some_and(|old| *old.alarms() != Alarms::default()) != alarm {
+        devices::set_alarm(tx, row.id, alarm)?;
     }
     Ok(())
 }

@@ -68,6 +68,7 @@ pub struct Inner {
     pub(crate) pool: Pool,
     pub(crate) published: watch::Sender<Published>,
     pub(crate) challenges: Mutex<HashMap<[u8; 32], (DeviceId, UnixTime)>>,
+    pub(crate) verdicts: crate::fleet::Verdicts,
     threads: Threads,
     lock: Mutex<Option<File>>,
 }
@@ -199,6 +200,7 @@ impl Service {
             pool: Pool::start(cores)?,
             published: sequencer::published(size),
             challenges: Mutex::new(HashMap::new()),
+            verdicts: crate::fleet::Verdicts::default(),
             threads: Threads::default(),
             lock: Mutex::new(Some(lock)),
         }));

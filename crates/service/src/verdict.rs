@@ -145,15 +145,27 @@ impl Service {
     ) -> Result<Verdict, ServiceError> {
         let now = self.now();
         // The proof first: what it shows may enter the history that is then judged.
-        let proof = match &request.proof {
+        let (proof, vouched) = match &request.proof {
             Some(bytes) => self.accept_proof(device, bytes, &request.presented, now).await?,
-            None => ProofFact::NotAsked,
+            None => (ProofFact::NotAsked, false),
         };
-        let mut passport = self.passport_facts(device, &request.presented, now)?.0;
+        let plain = request.policy.is_none()
+            && match proof {
+                ProofFact::NotAsked => {
+                    request.presented.is_empty() && request.presented_by.is_none()
+                }
+                ProofFact::Valid { .. } => vouched,
+                ProofFact::Refused { .. } => false,
+            };
+        let (mut passport, gathered) = self.passport_facts(device, &request.presented, now)?;
         passport.proof = proof;
         passport.presented_by = request.presented_by;
         let policy = request.policy.as_ref().unwrap_or(&self.config.judge);
         let verdict = judge(&passport, policy, now);
+        // What anybody could make of a device by showing junk in its name is nobody's last word.
+        if plain && let Some(Gathered { row, .. }) = &gathered {
+            self.verdicts.note(row.id, row.owner, row.maker, &verdict);
+        }
         if verdict.outcome == device::Outcome::Rejected {
             let reason = verdict.main_reason().map_or("none", |reason| reason.code.name());
             self.note(
@@ -166,15 +178,15 @@ impl Service {
     }
 
     /// Checks an answer to a challenge and keeps its counter. The challenge is used up by the first
-    /// answer, right or wrong.
+    /// answer, right or wrong. Also says whether somebody here vouches for the key.
     async fn accept_proof(
         &self,
         device: &DeviceId,
         bytes: &[u8],
         presented: &[Certificate],
         now: UnixTime,
-    ) -> Result<ProofFact, ServiceError> {
-        let refused = |cause, key| Ok(ProofFact::Refused { cause, key });
+    ) -> Result<(ProofFact, bool), ServiceError> {
+        let refused = |cause, key| Ok((ProofFact::Refused { cause, key }, false));
         let Ok(signed) = SignedProof::parse(bytes) else {
             return refused(ProofRefusal::Unreadable, None);
         };
@@ -231,14 +243,14 @@ impl Service {
         };
         if !vouched {
             // Nothing of a key that nobody here vouches for is kept: anybody can make one.
-            return Ok(valid(None));
+            return Ok((valid(None), false));
         }
         let highest = self
             .commit(move |tx| {
                 keep_counter(tx, &platform, row.id, device, &key_id, counter, &bytes, now)
             })
             .await?;
-        Ok(valid(highest))
+        Ok((valid(highest), true))
     }
 
     /// The facts about a device, with what they were made of.

@@ -248,7 +248,7 @@ pub(crate) fn holders_of_key(
 }
 
 /// The first 8 bytes of a fingerprint: enough to find, and half the index of the whole.
-fn short_key(key: &Sha256) -> i64 {
+pub(crate) fn short_key(key: &Sha256) -> i64 {
     let mut short = [0; 8];
     for (to, from) in short.iter_mut().zip(key.as_bytes()) {
         *to = *from;

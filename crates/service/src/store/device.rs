@@ -1,9 +1,9 @@
 //! Devices, their parts and the counters of their keys.
 
-use super::{Tx, organisation::limit_of, to_i64};
+use super::{Tx, to_i64};
 use crate::ServiceError;
 use crypto::{Sha256, UnixTime};
-use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter, types::Value};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 #[derive(Debug, Clone)]
 pub(crate) struct DeviceRow {
@@ -90,68 +90,6 @@ pub(crate) fn device_by_serial(
         .optional()?)
 }
 
-/// In which capacity an organisation asks for its devices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Relation {
-    Owner,
-    Maker,
-    Shared,
-}
-
-#[derive(Debug, Clone, Default)]
-pub(crate) struct DeviceFilter {
-    pub(crate) product: Option<i64>,
-    pub(crate) phase: Option<u8>,
-    pub(crate) standing: Option<u8>,
-    pub(crate) serial_prefix: Option<String>,
-}
-
-/// A page of an organisation's devices, in the order of registration.
-pub(crate) fn devices(
-    connection: &Connection,
-    organisation: i64,
-    relation: Relation,
-    filter: &DeviceFilter,
-    now: UnixTime,
-    after: i64,
-    limit: usize,
-) -> Result<Vec<DeviceRow>, ServiceError> {
-    let mut values = vec![Value::Integer(organisation), Value::Integer(after)];
-    let mut sql = format!("SELECT {DEVICE} FROM device ");
-    sql.push_str(match relation {
-        Relation::Owner => "WHERE owner = ?1 AND device.id > ?2",
-        Relation::Maker => "WHERE maker = ?1 AND device.id > ?2",
-        Relation::Shared => {
-            values.push(Value::Integer(now.0));
-            "JOIN share ON share.device = device.id \
-             WHERE share.organisation = ?1 AND device.id > ?2 AND share.until > ?3"
-        }
-    });
-    let mut and = |condition: &str, value: Value| {
-        values.push(value);
-        sql.push_str(&format!(" AND {condition} ?{}", values.len()));
-    };
-    if let Some(product) = filter.product {
-        and("product =", Value::Integer(product));
-    }
-    if let Some(phase) = filter.phase {
-        and("phase =", Value::Integer(phase.into()));
-    }
-    if let Some(standing) = filter.standing {
-        and("standing =", Value::Integer(standing.into()));
-    }
-    if let Some(prefix) = &filter.serial_prefix {
-        // A prefix as a range: no LIKE, whose wildcards a caller could abuse.
-        and("serial_number >=", Value::Text(prefix.clone()));
-        and("serial_number <", Value::Text(format!("{prefix}\u{10ffff}")));
-    }
-    values.push(Value::Integer(limit_of(limit)));
-    sql.push_str(&format!(" ORDER BY device.id LIMIT ?{}", values.len()));
-    let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(params_from_iter(values), device_row)?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
 pub(crate) fn insert_device(tx: &mut Tx<'_>, new: &DeviceRow) -> Result<i64, ServiceError> {
     tx.prepare_cached(
         "INSERT INTO device (device_id, management, product, serial_number, kind, maker, owner,
@@ -179,6 +117,8 @@ pub(crate) fn insert_device(tx: &mut Tx<'_>, new: &DeviceRow) -> Result<i64, Ser
 /// What an event changes of a device.
 pub(crate) struct DeviceChange<'a> {
     pub(crate) id: i64,
+    /// whether phase or standing are others than before: then the device moves in indexes
+    pub(crate) moved: bool,
     pub(crate) phase: u8,
     pub(crate) standing: u8,
     pub(crate) state: &'a [u8],
@@ -187,18 +127,12 @@ pub(crate) struct DeviceChange<'a> {
 }
 
 pub(crate) fn update_device(tx: &Tx<'_>, change: &DeviceChange<'_>) -> Result<(), ServiceError> {
-    tx.prepare_cached(
-        "UPDATE device SET phase = ?2, standing = ?3, state = ?4, sequence = ?5, head = ?6
-         WHERE id = ?1",
-    )?
-    .execute(params![
-        change.id,
-        change.phase,
-        change.standing,
-        change.state,
-        to_i64(change.events),
-        change.head
-    ])?;
+    tx.prepare_cached("UPDATE device SET state = ?2, sequence = ?3, head = ?4 WHERE id = ?1")?
+        .execute(params![change.id, change.state, to_i64(change.events), change.head])?;
+    if change.moved {
+        tx.prepare_cached("UPDATE device SET phase = ?2, standing = ?3 WHERE id = ?1")?
+            .execute(params![change.id, change.phase, change.standing])?;
+    }
     Ok(())
 }
 
@@ -206,6 +140,30 @@ pub(crate) fn update_device(tx: &Tx<'_>, change: &DeviceChange<'_>) -> Result<()
 pub(crate) fn set_owner(tx: &Tx<'_>, device: i64, owner: i64) -> Result<(), ServiceError> {
     tx.prepare_cached("UPDATE device SET owner = ?2 WHERE id = ?1")?
         .execute(params![device, owner])?;
+    // What was found under the former owner is the new one's to ask for again.
+    tx.prepare_cached("DELETE FROM last_verdict WHERE device = ?1")?.execute([device])?;
+    Ok(())
+}
+
+/// Marks a device that has an alarm, or takes the mark away.
+pub(crate) fn set_alarm(tx: &Tx<'_>, device: i64, alarm: bool) -> Result<(), ServiceError> {
+    let sql = if alarm {
+        "INSERT INTO alarm (device) VALUES (?1) ON CONFLICT DO NOTHING"
+    } else {
+        "DELETE FROM alarm WHERE device = ?1"
+    };
+    tx.prepare_cached(sql)?.execute([device])?;
+    Ok(())
+}
+
+/// Notes to whom a device is offered; `None` for nobody any more.
+pub(crate) fn set_offer(tx: &Tx<'_>, device: i64, to: Option<i64>) -> Result<(), ServiceError> {
+    match to {
+        Some(organisation) => tx
+            .prepare_cached("INSERT OR REPLACE INTO offer (device, organisation) VALUES (?1, ?2)")?
+            .execute(params![device, organisation])?,
+        None => tx.prepare_cached("DELETE FROM offer WHERE device = ?1")?.execute([device])?,
+    };
     Ok(())
 }
 

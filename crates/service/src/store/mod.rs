@@ -8,12 +8,14 @@ pub(crate) mod access;
 pub(crate) mod certificate;
 pub(crate) mod device;
 pub(crate) mod event;
+pub(crate) mod fleet;
 pub(crate) mod key;
 pub(crate) mod log;
 pub(crate) mod meta;
 mod migrate;
 pub(crate) mod organisation;
 mod reader;
+pub(crate) mod search;
 mod tx;
 mod writer;
 

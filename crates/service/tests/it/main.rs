@@ -13,6 +13,7 @@ mod callers;
 mod crash;
 mod enrolment;
 mod erasure;
+mod fleet;
 mod history;
 mod ledger;
 mod revocation;

@@ -86,11 +86,11 @@ pub use enrol::{ChipRequest, EnrolRequest, Enrolled};
 pub use erase::PersonErased;
 pub use error::{ErrorKind, Problem, ServiceError};
 pub use events::{EventView, Head};
-pub use members::{MemberView, NewMember};
 pub use fleet::{
     Attention, DeviceLine, DeviceList, DeviceOrder, DeviceSearch, LastVerdict, SavedView,
     VIEWS_MAX, VerdictFilter,
 };
+pub use members::{MemberView, NewMember};
 pub use ocsp::OcspAnswer;
 pub use organisations::{NewOrganisation, OrganisationView};
 pub use page::{Page, Paged};

@@ -1,1 +1,36 @@
 //! The pages that people see: the console of operators and the public page behind a printed code.
+//!
+//! Rendered on the server (askama), styled by one small design system, in Japanese and English
+//! (Fluent), usable without script; htmx enhances, and only the ceremony with a passkey needs
+//! script. Everything is embedded. docs/console.md describes the pages, docs/access.md who may what.
+//!
+//! - [`router`] gives the pages; `server` puts them behind a listener of their own.
+//! - [`Visit`] is one request's context, [`Member`] a visitor who signed in, [`Posted`] a form that
+//!   really came from our own page, [`Failure`] an error page.
+//! - [`i18n`] holds the texts, [`ui`] the components, [`chart`] the charts.
+//!
+//! INVARIANT: no inline script or style, no style attribute: the policy that goes with every page
+//! ([`security`]) refuses them, and the browser tests look for refusals.
+//!
+//! Deliberately absent: sockets, TLS, limits of rate and number (`server`), decisions (`service`).
+
+mod app;
+mod assets;
+pub mod chart;
+mod cookies;
+mod failure;
+pub mod i18n;
+mod layout;
+mod pages;
+mod posted;
+pub mod security;
+mod session;
+pub mod ui;
+mod visit;
+
+pub use app::{Console, Origin, OriginError, Setup, Source, router};
+pub use failure::{Failure, FailureKind, refusal};
+pub use layout::{Frame, Item, NAVIGATION, Notice, Section, Theme};
+pub use posted::{Answer, Asked, FORM_BYTES_MAX, Fields, Posted};
+pub use session::{NoSessions, Resuming, Sessions, SignedIn};
+pub use visit::{Member, Visit};

@@ -1,0 +1,93 @@
+# What stands around every page, and what components say.
+
+frame-brand = Tegata
+frame-skip = Skip to content
+frame-navigation = Console
+frame-menu = Menu
+frame-theme = Theme
+frame-theme-system = Like the system
+frame-theme-light = Light
+frame-theme-dark = Dark
+frame-signed-in-as = Signed in as <strong>{ $name }</strong>
+frame-sign-out = Sign out
+frame-footer = Device identities, from factory to recycling
+frame-onward = Go on
+frame-time-never = no end
+frame-time-now = just now
+
+ago-minutes = { $count ->
+    [one] { $count } minute ago
+   *[other] { $count } minutes ago
+}
+ago-hours = { $count ->
+    [one] { $count } hour ago
+   *[other] { $count } hours ago
+}
+ago-days = { $count ->
+    [one] { $count } day ago
+   *[other] { $count } days ago
+}
+ago-months = { $count ->
+    [one] { $count } month ago
+   *[other] { $count } months ago
+}
+ago-years = { $count ->
+    [one] { $count } year ago
+   *[other] { $count } years ago
+}
+ahead-minutes = { $count ->
+    [one] in { $count } minute
+   *[other] in { $count } minutes
+}
+ahead-hours = { $count ->
+    [one] in { $count } hour
+   *[other] in { $count } hours
+}
+ahead-days = { $count ->
+    [one] in { $count } day
+   *[other] in { $count } days
+}
+ahead-months = { $count ->
+    [one] in { $count } month
+   *[other] in { $count } months
+}
+ahead-years = { $count ->
+    [one] in { $count } year
+   *[other] in { $count } years
+}
+
+nav-group-help = Help
+nav-guide = First steps
+nav-account = Account
+
+ui-command = Commands
+ui-copy = Copy
+ui-copied = Copied
+ui-confirm = Confirm
+ui-cancel = Cancel
+ui-will-happen = This will happen:
+ui-pages = Pages of the list
+ui-first-page = First page
+ui-next-page = Next page
+ui-optional = (optional)
+ui-chart-data = Data
+
+error-code = Code:
+error-home = To the start page
+error-title-bad-request = This request cannot be read
+error-title-forbidden = You may not do this
+error-title-not-found = Nothing is here
+error-title-conflict = This is not possible now
+error-title-too-many = Too many requests
+error-title-unavailable = Not available at the moment
+error-title-internal = Something went wrong on our side
+error-hint-bad-request = Go back, load the page again and repeat.
+error-hint-forbidden = Ask an administrator of your organisation for the role that this needs.
+error-hint-not-found = It does not exist, or it belongs to another organisation. Look for it from the start page.
+error-hint-conflict = Load the page again and look at the present state before you repeat it.
+error-hint-too-many = Wait a few seconds, then load the page again.
+error-hint-unavailable = Nothing is lost. Load the page again in a few seconds and look at the present state before you repeat a change.
+error-hint-internal = It was recorded. Load the page again; if it stays, tell whoever runs this installation when it happened.
+
+notice-preferences-saved = Saved.
+notice-signed-out = You are signed out.

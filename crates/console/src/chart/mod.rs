@@ -1,0 +1,19 @@
+//! Charts: SVG made here, each with title, description and its data as a table.
+//!
+//! Colours come from classes (`series-1` … `series-8`, or a [`Tone`]); no style attribute. Series are
+//! told apart by name and by pattern as well: the legend has both.
+
+mod bar;
+mod data;
+mod over_time;
+mod scale;
+mod share;
+mod spark;
+
+pub use bar::Bars;
+pub use data::{Chart, Series};
+pub use over_time::{OverTime, Shape};
+pub use share::Share;
+pub use spark::Spark;
+
+pub(crate) use crate::ui::Tone;

@@ -1,0 +1,36 @@
+/// Texts whose key is made from a value: family and its values, `standing` and `active` for the key
+/// `standing-active`. The tests hold this list against the texts in both directions.
+pub const FAMILIES: &[(&str, &[&str])] = &[
+    ("ago", &["minutes", "hours", "days", "months", "years"]),
+    ("ahead", &["minutes", "hours", "days", "months", "years"]),
+    (
+        "error-title",
+        &[
+            "bad-request",
+            "forbidden",
+            "not-found",
+            "conflict",
+            "too-many",
+            "unavailable",
+            "internal",
+        ],
+    ),
+    (
+        "error-hint",
+        &[
+            "bad-request",
+            "forbidden",
+            "not-found",
+            "conflict",
+            "too-many",
+            "unavailable",
+            "internal",
+        ],
+    ),
+    ("notice", &["preferences-saved", "signed-out"]),
+];
+
+/// Whether a family has this value.
+pub fn family_has(family: &str, value: &str) -> bool {
+    FAMILIES.iter().any(|(name, values)| *name == family && values.contains(&value))
+}

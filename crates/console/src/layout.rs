@@ -1,0 +1,195 @@
+//! What stands around every page.
+
+use crate::{Visit, assets::Assets, i18n::Locale, ui::Icon};
+use askama::filters::HtmlSafe;
+use device::Language;
+use std::fmt;
+
+/// Light or dark, where it was chosen; otherwise the browser's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Theme {
+    /// dark on light
+    Light,
+    /// light on dark
+    Dark,
+}
+
+impl Theme {
+    /// Every theme.
+    pub const ALL: [Self; 2] = [Self::Light, Self::Dark];
+
+    /// Its word, in cookies and in `data-theme`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+
+    /// From its word.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|theme| theme.name() == name)
+    }
+}
+
+/// A part of the console, as the navigation shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    /// in no part
+    None,
+    /// overview
+    Overview,
+    /// devices
+    Devices,
+    /// bulk jobs
+    Jobs,
+    /// organisations
+    Organisations,
+    /// product lines
+    Products,
+    /// CAs and keys
+    Authorities,
+    /// people and roles
+    People,
+    /// what waits for a second person
+    Approvals,
+    /// audit log
+    Audit,
+    /// verifiable log
+    Log,
+    /// glossary
+    Glossary,
+    /// first steps
+    Guide,
+    /// the visitor's own account
+    Account,
+}
+
+/// One entry of the navigation.
+#[derive(Debug, Clone, Copy)]
+pub struct Item {
+    /// which part
+    pub section: Section,
+    /// where
+    pub href: &'static str,
+    /// key of its name
+    pub key: &'static str,
+    /// picture
+    pub icon: Icon,
+}
+
+macro_rules! navigation {
+    ($($group:literal { $($section:ident, $href:literal, $key:literal, $icon:ident;)* })+) => {
+        /// The navigation: groups, each with the key of its heading. A page that lands adds its line;
+        /// a test sees to it that each is answered.
+        pub const NAVIGATION: &[(&str, &[Item])] = &[$(($group, &[$(Item {
+            section: Section::$section, href: $href, key: $key, icon: Icon::$icon,
+        },)*]),)+];
+    };
+}
+
+navigation! {
+    "nav-group-help" {
+        Guide, "/guide", "nav-guide", Book;
+    }
+}
+
+/// Something to say above a page.
+#[derive(Debug, Clone)]
+pub struct Notice {
+    /// the text
+    pub text: String,
+}
+
+/// Person and organisation in the header.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// the person's name
+    pub name: String,
+    /// name of the organisation
+    pub organisation: String,
+}
+
+/// What the layout shows; each page's template has one as `frame`, and `t` beside it.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// texts
+    pub t: Locale,
+    /// title of the page
+    pub title: String,
+    /// which part of the navigation
+    pub section: Section,
+    /// who is signed in
+    pub person: Option<Person>,
+    /// said once above the page
+    pub notice: Option<Notice>,
+    /// files
+    pub assets: Assets,
+    theme: Option<Theme>,
+    path: String,
+    token: String,
+}
+
+impl Frame {
+    pub(crate) fn new(visit: &Visit, section: Section, title: String) -> Self {
+        Self {
+            t: visit.t,
+            title,
+            section,
+            person: visit.signed.as_ref().map(|signed| Person {
+                name: signed.name.clone(),
+                organisation: signed.organisation_name.clone(),
+            }),
+            notice: visit
+                .notice
+                .as_deref()
+                .map(|notice| Notice { text: visit.t.word("notice", notice).to_string() }),
+            assets: Assets,
+            theme: visit.theme,
+            path: visit.path.clone(),
+            token: visit.token(),
+        }
+    }
+
+    /// The hidden field that every form carries.
+    pub fn token(&self) -> Token<'_> {
+        Token(&self.token)
+    }
+
+    /// The theme's word for `data-theme`.
+    pub fn theme(&self) -> Option<&'static str> {
+        self.theme.map(Theme::name)
+    }
+
+    /// Where to come back to after a choice of language or theme.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Groups of the navigation.
+    pub fn navigation(&self) -> &'static [(&'static str, &'static [Item])] {
+        NAVIGATION
+    }
+
+    /// The other language: its code and its own name.
+    pub fn other_language(&self) -> (&'static str, &'static str) {
+        let other = match self.t.language {
+            Language::En => Language::Ja,
+            Language::Ja => Language::En,
+        };
+        (other.name(), crate::i18n::own_name(other))
+    }
+}
+
+/// See [`Frame::token`].
+#[derive(Debug, Clone, Copy)]
+pub struct Token<'a>(&'a str);
+
+impl fmt::Display for Token<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<input type=\"hidden\" name=\"csrf\" value=\"{}\">", self.0)
+    }
+}
+
+// Hexadecimal digits only.
+impl HtmlSafe for Token<'_> {}

@@ -70,7 +70,7 @@ class Platform:
                 TEGATA, "serve", "--dir", str(self.dir),
                 "--listen", f"127.0.0.1:{self.port}",
                 "--listen-public", f"127.0.0.1:{self.public_port}",
-                "--public-url", self.public_url,
+                "--public-url", self.public_url, "--console", "off",
             ],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment(),
         )

@@ -49,7 +49,7 @@ pub(crate) async fn admit(State(app): State<App>, request: Request, next: Next) 
     response
 }
 
-async fn inner(
+pub(crate) async fn inner(
     app: &App,
     door: Door,
     peer: &Arc<Peer>,

@@ -1,6 +1,8 @@
 use crate::Limits;
+use console::Origin;
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -14,10 +16,35 @@ pub struct Config {
     pub public: SocketAddr,
     /// Names and addresses that clients reach the TLS door by; they go into its certificate.
     pub names: Vec<String>,
+    /// The door for people: console and public page. `None`: no such door. Port 0 takes a free one.
+    pub console: Option<ConsoleDoor>,
     /// Limits.
     pub limits: Limits,
     /// How long open requests may still run when the server stops.
     pub grace: Duration,
+}
+
+/// Where people come in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConsoleDoor {
+    /// Where to listen. Without TLS on loopback only: browsers take `http://localhost` for safe.
+    pub address: SocketAddr,
+    /// What people type; `None` on loopback: `http://localhost:PORT`. Its host is the relying party
+    /// of passkeys: to change it makes all of them useless.
+    pub url: Option<Origin>,
+    /// A certificate that browsers trust already; without one the platform's CA issues one for the
+    /// host of `url`, where that is `https`.
+    pub certificate: Option<ConsoleCertificate>,
+}
+
+/// A certificate of somebody else's CA, for browsers. The files are read again every ten minutes,
+/// so that whoever renews it need not restart the server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConsoleCertificate {
+    /// File with the certificates in PEM, the server's own first.
+    pub chain: PathBuf,
+    /// File with its private key in PEM (PKCS #8, SEC 1 or PKCS #1).
+    pub key: PathBuf,
 }
 
 impl Default for Config {
@@ -27,6 +54,7 @@ impl Default for Config {
             tls: (Ipv4Addr::LOCALHOST, 8443).into(),
             public: (Ipv4Addr::LOCALHOST, 8080).into(),
             names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
+            console: None,
             limits: Limits::default(),
             grace: Duration::from_secs(10),
         }

@@ -1,4 +1,4 @@
-//! The doors: REST, EST, OCSP, public data, and the HTTP side of a witness.
+//! The doors: REST, EST, OCSP, public data, the console, and the HTTP side of a witness.
 //!
 //! A door parses, calls one use case of [`service`], and renders; it decides nothing itself. Two
 //! listeners: TLS for everything, plain HTTP for signed public data only ([`Config`]).
@@ -20,6 +20,7 @@ mod authenticated;
 mod body;
 mod clock;
 mod config;
+mod console_door;
 mod est;
 mod idle;
 mod limit;
@@ -34,6 +35,6 @@ mod tls;
 pub mod witness;
 
 pub use clock::SystemClock;
-pub use config::Config;
+pub use config::{Config, ConsoleCertificate, ConsoleDoor};
 pub use limit::{Limits, Rate, Source};
 pub use start::{RunningServer, Server, StartError};

@@ -32,6 +32,7 @@ labels! {
         Est = "est",
         Ocsp = "ocsp",
         Public = "public",
+        Console = "console",
     }
 }
 

@@ -2,14 +2,15 @@ use crate::{
     Config,
     admission::admit,
     app::App,
-    est,
+    console_door, est,
     listener::{Listener, Tls, told_to_stop},
     ocsp, public,
     rest::{self, problem::Fault},
-    tls::{ClientTrust, OwnCertificate, RENEWAL_CHECK, server_config},
+    tls::{ClientTrust, OwnCertificate, PemCertificate, RENEWAL_CHECK, server_config},
 };
 use api::problem::Code;
 use axum::{Router, middleware::from_fn_with_state, routing::get};
+use console::Origin;
 use service::Service;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
@@ -28,6 +29,9 @@ pub enum StartError {
     /// There is no certificate for the server.
     #[error("the server has no certificate: {0}")]
     Certificate(String),
+    /// The console cannot be offered as it is configured.
+    #[error("the console: {0}")]
+    Console(String),
     /// TLS cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
@@ -67,8 +71,26 @@ impl Server {
             let listener = Listener { socket, tls, router, app: app.clone() };
             tasks.spawn(listener.serve(stopped.clone(), config.grace));
         }
+        let mut console_at = None;
+        if let Some(door) = &config.console {
+            let socket = listen(door.address).await?;
+            let at = address(&socket, door.address);
+            let origin = console_door::origin(door, at)?;
+            let sessions = Arc::new(console::NoSessions);
+            let opened = console_door::open(door, origin.clone(), &app, &service, sessions).await?;
+            let (tls, router) = (opened.tls, opened.router);
+            let listener = Listener { socket, tls, router, app: app.clone() };
+            tasks.spawn(listener.serve(stopped.clone(), config.grace));
+            if let Some(own) = opened.own {
+                tasks.spawn(keep_certificate(own, service.clone(), stopped.clone()));
+            }
+            if let Some(pem) = opened.pem {
+                tasks.spawn(keep_files(pem, stopped.clone()));
+            }
+            console_at = Some((at, origin));
+        }
         tasks.spawn(keep_certificate(own, service, stopped));
-        Ok(RunningServer { tls: running_at.0, public: running_at.1, stop, tasks })
+        Ok(RunningServer { tls: running_at.0, public: running_at.1, console_at, stop, tasks })
     }
 }
 
@@ -77,6 +99,7 @@ impl Server {
 pub struct RunningServer {
     tls: SocketAddr,
     public: SocketAddr,
+    console_at: Option<(SocketAddr, Origin)>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -90,6 +113,16 @@ impl RunningServer {
     /// Where the door for public data listens.
     pub fn public_address(&self) -> SocketAddr {
         self.public
+    }
+
+    /// Where the door for people listens, where there is one.
+    pub fn console_address(&self) -> Option<SocketAddr> {
+        self.console_at.as_ref().map(|(address, _)| *address)
+    }
+
+    /// What people type to come to the console, where there is one.
+    pub fn console_origin(&self) -> Option<&Origin> {
+        self.console_at.as_ref().map(|(_, origin)| origin)
     }
 
     /// Takes no more connections, lets open requests end, and returns. The service goes on: close
@@ -133,6 +166,24 @@ async fn keep_certificate(
         if let Err(error) = own.renew(&service).await {
             tracing::error!(%error, "the server's certificate could not be renewed");
             sleep(Duration::from_secs(1)).await;
+        }
+    }
+}
+
+/// Has the console's certificate read again: whoever renews it writes the files anew.
+async fn keep_files(pem: Arc<PemCertificate>, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = told_to_stop(&mut stop) => return,
+            () = sleep(RENEWAL_CHECK) => {}
+        }
+        let read = pem.clone();
+        match tokio::task::spawn_blocking(move || read.reload()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::error!(error, "the console's certificate cannot be read again");
+            }
+            Err(error) => tracing::error!(%error, "the console's certificate was not read again"),
         }
     }
 }

@@ -149,6 +149,18 @@ pub struct ServeArgs {
     /// Address for plain HTTP: signed public data only (OCSP, CRLs, CA certificates, log)
     #[arg(long, env = "TEGATA_LISTEN_PUBLIC", default_value = "127.0.0.1:8080")]
     pub listen_public: SocketAddr,
+    /// Address of the console for people; `off` for none. Plain HTTP on loopback, TLS elsewhere
+    #[arg(long, env = "TEGATA_CONSOLE", default_value = "127.0.0.1:8081")]
+    pub console: ConsoleAddress,
+    /// URL that people type for the console; its host becomes part of every passkey
+    #[arg(long, env = "TEGATA_CONSOLE_URL", value_hint = ValueHint::Url)]
+    pub console_url: Option<String>,
+    /// Certificate chain in PEM that browsers trust, for the console
+    #[arg(long, env = "TEGATA_CONSOLE_CERTIFICATE", requires = "console_key", value_hint = ValueHint::FilePath)]
+    pub console_certificate: Option<PathBuf>,
+    /// Private key in PEM of that certificate
+    #[arg(long, env = "TEGATA_CONSOLE_KEY", requires = "console_certificate", value_hint = ValueHint::FilePath)]
+    pub console_key: Option<PathBuf>,
     /// DNS names and addresses in the server's certificate
     #[arg(long = "host", default_values = ["localhost", "127.0.0.1"])]
     pub hosts: Vec<String>,
@@ -158,6 +170,21 @@ pub struct ServeArgs {
     /// URL of a witness (repeat for more)
     #[arg(long = "witness")]
     pub witnesses: Vec<String>,
+}
+
+/// Where the console listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConsoleAddress(pub Option<SocketAddr>);
+
+impl std::str::FromStr for ConsoleAddress {
+    type Err = std::net::AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "off" => Ok(Self(None)),
+            address => address.parse().map(|address| Self(Some(address))),
+        }
+    }
 }
 
 /// Which server to talk to, and as whom.

@@ -1,5 +1,14 @@
 //! The console, asked like a browser asks it, without sockets.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "tests"
+)]
+
 mod components;
 mod doors;
 mod site;

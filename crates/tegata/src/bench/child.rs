@@ -22,7 +22,8 @@ impl ServerProcess {
     pub fn start(dir: &Path) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("cannot find this program's own file")?;
         let mut child = Command::new(program)
-            .args(["serve", "--listen", "127.0.0.1:0", "--listen-public", "127.0.0.1:0", "--dir"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--listen-public", "127.0.0.1:0"])
+            .args(["--console", "off", "--dir"])
             .arg(dir)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -1,5 +1,5 @@
 use crate::{cli::ServeArgs, clock, commands::Unlocking};
-use server::{Server, witness::HttpWitness};
+use server::{ConsoleCertificate, ConsoleDoor, Server, witness::HttpWitness};
 use service::{Config, Service, Urls, WitnessClient};
 use std::sync::Arc;
 
@@ -26,15 +26,32 @@ pub async fn run(args: &ServeArgs) -> anyhow::Result<()> {
         tls: args.listen,
         public: args.listen_public,
         names: args.hosts.clone(),
+        console: console_door(args)?,
         ..server::Config::default()
     };
     let running = Server::start(config, service.clone()).await?;
     eprintln!("serving https://{} and http://{}", running.tls_address(), running.public_address());
+    if let Some(origin) = running.console_origin() {
+        eprintln!("console {origin}");
+    }
     told_to_stop().await?;
     eprintln!("stopping");
     running.shutdown().await;
     tokio::task::spawn_blocking(move || service.close()).await?;
     Ok(())
+}
+
+/// The door for people, as the flags say.
+fn console_door(args: &ServeArgs) -> anyhow::Result<Option<ConsoleDoor>> {
+    let Some(address) = args.console.0 else { return Ok(None) };
+    let url = args.console_url.as_deref().map(console::Origin::parse).transpose()?;
+    let certificate = match (&args.console_certificate, &args.console_key) {
+        (Some(chain), Some(key)) => {
+            Some(ConsoleCertificate { chain: chain.clone(), key: key.clone() })
+        }
+        _ => None,
+    };
+    Ok(Some(ConsoleDoor { address, url, certificate }))
 }
 
 /// URLs that go into certificates.

@@ -122,7 +122,8 @@ async fn live_and_die(
 ) -> bool {
     let mut server = Command::new(env!("CARGO_BIN_EXE_tegata"));
     server
-        .args(["serve", "--listen", "127.0.0.1:0", "--listen-public", "127.0.0.1:0", "--dir"])
+        .args(["serve", "--listen", "127.0.0.1:0", "--listen-public", "127.0.0.1:0"])
+        .args(["--console", "off", "--dir"])
         .arg(&factory.data)
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -31,6 +31,7 @@ fn every_command_of_the_quickstart_works() {
         .env("PATH", path)
         .env("TEGATA_LISTEN", format!("127.0.0.1:{tls}"))
         .env("TEGATA_LISTEN_PUBLIC", format!("127.0.0.1:{public}"))
+        .env("TEGATA_CONSOLE", "127.0.0.1:0")
         .env("TEGATA_SERVER", format!("https://localhost:{tls}"))
         .output()
         .unwrap();

@@ -9,8 +9,8 @@ pub use kind::{Build, Cause, Credential, CredentialProfile, EventKind, Kind, Par
 pub use signed::{EVENT_CONTENT_TYPE, SignedEvent};
 
 use crate::{
-    DeviceId, OrganisationId,
-    cbor::{CborError, Fields, Map, array, bytes_item, text_item},
+    DeviceId, OrganisationId, Roles,
+    cbor::{CborError, Fields, Map, array, bytes_item, text_item, uint_item},
 };
 use crypto::{Sha256, UnixTime, cose::CoseError};
 use ledger::Commitment;
@@ -47,6 +47,16 @@ pub struct EvidenceDigest {
     pub sha256: Sha256,
 }
 
+/// For whom the platform signs: somebody who may report the event, and asked it to, without a
+/// signing key at hand. The platform vouches for the asking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnBehalf {
+    /// whose act it is
+    pub organisation: OrganisationId,
+    /// its roles at the time; never that of the platform
+    pub roles: Roles,
+}
+
 /// A life event: the payload that the reporting organisation signs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -62,6 +72,8 @@ pub struct Event {
     pub at: UnixTime,
     /// the organisation that reports and signs
     pub reporter: OrganisationId,
+    /// for whom the platform reports it, where it does
+    pub on_behalf: Option<OnBehalf>,
     /// person, station or program that did it
     pub actor: Option<String>,
     /// where it happened
@@ -71,6 +83,11 @@ pub struct Event {
 }
 
 impl Event {
+    /// Whose act it is: of the organisation that the platform signs for, else of the reporter.
+    pub fn principal(&self) -> &OrganisationId {
+        self.on_behalf.as_ref().map_or(&self.reporter, |behalf| &behalf.organisation)
+    }
+
     /// The one encoding of the event.
     ///
     /// Lengths are not checked here: [`SignedEvent::sign`] refuses what [`Self::decode`] would not
@@ -95,6 +112,10 @@ impl Event {
                         array([text_item(&document.label), bytes_item(document.sha256.as_ref())])
                     }),
                 )
+            })
+            .with(self.on_behalf.as_ref(), |map, behalf| {
+                let roles = uint_item(behalf.roles.bits().into());
+                map.array(12, [text_item(behalf.organisation.as_str()), roles])
             })
             .finish()
     }
@@ -130,6 +151,7 @@ impl Event {
                 Some(value) => evidence(value)?,
                 None => Vec::new(),
             },
+            on_behalf: f.take(12).map(on_behalf).transpose()?,
         };
         f.finish()?;
         if event.previous.is_some() != (event.sequence > 0) {
@@ -143,6 +165,17 @@ impl Event {
         }
         Ok(event)
     }
+}
+
+fn on_behalf(value: crate::cbor::Value<'_>) -> Result<OnBehalf, CborError> {
+    const WHAT: &str = "an array of organisation id and its roles, not that of the platform";
+    let [organisation, roles] = value.items(2)?.try_into().map_err(|_| value.bad(WHAT))?;
+    Ok(OnBehalf {
+        organisation: details::organisation(organisation)?,
+        roles: Roles::from_bits(roles.uint()?)
+            .filter(|roles| !roles.has(Roles::PLATFORM))
+            .ok_or(roles.bad(WHAT))?,
+    })
 }
 
 fn evidence(value: crate::cbor::Value<'_>) -> Result<Vec<EvidenceDigest>, CborError> {

@@ -38,6 +38,7 @@
 //!     actor: None,
 //!     place: None,
 //!     evidence: Vec::new(),
+//!     on_behalf: None,
 //! };
 //! let signed = SignedEvent::sign(&maker, &event)?;
 //!
@@ -70,7 +71,7 @@ mod verdict;
 pub use cbor::CborError;
 pub use event::{
     Build, Cause, Credential, CredentialProfile, Event, EventError, EventKind, EvidenceDigest,
-    Kind, Part, SignedEvent,
+    Kind, OnBehalf, Part, SignedEvent,
 };
 pub use file::{PassportFile, Statement, TrustAnchors, VerifyOptions};
 pub use gs1::{DigitalLink, Gs1Error, Gtin};
@@ -87,7 +88,7 @@ pub use passport::{
 pub use proof::{Challenge, Proof, ProofError, SignedProof};
 pub use reason::{Layer, ReasonCode, Severity};
 pub use state::{
-    Alarms, Context, EndedAccess, IllegalMove, IllegalMoveCode, Party, Phase, Repair, Roles,
-    Standing, StandingKind, State,
+    Alarms, Context, EndedAccess, IllegalMove, IllegalMoveCode, ON_BEHALF, Party, Phase, Repair,
+    Roles, Standing, StandingKind, State,
 };
 pub use verdict::{Evidence, Moment, Outcome, Reason, Verdict};

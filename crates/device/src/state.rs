@@ -9,7 +9,7 @@ mod encoding;
 mod refusal;
 mod rules;
 
-pub use apply::{CLOCK_TOLERANCE_SECONDS, Context, EndedAccess};
+pub use apply::{CLOCK_TOLERANCE_SECONDS, Context, EndedAccess, ON_BEHALF};
 pub use refusal::{IllegalMove, IllegalMoveCode};
 pub use rules::{Party, Roles, Rule, rule};
 

@@ -67,9 +67,12 @@ impl Service {
         let resource = Resource::organisation(reporter);
         let _permit = self.authorize(caller, Action::ReadOrganisation, &resource)?;
         let row = self.organisation_row(reporter.as_str())?.id;
-        let (service, wanted) = (self.clone(), actor.to_owned());
-        let found =
-            self.pool.begin(move || service.events_naming(row, &wanted)).outcome().await??;
+        let (service, wanted, slug) = (self.clone(), actor.to_owned(), reporter.clone());
+        let found = self
+            .pool
+            .begin(move || service.events_naming(row, slug.as_str(), &wanted))
+            .outcome()
+            .await??;
         let mut done = PersonErased::default();
         for (device, sequences) in found {
             let count = sequences.len();
@@ -131,19 +134,31 @@ impl Service {
     fn events_naming(
         &self,
         reporter: i64,
+        slug: &str,
         actor: &str,
     ) -> Result<BTreeMap<DeviceId, Vec<u64>>, ServiceError> {
+        let platform = self.platform.organisation.id;
         let mut found: BTreeMap<DeviceId, Vec<u64>> = BTreeMap::new();
         let mut from = 0;
         loop {
             let rows = self.read(|connection| store::events_by_leaf(connection, from, STEP))?;
             let Some(last) = rows.last() else { return Ok(found) };
             from = last.leaf.saturating_add(1);
-            for row in rows.iter().filter(|row| row.reporter == reporter) {
+            for row in rows.iter().filter(|row| [reporter, platform].contains(&row.reporter)) {
                 let Some((_, cose)) = &row.contents else { continue };
                 let Ok(signed) = SignedEvent::parse(cose) else { continue };
                 let event = signed.unverified();
-                if event.actor.as_deref() == Some(actor) {
+                // The platform signs for members as well, and names them as callers are named.
+                let named = match &event.on_behalf {
+                    None => row.reporter == reporter && event.actor.as_deref() == Some(actor),
+                    Some(behalf) => {
+                        behalf.organisation.as_str() == slug
+                            && event.actor.as_deref().is_some_and(|named| {
+                                named == actor || named.ends_with(&format!(" {slug}/{actor}"))
+                            })
+                    }
+                };
+                if named {
                     found.entry(event.device).or_default().push(event.sequence);
                 }
             }

@@ -1,21 +1,17 @@
 //! Use cases about the history: report events, read them, know where the next one goes.
 
 use crate::{
-    Page, Paged, Recorded, Service, ServiceError,
+    DeviceAct, Page, Paged, Recorded, Service, ServiceError,
     live::found,
     record::{self, VerifiedEvent},
     store::{
         Tx, access,
         device::{self as devices, DeviceRow},
         event::{self as store, EventRow},
-        organisation as organisations,
     },
 };
 use crypto::UnixTime;
-use device::{
-    Cause, Context, DeviceId, Event, EventKind, IllegalMoveCode, Kind, Language, OrganisationId,
-    SignedEvent, Standing, State,
-};
+use device::{Cause, DeviceId, Kind, OrganisationId, SignedEvent, State};
 use ledger::Commitment;
 use policy::{Action, Caller, Resource};
 use std::sync::Arc;
@@ -158,7 +154,7 @@ impl Service {
         device: &DeviceId,
         cause: Cause,
     ) -> Result<Recorded, ServiceError> {
-        self.on_behalf(caller, device, Action::SuspendDevice, EventKind::Suspended { cause }).await
+        self.perform_act(caller, device, &DeviceAct::Suspend { cause }).await
     }
 
     /// Ends a suspension on the caller's behalf.
@@ -170,7 +166,7 @@ impl Service {
         caller: &Caller,
         device: &DeviceId,
     ) -> Result<Recorded, ServiceError> {
-        self.on_behalf(caller, device, Action::ReleaseDevice, EventKind::Released).await
+        self.perform_act(caller, device, &DeviceAct::Release).await
     }
 
     /// Revokes a device for good on the caller's behalf, with all its certificates.
@@ -183,27 +179,7 @@ impl Service {
         device: &DeviceId,
         cause: Cause,
     ) -> Result<Recorded, ServiceError> {
-        self.on_behalf(caller, device, Action::RevokeDevice, EventKind::Revoked { cause }).await
-    }
-
-    async fn on_behalf(
-        &self,
-        caller: &Caller,
-        device: &DeviceId,
-        action: Action,
-        kind: EventKind,
-    ) -> Result<Recorded, ServiceError> {
-        self.device_for(caller, action, device)?;
-        let (platform, now, device) = (Arc::clone(&self.platform), self.now(), *device);
-        let (actor, by) = (caller.to_string(), caller.organisation().cloned());
-        self.commit(move |tx| {
-            if let Some(by) = &by {
-                entitled(tx, &device, by, &kind, now)?;
-            }
-            record::apply_platform(tx, &platform, &device, &kind, Some(&actor), None, now)
-                .map(|applied| applied.recorded)
-        })
-        .await
+        self.perform_act(caller, device, &DeviceAct::Revoke { cause }).await
     }
 
     async fn verify_events(
@@ -352,69 +328,6 @@ impl Service {
         }
         Ok(decide(&resource))
     }
-}
-
-/// Whether `by` could report `kind` itself. The platform may report more than whoever it acts for,
-/// so that without this its signature would lend rights.
-///
-/// What was suspended on behalf of an organisation counts as suspended by that organisation.
-fn entitled(
-    tx: &Tx<'_>,
-    device: &DeviceId,
-    by: &OrganisationId,
-    kind: &EventKind,
-    now: UnixTime,
-) -> Result<(), ServiceError> {
-    let row = found(devices::device(tx, device.as_bytes())?, "device")?;
-    let state = record::state_of(&row)?.ok_or_else(record::not_begun)?;
-    let organisation = found(organisations::organisation(tx, by.as_str())?, "organisation")?;
-    let roles = device::Roles::from_bits(organisation.roles.into()).unwrap_or(device::Roles::NONE);
-    let event = Event {
-        device: *device,
-        sequence: state.events(),
-        previous: Some(state.head()),
-        kind: kind.clone(),
-        at: now,
-        reporter: by.clone(),
-        actor: None,
-        place: None,
-        evidence: Vec::new(),
-    };
-    match state.apply(&event, state.head(), &Context::new(now, roles)) {
-        Ok(_) => Ok(()),
-        Err(illegal) if illegal.code != IllegalMoveCode::NotEntitled => {
-            Err(record::refusal(&illegal))
-        }
-        Err(_) if *kind == EventKind::Released && suspended_for(tx, row.id, &state, by)? => Ok(()),
-        Err(illegal) => {
-            let text = illegal.explain(Language::En);
-            Err(ServiceError::forbidden(illegal.code.name(), text)
-                .in_japanese(illegal.explain(Language::Ja)))
-        }
-    }
-}
-
-/// Whether the platform suspended the device on behalf of a member of `by`.
-fn suspended_for(
-    tx: &Tx<'_>,
-    row: i64,
-    state: &State,
-    by: &OrganisationId,
-) -> Result<bool, ServiceError> {
-    let Standing::Suspended { by: reporter, sequence, .. } = state.standing() else {
-        return Ok(false);
-    };
-    if reporter.as_str() != policy::PLATFORM {
-        return Ok(false);
-    }
-    let event = store::events(tx, row, *sequence, 1)?.into_iter().next();
-    let contents = event.filter(|event| event.sequence == *sequence).and_then(|e| e.contents);
-    // Once its contents are erased nobody can tell any more: an authority releases the device.
-    let Some((_, cose)) = contents else { return Ok(false) };
-    let signed = SignedEvent::parse(&cose)
-        .map_err(|_| ServiceError::fatal("store-damaged", "an event in the store is damaged"))?;
-    let actor = signed.unverified().actor.as_deref().unwrap_or_default();
-    Ok(actor.starts_with(&format!("member {by}/")))
 }
 
 /// A device that the caller may see.

@@ -87,8 +87,8 @@ pub use erase::PersonErased;
 pub use error::{ErrorKind, Problem, ServiceError};
 pub use events::{EventView, Head};
 pub use fleet::{
-    Attention, DeviceLine, DeviceList, DeviceOrder, DeviceSearch, LastVerdict, SavedView,
-    VIEWS_MAX, VerdictFilter,
+    ActPreview, Attention, Consequence, DeviceAct, DeviceLine, DeviceList, DeviceOrder,
+    DeviceSearch, LastVerdict, SavedView, VIEWS_MAX, VerdictFilter,
 };
 pub use members::{MemberView, NewMember};
 pub use ocsp::OcspAnswer;

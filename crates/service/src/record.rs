@@ -17,7 +17,7 @@ use crate::{
 use crypto::{Sha256, UnixTime, random};
 use device::{
     Cause, Context, DeviceId, Event, EventKind, IllegalMove, IllegalMoveCode, Language,
-    ManagementNumber, Roles, SignedEvent, State,
+    ManagementNumber, OnBehalf, Roles, SignedEvent, State,
     state::{Alarms, EndedAccess},
 };
 use ledger::Commitment;
@@ -184,12 +184,40 @@ pub(crate) fn apply_platform_to(
     Ok(applied)
 }
 
+/// Records what the platform signs for an organisation, which must be entitled to it itself.
+pub(crate) fn apply_on_behalf(
+    tx: &mut Tx<'_>,
+    platform: &Arc<Platform>,
+    row: DeviceRow,
+    kind: &EventKind,
+    on_behalf: OnBehalf,
+    actor: &str,
+    now: UnixTime,
+) -> Result<Applied, ServiceError> {
+    let state = state_of(&row)?.ok_or_else(not_begun)?;
+    let verified = sign(platform, &state, kind, Some(actor), Some(on_behalf), now)?;
+    let applied = apply_to(tx, platform, Some(row), Some(&state), &verified, now)?;
+    key::count_key_use(tx, platform.events_key, crate::keys::Use::Event as u8, now, 1)?;
+    Ok(applied)
+}
+
 /// Signs an event in the platform's name that follows `state`.
 pub(crate) fn sign_platform(
     platform: &Platform,
     state: &State,
     kind: &EventKind,
     actor: Option<&str>,
+    now: UnixTime,
+) -> Result<VerifiedEvent, ServiceError> {
+    sign(platform, state, kind, actor, None, now)
+}
+
+fn sign(
+    platform: &Platform,
+    state: &State,
+    kind: &EventKind,
+    actor: Option<&str>,
+    on_behalf: Option<OnBehalf>,
     now: UnixTime,
 ) -> Result<VerifiedEvent, ServiceError> {
     let event = Event {
@@ -202,6 +230,7 @@ pub(crate) fn sign_platform(
         actor: actor.map(|actor| actor.chars().take(60).collect()),
         place: None,
         evidence: Vec::new(),
+        on_behalf,
     };
     let signed = SignedEvent::sign(platform.events.as_ref(), &event)
         .map_err(|error| ServiceError::unavailable("signing-failed", error.to_string()))?;
@@ -376,7 +405,7 @@ fn follow(
                 .organisation(new.owner().as_str())
                 .subject(&new.device().to_string())
                 .detail("event", kind.kind().name())
-                .detail("reporter", verified.event.reporter.as_str());
+                .detail("reporter", verified.event.principal().as_str());
         if let Some(actor) = &verified.event.actor {
             event = event.actor(actor);
         }

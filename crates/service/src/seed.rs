@@ -79,6 +79,7 @@ fn assembled(
         actor: None,
         place: None,
         evidence: Vec::new(),
+        on_behalf: None,
     };
     let signed = SignedEvent::sign(signer, &event)
         .map_err(|error| ServiceError::refused("signing-failed", error.to_string()))?;

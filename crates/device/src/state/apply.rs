@@ -9,6 +9,18 @@ use crate::{
 use crypto::{Sha256, UnixTime};
 use ledger::Commitment;
 
+/// What the platform may sign for somebody who may report it.
+pub const ON_BEHALF: &[Kind] = &[
+    Kind::TransferOffered,
+    Kind::TransferAccepted,
+    Kind::TransferCancelled,
+    Kind::Suspended,
+    Kind::Released,
+    Kind::Revoked,
+    Kind::Retired,
+    Kind::Disposed,
+];
+
 /// How far clocks of organisations may differ, in seconds.
 pub const CLOCK_TOLERANCE_SECONDS: i64 = 300;
 
@@ -75,7 +87,7 @@ impl State {
         if event.at > context.now.plus(context.tolerance_seconds) {
             return Err(refuse(Code::TimeInFuture));
         }
-        if !context.roles.has(Roles::MAKER) {
+        if !context.roles.has(Roles::MAKER) || event.on_behalf.is_some() {
             return Err(refuse(Code::NotEntitled));
         }
         if parts.iter().any(|part| part.device == event.device) {
@@ -129,7 +141,8 @@ impl State {
         next.head = commitment;
         next.last_at = self.last_at.max(event.at);
         next.credentials.retain(|credential| credential.not_after >= next.last_at);
-        next.perform(event, context.roles).map_err(|code| refusal(code, event, Some(self)))?;
+        let (principal, roles) = principal(event, context);
+        next.perform(event, principal, roles).map_err(|code| refusal(code, event, Some(self)))?;
         if next.phase != self.phase {
             next.phase_since = event.sequence;
         }
@@ -203,13 +216,24 @@ impl State {
             }
             _ => {}
         }
-        let entitled = |party: &Party| self.is_party(*party, &event.reporter, context.roles);
+        let behalf = event.on_behalf.as_ref();
+        let lent = behalf.is_none_or(|behalf| {
+            context.roles.has(Roles::PLATFORM)
+                && !behalf.roles.has(Roles::PLATFORM)
+                && ON_BEHALF.contains(&event.kind.kind())
+        });
+        let (principal, roles) = principal(event, context);
+        let entitled = |party: &Party| lent && self.is_party(*party, principal, roles);
         if rule.parties.iter().any(entitled) { Ok(()) } else { Err(Code::NotEntitled) }
     }
 
-    /// The rules and effects of each kind of event.
-    fn perform(&mut self, event: &Event, roles: Roles) -> Result<(), Code> {
-        let reporter = &event.reporter;
+    /// The rules and effects of each kind of event; `reporter` is whose act it is.
+    fn perform(
+        &mut self,
+        event: &Event,
+        reporter: &OrganisationId,
+        roles: Roles,
+    ) -> Result<(), Code> {
         match &event.kind {
             EventKind::ChipMade { .. } | EventKind::Assembled { .. } => {
                 return Err(Code::AlreadyBegun);
@@ -453,6 +477,15 @@ impl State {
             known.push((part, other, sequence));
         }
         Ok(())
+    }
+}
+
+/// Whose act an event is, and its roles. The platform's signature lends no rights: what it signs
+/// for somebody is judged as theirs.
+fn principal<'a>(event: &'a Event, context: &Context) -> (&'a OrganisationId, Roles) {
+    match &event.on_behalf {
+        Some(behalf) => (&behalf.organisation, behalf.roles),
+        None => (&event.reporter, context.roles),
     }
 }
 

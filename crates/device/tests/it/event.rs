@@ -32,6 +32,7 @@ pub(crate) fn example() -> Event {
             label: "test report".into(),
             sha256: sha256(b"all tests passed"),
         }],
+        on_behalf: None,
     }
 }
 

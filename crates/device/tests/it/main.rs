@@ -7,6 +7,7 @@
 )]
 //! Tests of the device crate through its public interface.
 
+mod behalf;
 mod documents;
 mod event;
 mod file;

@@ -31,6 +31,7 @@ fn event(device: DeviceId, reporter: &str, kind: EventKind, before: Option<&Stat
         actor: None,
         place: None,
         evidence: Vec::new(),
+        on_behalf: None,
     }
 }
 

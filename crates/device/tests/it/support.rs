@@ -3,7 +3,7 @@
 use crypto::{Secret, Sha256, SoftwareKey, UnixTime};
 use device::{
     Build, Cause, Credential, CredentialProfile, DeviceId, DeviceKind, Event, EventKind,
-    EvidenceDigest, OrganisationId, Part, ProductId, ReasonCode, Roles, RootOfTrust,
+    EvidenceDigest, OnBehalf, OrganisationId, Part, ProductId, ReasonCode, Roles, RootOfTrust,
 };
 use proptest::{prelude::*, sample::select};
 
@@ -164,6 +164,7 @@ pub(crate) fn events() -> impl Strategy<Value = Event> {
         proptest::option::of(lines()),
         proptest::option::of(lines()),
         proptest::collection::vec((lines(), digests()), 0..4),
+        proptest::option::of((organisations(), 0u64..8)),
     );
     (
         devices(),
@@ -175,19 +176,25 @@ pub(crate) fn events() -> impl Strategy<Value = Event> {
         rest,
     )
         .prop_map(
-            |(device, sequence, previous, kind, at, reporter, (actor, place, evidence))| Event {
-                device,
-                sequence: sequence.into(),
-                previous: (sequence > 0).then_some(ledger::Commitment(Sha256(previous))),
-                kind,
-                at: UnixTime(at),
-                reporter,
-                actor,
-                place,
-                evidence: evidence
-                    .into_iter()
-                    .map(|(label, sha256)| EvidenceDigest { label, sha256 })
-                    .collect(),
+            |(device, sequence, previous, kind, at, reporter, (actor, place, evidence, behalf))| {
+                Event {
+                    device,
+                    sequence: sequence.into(),
+                    previous: (sequence > 0).then_some(ledger::Commitment(Sha256(previous))),
+                    kind,
+                    at: UnixTime(at),
+                    reporter,
+                    actor,
+                    place,
+                    evidence: evidence
+                        .into_iter()
+                        .map(|(label, sha256)| EvidenceDigest { label, sha256 })
+                        .collect(),
+                    on_behalf: behalf.map(|(organisation, roles)| OnBehalf {
+                        organisation,
+                        roles: Roles::from_bits(roles).unwrap(),
+                    }),
+                }
             },
         )
 }

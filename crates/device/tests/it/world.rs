@@ -189,6 +189,7 @@ impl World {
             actor: None,
             place: None,
             evidence: Vec::new(),
+            on_behalf: None,
         };
         let anchors = TrustAnchors {
             roots: [root].into_iter().collect(),
@@ -264,6 +265,7 @@ impl World {
             actor: Some("worker".into()),
             place: None,
             evidence: Vec::new(),
+            on_behalf: None,
         }
     }
 

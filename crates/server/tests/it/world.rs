@@ -211,6 +211,7 @@ impl World {
             actor: Some("Taro Yamada".into()),
             place: None,
             evidence: Vec::new(),
+            on_behalf: None,
         };
         SignedEvent::sign(&org.signer, &event).unwrap().as_bytes().to_vec()
     }

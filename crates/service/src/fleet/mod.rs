@@ -1,6 +1,7 @@
 //! The fleet as operators see it: search, figures, saved views, acts on behalf, bulk jobs, export.
 //! docs/fleet.md describes each with its limits and costs.
 
+mod acts;
 mod search;
 mod text;
 mod verdicts;
@@ -11,6 +12,7 @@ pub(crate) use verdicts::Verdicts;
 use crate::{Service, live::Live, service::Inner};
 use std::{sync::Weak, time::Duration};
 
+pub use acts::{ActPreview, Consequence, DeviceAct};
 pub use search::{Attention, DeviceLine, DeviceList, DeviceOrder, DeviceSearch, VerdictFilter};
 pub use verdicts::LastVerdict;
 pub use views::{SavedView, VIEWS_MAX};

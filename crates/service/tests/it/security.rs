@@ -359,6 +359,7 @@ fn forge(world: &World, device: &DeviceId, reporter: &str, roles: device::Roles,
         actor: None,
         place: None,
         evidence: Vec::new(),
+        on_behalf: None,
     };
     let signed = SignedEvent::sign(&forger, &event).unwrap();
     let salt = [9; 32];

@@ -248,6 +248,7 @@ impl Maker {
             actor: None,
             place: None,
             evidence: Vec::new(),
+            on_behalf: None,
         };
         Ok(SignedEvent::sign(&self.signer, &event)?.as_bytes().to_vec())
     }

@@ -107,6 +107,7 @@ pub async fn report(
         actor: report.actor,
         place: report.place,
         evidence: Vec::new(),
+        on_behalf: None,
     };
     let signed = SignedEvent::sign(key, &event)?;
     submit(remote, signed.as_bytes().to_vec()).await

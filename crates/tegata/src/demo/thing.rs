@@ -263,6 +263,7 @@ pub(super) fn sign(
         actor: Some("tegata demo".to_owned()),
         place: Some("JP-13".to_owned()),
         evidence: Vec::new(),
+        on_behalf: None,
     };
     Ok(SignedEvent::sign(&reporter.signer, &event)?.as_bytes().to_vec())
 }

@@ -529,6 +529,7 @@ impl Factory {
             actor: None,
             place: None,
             evidence: Vec::new(),
+            on_behalf: None,
         };
         SignedEvent::sign(&self.signer, &event).unwrap().as_bytes().to_vec()
     }

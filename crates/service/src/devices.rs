@@ -350,7 +350,7 @@ impl Service {
         Ok(released)
     }
 
-    fn release_code(
+    pub(crate) fn release_code(
         &self,
         caller: &Caller,
         device: DeviceId,

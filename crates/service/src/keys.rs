@@ -135,6 +135,19 @@ impl Keys {
         })
     }
 
+    /// Seals a short text for `label`.
+    pub(crate) fn seal_text(&self, label: &str, text: &str) -> Result<Vec<u8>, ServiceError> {
+        let secret = Secret::new(text.as_bytes().to_vec());
+        self.sealing.seal(label, &secret).map_err(|error| seal(&error))
+    }
+
+    /// Opens what [`Self::seal_text`] sealed.
+    pub(crate) fn open_text(&self, label: &str, sealed: &[u8]) -> Result<String, ServiceError> {
+        let secret = self.sealing.open(label, sealed).map_err(|error| seal(&error))?;
+        String::from_utf8(secret.expose().to_vec())
+            .map_err(|_| ServiceError::fatal("store-damaged", "a sealed text is damaged"))
+    }
+
     fn open(&self, row: &store::KeyRow) -> Result<Arc<dyn Signer>, ServiceError> {
         let sealed = row.sealed.as_ref().ok_or_else(gone)?;
         let secret = self

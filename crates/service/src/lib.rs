@@ -87,8 +87,11 @@ pub use erase::PersonErased;
 pub use error::{ErrorKind, Problem, ServiceError};
 pub use events::{EventView, Head};
 pub use fleet::{
-    ActPreview, Attention, Consequence, DeviceAct, DeviceLine, DeviceList, DeviceOrder,
-    DeviceSearch, LastVerdict, SavedView, VIEWS_MAX, VerdictFilter,
+    ATTENTION_DAYS, ActPreview, Attention, BulkAct, BulkPreview, Consequence, Counted,
+    DayOfVerdicts, DeviceAct, DeviceExport, DeviceLine, DeviceList, DeviceOrder, DeviceSearch,
+    JOB_DEVICES_MAX, JobId, JobResult, JobState, JobView, LastVerdict, LogHealth, NewestEvent,
+    OVERVIEW_DAYS, Overview, SELECTED_MAX, SavedView, Selection, VIEWS_MAX, VerdictFilter,
+    WitnessHealth,
 };
 pub use members::{MemberView, NewMember};
 pub use ocsp::OcspAnswer;

@@ -198,6 +198,13 @@ impl Threads {
         let (weak, live) = (service.downgrade(), service.live.clone());
         threads.push(
             std::thread::Builder::new()
+                .name("tegata-jobs".into())
+                .spawn(move || crate::fleet::run_jobs(&weak, &live))
+                .map_err(failed)?,
+        );
+        let (weak, live) = (service.downgrade(), service.live.clone());
+        threads.push(
+            std::thread::Builder::new()
                 .name("tegata-fleet".into())
                 .spawn(move || crate::fleet::tend(&weak, &live))
                 .map_err(failed)?,
@@ -388,6 +395,7 @@ fn ask(service: &Service, witness: &mut WitnessState, checkpoint: &SignedCheckpo
         match answer {
             Ok(Answer::Cosigned { cosignatures, .. }) => {
                 witness.size = Some(size);
+                service.overviews.note_cosignature(key.name(), service.now(), size);
                 if let Err(error) = service.log.add_cosignatures(checkpoint, &cosignatures) {
                     tracing::warn!(%error, "cosignatures could not be published");
                 }

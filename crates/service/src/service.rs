@@ -69,6 +69,7 @@ pub struct Inner {
     pub(crate) published: watch::Sender<Published>,
     pub(crate) challenges: Mutex<HashMap<[u8; 32], (DeviceId, UnixTime)>>,
     pub(crate) verdicts: crate::fleet::Verdicts,
+    pub(crate) overviews: crate::fleet::Overviews,
     threads: Threads,
     lock: Mutex<Option<File>>,
 }
@@ -201,6 +202,7 @@ impl Service {
             published: sequencer::published(size),
             challenges: Mutex::new(HashMap::new()),
             verdicts: crate::fleet::Verdicts::default(),
+            overviews: crate::fleet::Overviews::default(),
             threads: Threads::default(),
             lock: Mutex::new(Some(lock)),
         }));

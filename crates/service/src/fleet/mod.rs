@@ -2,17 +2,33 @@
 //! docs/fleet.md describes each with its limits and costs.
 
 mod acts;
+mod bulk;
+mod csv;
+mod export;
+mod overview;
+mod runner;
 mod search;
 mod text;
 mod verdicts;
 mod views;
 
+pub(crate) use overview::Overviews;
+pub(crate) use runner::run as run_jobs;
 pub(crate) use verdicts::Verdicts;
 
 use crate::{Service, live::Live, service::Inner};
 use std::{sync::Weak, time::Duration};
 
 pub use acts::{ActPreview, Consequence, DeviceAct};
+pub use bulk::{
+    BulkAct, BulkPreview, JOB_DEVICES_MAX, JobId, JobResult, JobState, JobView, SELECTED_MAX,
+    Selection,
+};
+pub use export::DeviceExport;
+pub use overview::{
+    ATTENTION_DAYS, Counted, DAYS as OVERVIEW_DAYS, DayOfVerdicts, LogHealth, NewestEvent,
+    Overview, WitnessHealth,
+};
 pub use search::{Attention, DeviceLine, DeviceList, DeviceOrder, DeviceSearch, VerdictFilter};
 pub use verdicts::LastVerdict;
 pub use views::{SavedView, VIEWS_MAX};
@@ -22,6 +38,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// What is done beside the requests, until the service ends.
 pub(crate) fn tend(weak: &Weak<Inner>, live: &Live) {
+    let mut rounds = 0u32;
     loop {
         // Nothing is held while it sleeps, so that a service that nobody uses can go away.
         let stop = live.rest(INTERVAL);
@@ -29,6 +46,10 @@ pub(crate) fn tend(weak: &Weak<Inner>, live: &Live) {
         service.flush_verdicts();
         if stop {
             return;
+        }
+        rounds = rounds.wrapping_add(1);
+        if u64::from(rounds).is_multiple_of(overview::REFRESH.as_secs()) {
+            service.refresh_overviews();
         }
     }
 }

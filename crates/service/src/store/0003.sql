@@ -57,7 +57,7 @@ CREATE TABLE saved_view (
 ) STRICT;
 
 -- One act on many devices. The items are filled in before a job may run; each is done in one commit
--- with the act itself.
+-- with the act itself. `secret` is an enrolment code, sealed, for a day.
 CREATE TABLE job (
     id           INTEGER PRIMARY KEY,
     reference    BLOB NOT NULL UNIQUE CHECK (length(reference) = 16),
@@ -86,5 +86,6 @@ CREATE TABLE job_item (
     code    TEXT,
     text    TEXT,
     at      INTEGER,
+    secret  BLOB,
     PRIMARY KEY (job, item)
 ) STRICT, WITHOUT ROWID;

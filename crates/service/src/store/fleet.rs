@@ -1,6 +1,6 @@
 //! What the console's lists and figures rest on: verdicts given, offers, alarms, views.
 
-use super::{Tx, to_i64};
+use super::{Tx, organisation::limit_of, to_i64};
 use crate::{SavedView, ServiceError};
 use crypto::UnixTime;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -142,4 +142,122 @@ pub(crate) fn delete_view(
         )?
         .execute(params![organisation, whose, name])?;
     Ok(deleted == 1)
+}
+
+/// Devices of an owner by phase, or all.
+pub(crate) fn count_phases(
+    connection: &Connection,
+    owner: Option<i64>,
+) -> Result<Vec<(u8, u64)>, ServiceError> {
+    match owner {
+        Some(owner) => pairs(
+            connection,
+            "SELECT phase, count(*) FROM device WHERE owner = ?1 GROUP BY phase",
+            [owner],
+        ),
+        None => pairs(connection, "SELECT phase, count(*) FROM device GROUP BY phase", []),
+    }
+}
+
+/// Those that are suspended or revoked, by standing.
+pub(crate) fn count_not_good(
+    connection: &Connection,
+    owner: Option<i64>,
+) -> Result<Vec<(u8, u64)>, ServiceError> {
+    match owner {
+        Some(owner) => pairs(
+            connection,
+            "SELECT standing, count(*) FROM device WHERE owner = ?1 AND standing <> 1
+             GROUP BY standing",
+            [owner],
+        ),
+        None => pairs(
+            connection,
+            "SELECT standing, count(*) FROM device WHERE standing <> 1 GROUP BY standing",
+            [],
+        ),
+    }
+}
+
+/// Devices by the last verdict.
+pub(crate) fn count_outcomes(
+    connection: &Connection,
+    owner: Option<i64>,
+) -> Result<Vec<(u8, u64)>, ServiceError> {
+    match owner {
+        Some(owner) => pairs(
+            connection,
+            "SELECT outcome, count(*) FROM last_verdict WHERE owner = ?1 GROUP BY outcome",
+            [owner],
+        ),
+        None => {
+            pairs(connection, "SELECT outcome, count(*) FROM last_verdict GROUP BY outcome", [])
+        }
+    }
+}
+
+fn pairs(
+    connection: &Connection,
+    sql: &str,
+    values: impl rusqlite::Params,
+) -> Result<Vec<(u8, u64)>, ServiceError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement
+        .query_map(values, |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Verdicts by day since 1970 and outcome, from a day on.
+pub(crate) fn count_days(
+    connection: &Connection,
+    organisation: Option<i64>,
+    first: i64,
+) -> Result<Vec<(i64, u8, u64)>, ServiceError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT hour / 24, outcome, sum(count) FROM verdict_count
+         WHERE organisation BETWEEN ?1 AND ?2 AND hour >= ?3 GROUP BY hour / 24, outcome",
+    )?;
+    let (from, to) = organisation.map_or((i64::MIN, i64::MAX), |one| (one, one));
+    let rows = statement.query_map(params![from, to, first.saturating_mul(24)], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?.unsigned_abs()))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// An event in a list of the newest.
+pub(crate) struct NewestRow {
+    pub(crate) device: [u8; 16],
+    pub(crate) sequence: u64,
+    pub(crate) kind: u8,
+    pub(crate) at: UnixTime,
+    pub(crate) reporter: i64,
+    pub(crate) cose: Option<Vec<u8>>,
+}
+
+/// The newest events of an owner's devices, among the `looked_at` newest of all.
+pub(crate) fn newest(
+    connection: &Connection,
+    owner: i64,
+    looked_at: usize,
+    most: usize,
+) -> Result<Vec<NewestRow>, ServiceError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT device.device_id, event.sequence, event.kind, event.at, event.reporter, event.cose
+         FROM event CROSS JOIN device ON device.id = event.device
+         WHERE event.leaf > (SELECT coalesce(max(leaf), 0) FROM event) - ?2
+           AND device.owner = ?1
+         ORDER BY event.leaf DESC LIMIT ?3",
+    )?;
+    let values = params![owner, limit_of(looked_at), limit_of(most)];
+    let rows = statement.query_map(values, |row| {
+        Ok(NewestRow {
+            device: row.get(0)?,
+            sequence: row.get::<_, i64>(1)?.unsigned_abs(),
+            kind: row.get(2)?,
+            at: UnixTime(row.get(3)?),
+            reporter: row.get(4)?,
+            cose: row.get(5)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -9,6 +9,7 @@ pub(crate) mod certificate;
 pub(crate) mod device;
 pub(crate) mod event;
 pub(crate) mod fleet;
+pub(crate) mod job;
 pub(crate) mod key;
 pub(crate) mod log;
 pub(crate) mod meta;

@@ -16,6 +16,8 @@ const GATHERED_MAX: usize = 20_000;
 const WINDOW: usize = 512;
 /// Phases as the store numbers them: 0 before the history begins, then those of the domain.
 const PHASES: std::ops::RangeInclusive<u8> = 0..=9;
+/// Onboarded and operation.
+const IN_USE: std::ops::RangeInclusive<u8> = 5..=6;
 /// Stands for "no product line" in the order by serial number: last.
 pub(crate) const NO_PRODUCT: i64 = i64::MAX;
 
@@ -165,6 +167,8 @@ fn fits(connection: &Connection, wanted: &Wanted, id: i64) -> Result<Option<Slim
                 params![id, wanted.organisation],
             )?,
         }
+        // Only what is in use is expected to be heard of.
+        && (wanted.stale.is_none() || IN_USE.contains(&row.phase))
         && (!wanted.alarm
             || exists(connection, "SELECT 1 FROM alarm WHERE device = ?1", params![id])?)
         && last_fits(connection, wanted, id)?
@@ -497,7 +501,11 @@ fn next_rows(
          ORDER BY id {order} LIMIT ?4"
     );
     let mut ids = Vec::new();
-    let phases = wanted.phase.map_or(PHASES, |phase| phase..=phase);
+    let phases = match wanted.phase {
+        Some(phase) => phase..=phase,
+        None if wanted.stale.is_some() => IN_USE,
+        None => PHASES,
+    };
     for phase in phases {
         ids.extend(single(&sql, &[&who, &phase, &place, &most])?);
     }

@@ -1,0 +1,672 @@
+//! Use cases: one act on many devices, as a job that survives a crash and can be watched, cancelled
+//! and read afterwards.
+
+use super::{acts::DeviceAct, csv, search::DeviceSearch};
+use crate::{
+    Page, Paged, Problem, Service, ServiceError,
+    events::KnownDevice,
+    live::found,
+    record,
+    store::{
+        device as devices,
+        job::{self as store, JobRow, State},
+        search::{self, Order, Place},
+    },
+};
+use crypto::{UnixTime, random};
+use device::{Cause, DeviceId, Language, OrganisationId};
+use policy::{Action, Caller, Resource};
+use serde::{Deserialize, Serialize};
+
+/// Most devices that a selection names one by one.
+pub const SELECTED_MAX: usize = 10_000;
+/// Most devices of one job.
+pub const JOB_DEVICES_MAX: usize = 100_000;
+/// Most unfinished jobs of an organisation.
+const UNFINISHED_MAX: u64 = 10;
+/// Devices that a preview tries out.
+const TRIED_MAX: usize = 500;
+/// Items per commit while a job is filled in.
+const FILL: usize = 1_000;
+/// Lines per piece of a result.
+const PIECE: usize = 1_000;
+/// Longest reason, in characters.
+const REASON_MAX: usize = 200;
+/// Purpose under which released codes are sealed.
+const CODE_LABEL: &str = "tegata/job-code";
+
+/// What a job does to each device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BulkAct {
+    /// *suspend*, *release*, *retire* or *revoke*
+    Device(DeviceAct),
+    /// releases an enrolment code, which the result holds for a day
+    ReleaseCodes {
+        /// lifetime of each code, in seconds
+        lifetime_s: i64,
+    },
+}
+
+impl BulkAct {
+    /// Names of all acts that jobs do.
+    pub const NAMES: &'static [&'static str] =
+        &["suspend", "release", "retire", "revoke", "release-codes"];
+
+    /// Stable name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Device(act) => act.name(),
+            Self::ReleaseCodes { .. } => "release-codes",
+        }
+    }
+
+    fn action(&self) -> Action {
+        match self {
+            Self::Device(act) => act.action(),
+            Self::ReleaseCodes { .. } => Action::ReleaseCode,
+        }
+    }
+
+    fn terms(&self) -> Terms {
+        match self {
+            Self::Device(
+                DeviceAct::Suspend { cause }
+                | DeviceAct::Revoke { cause }
+                | DeviceAct::Retire { cause },
+            ) => Terms { cause: Some(cause.name().to_owned()), lifetime_s: None },
+            Self::Device(_) => Terms::default(),
+            Self::ReleaseCodes { lifetime_s } => {
+                Terms { cause: None, lifetime_s: Some(*lifetime_s) }
+            }
+        }
+    }
+
+    /// Reads what the store holds.
+    pub(crate) fn of(row: &JobRow) -> Result<Self, ServiceError> {
+        let damaged = || ServiceError::fatal("store-damaged", "a job's row is damaged");
+        let terms: Terms = serde_json::from_str(&row.terms).map_err(|_| damaged())?;
+        if row.act == "release-codes" {
+            return Ok(Self::ReleaseCodes { lifetime_s: terms.lifetime_s.ok_or_else(damaged)? });
+        }
+        let cause: Option<Cause> =
+            terms.cause.map(|cause| cause.parse()).transpose().map_err(|_| damaged())?;
+        DeviceAct::from_name(&row.act, cause, None).map(Self::Device).ok_or_else(damaged)
+    }
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Terms {
+    cause: Option<String>,
+    lifetime_s: Option<i64>,
+}
+
+/// Which devices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    /// these, at most [`SELECTED_MAX`]
+    Devices(Vec<DeviceId>),
+    /// those that a search finds when the job is started, at most [`JOB_DEVICES_MAX`]
+    Search(Box<DeviceSearch>),
+}
+
+/// What a job would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BulkPreview {
+    /// devices of the selection
+    pub devices: u64,
+    /// of these, how many were tried out
+    pub tried: u64,
+    /// of these, how many would be done
+    pub allowed: u64,
+    /// why others would be refused, and how many; most frequent first
+    pub refusals: Vec<(Problem, u64)>,
+}
+
+/// Where a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobState {
+    /// its devices are being put down
+    Preparing,
+    /// its turn has not come
+    Waiting,
+    /// it is under way
+    Running,
+    /// every device has its outcome
+    Done,
+    /// it was cancelled; what was done before stays done
+    Cancelled,
+    /// it broke off: `note` says why
+    Failed,
+}
+
+impl JobState {
+    /// Stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Preparing => "preparing",
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Cancelled => "cancelled",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Whether nothing more happens.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Done | Self::Cancelled | Self::Failed)
+    }
+}
+
+/// Which job: 16 random bytes, shown as 32 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct JobId([u8; 16]);
+
+impl std::fmt::Display for JobId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&hex::encode(self.0))
+    }
+}
+
+impl std::str::FromStr for JobId {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut out = [0; 16];
+        hex::decode_to_slice(text, &mut out)
+            .map_err(|_| "a job's id is 32 lower-case hexadecimal digits")?;
+        Ok(Self(out))
+    }
+}
+
+/// A job on record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobView {
+    /// which
+    pub id: JobId,
+    /// whose
+    pub organisation: OrganisationId,
+    /// what it does: a name of [`BulkAct::NAMES`]
+    pub act: String,
+    /// why, in the words of who started it
+    pub reason: String,
+    /// who started it
+    pub started_by: String,
+    /// where it is
+    pub state: JobState,
+    /// devices
+    pub total: u64,
+    /// devices that have their outcome
+    pub done: u64,
+    /// of these, how many were refused
+    pub failed: u64,
+    /// when it was asked for
+    pub created_at: UnixTime,
+    /// when its first device was done
+    pub started_at: Option<UnixTime>,
+    /// when it was over
+    pub finished_at: Option<UnixTime>,
+    /// why it broke off
+    pub note: Option<String>,
+}
+
+/// Who started a job, as the store keeps it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Starter {
+    pub(crate) display: String,
+    /// SHA-256 of the client certificate
+    pub(crate) certificate: Option<String>,
+    pub(crate) roles: String,
+}
+
+/// The result of a job on its way.
+#[derive(Debug)]
+pub struct JobResult {
+    service: Service,
+    job: i64,
+    codes: bool,
+    next: Option<u64>,
+    bom: bool,
+}
+
+impl Service {
+    /// How many devices a job would take, and what would become of the first of them. Changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// `not-found`, `role`, `selection`, `selection-too-large`, those of a search.
+    pub async fn preview_bulk(
+        &self,
+        caller: &Caller,
+        organisation: &OrganisationId,
+        act: &BulkAct,
+        selection: &Selection,
+    ) -> Result<BulkPreview, ServiceError> {
+        self.may_bulk(caller, organisation, act)?;
+        let (service, caller) = (self.clone(), caller.clone());
+        let (organisation, act, selection) = (organisation.clone(), act.clone(), selection.clone());
+        let rows = self
+            .pool
+            .begin({
+                let (service, caller) = (service.clone(), caller.clone());
+                move || service.selected(&caller, &organisation, &selection)
+            })
+            .outcome()
+            .await??;
+        let mut preview =
+            BulkPreview { devices: rows.len() as u64, tried: 0, allowed: 0, refusals: Vec::new() };
+        for row in rows.into_iter().take(TRIED_MAX) {
+            let row = self.read(|connection| devices::device_by_row(connection, row))?;
+            let id = DeviceId::from_bytes(found(row, "device")?.device_id);
+            let refusal = match &act {
+                BulkAct::Device(act) => self.preview_act(&caller, &id, act).await?.refusal,
+                BulkAct::ReleaseCodes { .. } => service
+                    .quietly(&caller, Action::ReleaseCode, &id)
+                    .err()
+                    .map(|error| error.problem().clone()),
+            };
+            preview.tried += 1;
+            let Some(refusal) = refusal else {
+                preview.allowed += 1;
+                continue;
+            };
+            match preview.refusals.iter_mut().find(|(known, _)| known.code == refusal.code) {
+                Some((_, count)) => *count += 1,
+                None => preview.refusals.push((refusal, 1)),
+            }
+        }
+        preview.refusals.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        Ok(preview)
+    }
+
+    /// Starts a job. Each device is done, or refused, alone; the job runs on when the service is
+    /// started again.
+    ///
+    /// # Errors
+    /// `not-found`, `role`, `reason`, `selection`, `selection-too-large`, `too-many-jobs`.
+    pub async fn start_bulk(
+        &self,
+        caller: &Caller,
+        organisation: &OrganisationId,
+        act: &BulkAct,
+        selection: &Selection,
+        reason: &str,
+    ) -> Result<JobView, ServiceError> {
+        self.may_bulk(caller, organisation, act)?;
+        let starter = starter(caller)?;
+        let reason = reason.trim().to_owned();
+        if !(1..=REASON_MAX).contains(&reason.chars().count())
+            || reason.chars().any(char::is_control)
+        {
+            return Err(ServiceError::malformed(
+                "reason",
+                "say why, in 1 to 200 characters without control characters",
+            ));
+        }
+        let who = self.organisation_row(organisation.as_str())?.id;
+        let job = JobRow {
+            id: 0,
+            reference: random::bytes(),
+            organisation: who,
+            act: act.name().to_owned(),
+            terms: serde_json::to_string(&act.terms()).unwrap_or_default(),
+            reason,
+            caller: serde_json::to_string(&starter).unwrap_or_default(),
+            state: State::Preparing,
+            total: 0,
+            done: 0,
+            failed: 0,
+            created_at: self.now(),
+            started_at: None,
+            finished_at: None,
+            note: None,
+        };
+        let rows = {
+            let (service, caller) = (self.clone(), caller.clone());
+            let (organisation, selection) = (organisation.clone(), selection.clone());
+            let selected = move || service.selected(&caller, &organisation, &selection);
+            self.pool.begin(selected).outcome().await??
+        };
+        if rows.is_empty() {
+            return Err(ServiceError::refused("selection", "no device is selected"));
+        }
+        let reference = job.reference;
+        let id = self
+            .commit(move |tx| {
+                if store::unfinished_of(tx, who)? >= UNFINISHED_MAX {
+                    return Err(ServiceError::too_many(
+                        "too-many-jobs",
+                        "ten jobs are unfinished already; wait for one, or cancel one",
+                    ));
+                }
+                store::insert_job(tx, &job)
+            })
+            .await?;
+        let total = rows.len() as u64;
+        let mut item = 0;
+        for chunk in rows.chunks(FILL) {
+            let (chunk, first) = (chunk.to_vec(), item);
+            item += chunk.len() as u64;
+            self.commit(move |tx| {
+                for (item, device) in (first..).zip(chunk) {
+                    store::insert_item(tx, id, item, device)?;
+                }
+                Ok(())
+            })
+            .await?;
+        }
+        let event = self
+            .event(caller, audit::Kind::Authorisation, audit::Outcome::Success)
+            .organisation(organisation.as_str())
+            .subject(&JobId(reference).to_string())
+            .detail("what", "job-started")
+            .detail("act", act.name())
+            .detail("devices", &total.to_string());
+        let row = self
+            .commit(move |tx| {
+                store::make_ready(tx, id, total)?;
+                tx.audit(&event)?;
+                found(store::job(tx, id)?, "job")
+            })
+            .await?;
+        self.job_view(row)
+    }
+
+    /// An organisation's jobs, newest first.
+    ///
+    /// # Errors
+    /// `not-found`, `role`, `page`.
+    pub async fn jobs(
+        &self,
+        caller: &Caller,
+        organisation: &OrganisationId,
+        page: &Page,
+    ) -> Result<Paged<JobView>, ServiceError> {
+        let resource = Resource::organisation(organisation);
+        let _permit = self.authorize(caller, Action::ListDevices, &resource)?;
+        let row = self.organisation_row(organisation.as_str())?.id;
+        let (after, limit) = page.rows(self.config.limits.page)?;
+        let before = if page.after.is_some() { after } else { i64::MAX };
+        let rows = self.read(|c| store::jobs(c, row, before, limit.saturating_add(1)))?;
+        Paged::cut(rows, limit, |row| row.id.to_string()).try_map(|row| self.job_view(row))
+    }
+
+    /// A job.
+    ///
+    /// # Errors
+    /// `not-found`, `role`.
+    pub async fn job(&self, caller: &Caller, job: &JobId) -> Result<JobView, ServiceError> {
+        self.job_view(self.job_for(caller, job)?.0)
+    }
+
+    /// Cancels a job: devices that are not done yet stay as they are.
+    ///
+    /// # Errors
+    /// `not-found`, `role`, `job-over`.
+    pub async fn cancel_job(&self, caller: &Caller, job: &JobId) -> Result<JobView, ServiceError> {
+        let (row, organisation) = self.job_for(caller, job)?;
+        let act = BulkAct::of(&row)?;
+        // Who may do it may stop it, whoever started it.
+        self.may_bulk(caller, &organisation, &act)?;
+        let event = self
+            .event(caller, audit::Kind::Authorisation, audit::Outcome::Success)
+            .organisation(organisation.as_str())
+            .subject(&job.to_string())
+            .detail("what", "job-cancelled");
+        let now = self.now();
+        let row = self
+            .commit(move |tx| {
+                if !store::set_state(tx, row.id, State::Cancelled, None, now)? {
+                    return Err(ServiceError::conflict("job-over", "the job is over already"));
+                }
+                tx.audit(&event)?;
+                found(store::job(tx, row.id)?, "job")
+            })
+            .await?;
+        self.job_view(row)
+    }
+
+    /// The result of a job so far as CSV: device, management number, serial number, outcome, code,
+    /// text; and the enrolment codes where it released any, for those who may release codes.
+    ///
+    /// # Errors
+    /// `not-found`, `role`.
+    pub async fn job_result(
+        &self,
+        caller: &Caller,
+        job: &JobId,
+        bom: bool,
+    ) -> Result<JobResult, ServiceError> {
+        let (row, organisation) = self.job_for(caller, job)?;
+        let act = BulkAct::of(&row)?;
+        let codes = matches!(act, BulkAct::ReleaseCodes { .. });
+        if codes {
+            self.may_bulk(caller, &organisation, &act)?;
+        }
+        let event = self
+            .event(caller, audit::Kind::Authorisation, audit::Outcome::Success)
+            .organisation(organisation.as_str())
+            .subject(&job.to_string())
+            .detail("what", "job-result-read");
+        self.commit(move |tx| tx.audit(&event).map(|_| ())).await?;
+        Ok(JobResult { service: self.clone(), job: row.id, codes, next: Some(0), bom })
+    }
+
+    /// Jobs are of one's own organisation and one's own right to the act.
+    fn may_bulk(
+        &self,
+        caller: &Caller,
+        organisation: &OrganisationId,
+        act: &BulkAct,
+    ) -> Result<(), ServiceError> {
+        let resource = Resource::organisation(organisation);
+        let _permit = self.authorize(caller, Action::ListDevices, &resource)?;
+        let _permit = self.authorize(caller, act.action(), &resource)?;
+        let refused = match act {
+            BulkAct::Device(
+                DeviceAct::Suspend { .. }
+                | DeviceAct::Release
+                | DeviceAct::Retire { .. }
+                | DeviceAct::Revoke { .. },
+            ) => false,
+            BulkAct::Device(_) => true,
+            BulkAct::ReleaseCodes { lifetime_s } => {
+                !(60..=policy::CODE_SECONDS_MAX).contains(lifetime_s)
+            }
+        };
+        if refused {
+            return Err(ServiceError::malformed(
+                "act",
+                "a job suspends, releases, retires, revokes, or releases codes of 60 s to 30 days",
+            ));
+        }
+        Ok(())
+    }
+
+    fn job_for(
+        &self,
+        caller: &Caller,
+        job: &JobId,
+    ) -> Result<(JobRow, OrganisationId), ServiceError> {
+        let row = self.read(|connection| store::job_by_reference(connection, &job.0))?;
+        let Some(row) = row else {
+            let _permit = self.authorize(caller, Action::ListDevices, &Resource::unknown())?;
+            return Err(ServiceError::not_found("job"));
+        };
+        let organisation = self.organisation_id(row.organisation)?;
+        let resource = Resource::organisation(&organisation);
+        let _permit = self.authorize(caller, Action::ListDevices, &resource)?;
+        Ok((row, organisation))
+    }
+
+    pub(crate) fn job_view(&self, row: JobRow) -> Result<JobView, ServiceError> {
+        let damaged = |_| ServiceError::fatal("store-damaged", "a job's row is damaged");
+        let starter: Starter = serde_json::from_str(&row.caller).map_err(damaged)?;
+        Ok(JobView {
+            id: JobId(row.reference),
+            organisation: self.organisation_id(row.organisation)?,
+            act: row.act,
+            reason: row.reason,
+            started_by: starter.display,
+            state: match row.state {
+                State::Preparing => JobState::Preparing,
+                State::Waiting => JobState::Waiting,
+                State::Running => JobState::Running,
+                State::Done => JobState::Done,
+                State::Cancelled => JobState::Cancelled,
+                State::Failed => JobState::Failed,
+            },
+            total: row.total,
+            done: row.done,
+            failed: row.failed,
+            created_at: row.created_at,
+            started_at: row.started_at,
+            finished_at: row.finished_at,
+            note: row.note,
+        })
+    }
+
+    /// Rows of the selected devices, each once.
+    fn selected(
+        &self,
+        caller: &Caller,
+        organisation: &OrganisationId,
+        selection: &Selection,
+    ) -> Result<Vec<i64>, ServiceError> {
+        match selection {
+            Selection::Devices(ids) => {
+                if ids.len() > SELECTED_MAX {
+                    return Err(too_large());
+                }
+                let mut rows = Vec::with_capacity(ids.len());
+                let mut seen = std::collections::HashSet::new();
+                for id in ids.iter().filter(|id| seen.insert(**id)) {
+                    rows.push(self.quietly(caller, Action::ReadDevice, id)?.row.id);
+                }
+                Ok(rows)
+            }
+            Selection::Search(search) => {
+                let wanted = self.wanted(organisation, search)?;
+                let (mut rows, mut from): (Vec<i64>, Option<Place>) = (Vec::new(), None);
+                loop {
+                    let page = self.read(|connection| {
+                        let order = Order::Newest;
+                        search::search(connection, &wanted, order, from.as_ref(), false, 2_000)
+                    })?;
+                    rows.extend(page.hits.iter().map(|(row, _)| *row));
+                    if rows.len() > JOB_DEVICES_MAX {
+                        return Err(too_large());
+                    }
+                    let last = page.hits.last().map(|(_, place)| place.clone());
+                    match page.stopped.or(last.filter(|_| page.more)) {
+                        Some(place) => from = Some(place),
+                        None => return Ok(rows),
+                    }
+                }
+            }
+        }
+    }
+
+    /// As `device_for`, where a refusal is an answer and not an attempt.
+    pub(crate) fn quietly(
+        &self,
+        caller: &Caller,
+        action: Action,
+        device: &DeviceId,
+    ) -> Result<KnownDevice, ServiceError> {
+        let row = self.read(|connection| devices::device(connection, device.as_bytes()))?;
+        let row = found(row, "device")?;
+        let state = record::state_of(&row)?;
+        self.stand(caller, &row, state.as_ref(), |resource| {
+            policy::authorize(caller, action, resource).map(|_permit| ())
+        })?
+        .map_err(|denied| match denied.answer() {
+            policy::Answer::Forbidden => ServiceError::forbidden("role", denied.to_string()),
+            _ => ServiceError::not_found("device"),
+        })?;
+        Ok(KnownDevice { row, state })
+    }
+
+    /// Seals a released code for the result.
+    pub(crate) fn seal_code(&self, code: &policy::CodeText) -> Result<Vec<u8>, ServiceError> {
+        self.keys.seal_text(CODE_LABEL, code.expose())
+    }
+}
+
+impl JobResult {
+    /// The next piece; `None` at the end.
+    ///
+    /// # Errors
+    /// Where the store fails; nothing follows an error.
+    pub async fn next(&mut self) -> Option<Result<Vec<u8>, ServiceError>> {
+        let from = self.next.take()?;
+        let mut out = String::new();
+        if from == 0 {
+            let head = ["device", "management_number", "serial_number", "outcome", "code", "text"];
+            let mut head = head.to_vec();
+            if self.codes {
+                head.push("enrolment_code");
+            }
+            out = csv::begin(self.bom, &head);
+        }
+        let rows = match self.service.read(|c| store::items(c, self.job, from, PIECE)) {
+            Ok(rows) => rows,
+            Err(error) => return Some(Err(error)),
+        };
+        for row in &rows {
+            let device = hex::encode(row.device);
+            let outcome = match row.done {
+                None => "open",
+                Some(true) => "done",
+                Some(false) => "refused",
+            };
+            let code = row.code.as_deref().unwrap_or_default();
+            let text = row.text.as_deref().unwrap_or_default();
+            let mut fields =
+                vec![device.as_str(), &row.management, &row.serial_number, outcome, code, text];
+            let secret;
+            if self.codes {
+                secret = match &row.secret {
+                    None => String::new(),
+                    Some(sealed) => match self.service.keys.open_text(CODE_LABEL, sealed) {
+                        Ok(code) => code,
+                        Err(error) => return Some(Err(error)),
+                    },
+                };
+                fields.push(&secret);
+            }
+            csv::line(&mut out, fields);
+        }
+        if rows.len() >= PIECE {
+            self.next = rows.last().map(|row| row.item.saturating_add(1));
+        }
+        Some(Ok(out.into_bytes()))
+    }
+}
+
+fn too_large() -> ServiceError {
+    ServiceError::too_many(
+        "selection-too-large",
+        "a job takes at most 10,000 devices that are named and 100,000 that a search finds; \
+         narrow the selection",
+    )
+}
+
+/// Who starts a job, so that its rights can be looked at again while it runs.
+fn starter(caller: &Caller) -> Result<Starter, ServiceError> {
+    match caller {
+        Caller::Member { roles, certificate, .. } => Ok(Starter {
+            display: caller.to_string(),
+            certificate: Some(certificate.to_string()),
+            roles: roles.to_string(),
+        }),
+        _ => Err(ServiceError::forbidden("role", "jobs are started by people and members")),
+    }
+}
+
+/// A refusal as a job's result keeps it.
+pub(crate) fn text_of(error: &ServiceError, language: Language) -> String {
+    match (language, error.message_ja()) {
+        (Language::Ja, Some(text)) => text.to_owned(),
+        _ => error.to_string(),
+    }
+}

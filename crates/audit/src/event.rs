@@ -50,6 +50,8 @@ pub enum Door {
     Ocsp,
     /// tiles, checkpoints, CRLs, CA certificates, health
     Public,
+    /// the console, where people sign in
+    Console,
     /// a command on the machine itself
     Command,
     /// the platform itself: a schedule, a recovery, an integration
@@ -58,8 +60,15 @@ pub enum Door {
 
 impl Door {
     /// Every door.
-    pub const ALL: [Self; 6] =
-        [Self::Rest, Self::Est, Self::Ocsp, Self::Public, Self::Command, Self::Internal];
+    pub const ALL: [Self; 7] = [
+        Self::Rest,
+        Self::Est,
+        Self::Ocsp,
+        Self::Public,
+        Self::Console,
+        Self::Command,
+        Self::Internal,
+    ];
 
     /// Stable name in the log.
     pub fn name(self) -> &'static str {
@@ -68,6 +77,7 @@ impl Door {
             Self::Est => "est",
             Self::Ocsp => "ocsp",
             Self::Public => "public",
+            Self::Console => "console",
             Self::Command => "command",
             Self::Internal => "internal",
         }

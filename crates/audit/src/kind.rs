@@ -15,7 +15,9 @@ pub enum Kind {
     ConfigurationChange,
     /// an organisation, member or role changed
     AccountChange,
-    /// a token or one-time code was granted, used up, locked or withdrawn
+    /// an act waits for a second person, or one decided
+    Approval,
+    /// a session, token or one-time code was granted, used up, locked or withdrawn
     CredentialChange,
     /// a certificate was issued or refused
     CertificateIssued,
@@ -47,7 +49,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Connection,
         Self::Authentication,
         Self::Authorisation,
@@ -55,6 +57,7 @@ impl Kind {
         Self::RateLimit,
         Self::ConfigurationChange,
         Self::AccountChange,
+        Self::Approval,
         Self::CredentialChange,
         Self::CertificateIssued,
         Self::CertificateRevoked,
@@ -81,6 +84,7 @@ impl Kind {
             Self::RateLimit => "rate-limit",
             Self::ConfigurationChange => "configuration-change",
             Self::AccountChange => "account-change",
+            Self::Approval => "approval",
             Self::CredentialChange => "credential-change",
             Self::CertificateIssued => "certificate-issued",
             Self::CertificateRevoked => "certificate-revoked",
@@ -113,7 +117,8 @@ impl Kind {
             Self::RateLimit => "rate or size limit reached",
             Self::ConfigurationChange => "configuration change",
             Self::AccountChange => "account change",
-            Self::CredentialChange => "change of a token or one-time code",
+            Self::Approval => "second person's approval",
+            Self::CredentialChange => "change of a session, token or one-time code",
             Self::CertificateIssued => "certificate issuance",
             Self::CertificateRevoked => "certificate revocation",
             Self::KeyUse => "use of a platform key",
@@ -140,7 +145,8 @@ impl Kind {
             Self::RateLimit => "頻度またはサイズの上限超過",
             Self::ConfigurationChange => "設定の変更",
             Self::AccountChange => "アカウントの変更",
-            Self::CredentialChange => "トークンまたはワンタイムコードの変更",
+            Self::Approval => "二人目の承認",
+            Self::CredentialChange => "セッション・トークン・ワンタイムコードの変更",
             Self::CertificateIssued => "証明書の発行",
             Self::CertificateRevoked => "証明書の失効",
             Self::KeyUse => "プラットフォーム鍵の使用",
@@ -164,6 +170,7 @@ impl Kind {
                 Self::CertificateRevoked
                 | Self::DeviceStanding
                 | Self::AccountChange
+                | Self::Approval
                 | Self::ConfigurationChange
                 | Self::Erasure => Severity::Low,
                 Self::KeyLifecycle => Severity::Medium,

@@ -41,7 +41,7 @@ fn class_of(kind: Kind, outcome: Outcome) -> Class {
             class(NETWORK, (4001, "Network Activity"), activity)
         }
         Kind::Authentication => class(IDENTITY, (3002, "Authentication"), (1, "Logon")),
-        Kind::AccountChange | Kind::CredentialChange => {
+        Kind::AccountChange | Kind::Approval | Kind::CredentialChange => {
             class(IDENTITY, (3001, "Account Change"), OTHER)
         }
         Kind::Authorisation | Kind::MalformedMessage | Kind::RateLimit => {

@@ -139,6 +139,14 @@ pub const ACCESS: &[Access] = &[
     access(Action::RetireDevice, AO).related(AO).authority(AO),
     access(Action::EraseDevice, A).internal(),
     access(Action::ReadAuditLog, AU).internal(),
+    access(Action::ManageOwnAccount, ALL),
+    access(Action::ReadPeople, AU).internal(),
+    access(Action::InvitePerson, A).internal(),
+    access(Action::ManagePeople, A).internal(),
+    access(Action::RecoverPerson, A).internal(),
+    access(Action::ReadApprovals, AOU).internal(),
+    access(Action::Approve, A).internal(),
+    access(Action::ManageApprovalPolicy, A).internal(),
 ];
 
 /// The row of an action.

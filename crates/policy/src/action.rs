@@ -72,6 +72,14 @@ actions! {
     RetireDevice "retire-device" "retire or dispose of a device",
     EraseDevice "erase-device" "erase the contents of a device's history",
     ReadAuditLog "read-audit-log" "read the organisation's security events",
+    ManageOwnAccount "manage-own-account" "manage one's own passkeys, sessions and preferences",
+    ReadPeople "read-people" "list people who sign in, and their roles",
+    InvitePerson "invite-person" "invite a person, withdraw an invitation",
+    ManagePeople "manage-people" "change a person's roles, remove a person, end its sessions",
+    RecoverPerson "recover-person" "ask that a person who lost every passkey be let in again",
+    ReadApprovals "read-approvals" "read what waits, or waited, for a second person",
+    Approve "approve" "approve or reject what another person asked for",
+    ManageApprovalPolicy "manage-approval-policy" "choose which acts need a second person",
 }
 
 impl Action {

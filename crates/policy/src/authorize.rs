@@ -142,7 +142,7 @@ impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.answer {
             Answer::Unauthenticated => f.write_str(
-                "authenticate with a client certificate that an organisation registered",
+                "authenticate with a client certificate that an organisation registered, or sign in",
             ),
             Answer::NotFound => f.write_str("not found among what is yours or shared with you"),
             Answer::Forbidden if self.needed.is_empty() => {
@@ -201,7 +201,7 @@ pub fn authorize(
                 denied(Answer::Forbidden, Roles::NONE, "code-not-listed")
             }
         }
-        Caller::Member { organisation, roles, .. } => {
+        Caller::Member { organisation, roles, .. } | Caller::Person { organisation, roles, .. } => {
             let mut known = resource.platform;
             let mut reach = Vec::new();
             let mut stands = |there: bool, roles: Roles| {

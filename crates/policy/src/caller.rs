@@ -1,5 +1,5 @@
-use crate::Roles;
-use crypto::Sha256;
+use crate::{PersonId, Roles};
+use crypto::{Sha256, UnixTime};
 use device::{DeviceId, OrganisationId};
 use std::fmt;
 
@@ -19,7 +19,7 @@ pub enum DeviceCredential {
 }
 
 /// Who asks. Made only after authentication: a validated client certificate, a checked token, an
-/// accepted one-time code.
+/// accepted one-time code, a session that a passkey opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
     /// nobody known
@@ -55,6 +55,21 @@ pub enum Caller {
         /// SHA-256 of the token, where one was used
         token: Option<Sha256>,
     },
+    /// a person of an organisation, signed in with a passkey
+    Person {
+        /// the organisation
+        organisation: OrganisationId,
+        /// which person
+        person: PersonId,
+        /// its handle within the organisation; the same human's certificates bear the same name
+        name: String,
+        /// what it may be here
+        roles: Roles,
+        /// SHA-256 of the session's secret
+        session: Sha256,
+        /// when it last showed its passkey
+        authenticated_at: UnixTime,
+    },
     /// the platform itself: ceremony and recovery commands on the machine, schedules
     Platform {
         /// which command or schedule
@@ -78,14 +93,33 @@ impl Caller {
         match self {
             Self::Device { organisation, .. }
             | Self::Code { organisation, .. }
-            | Self::Member { organisation, .. } => Some(organisation),
+            | Self::Member { organisation, .. }
+            | Self::Person { organisation, .. } => Some(organisation),
             Self::Anonymous | Self::Platform { .. } => None,
         }
     }
 
     /// Whether the caller is a member of the organisation that runs the platform.
     pub fn is_platform_member(&self) -> bool {
-        matches!(self, Self::Member { organisation, .. } if organisation.as_str() == PLATFORM)
+        matches!(self, Self::Member { organisation, .. } | Self::Person { organisation, .. }
+            if organisation.as_str() == PLATFORM)
+    }
+
+    /// The name within its organisation of a member or a person: who stands behind the request.
+    /// One human may have a passkey and certificates; they bear the same name.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Member { name, .. } | Self::Person { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+
+    /// What a member or a person may be here; nothing for others.
+    pub fn roles(&self) -> Roles {
+        match self {
+            Self::Member { roles, .. } | Self::Person { roles, .. } => *roles,
+            _ => Roles::NONE,
+        }
     }
 }
 
@@ -99,6 +133,7 @@ impl fmt::Display for Caller {
                 write!(f, "code of {organisation} for {subject}")
             }
             Self::Member { organisation, name, .. } => write!(f, "member {organisation}/{name}"),
+            Self::Person { organisation, name, .. } => write!(f, "person {organisation}/{name}"),
             Self::Platform { task } => write!(f, "platform {task}"),
         }
     }

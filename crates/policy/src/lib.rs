@@ -20,22 +20,28 @@
 //! ```
 
 mod access;
+mod act;
 mod action;
 mod authorize;
 mod base32;
+mod bearer;
 mod caller;
 mod code;
+mod person;
 mod role;
 mod token;
 
 pub use access::{ACCESS, Access, access_of, access_table};
+pub use act::Act;
 pub use action::Action;
 pub use authorize::{Answer, Denied, Permit, Resource, authorize};
+pub use bearer::{BearerKind, BearerText, bearer_digest};
 pub use caller::{Caller, DeviceCredential, PLATFORM};
 pub use code::{
     ATTEMPTS_MAX, CODE_SECONDS_MAX, CODE_TEXT_BYTES_MAX, CodeCheck, CodeError, CodeRecord,
     CodeRefusal, CodeText, EnrolmentSubject, PresentedCode, ReleasedBy, SERIAL_BYTES_MAX,
 };
+pub use person::{PersonId, PersonIdError};
 pub use role::{Role, RoleError, Roles};
 pub use token::{
     PresentedToken, TOKEN_SECONDS_MAX, TokenError, TokenRecord, TokenRefusal, TokenText,

@@ -1,6 +1,6 @@
 //! Settings, and what the outside world must lend the service: a clock and witnesses.
 
-use crate::fault::Faults;
+use crate::{ServiceError, fault::Faults};
 use crypto::UnixTime;
 use device::OrganisationId;
 use std::sync::Arc;
@@ -61,6 +61,72 @@ impl Default for Limits {
     }
 }
 
+/// How long people may stay and how long their links work, in seconds. Each has bounds, beyond which
+/// opening refuses: a session without an end is none.
+#[derive(Clone, Debug)]
+pub struct PeopleConfig {
+    /// a session ends when nothing is done for so long: 1 minute to 1 hour
+    pub idle_s: i64,
+    /// a session ends after so long whatever is done: 10 minutes to 24 hours
+    pub absolute_s: i64,
+    /// sensitive acts want a passkey shown so recently: 30 seconds to 15 minutes
+    pub fresh_s: i64,
+    /// the first administrator's link: 5 minutes to 24 hours
+    pub first_link_s: i64,
+    /// an invitation: 10 minutes to 7 days
+    pub invitation_s: i64,
+    /// a recovery link: 10 minutes to 24 hours
+    pub recovery_s: i64,
+    /// a request waits for a second person: 10 minutes to 30 days
+    pub approval_s: i64,
+    /// what was approved can be used: 10 minutes to 7 days
+    pub approved_s: i64,
+}
+
+impl Default for PeopleConfig {
+    fn default() -> Self {
+        Self {
+            idle_s: 15 * 60,
+            absolute_s: 12 * 3600,
+            fresh_s: 5 * 60,
+            first_link_s: 3600,
+            invitation_s: 72 * 3600,
+            recovery_s: 3600,
+            approval_s: 72 * 3600,
+            approved_s: 24 * 3600,
+        }
+    }
+}
+
+impl PeopleConfig {
+    /// Refuses what is out of bounds.
+    pub(crate) fn check(&self) -> Result<(), ServiceError> {
+        const DAY: i64 = 86_400;
+        for (name, value, bounds) in [
+            ("idle_s", self.idle_s, 60..=3600),
+            ("absolute_s", self.absolute_s, 600..=DAY),
+            ("fresh_s", self.fresh_s, 30..=900),
+            ("first_link_s", self.first_link_s, 300..=DAY),
+            ("invitation_s", self.invitation_s, 600..=7 * DAY),
+            ("recovery_s", self.recovery_s, 600..=DAY),
+            ("approval_s", self.approval_s, 600..=30 * DAY),
+            ("approved_s", self.approved_s, 600..=7 * DAY),
+        ] {
+            if !bounds.contains(&value) {
+                return Err(ServiceError::malformed(
+                    "people-config",
+                    format!(
+                        "{name} is {value} seconds; choose {} to {}",
+                        bounds.start(),
+                        bounds.end()
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// How the service behaves. The default fits one machine.
 #[derive(Clone)]
 pub struct Config {
@@ -95,6 +161,11 @@ pub struct Config {
     pub urls: Urls,
     /// what verdicts demand
     pub judge: device::JudgePolicy,
+    /// origin of the console as people type it, such as `https://console.example`; passkeys are bound
+    /// to its host. `None`: there is no console, and nobody signs in
+    pub console_url: Option<String>,
+    /// how people sign in
+    pub people: PeopleConfig,
     /// limits
     pub limits: Limits,
     /// faults for tests; by default those of the environment variable
@@ -119,6 +190,8 @@ impl Default for Config {
             hardware_type: pki::ObjectIdentifier::new_unwrap("1.3.6.1.4.1.32473.1.1"),
             urls: Urls::default(),
             judge: device::JudgePolicy::default(),
+            console_url: None,
+            people: PeopleConfig::default(),
             limits: Limits::default(),
             faults: None,
         }

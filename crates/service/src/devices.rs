@@ -367,7 +367,7 @@ impl Service {
             ServiceError::refused("no-product", "the device belongs to no product line")
         })?;
         let name = match caller {
-            Caller::Member { name, .. } => name.clone(),
+            Caller::Member { name, .. } | Caller::Person { name, .. } => name.clone(),
             other => other.to_string(),
         };
         let now = self.now();

@@ -355,7 +355,7 @@ impl Service {
                 DeviceCredential::Chip => (self.host_of(*device)?, Voucher::Chip),
             },
             Caller::Code { subject, .. } => (self.subject_of(subject)?, Voucher::Code),
-            Caller::Member { organisation, .. } => {
+            Caller::Member { organisation, .. } | Caller::Person { organisation, .. } => {
                 let label = label.ok_or_else(|| {
                     ServiceError::refused(
                         "no-label",

@@ -15,6 +15,8 @@ pub struct Problem {
     pub message: Cow<'static, str>,
     /// The same in Japanese, where the domain gives one.
     pub message_ja: Option<Cow<'static, str>>,
+    /// The request that waits for a second person (`needs-second-person`).
+    pub approval: Option<crate::ApprovalId>,
 }
 
 impl std::fmt::Display for Problem {
@@ -56,7 +58,7 @@ pub struct ServiceError {
 
 impl ServiceError {
     fn new(kind: ErrorKind, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        let problem = Problem { code, message: message.into(), message_ja: None };
+        let problem = Problem { code, message: message.into(), message_ja: None, approval: None };
         Self { kind, problem: Box::new(problem) }
     }
 
@@ -108,6 +110,11 @@ impl ServiceError {
         self
     }
 
+    pub(crate) fn with_approval(mut self, approval: crate::ApprovalId) -> Self {
+        self.problem.approval = Some(approval);
+        self
+    }
+
     /// The writer has stopped: what was queued may or may not have been committed.
     pub(crate) fn stopped() -> Self {
         Self::unavailable(
@@ -134,6 +141,11 @@ impl ServiceError {
     /// The message in Japanese, where there is one.
     pub fn message_ja(&self) -> Option<&str> {
         self.problem.message_ja.as_deref()
+    }
+
+    /// The request that waits for a second person, where that is what stands in the way.
+    pub fn approval(&self) -> Option<crate::ApprovalId> {
+        self.problem.approval
     }
 
     /// Code and texts.

@@ -39,6 +39,9 @@ pub const BEFORE_CHECKPOINT: &str = "between-tiles-and-checkpoint";
 /// The checkpoint is stored, not published.
 pub const AFTER_CHECKPOINT: &str = "after-checkpoint";
 
+/// An act is approved, not carried out. Not among [`POINTS`]: no enrolment passes it.
+pub const BEFORE_ACT: &str = "between-approval-and-act";
+
 /// Decides at each point whether to die there.
 #[derive(Clone, Default)]
 pub struct Faults {

@@ -22,6 +22,8 @@
 //! | `platform` | the server's own credential, the gate for doors |
 //! | `doors` | checkpoint, tiles, proofs, check of the log, health |
 //! | `erase` | erasure of devices', events' and persons' contents |
+//! | `people` | accounts, one-time links, passkeys, sessions |
+//! | `approvals` | requests for a second person, decisions, policy |
 //! | `reports` | audit chain, accounts of keys, key policy, expiry, statistics |
 //!
 //! How durability works: commands go over a queue to one writer thread, which gathers what waits
@@ -31,6 +33,7 @@
 //!
 //! Deliberately absent: sockets, HTTP, wire types, PostgreSQL.
 
+mod approvals;
 mod authorities;
 mod ca;
 mod cache;
@@ -58,6 +61,7 @@ mod organisations;
 mod own_keys;
 mod page;
 mod passport;
+mod people;
 mod platform;
 mod pool;
 mod products;
@@ -70,12 +74,15 @@ mod signers;
 mod store;
 mod verdict;
 
+pub use approvals::{
+    ApprovalId, ApprovalIdError, ApprovalQuery, ApprovalState, ApprovalView, Decision, PolicyLine,
+};
 pub use authorities::{CaView, TrustStore};
 pub use ca::CaKind;
 pub use callers::{CertificateStanding, IssuedToken, TokenView};
 pub use ceremony::{CaRequest, CaSpec};
 pub use certificates::{CertificateId, CertificateQuery, CertificateStatus, CertificateView};
-pub use config::{Clock, Config, Limits, Setup, Urls, WitnessClient};
+pub use config::{Clock, Config, Limits, PeopleConfig, Setup, Urls, WitnessClient};
 pub use crl::{CrlView, ROOT as ROOT_CA};
 pub use devices::{
     CodeView, DeviceQuery, DeviceRelation, DeviceView, NewDevice, PublicDeviceView, Purchase,
@@ -97,6 +104,10 @@ pub use members::{MemberView, NewMember};
 pub use ocsp::OcspAnswer;
 pub use organisations::{NewOrganisation, OrganisationView};
 pub use page::{Page, Paged};
+pub use people::{
+    Ceremony, Invited, Link, LinkPurpose, LinkView, NewPerson, Opened, PasskeyView, PersonState,
+    PersonView, Resumed, SessionView, SignedIn, Theme, Visitor,
+};
 pub use platform::ServerCredential;
 pub use policy::Caller;
 pub use products::{NewProduct, ProductView};

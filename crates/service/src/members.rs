@@ -2,6 +2,7 @@
 
 use crate::{
     Page, Paged, Service, ServiceError,
+    approvals::{Intent, Slip},
     csr::{unused_key, verified_csr},
     issue::Order,
     live::found,
@@ -14,7 +15,7 @@ use crate::{
 use crypto::{Sha256, UnixTime};
 use device::{DeviceId, OrganisationId};
 use pki::{Certificate, Profile, Subject};
-use policy::{Action, Caller, Resource, Role, Roles};
+use policy::{Act, Action, Caller, Resource, Role, Roles};
 
 /// A member.
 #[derive(Debug, Clone)]
@@ -84,6 +85,16 @@ impl Service {
             return Err(ServiceError::refused("no-role", "name at least one role of the member"));
         }
         let csr = verified_csr(&new.csr)?;
+        let slip = if first || !new.roles.contains(Role::Administrator) {
+            Slip::NotNeeded
+        } else {
+            let intent = Intent::AddMember {
+                name: new.name.clone(),
+                roles: new.roles.to_string(),
+                key: csr.public_key().fingerprint().to_string(),
+            };
+            self.second_person(caller, &new.organisation, Act::ChangeRoles, &intent).await?
+        };
         let organisation = self.organisation_row(new.organisation.as_str())?;
         let ca = self.platform_ca()?;
         let now = self.now();
@@ -123,6 +134,7 @@ impl Service {
                     if first {
                         without_members(tx, organisation.id)?;
                     }
+                    slip.consume(tx, now)?;
                     store::insert_member(
                         tx,
                         &NewMemberRow {
@@ -155,12 +167,34 @@ impl Service {
     /// Removes a member: its certificate is revoked and its tokens end in the same commit.
     ///
     /// # Errors
-    /// `not-found`, `role`.
+    /// `not-found`, `role`; `needs-second-person` for an administrator.
     pub async fn remove_member(
         &self,
         caller: &Caller,
         organisation: &OrganisationId,
         fingerprint: &Sha256,
+    ) -> Result<(), ServiceError> {
+        let resource = Resource::organisation(organisation);
+        let _permit = self.authorize(caller, Action::ManageMembers, &resource)?;
+        let row = self.organisation_row(organisation.as_str())?;
+        let issued = self.read(|connection| store::member(connection, fingerprint))?;
+        let issued = found(issued.filter(|member| member.organisation == row.id), "member")?;
+        let roles: Roles = issued.roles.parse().unwrap_or(Roles::ALL);
+        let slip = if roles.contains(Role::Administrator) {
+            let intent = Intent::RemoveMember { certificate: fingerprint.to_string() };
+            self.second_person(caller, organisation, Act::ChangeRoles, &intent).await?
+        } else {
+            Slip::NotNeeded
+        };
+        self.perform_remove_member(caller, organisation, fingerprint, slip).await
+    }
+
+    pub(crate) async fn perform_remove_member(
+        &self,
+        caller: &Caller,
+        organisation: &OrganisationId,
+        fingerprint: &Sha256,
+        slip: Slip,
     ) -> Result<(), ServiceError> {
         let resource = Resource::organisation(organisation);
         let _permit = self.authorize(caller, Action::ManageMembers, &resource)?;
@@ -186,6 +220,7 @@ impl Service {
                     "the member is removed already",
                 ));
             }
+            slip.consume(tx, now)?;
             store::remove_member(tx, member.id, now)?;
             access::delete_tokens_of(tx, &fingerprint)?;
             if let Some(ca) = ca

@@ -67,6 +67,7 @@ pub struct Inner {
     pub(crate) faults: Faults,
     pub(crate) pool: Pool,
     pub(crate) published: watch::Sender<Published>,
+    pub(crate) people: crate::people::State,
     pub(crate) challenges: Mutex<HashMap<[u8; 32], (DeviceId, UnixTime)>>,
     pub(crate) verdicts: crate::fleet::Verdicts,
     pub(crate) overviews: crate::fleet::Overviews,
@@ -146,6 +147,7 @@ impl Service {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ServiceError> {
         let faults = config.faults.clone().unwrap_or_else(Faults::from_environment);
+        let people = crate::people::State::new(config.console_url.as_deref(), &config.people)?;
         let lock = lock(dir)?;
         let live = Arc::new(Live::new(config.limits.ocsp_answers));
         let sizes = Sizes {
@@ -200,6 +202,7 @@ impl Service {
             faults,
             pool: Pool::start(cores)?,
             published: sequencer::published(size),
+            people,
             challenges: Mutex::new(HashMap::new()),
             verdicts: crate::fleet::Verdicts::default(),
             overviews: crate::fleet::Overviews::default(),
@@ -403,6 +406,10 @@ impl Service {
             .unwrap_or_else(PoisonError::into_inner)
             .retain(|_, (_, expires)| *expires >= now);
         self.store.writer.queue_quietly(move |tx| store::access::delete_expired_tokens(tx, now));
+        self.tidy_people();
+        if let Err(error) = crate::join::block_on(self.carry_out_approved()) {
+            tracing::error!(%error, "an approved act could not be carried out");
+        }
         if let Err(error) = crate::join::block_on(self.renew_own_certificates()) {
             tracing::error!(%error, "the platform's own certificates could not be renewed");
         }

@@ -41,7 +41,9 @@ pub(super) fn who(caller: &Caller) -> wire::WhoAmI {
         name: caller.to_string(),
         organisation: caller.organisation().cloned().map(OrganisationRef),
         roles: match caller {
-            Caller::Member { roles: held, .. } => roles(held.iter()),
+            Caller::Member { roles: held, .. } | Caller::Person { roles: held, .. } => {
+                roles(held.iter())
+            }
             _ => Vec::new(),
         },
         device: match caller {

@@ -3,6 +3,7 @@
 
 use crate::{
     Problem, Recorded, Service, ServiceError,
+    approvals::{Intent, Slip},
     events::KnownDevice,
     live::found,
     record,
@@ -272,9 +273,34 @@ impl Service {
         device: &DeviceId,
         act: &DeviceAct,
     ) -> Result<Recorded, ServiceError> {
+        let known = self.device_for(caller, act.action(), device)?;
+        let slip = match act {
+            DeviceAct::Revoke { cause } => {
+                let owner = self.organisation_id(known.row.owner)?;
+                let (device, cause) = (device.to_string(), cause.name().to_owned());
+                let intent = Intent::RevokeDevice { device, cause };
+                self.second_person(caller, &owner, policy::Act::RevokeDevice, &intent).await?
+            }
+            _ => Slip::NotNeeded,
+        };
+        self.perform_act_with(caller, device, act, slip).await
+    }
+
+    pub(crate) async fn perform_act_with(
+        &self,
+        caller: &Caller,
+        device: &DeviceId,
+        act: &DeviceAct,
+        slip: Slip,
+    ) -> Result<Recorded, ServiceError> {
         self.device_for(caller, act.action(), device)?;
         let doing = self.doing(caller, device, act);
-        self.commit(move |tx| doing.perform(tx)).await
+        let now = self.now();
+        self.commit(move |tx| {
+            slip.consume(tx, now)?;
+            doing.perform(tx)
+        })
+        .await
     }
 
     /// What an act would bring about, or why it would be refused. Changes nothing.

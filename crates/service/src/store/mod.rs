@@ -5,6 +5,7 @@
 //! inside a transaction.
 
 pub(crate) mod access;
+pub(crate) mod approval;
 pub(crate) mod certificate;
 pub(crate) mod device;
 pub(crate) mod event;
@@ -15,6 +16,7 @@ pub(crate) mod log;
 pub(crate) mod meta;
 mod migrate;
 pub(crate) mod organisation;
+pub(crate) mod person;
 mod reader;
 pub(crate) mod search;
 mod tx;

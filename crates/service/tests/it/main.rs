@@ -17,6 +17,8 @@ mod fleet;
 mod history;
 mod jobs;
 mod ledger;
+mod passkey;
+mod people;
 mod revocation;
 mod security;
 mod tampering;

@@ -33,11 +33,26 @@ pub async fn run(args: &ServeArgs) -> anyhow::Result<()> {
     eprintln!("serving https://{} and http://{}", running.tls_address(), running.public_address());
     if let Some(origin) = running.console_origin() {
         eprintln!("console {origin}");
+        invite_first(&service, &origin.to_string()).await?;
     }
     told_to_stop().await?;
     eprintln!("stopping");
     running.shutdown().await;
     tokio::task::spawn_blocking(move || service.close()).await?;
+    Ok(())
+}
+
+/// While nobody has registered, says how the first administrator comes in.
+async fn invite_first(service: &Service, origin: &str) -> anyhow::Result<()> {
+    // An address without a host name has no passkeys; the pages still work.
+    if let Err(error) = service.open_console(origin) {
+        eprintln!("nobody can sign in: {error}");
+        return Ok(());
+    }
+    if let Some(link) = service.first_link(&service.local_administrator()).await? {
+        eprintln!("nobody has registered yet; the first administrator opens, within one hour:");
+        eprintln!("  {}", link.url(origin));
+    }
     Ok(())
 }
 

@@ -1,0 +1,209 @@
+//! The gate of a sensitive act.
+
+use super::{ApprovalId, Intent, policy::required};
+use crate::{
+    Service, ServiceError,
+    store::{
+        Tx,
+        approval::{self as store, ApprovalRow},
+    },
+};
+use crypto::{Sha256, UnixTime, random, sha256_of};
+use device::{Language, OrganisationId};
+use policy::{Act, Caller};
+
+/// Requests of one requester that may wait at a time.
+const WAITING_MAX: i64 = 100;
+/// Longest arguments kept, in bytes.
+const ARGUMENTS_BYTES_MAX: usize = 64 * 1024;
+/// What an approved request's outcome says once its act is done.
+pub(super) const DONE: &str = "done";
+
+/// Leave to do a sensitive act once. Not cloneable: the act takes it by value.
+#[derive(Debug)]
+#[must_use = "a slip that is not spent in the act's transaction can be spent again"]
+pub(crate) enum Slip {
+    /// no second person is wanted
+    NotNeeded,
+    /// another person approved this request
+    Approved(i64),
+}
+
+impl Slip {
+    /// Spends the slip, in the transaction of the act.
+    pub(crate) fn consume(self, tx: &mut Tx<'_>, now: UnixTime) -> Result<(), ServiceError> {
+        match self {
+            Self::NotNeeded => Ok(()),
+            Self::Approved(row) if store::finish(tx, row, DONE, now)? => Ok(()),
+            Self::Approved(_) => Err(ServiceError::conflict(
+                "approval-used",
+                "the approval was used already or has expired; look at the request",
+            )),
+        }
+    }
+}
+
+impl Service {
+    /// The gate of a sensitive act in an organisation: a slip where none is needed or another
+    /// person approved this very request, else the request is recorded and the caller told so.
+    /// The caller's right to the act is looked at before; a person must have shown its passkey
+    /// within the last minutes.
+    ///
+    /// # Errors
+    /// `needs-second-person`, `reauthenticate`, `too-many-requests-waiting`.
+    pub(crate) async fn second_person(
+        &self,
+        caller: &Caller,
+        organisation: &OrganisationId,
+        act: Act,
+        intent: &Intent,
+    ) -> Result<Slip, ServiceError> {
+        self.fresh(caller)?;
+        let (person, certificate) = match caller {
+            Caller::Person { person, .. } => (Some(*person.as_bytes()), None),
+            Caller::Member { certificate, .. } => (None, Some(*certificate)),
+            // The machine's own commands and schedules: who has the data directory and its
+            // passphrase is asked by nobody. What they do is in the log under their name.
+            Caller::Platform { .. } => return Ok(Slip::NotNeeded),
+            // The gate of rights lets none of these through to a sensitive act; neither does this.
+            Caller::Anonymous | Caller::Device { .. } | Caller::Code { .. } => {
+                return Err(ServiceError::forbidden(
+                    "role",
+                    "this act is for people and members of an organisation",
+                ));
+            }
+        };
+        let Some((name, own)) = caller.name().zip(caller.organisation()) else {
+            return Err(ServiceError::not_found("thing"));
+        };
+        let now = self.now();
+        let owner = self.organisation_row(organisation.as_str())?.id;
+        let requester_of = self.organisation_row(own.as_str())?.id;
+        let platform = self.platform.organisation.id;
+        // The organisation that the thing belongs to may want it, or the caller's own.
+        let wants = self.read(|connection| {
+            for row in [owner, requester_of] {
+                if required(connection, row, row == platform, act, now)? {
+                    return Ok(Some(row));
+                }
+            }
+            Ok(None)
+        })?;
+        let Some(wants) = wants else { return Ok(Slip::NotNeeded) };
+        let arguments = arguments_of(intent, organisation)?;
+        let digest = digest(act, &arguments);
+        let same = |row: &ApprovalRow| {
+            row.person == person
+                && row.certificate == certificate
+                && row.requester_of == requester_of
+        };
+        let open = self.read(|c| store::open_approvals(c, wants, &digest, now))?;
+        let mine: Vec<ApprovalRow> = open.into_iter().filter(same).collect();
+        if let Some(row) = mine.iter().find(|row| row.decision.is_some()) {
+            return Ok(Slip::Approved(row.id));
+        }
+        if let Some(row) = mine.first() {
+            return Err(needed(&row.approval_id));
+        }
+        let row = ApprovalRow {
+            id: 0,
+            approval_id: random::bytes(),
+            organisation: wants,
+            act: act.name().to_owned(),
+            arguments,
+            digest,
+            summary: intent.summary(Language::En),
+            requester: name.to_owned(),
+            requester_of,
+            person,
+            certificate,
+            requested_at: now,
+            expires_at: now.plus(self.config.people.approval_s),
+            decision: None,
+            decided_by: None,
+            decided_at: None,
+            finished_at: None,
+            outcome: None,
+        };
+        let id = row.approval_id;
+        let event = self
+            .event(caller, audit::Kind::Approval, audit::Outcome::Success)
+            .organisation(self.organisation_id(wants)?.as_str())
+            .subject(&ApprovalId::from_bytes(id).to_string())
+            .detail("what", "requested")
+            .detail("act", act.name())
+            .detail("summary", &row.summary);
+        self.commit(move |tx| {
+            if store::count_waiting(tx, wants, &row.requester, now)? >= WAITING_MAX {
+                return Err(ServiceError::too_many(
+                    "too-many-requests-waiting",
+                    "too many of your requests wait for a second person; withdraw some",
+                ));
+            }
+            store::insert_approval(tx, &row)?;
+            tx.audit(&event).map(|_| ())
+        })
+        .await?;
+        Err(needed(&id))
+    }
+}
+
+/// The canonical arguments: the intent, and whose thing it is about.
+fn arguments_of(intent: &Intent, organisation: &OrganisationId) -> Result<String, ServiceError> {
+    let whole = (organisation.as_str(), intent);
+    let text = serde_json::to_string(&whole)
+        .map_err(|_| ServiceError::unavailable("approval", "the request cannot be written"))?;
+    if text.len() > ARGUMENTS_BYTES_MAX {
+        return Err(ServiceError::too_many(
+            "too-much-at-once",
+            "the request is too long for a second person to look at; ask for less at a time",
+        ));
+    }
+    Ok(text)
+}
+
+/// What [`arguments_of`] wrote.
+pub(super) fn read_arguments(text: &str) -> Result<(OrganisationId, Intent), ServiceError> {
+    let damaged = || ServiceError::refused("approval-damaged", "the request cannot be read");
+    let (organisation, intent): (String, Intent) =
+        serde_json::from_str(text).map_err(|_| damaged())?;
+    Ok((OrganisationId::new(&organisation).map_err(|_| damaged())?, intent))
+}
+
+fn digest(act: Act, arguments: &str) -> Sha256 {
+    sha256_of(&[b"tegata/approval/v1\0", act.name().as_bytes(), b"\0", arguments.as_bytes()])
+}
+
+fn needed(id: &[u8; 16]) -> ServiceError {
+    let id = ApprovalId::from_bytes(*id);
+    ServiceError::refused(
+        "needs-second-person",
+        format!(
+            "this act needs a second person: request {id} waits for another administrator to \
+             approve it"
+        ),
+    )
+    .in_japanese(format!(
+        "この操作には二人目の承認が必要です。依頼 {id} は別の管理者の承認を待っています"
+    ))
+    .with_approval(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_request_has_the_same_bytes_and_another_has_others() {
+        let organisation = OrganisationId::new("maker").unwrap();
+        let intent = Intent::ChangeRoles { person: "hanako".into(), roles: "reader".into() };
+        let text = arguments_of(&intent, &organisation).unwrap();
+        assert_eq!(read_arguments(&text), Ok((organisation.clone(), intent)));
+        let other = Intent::ChangeRoles { person: "hanako".into(), roles: "auditor".into() };
+        let other = arguments_of(&other, &organisation).unwrap();
+        assert_ne!(digest(Act::ChangeRoles, &text), digest(Act::ChangeRoles, &other));
+        assert_ne!(digest(Act::ChangeRoles, &text), digest(Act::Erase, &text));
+        let long = Intent::Repeat { what: "a".into(), arguments: "b".repeat(70_000) };
+        assert_eq!(arguments_of(&long, &organisation).unwrap_err().code(), "too-much-at-once");
+    }
+}

@@ -1,0 +1,235 @@
+//! What waits, or waited, for a second person, and which acts need one.
+
+use super::{Tx, organisation::limit_of};
+use crate::ServiceError;
+use crypto::{Sha256, UnixTime};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+#[derive(Debug, Clone)]
+pub(crate) struct ApprovalRow {
+    pub(crate) id: i64,
+    pub(crate) approval_id: [u8; 16],
+    pub(crate) organisation: i64,
+    pub(crate) act: String,
+    pub(crate) arguments: String,
+    pub(crate) digest: Sha256,
+    pub(crate) summary: String,
+    /// name of the requester within its organisation
+    pub(crate) requester: String,
+    pub(crate) requester_of: i64,
+    /// the requester's id, where it is a person
+    pub(crate) person: Option<[u8; 16]>,
+    /// the requester's client certificate, where it is a member
+    pub(crate) certificate: Option<Sha256>,
+    pub(crate) requested_at: UnixTime,
+    pub(crate) expires_at: UnixTime,
+    pub(crate) decision: Option<u8>,
+    pub(crate) decided_by: Option<String>,
+    pub(crate) decided_at: Option<UnixTime>,
+    pub(crate) finished_at: Option<UnixTime>,
+    pub(crate) outcome: Option<String>,
+}
+
+const APPROVAL: &str = "id, approval_id, organisation, act, arguments, digest, summary, \
+                        requester, requester_of, person, certificate, requested_at, expires_at, \
+                        decision, decided_by, decided_at, finished_at, outcome";
+
+fn approval_row(row: &Row<'_>) -> rusqlite::Result<ApprovalRow> {
+    let time = |index| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(UnixTime));
+    Ok(ApprovalRow {
+        id: row.get(0)?,
+        approval_id: row.get(1)?,
+        organisation: row.get(2)?,
+        act: row.get(3)?,
+        arguments: row.get(4)?,
+        digest: Sha256(row.get(5)?),
+        summary: row.get(6)?,
+        requester: row.get(7)?,
+        requester_of: row.get(8)?,
+        person: row.get(9)?,
+        certificate: row.get::<_, Option<[u8; 32]>>(10)?.map(Sha256),
+        requested_at: UnixTime(row.get(11)?),
+        expires_at: UnixTime(row.get(12)?),
+        decision: row.get(13)?,
+        decided_by: row.get(14)?,
+        decided_at: time(15)?,
+        finished_at: time(16)?,
+        outcome: row.get(17)?,
+    })
+}
+
+pub(crate) fn approval(
+    connection: &Connection,
+    approval_id: &[u8; 16],
+) -> Result<Option<ApprovalRow>, ServiceError> {
+    Ok(connection
+        .prepare_cached(&format!("SELECT {APPROVAL} FROM approval WHERE approval_id = ?1"))?
+        .query_row([approval_id], approval_row)
+        .optional()?)
+}
+
+pub(crate) fn approval_by_row(
+    connection: &Connection,
+    id: i64,
+) -> Result<Option<ApprovalRow>, ServiceError> {
+    Ok(connection
+        .prepare_cached(&format!("SELECT {APPROVAL} FROM approval WHERE id = ?1"))?
+        .query_row([id], approval_row)
+        .optional()?)
+}
+
+/// Requests for the same thing that are not finished, rejected or withdrawn, newest first.
+pub(crate) fn open_approvals(
+    connection: &Connection,
+    organisation: i64,
+    digest: &Sha256,
+    now: UnixTime,
+) -> Result<Vec<ApprovalRow>, ServiceError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {APPROVAL} FROM approval
+         WHERE finished_at IS NULL AND digest = ?1 AND organisation = ?2 AND expires_at > ?3
+           AND coalesce(decision, 1) = 1
+         ORDER BY id DESC LIMIT 100"
+    ))?;
+    let rows =
+        statement.query_map(params![digest.as_bytes(), organisation, now.0], approval_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Approved and not finished.
+pub(crate) fn approved(
+    connection: &Connection,
+    now: UnixTime,
+    limit: usize,
+) -> Result<Vec<ApprovalRow>, ServiceError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {APPROVAL} FROM approval
+         WHERE finished_at IS NULL AND decision = 1 AND expires_at > ?1 ORDER BY id LIMIT ?2"
+    ))?;
+    let rows = statement.query_map(params![now.0, limit_of(limit)], approval_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Requests of an organisation, newest first, before the row `before`.
+pub(crate) fn approvals(
+    connection: &Connection,
+    organisation: i64,
+    only_open: Option<UnixTime>,
+    before: i64,
+    limit: usize,
+) -> Result<Vec<ApprovalRow>, ServiceError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {APPROVAL} FROM approval
+         WHERE organisation = ?1 AND id < ?2
+           AND (?3 IS NULL OR (finished_at IS NULL AND coalesce(decision, 1) = 1
+                               AND expires_at > ?3))
+         ORDER BY id DESC LIMIT ?4"
+    ))?;
+    let rows = statement.query_map(
+        params![organisation, before, only_open.map(|time| time.0), limit_of(limit)],
+        approval_row,
+    )?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// How many requests of one requester wait.
+pub(crate) fn count_waiting(
+    connection: &Connection,
+    organisation: i64,
+    requester: &str,
+    now: UnixTime,
+) -> Result<i64, ServiceError> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT count(*) FROM approval
+             WHERE finished_at IS NULL AND decision IS NULL AND organisation = ?1
+               AND requester = ?2 AND expires_at > ?3",
+        )?
+        .query_row(params![organisation, requester, now.0], |row| row.get(0))?)
+}
+
+pub(crate) fn insert_approval(tx: &mut Tx<'_>, new: &ApprovalRow) -> Result<i64, ServiceError> {
+    tx.prepare_cached(
+        "INSERT INTO approval (approval_id, organisation, act, arguments, digest, summary,
+             requester, requester_of, person, certificate, requested_at, expires_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    )?
+    .execute(params![
+        new.approval_id,
+        new.organisation,
+        new.act,
+        new.arguments,
+        new.digest.as_bytes(),
+        new.summary,
+        new.requester,
+        new.requester_of,
+        new.person,
+        new.certificate.map(|digest| digest.as_bytes().to_vec()),
+        new.requested_at.0,
+        new.expires_at.0
+    ])?;
+    Ok(tx.last_insert_rowid())
+}
+
+/// Decides a request that nobody decided yet; false where somebody was faster.
+pub(crate) fn decide(
+    tx: &mut Tx<'_>,
+    id: i64,
+    decision: u8,
+    by: &str,
+    at: UnixTime,
+    expires_at: UnixTime,
+) -> Result<bool, ServiceError> {
+    let changed = tx
+        .prepare_cached(
+            "UPDATE approval SET decision = ?2, decided_by = ?3, decided_at = ?4, expires_at = ?5
+             WHERE id = ?1 AND decision IS NULL AND finished_at IS NULL AND expires_at > ?4",
+        )?
+        .execute(params![id, decision, by, at.0, expires_at.0])?;
+    Ok(changed > 0)
+}
+
+/// Finishes an approved request, in the transaction of its act; false where it was finished, is
+/// not approved, or has expired.
+pub(crate) fn finish(
+    tx: &mut Tx<'_>,
+    id: i64,
+    outcome: &str,
+    at: UnixTime,
+) -> Result<bool, ServiceError> {
+    let changed = tx
+        .prepare_cached(
+            "UPDATE approval SET finished_at = ?2, outcome = ?3
+             WHERE id = ?1 AND decision = 1 AND finished_at IS NULL AND expires_at > ?2",
+        )?
+        .execute(params![id, at.0, outcome])?;
+    Ok(changed > 0)
+}
+
+/// What an organisation chose for an act.
+pub(crate) fn policy_of(
+    connection: &Connection,
+    organisation: i64,
+    act: &str,
+) -> Result<Option<bool>, ServiceError> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT required FROM approval_policy WHERE organisation = ?1 AND act = ?2",
+        )?
+        .query_row(params![organisation, act], |row| row.get(0))
+        .optional()?)
+}
+
+pub(crate) fn set_policy(
+    tx: &mut Tx<'_>,
+    organisation: i64,
+    act: &str,
+    required: bool,
+) -> Result<(), ServiceError> {
+    tx.prepare_cached(
+        "INSERT INTO approval_policy (organisation, act, required) VALUES (?1, ?2, ?3)
+         ON CONFLICT (organisation, act) DO UPDATE SET required = excluded.required",
+    )?
+    .execute(params![organisation, act, required])?;
+    Ok(())
+}

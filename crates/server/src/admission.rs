@@ -2,18 +2,19 @@
 
 use crate::{
     app::App,
-    body::{discard_rest, lend},
-    limit::Refusal,
+    body::{discard, discard_rest, lend},
+    limit::{Permit, Refusal},
     metrics::{Door, Turned},
     peer::Peer,
     rest::problem::{Fault, render},
 };
-use api::problem::Code;
+use api::problem::{Code, language_of};
 use axum::{
     extract::{Request, State},
     middleware::Next,
     response::Response,
 };
+use device::Language;
 use http::{HeaderValue, header};
 use http_body::Body as _;
 use std::{sync::Arc, time::Duration};
@@ -26,27 +27,66 @@ const BUSY_WAIT: Duration = Duration::from_secs(1);
 pub(crate) async fn admit(State(app): State<App>, request: Request, next: Next) -> Response {
     let start = Instant::now();
     let door = door_of(request.uri().path());
-    let headers = request.headers().clone();
+    let language = language_of(request.headers());
     let Some(peer) = request.extensions().get::<Arc<Peer>>().cloned() else {
-        return render(&Fault::new(Code::Internal), &headers);
+        return render(&Fault::new(Code::Internal), language);
     };
-    let mut response = match inner(&app, door, &peer, request, next).await {
-        Ok(response) => response,
-        Err(fault) => render(&fault, &headers),
+    let response = match enter(&app, door, &peer, start) {
+        Ok(_permit) => inner(&app, door, &peer, request, next).await,
+        Err(fault) => {
+            discard(request.into_body()).await;
+            Err(fault)
+        }
     };
+    let mut response = response.unwrap_or_else(|fault| render(&fault, language));
+    leave(&app, door, &peer, start, language, &mut response);
+    response
+}
+
+/// Counts a request in: by its source's rate, and among those that are worked on.
+///
+/// # Errors
+/// The refusal; it is counted.
+pub(crate) fn enter(app: &App, door: Door, peer: &Peer, now: Instant) -> Result<Permit, Fault> {
+    if let Err(wait) = app.by_source.take_at(peer.source, now) {
+        app.turn_away(Turned::RateSource, peer, door, "");
+        return Err(too_many(wait));
+    }
+    app.requests.admit(peer.source).map_err(|refusal| match refusal {
+        Refusal::Full => {
+            app.turn_away(Turned::Busy, peer, door, "");
+            Fault::new(Code::Unavailable)
+                .detail("the server works on as many requests as it may")
+                .retry_after(BUSY_WAIT)
+        }
+        Refusal::SourceFull => {
+            app.turn_away(Turned::RateSource, peer, door, "requests at once");
+            too_many(BUSY_WAIT).detail("this source has as many open requests as it may have")
+        }
+    })
+}
+
+/// Counts an answer out, and gives it what every answer has.
+pub(crate) fn leave(
+    app: &App,
+    door: Door,
+    peer: &Peer,
+    start: Instant,
+    language: Language,
+    response: &mut Response,
+) {
     // Doors with forms of their own (EST, OCSP) have rendered their refusals already.
     if let Some(turned) = response.extensions_mut().remove::<Turned>() {
-        app.turn_away(turned, &peer, door, response.status().as_str());
+        app.turn_away(turned, peer, door, response.status().as_str());
     }
     if let Some(fault) = response.extensions_mut().remove::<Fault>() {
-        count(&app, door, &peer, &fault);
-        response = render(&fault, &headers);
+        count(app, door, peer, &fault);
+        *response = render(&fault, language);
     }
     let fields = response.headers_mut();
     fields.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     fields.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
     app.metrics.answered(door, response.status(), start.elapsed());
-    response
 }
 
 pub(crate) async fn inner(
@@ -56,25 +96,6 @@ pub(crate) async fn inner(
     request: Request,
     next: Next,
 ) -> Result<Response, Fault> {
-    if let Err(wait) = app.by_source.take(peer.source) {
-        app.turn_away(Turned::RateSource, peer, door, "");
-        return Err(too_many(wait));
-    }
-    let _permit = match app.requests.admit(peer.source) {
-        Ok(permit) => permit,
-        Err(Refusal::Full) => {
-            app.turn_away(Turned::Busy, peer, door, "");
-            return Err(Fault::new(Code::Unavailable)
-                .detail("the server works on as many requests as it may")
-                .retry_after(BUSY_WAIT));
-        }
-        Err(Refusal::SourceFull) => {
-            app.turn_away(Turned::RateSource, peer, door, "requests at once");
-            return Err(
-                too_many(BUSY_WAIT).detail("this source has as many open requests as it may have")
-            );
-        }
-    };
     let (parts, body) = request.into_parts();
     let (body, rest) = match body.is_end_stream() {
         true => (body, None),

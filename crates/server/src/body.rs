@@ -3,7 +3,7 @@
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use std::{
     pin::Pin,
@@ -31,21 +31,34 @@ const DISCARDED_MAX: usize = 1024 * 1024;
 const DISCARD_TIME: Duration = Duration::from_secs(1);
 
 /// Reads a body of `most` bytes at most within `time`.
-pub(crate) async fn read(body: Body, most: usize, time: Duration) -> Result<Bytes, BodyError> {
+pub(crate) async fn read<B>(body: B, most: usize, time: Duration) -> Result<Bytes, BodyError>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
     timeout(time, read_now(body, most)).await.unwrap_or(Err(BodyError::Slow))
 }
 
-async fn read_now(mut body: Body, most: usize) -> Result<Bytes, BodyError> {
+async fn read_now<B>(mut body: B, most: usize) -> Result<Bytes, BodyError>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
     // A declared length is believed where it is too large.
     let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if declared > most {
         return Err(BodyError::TooLarge(most));
     }
-    let mut kept = BytesMut::with_capacity(declared);
+    let mut kept = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
         if kept.len().saturating_add(data.len()) > most {
             return Err(BodyError::TooLarge(most));
+        }
+        if kept.is_empty() {
+            // Most bodies come in one piece, which need not be copied.
+            if body.is_end_stream() {
+                return Ok(data);
+            }
+            kept.reserve(declared);
         }
         kept.extend_from_slice(&data);
     }
@@ -98,7 +111,19 @@ impl Drop for Lent {
 
 /// Reads the rest of a body that was lent, within bounds, and throws it away.
 pub(crate) async fn discard_rest(mut returned: oneshot::Receiver<Body>) {
-    let Ok(mut body) = returned.try_recv() else { return };
+    if let Ok(body) = returned.try_recv() {
+        discard(body).await;
+    }
+}
+
+/// Reads what is left of a body, within bounds, and throws it away.
+pub(crate) async fn discard<B>(mut body: B)
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
+    if body.is_end_stream() {
+        return;
+    }
     let discard = async {
         let mut found: usize = 0;
         while let Some(Ok(frame)) = body.frame().await {
@@ -114,10 +139,19 @@ pub(crate) async fn discard_rest(mut returned: oneshot::Receiver<Body>) {
 
 /// The media type of a body without parameters, in lower case; empty where none is given.
 pub(crate) fn media_type(headers: &HeaderMap) -> String {
+    declared_type(headers).to_ascii_lowercase()
+}
+
+/// Whether a body is of the media type `kind`, given in lower case.
+pub(crate) fn is_media_type(headers: &HeaderMap, kind: &str) -> bool {
+    declared_type(headers).eq_ignore_ascii_case(kind)
+}
+
+fn declared_type(headers: &HeaderMap) -> &str {
     headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(';').next())
-        .map(|kind| kind.trim().to_ascii_lowercase())
+        .map(str::trim)
         .unwrap_or_default()
 }

@@ -9,13 +9,17 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Instant, Sleep},
+    time::{Instant, Sleep, sleep_until},
 };
 
 /// Ends with [`io::ErrorKind::TimedOut`] where a read or a write waits longer than the limit.
+///
+/// The wait for the first byte is not its affair: handshakes and headers have times of their own,
+/// which begin with the connection. So most short connections come and go without a timer here.
 #[derive(Debug)]
 pub(crate) struct Idle<S> {
     stream: S,
+    begun: bool,
     read: Watch,
     write: Watch,
 }
@@ -23,13 +27,15 @@ pub(crate) struct Idle<S> {
 #[derive(Debug)]
 struct Watch {
     limit: Duration,
-    sleep: Pin<Box<Sleep>>,
-    armed: bool,
+    /// made when it is first needed, and set anew only when it goes off too early
+    sleep: Option<Pin<Box<Sleep>>>,
+    /// since when the peer is waited for
+    since: Option<Instant>,
 }
 
 impl Watch {
     fn new(limit: Duration) -> Self {
-        Self { limit, sleep: Box::pin(tokio::time::sleep(limit)), armed: false }
+        Self { limit, sleep: None, since: None }
     }
 
     /// `poll` of the inner stream gave `result`: either it moved, or its time runs.
@@ -39,21 +45,24 @@ impl Watch {
         result: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if result.is_ready() {
-            self.armed = false;
+            self.since = None;
             return result;
         }
-        if !self.armed {
-            self.sleep.as_mut().reset(Instant::now() + self.limit);
-            self.armed = true;
+        let deadline = *self.since.get_or_insert_with(Instant::now) + self.limit;
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        loop {
+            ready!(sleep.as_mut().poll(cx));
+            if sleep.deadline() >= deadline {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            sleep.as_mut().reset(deadline);
         }
-        ready!(self.sleep.as_mut().poll(cx));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
 impl<S> Idle<S> {
     pub(crate) fn new(stream: S, limit: Duration) -> Self {
-        Self { stream, read: Watch::new(limit), write: Watch::new(limit) }
+        Self { stream, begun: false, read: Watch::new(limit), write: Watch::new(limit) }
     }
 }
 
@@ -64,6 +73,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Idle<S> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let result = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if !self.begun {
+            self.begun = result.is_ready();
+            return result;
+        }
         self.read.after(cx, result)
     }
 }
@@ -111,12 +124,18 @@ mod tests {
     async fn a_silent_peer_and_a_slow_reader_time_out() {
         let (near, mut far) = tokio::io::duplex(16);
         let mut near = Idle::new(near, Duration::from_secs(5));
-        let start = Instant::now();
-        assert_eq!(near.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
-        assert_eq!(start.elapsed().as_secs(), 5);
-
+        // Others watch over the first byte.
+        let first = tokio::time::timeout(Duration::from_secs(60), near.read_u8()).await;
+        assert!(first.is_err());
         far.write_all(b"x").await.unwrap();
         assert_eq!(near.read_u8().await.unwrap(), b'x');
+        for _ in 0..2 {
+            let start = Instant::now();
+            assert_eq!(near.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+            assert_eq!(start.elapsed().as_secs(), 5);
+            far.write_all(b"x").await.unwrap();
+            assert_eq!(near.read_u8().await.unwrap(), b'x');
+        }
 
         let start = Instant::now();
         assert_eq!(near.write_all(&[0; 64]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);

@@ -5,11 +5,12 @@ use crate::{
     idle::Idle,
     limit::{Limits, Permit, Source},
     metrics::{Door, Turned},
+    ocsp,
     peer::{Peer, Session},
     tls::ClientTrust,
 };
-use axum::{Router, body::Body};
-use http::Request;
+use axum::{Router, body::Body, response::Response};
+use http::{HeaderValue, Request, header};
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
@@ -20,11 +21,10 @@ use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Durat
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::watch,
-    task::JoinSet,
-    time::{sleep, timeout},
+    sync::{mpsc, watch},
+    time::{Instant, sleep, timeout},
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::ServiceExt as _;
 
 /// One listening door: plain, or TLS.
@@ -52,44 +52,70 @@ const RESET_STREAMS_MAX: usize = 20;
 
 impl Listener {
     /// Serves until `stop` says so; then lets open requests end, for `grace` at most.
-    pub(crate) async fn serve(self, mut stop: watch::Receiver<bool>, grace: Duration) {
+    pub(crate) async fn serve(self, stop: watch::Receiver<bool>, grace: Duration) {
         let Self { socket, tls, router, app } = self;
-        let mut connections = JoinSet::new();
-        let for_connections = stop.clone();
+        let (cut, cut_off) = watch::channel(false);
+        // Closed once the last connection has let go of it.
+        let (open, mut all_closed) = mpsc::channel::<Infallible>(1);
+        let door = Arc::new(Shared { router, app, tls, stop: stop.clone(), cut: cut_off });
+        let mut stopping = stop;
+        let mut stopping = pin!(told_to_stop(&mut stopping));
         loop {
-            tokio::select! {
-                () = told_to_stop(&mut stop) => break,
-                Some(_) = connections.join_next(), if !connections.is_empty() => {}
-                accepted = socket.accept() => match accepted {
-                    Ok((stream, address)) => {
-                        let peer = Peer::new(address, None);
-                        match app.connections.admit(Source::from(address.ip())) {
-                            Ok(permit) => {
-                                let task = one(
-                                    stream, address, permit, tls.clone(),
-                                    router.clone(), app.clone(), for_connections.clone(),
-                                );
-                                connections.spawn(task);
-                            }
-                            // Closing is the answer: a handshake would cost what we lack.
-                            Err(refusal) => {
-                                app.turn_away(refusal.into(), &peer, Door::Public, "");
+            let accepted = tokio::select! {
+                biased;
+                () = stopping.as_mut() => break,
+                accepted = socket.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, address)) => {
+                    match door.app.connections.admit(Source::from(address.ip())) {
+                        Ok(permit) => {
+                            let counted = Counted { _permit: permit, _open: open.clone() };
+                            let (door, peer) = (door.clone(), (stream, address));
+                            // Each kind by itself: a plain connection is not to be as large as one
+                            // that speaks TLS and HTTP/2.
+                            if door.tls.is_some() {
+                                drop(tokio::spawn(secure(door, peer, counted)));
+                            } else {
+                                drop(tokio::spawn(plain(door, peer, counted)));
                             }
                         }
+                        // Closing is the answer: a handshake would cost what we lack.
+                        Err(refusal) => {
+                            let peer = Peer::new(address, None);
+                            door.app.turn_away(refusal.into(), &peer, Door::Public, "");
+                        }
                     }
-                    Err(error) => {
-                        tracing::warn!(%error, "no connection could be accepted");
-                        sleep(Duration::from_millis(50)).await;
-                    }
-                },
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "no connection could be accepted");
+                    sleep(Duration::from_millis(50)).await;
+                }
             }
         }
-        drop(socket);
-        let ended = async { while connections.join_next().await.is_some() {} };
-        if timeout(grace, ended).await.is_err() {
-            connections.abort_all();
+        drop((socket, open));
+        if timeout(grace, all_closed.recv()).await.is_err() {
+            let _ = cut.send(true);
+            let _ = all_closed.recv().await;
         }
     }
+}
+
+/// What the connections of one door share.
+struct Shared {
+    router: Router,
+    app: App,
+    tls: Option<Tls>,
+    /// requests end, connections close
+    stop: watch::Receiver<bool>,
+    /// all ends at once
+    cut: watch::Receiver<bool>,
+}
+
+/// What a connection holds as long as it is open.
+struct Counted {
+    _permit: Permit,
+    _open: mpsc::Sender<Infallible>,
 }
 
 /// Returns once the server stops, or whoever could say so is gone.
@@ -97,26 +123,50 @@ pub(crate) async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-async fn one(
-    stream: TcpStream,
-    address: SocketAddr,
-    permit: Permit,
-    tls: Option<Tls>,
-    router: Router,
-    app: App,
-    stop: watch::Receiver<bool>,
-) {
-    let _permit = permit;
-    app.metrics.connected();
-    let _ = stream.set_nodelay(true);
-    let stream = Idle::new(stream, app.limits.idle_time);
-    let Some(tls) = tls else {
-        let peer = Arc::new(Peer::new(address, None));
-        return http(stream, false, peer, router, &app.limits, stop).await;
+async fn plain(door: Arc<Shared>, (stream, address): (TcpStream, SocketAddr), _counted: Counted) {
+    door.app.metrics.connected();
+    let stream = Idle::new(stream, door.app.limits.idle_time);
+    let peer = Arc::new(Peer::new(address, None));
+    let mut cut = door.cut.clone();
+    tokio::select! {
+        biased;
+        () = http1(stream, peer, &door) => {}
+        () = told_to_stop(&mut cut) => {}
+    }
+}
+
+async fn secure(door: Arc<Shared>, (stream, address): (TcpStream, SocketAddr), _counted: Counted) {
+    door.app.metrics.connected();
+    let stream = Idle::new(stream, door.app.limits.idle_time);
+    let mut cut = door.cut.clone();
+    let serving = async {
+        let Some((stream, two, session)) = handshake(stream, address, &door).await else { return };
+        let peer = Arc::new(Peer::new(address, Some(session)));
+        if two {
+            http2(stream, peer, &door).await;
+        } else {
+            http1(stream, peer, &door).await;
+        }
     };
+    tokio::select! {
+        biased;
+        () = serving => {}
+        () = told_to_stop(&mut cut) => {}
+    }
+}
+
+/// The stream, whether HTTP/2 is spoken over it, and the session; `None` where the peer was turned
+/// away.
+async fn handshake(
+    stream: Idle<TcpStream>,
+    address: SocketAddr,
+    door: &Shared,
+) -> Option<(TlsStream<Idle<TcpStream>>, bool, Session)> {
+    let (app, tls) = (&door.app, door.tls.as_ref()?);
     let refuse = |detail: &str| {
         let peer = Peer::new(address, None);
         app.turn_away(Turned::Handshake, &peer, Door::Public, detail);
+        None
     };
     let acceptor = TlsAcceptor::from(tls.config.clone());
     let stream = match timeout(app.limits.handshake_time, acceptor.accept(stream)).await {
@@ -142,66 +192,94 @@ async fn one(
             })
         })
         .flatten();
-    let peer = Arc::new(Peer::new(address, Some(Session { chain, exporter })));
-    http(stream, two, peer, router, &app.limits, stop).await;
+    Some((stream, two, Session { chain, exporter }))
 }
 
-async fn http<S>(
-    stream: S,
-    two: bool,
-    peer: Arc<Peer>,
-    router: Router,
-    limits: &Limits,
-    mut stop: watch::Receiver<bool>,
-) where
+/// One request, by the shortest way.
+async fn answer(
+    door: &Shared,
+    peer: &Arc<Peer>,
+    mut request: Request<Incoming>,
+) -> Result<Response, Infallible> {
+    if ocsp::is_direct(&request) {
+        return Ok(ocsp::direct(&door.app, peer, request).await);
+    }
+    request.extensions_mut().insert(peer.clone());
+    door.router.clone().oneshot(request.map(Body::new)).await
+}
+
+async fn http1<S>(stream: S, peer: Arc<Peer>, door: &Arc<Shared>)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(peer.clone());
-        let router = router.clone();
-        async move { router.oneshot(request.map(Body::new)).await as Result<_, Infallible> }
+    let limits = &door.app.limits;
+    // No timer for what can be looked at with each request: without one, its header's time ends a
+    // connection.
+    let old_at = Instant::now() + limits.connection_age;
+    let service = service_fn(|request| {
+        let (door, peer) = (door.clone(), peer.clone());
+        async move {
+            let mut response = answer(&door, &peer, request).await?;
+            if Instant::now() >= old_at {
+                response
+                    .headers_mut()
+                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
-    let io = TokioIo::new(stream);
-    let last_call = limits.header_time + limits.body_time + limits.answer_time;
-    let ending = async {
-        tokio::select! {
-            () = told_to_stop(&mut stop) => {}
-            () = sleep(limits.connection_age) => {}
-        }
-    };
+    let header_bytes = usize::try_from(limits.header_bytes_max).unwrap_or(usize::MAX);
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_time)
+        .max_header_size(header_bytes)
+        .max_headers(limits.header_fields_max)
+        .max_buf_size(BUFFER_BYTES_MAX);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut stop = door.stop.clone();
     // Whatever ends a connection is the peer's affair: there is nobody left to tell.
-    if two {
-        let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(limits.streams_max)
-            .max_header_list_size(limits.header_bytes_max)
-            .max_pending_accept_reset_streams(RESET_STREAMS_MAX)
-            .max_local_error_reset_streams(RESET_STREAMS_MAX)
-            .initial_stream_window_size(STREAM_WINDOW_BYTES)
-            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-            .keep_alive_interval(limits.idle_time / 2)
-            .keep_alive_timeout(limits.idle_time / 2);
-        let mut connection = pin!(builder.serve_connection(io, service));
-        tokio::select! {
-            _ = connection.as_mut() => return,
-            () = ending => connection.as_mut().graceful_shutdown(),
-        }
-        let _ = timeout(last_call, connection).await;
-    } else {
-        let mut builder = http1::Builder::new();
-        let header_bytes = usize::try_from(limits.header_bytes_max).unwrap_or(usize::MAX);
-        builder
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.header_time)
-            .max_header_size(header_bytes)
-            .max_headers(limits.header_fields_max)
-            .max_buf_size(BUFFER_BYTES_MAX);
-        let mut connection = pin!(builder.serve_connection(io, service));
-        tokio::select! {
-            _ = connection.as_mut() => return,
-            () = ending => connection.as_mut().graceful_shutdown(),
-        }
-        let _ = timeout(last_call, connection).await;
+    tokio::select! {
+        biased;
+        _ = connection.as_mut() => return,
+        () = told_to_stop(&mut stop) => connection.as_mut().graceful_shutdown(),
     }
+    let _ = timeout(last_call(limits), connection).await;
+}
+
+async fn http2<S>(stream: S, peer: Arc<Peer>, door: &Arc<Shared>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let limits = &door.app.limits;
+    let service = service_fn(|request| {
+        let (door, peer) = (door.clone(), peer.clone());
+        async move { answer(&door, &peer, request).await }
+    });
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams_max)
+        .max_header_list_size(limits.header_bytes_max)
+        .max_pending_accept_reset_streams(RESET_STREAMS_MAX)
+        .max_local_error_reset_streams(RESET_STREAMS_MAX)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .keep_alive_interval(limits.idle_time / 2)
+        .keep_alive_timeout(limits.idle_time / 2);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut stop = door.stop.clone();
+    tokio::select! {
+        biased;
+        _ = connection.as_mut() => return,
+        () = told_to_stop(&mut stop) => {}
+        () = sleep(limits.connection_age) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = timeout(last_call(limits), connection).await;
+}
+
+/// How long requests may still take on a connection that is to close.
+fn last_call(limits: &Limits) -> Duration {
+    limits.header_time + limits.body_time + limits.answer_time
 }

@@ -13,7 +13,12 @@ use axum::{Router, middleware::from_fn_with_state, routing::get};
 use console::Origin;
 use service::Service;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::watch,
+    task::JoinSet,
+    time::sleep,
+};
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +41,9 @@ pub enum StartError {
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
 }
+
+/// Connections that wait to be accepted; the kernel may allow less.
+const BACKLOG: u32 = 1024;
 
 /// Starts servers.
 #[derive(Debug, Clone, Copy)]
@@ -134,7 +142,18 @@ impl RunningServer {
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|cause| StartError::Listen { address, cause })
+    let listen = || {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.set_reuseaddr(true)?;
+        // Accepted connections inherit it.
+        socket.set_nodelay(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|cause| StartError::Listen { address, cause })
 }
 
 fn address(listener: &TcpListener, wanted: SocketAddr) -> SocketAddr {

@@ -32,8 +32,20 @@ impl AnswerKey {
 pub struct OcspAnswer {
     /// OCSPResponse in DER
     pub der: Arc<[u8]>,
-    /// HTTP caching headers; `None` where nobody may keep it: errors, nonces, unknown certificates
-    pub caching: Option<Caching>,
+    /// what it is where it was signed ahead, and when it was asked for
+    kept: Option<(Arc<Presigned>, UnixTime)>,
+}
+
+impl OcspAnswer {
+    fn new(der: impl Into<Arc<[u8]>>) -> Self {
+        Self { der: der.into(), kept: None }
+    }
+
+    /// HTTP caching headers; `None` where nobody may keep it: errors, nonces, unknown certificates.
+    /// They cost a hash of the answer.
+    pub fn caching(&self) -> Option<Caching> {
+        self.kept.as_ref().map(|(answer, now)| answer.caching(*now))
+    }
 }
 
 impl Service {
@@ -43,7 +55,7 @@ impl Service {
     /// # Errors
     /// None that a client could mend; `Unavailable` and `Fatal` where the store fails.
     pub async fn ocsp_answer(&self, request: &[u8]) -> Result<OcspAnswer, ServiceError> {
-        let error = |status: ErrorStatus| OcspAnswer { der: status.to_der().into(), caching: None };
+        let error = |status: ErrorStatus| OcspAnswer::new(status.to_der());
         let request = match OcspRequest::parse(request) {
             Ok(request) => request,
             Err(bad) => return Ok(error(bad.status())),
@@ -64,7 +76,7 @@ impl Service {
                 let answers =
                     ids.iter().map(|id| self.status(ca, id, now)).collect::<Result<Vec<_>, _>>()?;
                 let der = self.sign_answers(ca, &answers, nonce.as_deref(), now)?;
-                Ok(OcspAnswer { der: der.into(), caching: None })
+                Ok(OcspAnswer::new(der))
             }
         }
     }
@@ -89,8 +101,8 @@ impl Service {
         if unknown {
             self.live.ocsp.forget(&key);
         }
-        let caching = (!unknown).then(|| answer.caching(now));
-        Ok(OcspAnswer { der: Arc::clone(answer.der()), caching })
+        let der = Arc::clone(answer.der());
+        Ok(OcspAnswer { der, kept: (!unknown).then_some((answer, now)) })
     }
 
     fn presign(

@@ -79,7 +79,15 @@ impl<K: Hash + Eq> Buckets<K> {
     /// # Errors
     /// How long until there is one.
     pub(crate) fn take(&self, key: K) -> Result<(), Duration> {
-        self.at(key, Instant::now(), true)
+        self.take_at(key, Instant::now())
+    }
+
+    /// As [`Self::take`], by whoever has looked at the clock already.
+    ///
+    /// # Errors
+    /// How long until there is one.
+    pub(crate) fn take_at(&self, key: K, now: Instant) -> Result<(), Duration> {
+        self.at(key, now, true)
     }
 
     /// Whether there is a token, without taking it.

@@ -1,14 +1,14 @@
 //! The one place where errors become REST answers: problem documents (RFC 9457).
 
 use crate::body::BodyError;
-use api::problem::{Code, MEDIA_TYPE, Problem, language_of};
+use api::problem::{Code, MEDIA_TYPE, Problem};
 use axum::response::{IntoResponse, Response};
 use device::Language;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use service::{ErrorKind, ServiceError};
 
 /// A refusal on its way out. It becomes a document in the caller's language at the very end
-/// ([`render`]), where the request's header is at hand.
+/// ([`render`]), where the request's language is known.
 #[derive(Debug, Clone)]
 pub(crate) struct Fault {
     code: Code,
@@ -132,9 +132,8 @@ impl IntoResponse for Fault {
     }
 }
 
-/// Writes the document of `fault` in the language that the request's header asks for.
-pub(crate) fn render(fault: &Fault, request: &HeaderMap) -> Response {
-    let language = language_of(request);
+/// Writes the document of `fault`.
+pub(crate) fn render(fault: &Fault, language: Language) -> Response {
     let body = serde_json::to_vec(&fault.problem(language)).unwrap_or_default();
     let mut response = (fault.status(), body).into_response();
     let headers = response.headers_mut();

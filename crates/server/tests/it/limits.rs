@@ -89,13 +89,6 @@ async fn oversized_requests_are_refused() {
     assert_eq!(client.send(call).await.unwrap().status, StatusCode::PAYLOAD_TOO_LARGE);
     let call = Call::post("/ocsp", "application/ocsp-request", vec![0x30; 20_000]);
     assert_eq!(world.plain().send(call).await.unwrap().status, StatusCode::PAYLOAD_TOO_LARGE);
-    // Refused before the body is looked at, and told so nevertheless.
-    for path in ["/v1/organisations/0/members", "/v1/nowhere", "/v1/devices/x/suspend"] {
-        let call = Call::post(path, "application/json", vec![b' '; 300_000]);
-        let answer = client.send(call).await.unwrap();
-        assert!(matches!(answer.status.as_u16(), 400 | 404), "{path}");
-        problem(&answer);
-    }
     // Chunked, so that no length is declared.
     let mut stream = TcpStream::connect(world.public).await.unwrap();
     stream
@@ -210,4 +203,144 @@ async fn codes_cannot_be_guessed_fast() {
     }
     assert_eq!(statuses[..3], [401, 401, 401], "{statuses:?}");
     assert_eq!(statuses[3..], [429, 429, 429], "{statuses:?}");
+}
+
+/// Whoever is still sending is told so nevertheless: an answer before the end of a request is a
+/// broken stream to some clients (curl 7.88 over HTTP/2).
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_reach_clients_that_are_still_sending() {
+    let big = || vec![b' '; 300_000];
+    for http2 in [false, true] {
+        let limits = Limits { rate_per_credential: Rate::new(1, 8), ..limits() };
+        let world = World::with(limits).await;
+        let settings = Settings { http2, ..Settings::default() };
+        let client = world.client_with(Some(&world.platform.identity), settings.clone());
+        let stranger = world.client_with(None, settings);
+        for (client, path, expected) in [
+            (&client, "/v1/organisations/0/members", 400),
+            (&client, "/v1/nowhere", 404),
+            (&client, "/v1/devices/x/suspend", 400),
+            (&client, "/v1/organisations", 413),
+            (&stranger, "/v1/organisations", 401),
+            (&stranger, "/v1/health", 405),
+        ] {
+            let call = Call::post(path, "application/json", big());
+            let answer = client.send(call).await.unwrap();
+            assert_eq!(answer.status.as_u16(), expected, "{path}, HTTP/2: {http2}");
+            problem(&answer);
+        }
+        // Also where a rate has run out.
+        let mut refused = 0;
+        for _ in 0..12 {
+            let call = Call::post("/v1/organisations", "application/json", big());
+            let answer = client.send(call).await.unwrap();
+            refused += u32::from(answer.status == StatusCode::TOO_MANY_REQUESTS);
+        }
+        assert!(refused > 0, "no limit");
+    }
+
+    let limits = Limits { rate_per_source: Rate::new(1, 2), ..limits() };
+    let world = World::with(limits).await;
+    for http2 in [false, true] {
+        let settings = Settings { http2, ..Settings::default() };
+        let client = world.client_with(Some(&world.platform.identity), settings);
+        let mut refused = 0;
+        for path in ["/v1/organisations", "/ocsp", "/v1/nowhere", "/ocsp", "/v1/events"] {
+            let call = Call::post(path, "application/ocsp-request", big());
+            let answer = client.send(call).await.unwrap();
+            refused += u32::from(answer.status == StatusCode::TOO_MANY_REQUESTS);
+        }
+        assert!(refused > 1, "no limit");
+    }
+}
+
+/// The shortest way to an OCSP answer has the limits of every other.
+#[tokio::test(flavor = "multi_thread")]
+async fn ocsp_has_the_limits_of_every_door() {
+    let post = || Call::post("/ocsp", "application/ocsp-request", vec![0x30; 10]);
+    let get = || Call::get("/ocsp/MAA=");
+    let limits = Limits { rate_per_source: Rate::new(1, 5), ..limits() };
+    let world = World::with(limits).await;
+    let mut statuses = Vec::new();
+    for turn in 0..12 {
+        let call = if turn % 2 == 0 { post() } else { get() };
+        statuses.push(world.plain().send(call).await.unwrap().status.as_u16());
+    }
+    assert_eq!(statuses[..3], [200, 200, 200], "{statuses:?}");
+    assert!(statuses[3..].contains(&429), "{statuses:?}");
+
+    // Requests that are being worked on count, wherever they came in.
+    let limits = Limits {
+        requests_per_source_max: 2,
+        body_time: Duration::from_secs(3),
+        ..crate::world::limits()
+    };
+    let world = World::with(limits).await;
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(world.public).await.unwrap();
+        let head = "POST /ocsp HTTP/1.1\r\nHost: x\r\nContent-Type: application/ocsp-request\r\n\
+                    Content-Length: 100\r\n\r\n0";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        open.push(stream);
+    }
+    let start = Instant::now();
+    let refused = loop {
+        let answer = world.plain().send(post()).await.unwrap();
+        if answer.status != StatusCode::OK || start.elapsed() > Duration::from_secs(2) {
+            break answer.status;
+        }
+    };
+    assert_eq!(refused, StatusCode::TOO_MANY_REQUESTS);
+    for stream in open {
+        let (text, _) = until_closed(stream).await;
+        assert!(text.starts_with("HTTP/1.1 408"), "{text}");
+    }
+    let answer = world.plain().send(post()).await.unwrap();
+    assert_eq!(answer.status, StatusCode::OK);
+    for field in ["cache-control", "x-content-type-options"] {
+        assert!(answer.headers.contains_key(field), "{field}");
+    }
+
+    let text = world.rest(&world.platform).metrics().await.unwrap();
+    let count = |line: &str| -> u64 {
+        text.lines().find_map(|l| l.strip_prefix(line)).unwrap().trim().parse().unwrap()
+    };
+    assert!(count("tegata_requests_total{door=\"ocsp\",status=\"2xx\"}") >= 1);
+    assert!(count("tegata_requests_total{door=\"ocsp\",status=\"4xx\"}") >= 3);
+    assert!(count("tegata_turned_away_total{reason=\"slow\"}") >= 2);
+}
+
+/// A connection that is older than it may be is closed with its next answer; a server that stops
+/// waits for nobody beyond its grace.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_end() {
+    let limits = Limits { connection_age: Duration::from_millis(300), ..limits() };
+    let mut world = World::with(limits).await;
+    let ask = b"GET /v1/health HTTP/1.1\r\nHost: x\r\n\r\n";
+    let mut stream = TcpStream::connect(world.public).await.unwrap();
+    stream.write_all(ask).await.unwrap();
+    let mut some = [0; 4096];
+    let read = stream.read(&mut some).await.unwrap();
+    let first = String::from_utf8_lossy(&some[..read]).to_ascii_lowercase();
+    assert!(first.starts_with("http/1.1 200") && !first.contains("connection: close"), "{first}");
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    stream.write_all(ask).await.unwrap();
+    let (text, _) = until_closed(stream).await;
+    assert!(text.to_ascii_lowercase().contains("connection: close"), "{text}");
+
+    // One that says nothing, one in the middle of a request.
+    let mute = TcpStream::connect(world.tls).await.unwrap();
+    let mut busy = TcpStream::connect(world.public).await.unwrap();
+    let head = "POST /ocsp HTTP/1.1\r\nHost: x\r\nContent-Type: application/ocsp-request\r\n\
+                Content-Length: 100\r\n\r\n0";
+    busy.write_all(head.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let start = Instant::now();
+    world.running.take().unwrap().shutdown().await;
+    let took = start.elapsed();
+    assert!(took < server::Config::default().grace + Duration::from_secs(3), "{took:?}");
+    for stream in [mute, busy] {
+        until_closed(stream).await;
+    }
 }

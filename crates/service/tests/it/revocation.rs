@@ -17,7 +17,7 @@ async fn status(world: &World, ca: &Certificate, id: CertId, nonce: Option<Vec<u
     response.verify(ca, world.clock.now()).unwrap();
     assert_eq!(response.nonce(), nonce.as_deref());
     let found = *response.answer(&id).unwrap();
-    assert_eq!(answer.caching.is_some(), nonce.is_none() && found.status != CertStatus::Unknown);
+    assert_eq!(answer.caching().is_some(), nonce.is_none() && found.status != CertStatus::Unknown);
     found.status
 }
 

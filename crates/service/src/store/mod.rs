@@ -7,6 +7,7 @@
 pub(crate) mod access;
 pub(crate) mod approval;
 pub(crate) mod certificate;
+mod checkpoint;
 pub(crate) mod device;
 pub(crate) mod event;
 pub(crate) mod fleet;
@@ -91,7 +92,8 @@ impl Store {
             )
         })?;
         let readers = Readers::open(&path, sizes.readers, sizes.reader_cache_kib)?;
-        let writer = Writer::start(connection, origin, sizes, faults, effects)?;
+        let checkpoints = checkpoint::Checkpoints::start(&path)?;
+        let writer = Writer::start(connection, checkpoints, origin, sizes, faults, effects)?;
         Ok(Self { writer, readers })
     }
 }
@@ -149,8 +151,8 @@ fn connect(path: &Path, read_only: bool, cache_kib: i64) -> Result<Connection, S
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "secure_delete", true)?;
-        // 32 MiB: seldom enough to merge writes to one page, small enough to stay short.
-        connection.pragma_update(None, "wal_autocheckpoint", 8192)?;
+        // `checkpoint` does it.
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     }
     Ok(connection)

@@ -4,7 +4,7 @@
 //! does not wait and a crowd shares. Each command has a savepoint; one that is refused leaves the
 //! others alone. Callers are told after the commit.
 
-use super::{Effect, Sizes, Tx};
+use super::{Effect, Sizes, Tx, checkpoint::Checkpoints};
 use crate::{
     ServiceError,
     fault::{self, Faults},
@@ -45,6 +45,7 @@ pub(crate) struct Writer {
 impl Writer {
     pub(super) fn start(
         connection: Connection,
+        checkpoints: Checkpoints,
         origin: String,
         sizes: &Sizes,
         faults: Faults,
@@ -55,6 +56,7 @@ impl Writer {
         let counters = Arc::new(Counters::default());
         let worker = Worker {
             connection,
+            checkpoints,
             origin,
             receiver,
             batch: sizes.batch.max(1),
@@ -268,6 +270,7 @@ where
 
 struct Worker {
     connection: Connection,
+    checkpoints: Checkpoints,
     origin: String,
     receiver: mpsc::Receiver<Box<dyn Job>>,
     batch: usize,
@@ -293,13 +296,15 @@ impl Worker {
                 return;
             }
         }
+        self.checkpoints.stop();
         // The next start then finds no log to replay.
         self.truncate_log();
     }
 
     /// Moves everything from the write-ahead log into the database, where deleted contents are
     /// overwritten, and empties it. Readers on old snapshots may delay that to the next time.
-    fn truncate_log(&self) {
+    fn truncate_log(&mut self) {
+        self.checkpoints.quiet();
         let truncated = self
             .connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
@@ -310,6 +315,7 @@ impl Worker {
 
     /// Commits one batch; false: stop.
     fn commit(&mut self, jobs: &mut Vec<Box<dyn Job>>) -> bool {
+        let changes = self.connection.total_changes();
         match self.transaction(jobs) {
             Ok(effects) => {
                 self.counters.commits.fetch_add(1, Ordering::Relaxed);
@@ -323,6 +329,8 @@ impl Worker {
                     return false;
                 }
                 jobs.drain(..).for_each(|job| job.answer(None));
+                let rows = self.connection.total_changes().wrapping_sub(changes);
+                self.checkpoints.committed(&self.connection, rows);
                 true
             }
             Err(error) => {

@@ -170,6 +170,10 @@ pub struct ServeArgs {
     /// URL of a witness (repeat for more)
     #[arg(long = "witness")]
     pub witnesses: Vec<String>,
+    /// Stop when standard input is closed: for a program that starts a server of its own, whose end
+    /// the server must not outlive however it comes
+    #[arg(long)]
+    pub stop_with_stdin: bool,
 }
 
 /// Where the console listens.

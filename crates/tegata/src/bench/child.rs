@@ -8,7 +8,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-/// A server that runs until it is dropped.
+/// A server that runs until it is dropped, or this process ends.
 pub struct ServerProcess {
     child: Child,
     /// where the TLS door listens
@@ -23,9 +23,10 @@ impl ServerProcess {
         let program = std::env::current_exe().context("cannot find this program's own file")?;
         let mut child = Command::new(program)
             .args(["serve", "--listen", "127.0.0.1:0", "--listen-public", "127.0.0.1:0"])
-            .args(["--console", "off", "--dir"])
+            // Its end of the pipe is closed when this process ends, even by SIGKILL.
+            .args(["--console", "off", "--stop-with-stdin", "--dir"])
             .arg(dir)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

@@ -75,12 +75,18 @@ pub fn random_below(limit: u64) -> u64 {
 #[derive(Default)]
 pub struct Fleet {
     heads: Vec<(u32, Commitment)>,
+    cpu_s: f64,
 }
 
 impl Fleet {
     /// How many devices.
     pub fn len(&self) -> usize {
         self.heads.len()
+    }
+
+    /// CPU time of this process while events were recorded, in seconds.
+    pub fn recording_cpu_s(&self) -> f64 {
+        self.cpu_s
     }
 
     /// Begins the histories of new devices until there are `count`. Returns the time that
@@ -135,6 +141,7 @@ impl Fleet {
         bar: &indicatif::ProgressBar,
     ) -> anyhow::Result<Duration> {
         let (service, maker, bar) = (world.service().clone(), world.maker().clone(), bar.clone());
+        let cpu_s = machine::cpu_seconds(std::process::id())?;
         let (done, elapsed) = load::drive(load::pieces(events, BATCH), CALLS, move |piece| {
             let (service, maker, bar) = (service.clone(), maker.clone(), bar.clone());
             async move {
@@ -149,6 +156,7 @@ impl Fleet {
             }
         })
         .await?;
+        self.cpu_s += machine::cpu_seconds(std::process::id())? - cpu_s;
         for (n, recorded) in done.into_iter().flatten() {
             if let Some(head) = self.heads.get_mut(n) {
                 *head = (u32::try_from(recorded.sequence)?.saturating_add(1), recorded.commitment);

@@ -15,23 +15,45 @@ mod world;
 
 use crate::{
     cli::{BenchArgs, BenchWhat},
+    commands::serve::told_to_stop,
     output::{Output, progress},
 };
 use anyhow::Context as _;
 use figure::Figure;
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-/// Runs `tegata bench …`.
+/// Runs `tegata bench …` until it is done or told to stop.
 pub async fn run(args: &BenchArgs, output: Output) -> anyhow::Result<()> {
-    let bench = Bench::new(args, output)?;
-    match args.what {
-        BenchWhat::Issue => issue::run(&bench).await,
-        BenchWhat::Est => est::run(&bench).await,
-        BenchWhat::Ocsp => ocsp::run(&bench).await,
-        BenchWhat::Ledger => ledger::run(&bench).await,
-        BenchWhat::Verdict => verdict::run(&bench).await,
+    let (what, bench) = (args.what, Bench::new(args, output)?);
+    // In a task of its own: a signal is heard also while it computes.
+    let mut measuring = tokio::spawn(async move { measure(what, &bench).await });
+    tokio::select! {
+        measured = &mut measuring => measured?,
+        told = told_to_stop() => {
+            told?;
+            // It ends where it waits next; servers and temporary folders end with it.
+            measuring.abort();
+            let _ = tokio::time::timeout(STOP_MAX, measuring).await;
+            anyhow::bail!("stopped before the end");
+        }
     }
 }
+
+async fn measure(what: BenchWhat, bench: &Bench) -> anyhow::Result<()> {
+    match what {
+        BenchWhat::Issue => issue::run(bench).await,
+        BenchWhat::Est => est::run(bench).await,
+        BenchWhat::Ocsp => ocsp::run(bench).await,
+        BenchWhat::Ledger => ledger::run(bench).await,
+        BenchWhat::Verdict => verdict::run(bench).await,
+    }
+}
+
+/// How long a bench that is told to stop may take to clean up.
+const STOP_MAX: Duration = Duration::from_secs(10);
 
 /// One run: where its data is, how much is asked for, where figures go.
 struct Bench {

@@ -35,7 +35,10 @@ pub async fn run(args: &ServeArgs) -> anyhow::Result<()> {
         eprintln!("console {origin}");
         invite_first(&service, &origin.to_string()).await?;
     }
-    told_to_stop().await?;
+    tokio::select! {
+        told = told_to_stop() => told?,
+        () = stdin_closed(), if args.stop_with_stdin => {}
+    }
     eprintln!("stopping");
     running.shutdown().await;
     tokio::task::spawn_blocking(move || service.close()).await?;
@@ -88,4 +91,15 @@ pub async fn told_to_stop() -> anyhow::Result<()> {
         _ = terminate.recv() => {}
     }
     Ok(())
+}
+
+/// Waits until standard input is closed; what comes in before is thrown away.
+async fn stdin_closed() {
+    let (closed, wait) = tokio::sync::oneshot::channel();
+    // A thread of its own: a read that is never answered must not hold up the runtime's end.
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        let _ = closed.send(());
+    });
+    let _ = wait.await;
 }

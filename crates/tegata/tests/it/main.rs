@@ -11,4 +11,5 @@
 
 mod demo;
 mod kill;
+mod orphans;
 mod quickstart;

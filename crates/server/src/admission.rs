@@ -31,13 +31,7 @@ pub(crate) async fn admit(State(app): State<App>, request: Request, next: Next) 
     let Some(peer) = request.extensions().get::<Arc<Peer>>().cloned() else {
         return render(&Fault::new(Code::Internal), language);
     };
-    let response = match enter(&app, door, &peer, start) {
-        Ok(_permit) => inner(&app, door, &peer, request, next).await,
-        Err(fault) => {
-            discard(request.into_body()).await;
-            Err(fault)
-        }
-    };
+    let response = inner(&app, door, &peer, request, next).await;
     let mut response = response.unwrap_or_else(|fault| render(&fault, language));
     leave(&app, door, &peer, start, language, &mut response);
     response
@@ -96,6 +90,13 @@ pub(crate) async fn inner(
     request: Request,
     next: Next,
 ) -> Result<Response, Fault> {
+    let _permit = match enter(app, door, peer, Instant::now()) {
+        Ok(permit) => permit,
+        Err(fault) => {
+            discard(request.into_body()).await;
+            return Err(fault);
+        }
+    };
     let (parts, body) = request.into_parts();
     let (body, rest) = match body.is_end_stream() {
         true => (body, None),

@@ -32,6 +32,8 @@ pub(crate) struct Listener {
     pub(crate) socket: TcpListener,
     pub(crate) tls: Option<Tls>,
     pub(crate) router: Router,
+    /// whether OCSP is one of its routes, which then is answered without the router
+    pub(crate) ocsp: bool,
     pub(crate) app: App,
 }
 
@@ -53,11 +55,11 @@ const RESET_STREAMS_MAX: usize = 20;
 impl Listener {
     /// Serves until `stop` says so; then lets open requests end, for `grace` at most.
     pub(crate) async fn serve(self, stop: watch::Receiver<bool>, grace: Duration) {
-        let Self { socket, tls, router, app } = self;
+        let Self { socket, tls, router, ocsp, app } = self;
         let (cut, cut_off) = watch::channel(false);
         // Closed once the last connection has let go of it.
         let (open, mut all_closed) = mpsc::channel::<Infallible>(1);
-        let door = Arc::new(Shared { router, app, tls, stop: stop.clone(), cut: cut_off });
+        let door = Arc::new(Shared { router, ocsp, app, tls, stop: stop.clone(), cut: cut_off });
         let mut stopping = stop;
         let mut stopping = pin!(told_to_stop(&mut stopping));
         loop {
@@ -104,6 +106,7 @@ impl Listener {
 /// What the connections of one door share.
 struct Shared {
     router: Router,
+    ocsp: bool,
     app: App,
     tls: Option<Tls>,
     /// requests end, connections close
@@ -201,7 +204,7 @@ async fn answer(
     peer: &Arc<Peer>,
     mut request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
-    if ocsp::is_direct(&request) {
+    if door.ocsp && ocsp::is_direct(&request) {
         return Ok(ocsp::direct(&door.app, peer, request).await);
     }
     request.extensions_mut().insert(peer.clone());

@@ -33,7 +33,7 @@ use tokio_rustls::TlsAcceptor;
 
 const BENCH: &str = "est";
 /// Connections open at once.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 64;
 const HOST: &str = "localhost";
 
 pub async fn run(bench: &Bench) -> anyhow::Result<()> {

@@ -28,11 +28,15 @@ class Platform:
     """`maker` makes devices of the line `gate`, `owner` operates them."""
 
     MAKER, PRODUCT, OWNER = "maker", "gate", "owner"
+    # Whether there is a door for people, and how long their sessions may be idle.
+    CONSOLE, IDLE_SECONDS = False, 60
 
     def __init__(self, folder):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.port, self.public_port = free_port(), free_port()
+        self.console_port = free_port()
+        self.console_url = f"http://localhost:{self.console_port}"
         self.url = f"https://localhost:{self.port}"
         self.public_url = f"http://127.0.0.1:{self.public_port}"
         self.dir = folder / "data"
@@ -70,7 +74,9 @@ class Platform:
                 TEGATA, "serve", "--dir", str(self.dir),
                 "--listen", f"127.0.0.1:{self.port}",
                 "--listen-public", f"127.0.0.1:{self.public_port}",
-                "--public-url", self.public_url, "--console", "off",
+                "--public-url", self.public_url,
+                "--console", f"127.0.0.1:{self.console_port}" if self.CONSOLE else "off",
+                "--session-idle", "1",
             ],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment(),
         )

@@ -8,6 +8,8 @@ use http::{HeaderMap, HeaderValue, header};
 pub(crate) enum Cookie {
     /// the session's secret
     Session,
+    /// what goes on from a one-time link
+    Ticket,
     /// `ja` or `en`
     Language,
     /// `light` or `dark`
@@ -32,6 +34,8 @@ impl Cookie {
         match (self, origin.is_tls()) {
             (Self::Session, true) => "__Host-tegata",
             (Self::Session, false) => "tegata",
+            (Self::Ticket, true) => "__Host-ticket",
+            (Self::Ticket, false) => "ticket",
             (Self::Language, _) => "lang",
             (Self::Theme, _) => "theme",
             (Self::Zone, _) => "zone",
@@ -63,7 +67,7 @@ impl Cookie {
         }
         let age = match self {
             // The service knows when it ends; the browser forgets it when it closes.
-            Self::Session => String::new(),
+            Self::Session | Self::Ticket => String::new(),
             Self::Notice => format!("; Max-Age={NOTICE_SECONDS}"),
             Self::Language | Self::Theme | Self::Zone => format!("; Max-Age={CHOICE_SECONDS}"),
         };
@@ -78,7 +82,7 @@ impl Cookie {
     fn header(self, origin: &Origin, value: &str, age: &str) -> Option<HeaderValue> {
         let secure = if origin.is_tls() { "; Secure" } else { "" };
         let same_site = match self {
-            Self::Session | Self::Notice => "Strict",
+            Self::Session | Self::Ticket | Self::Notice => "Strict",
             Self::Language | Self::Theme | Self::Zone => "Lax",
         };
         let name = self.name(origin);

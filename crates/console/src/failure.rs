@@ -8,6 +8,9 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use service::{ErrorKind, ServiceError};
 use std::time::Duration;
 
+/// The service's word for an act that wants a passkey shown lately.
+const REAUTHENTICATE: &str = "reauthenticate";
+
 /// What went wrong, as people are told it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
@@ -67,7 +70,7 @@ enum WayOut {
     /// sign in, then come back; through a page of ours where the visitor comes from another site
     SignIn { to: String, through_page: bool },
     /// show the passkey again, then come back
-    Reauthenticate { to: String },
+    Reauthenticate { to: Option<String> },
 }
 
 impl Failure {
@@ -113,7 +116,7 @@ impl Failure {
 
     /// Sends the visitor to show a passkey again, and back to `to` after it: for sensitive acts.
     pub fn reauthenticate(to: &str) -> Self {
-        let way_out = WayOut::Reauthenticate { to: to.to_owned() };
+        let way_out = WayOut::Reauthenticate { to: Some(to.to_owned()) };
         Self { way_out, ..Self::new(FailureKind::Forbidden, StatusCode::SEE_OTHER) }
     }
 
@@ -149,16 +152,22 @@ impl Failure {
 
     /// The page in the layout.
     pub(crate) fn page(&self, visit: &Visit) -> Response {
+        if visit.json {
+            return self.document(visit);
+        }
         match &self.way_out {
             WayOut::Page => {}
             WayOut::SignIn { to, through_page: false } => {
                 return visit.go(&with_return("/sign-in", to));
             }
             WayOut::SignIn { to, through_page: true } => {
-                let onward = Onward { t: visit.t, to: with_return("/sign-in", to) };
-                return visit.page(&onward);
+                return onward(visit, &with_return("/sign-in", to));
             }
-            WayOut::Reauthenticate { to } => return visit.go(&with_return("/confirm", to)),
+            WayOut::Reauthenticate { to } => {
+                // Back to the page with the form; the form's own address answers nobody who asks.
+                let to = to.as_deref().or(visit.from.as_deref()).unwrap_or("/");
+                return visit.go(&with_return("/confirm", to));
+            }
         }
         let title = visit.t.word("error-title", self.kind.name());
         let page = ErrorPage {
@@ -194,6 +203,21 @@ impl Failure {
             Ok(html) => (self.status, Html(html)).into_response(),
             Err(_) => self.status.into_response(),
         }
+    }
+
+    /// For a script of ours: one sentence.
+    fn document(&self, visit: &Visit) -> Response {
+        let t = visit.t;
+        let message = self
+            .detail(t.language)
+            .unwrap_or_else(|| t.word("error-hint", self.kind.name()).to_string());
+        let status = match self.status {
+            StatusCode::SEE_OTHER => StatusCode::FORBIDDEN,
+            status => status,
+        };
+        let media_type = HeaderValue::from_static("application/json");
+        let body = serde_json::json!({ "message": message }).to_string();
+        (status, [(header::CONTENT_TYPE, media_type)], body).into_response()
     }
 
     fn detail(&self, language: Language) -> Option<String> {
@@ -247,8 +271,12 @@ impl From<ServiceError> for Failure {
     fn from(error: ServiceError) -> Self {
         let mut failure = match error.kind() {
             ErrorKind::Malformed => Self::bad_request(),
+            ErrorKind::Forbidden if error.code() == REAUTHENTICATE => Self {
+                way_out: WayOut::Reauthenticate { to: None },
+                ..Self::new(FailureKind::Forbidden, StatusCode::SEE_OTHER)
+            },
             ErrorKind::Unauthenticated | ErrorKind::Forbidden => Self::forbidden(),
-            ErrorKind::NotFound => return Self::not_found(),
+            ErrorKind::NotFound => Self::not_found(),
             ErrorKind::Refused | ErrorKind::Conflict => {
                 Self::new(FailureKind::Conflict, StatusCode::CONFLICT)
             }
@@ -277,6 +305,11 @@ impl IntoResponse for Failure {
         response.extensions_mut().insert(self);
         response
     }
+}
+
+/// A page that goes on by itself.
+pub(crate) fn onward(visit: &Visit, to: &str) -> Response {
+    visit.page(&Onward { t: visit.t, to: to.to_owned() })
 }
 
 #[derive(Template)]

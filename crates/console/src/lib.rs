@@ -32,5 +32,5 @@ pub use app::{Console, Origin, OriginError, Setup, Source, router};
 pub use failure::{Failure, FailureKind, refusal};
 pub use layout::{Frame, Item, NAVIGATION, Notice, Section, Theme};
 pub use posted::{Answer, Asked, FORM_BYTES_MAX, Fields, Posted};
-pub use session::{NoSessions, Resuming, Sessions, SignedIn};
+pub use session::{NoSessions, Resuming, ServiceSessions, Sessions, SignedIn};
 pub use visit::{Member, Visit};

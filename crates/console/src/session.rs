@@ -4,6 +4,7 @@ use crate::Theme;
 use crypto::UnixTime;
 use device::{Language, OrganisationId};
 use policy::Caller;
+use service::Service;
 use std::{future::Future, pin::Pin};
 
 /// A person who signed in.
@@ -32,6 +33,28 @@ pub type Resuming<'a> = Pin<Box<dyn Future<Output = Option<SignedIn>> + Send + '
 pub trait Sessions: Send + Sync {
     /// The person whose session has this secret, where it goes on still. Counts as a sign of life.
     fn resume<'a>(&'a self, secret: &'a str) -> Resuming<'a>;
+}
+
+/// The service's sessions.
+#[derive(Debug, Clone)]
+pub struct ServiceSessions(pub Service);
+
+impl Sessions for ServiceSessions {
+    fn resume<'a>(&'a self, secret: &'a str) -> Resuming<'a> {
+        Box::pin(async move {
+            let resumed = self.0.resume_session(secret).await.ok()?;
+            let theme = resumed.person.theme.and_then(|theme| Theme::parse(theme.name()));
+            Some(SignedIn {
+                caller: resumed.caller,
+                organisation: resumed.person.organisation,
+                organisation_name: resumed.organisation_name,
+                name: resumed.person.display_name,
+                language: resumed.person.language,
+                theme,
+                authenticated_at: resumed.authenticated_at,
+            })
+        })
+    }
 }
 
 /// Nobody is signed in.

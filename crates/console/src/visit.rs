@@ -3,6 +3,7 @@
 use crate::{
     Console, Failure, Frame, Section, SignedIn, Source, Theme,
     cookies::Cookie,
+    failure,
     i18n::{Locale, Zone, family_has},
     security,
 };
@@ -44,6 +45,13 @@ pub struct Context {
     pub htmx: bool,
     /// now
     pub now: UnixTime,
+    /// what the browser says it is
+    pub agent: String,
+    /// the page of ours that it comes from
+    pub from: Option<String>,
+    /// whether a script asks, for a document instead of a page
+    pub json: bool,
+    pub(crate) ticket: Option<String>,
     pub(crate) secret: Option<String>,
     console: Console,
 }
@@ -97,9 +105,19 @@ impl Visit {
     /// The same, and the page there says what was done: a value of the family `notice`.
     pub fn done(&self, to: &str, notice: &str) -> Response {
         let mut response = self.go(to);
-        debug_assert!(family_has("notice", notice), "{notice} is no notice");
-        self.put(&mut response, Cookie::Notice, notice);
+        self.notice_next(&mut response, notice);
         response
+    }
+
+    /// The page that comes next says what was done.
+    pub(crate) fn notice_next(&self, response: &mut Response, notice: &str) {
+        debug_assert!(family_has("notice", notice), "{notice} is no notice");
+        self.put(response, Cookie::Notice, notice);
+    }
+
+    /// Goes to another page of ours through a page, which strict cookies come along from.
+    pub(crate) fn onward(&self, to: &str) -> Response {
+        failure::onward(self, to)
     }
 
     /// The token that this session's forms carry; empty where nobody is signed in.
@@ -238,6 +256,13 @@ async fn visit(console: &Console, request: &Parts, wanted: Option<Language>) -> 
         source: request.extensions.get::<Source>().map(|source| source.0),
         htmx: headers.contains_key(HX_REQUEST),
         now: console.service.now(),
+        agent: text(headers, header::USER_AGENT).unwrap_or_default().to_owned(),
+        from: text(headers, header::REFERER)
+            .and_then(|referrer| referrer.strip_prefix(console.origin.as_str()))
+            .and_then(local_path)
+            .map(str::to_owned),
+        json: text(headers, header::ACCEPT) == Some("application/json"),
+        ticket: cookie(Cookie::Ticket),
         console: console.clone(),
     }))
 }

@@ -161,6 +161,9 @@ pub struct ServeArgs {
     /// Private key in PEM of that certificate
     #[arg(long, env = "TEGATA_CONSOLE_KEY", requires = "console_certificate", value_hint = ValueHint::FilePath)]
     pub console_key: Option<PathBuf>,
+    /// Minutes without a request after which a person's session ends, 1 to 60
+    #[arg(long, env = "TEGATA_SESSION_IDLE", default_value_t = 15, value_parser = clap::value_parser!(i64).range(1..=60))]
+    pub session_idle: i64,
     /// DNS names and addresses in the server's certificate
     #[arg(long = "host", default_values = ["localhost", "127.0.0.1"])]
     pub hosts: Vec<String>,

@@ -27,7 +27,27 @@ pub const FAMILIES: &[(&str, &[&str])] = &[
             "internal",
         ],
     ),
-    ("notice", &["preferences-saved", "signed-out"]),
+    (
+        "notice",
+        &[
+            "preferences-saved",
+            "signed-out",
+            "passkey-added",
+            "passkey-renamed",
+            "passkey-removed",
+            "session-ended",
+            "sessions-ended",
+        ],
+    ),
+    (
+        "guide-title",
+        &["shell", "install", "join", "maker", "device", "verify", "passport", "console"],
+    ),
+    (
+        "guide-text",
+        &["shell", "install", "join", "maker", "device", "verify", "passport", "console"],
+    ),
+    ("role", &["administrator", "operator", "station", "auditor", "reader"]),
 ];
 
 /// Whether a family has this value.

@@ -102,6 +102,14 @@ pub(crate) fn load() {
     std::sync::LazyLock::force(&TEXTS);
 }
 
+/// Of two values, the one of the language.
+pub(crate) fn choose<T>(language: Language, en: T, ja: T) -> T {
+    match language {
+        Language::En => en,
+        Language::Ja => ja,
+    }
+}
+
 /// Name of a language in itself.
 pub fn own_name(language: Language) -> &'static str {
     match language {

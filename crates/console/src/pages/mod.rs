@@ -1,12 +1,23 @@
 //! The pages: one module per family, merged here, one line each.
 
+mod account;
+mod ceremony;
 mod guide;
+mod home;
+mod invitation;
 mod preferences;
 mod sign_in;
+mod visitor;
 
 use crate::Console;
 use axum::Router;
 
 pub(crate) fn router() -> Router<Console> {
-    Router::new().merge(guide::router()).merge(preferences::router()).merge(sign_in::router())
+    Router::new()
+        .merge(account::router())
+        .merge(guide::router())
+        .merge(home::router())
+        .merge(invitation::router())
+        .merge(preferences::router())
+        .merge(sign_in::router())
 }

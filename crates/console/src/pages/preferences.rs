@@ -3,8 +3,9 @@
 use crate::{
     Answer, Console, Posted, Theme, Visit, cookies::Cookie, i18n::Zone, visit::local_path,
 };
-use axum::{Router, routing::post};
+use axum::{Router, extract::State, routing::post};
 use device::Language;
+use policy::Caller;
 use serde::Deserialize;
 
 pub(super) fn router() -> Router<Console> {
@@ -21,7 +22,21 @@ struct Choice {
     to: String,
 }
 
-async fn choose(visit: Visit, Posted(choice): Posted<Choice>) -> Answer {
+async fn choose(
+    visit: Visit,
+    State(console): State<Console>,
+    Posted(choice): Posted<Choice>,
+) -> Answer {
+    if let Some(signed) = visit.signed.as_ref().filter(|signed| is_person(&signed.caller)) {
+        let language = choice.language.as_deref().and_then(|tag| tag.parse().ok());
+        let theme = match choice.theme.as_deref() {
+            None => signed.theme,
+            Some(theme) => Theme::parse(theme),
+        };
+        let theme = theme.and_then(|theme| service::Theme::from_name(theme.name()));
+        let language = language.or(signed.language);
+        console.service.set_preferences(&signed.caller, language, theme).await?;
+    }
     let mut response = visit.go(local_path(&choice.to).unwrap_or("/"));
     if let Some(language) = choice.language.as_deref().and_then(|tag| tag.parse::<Language>().ok())
     {
@@ -40,4 +55,9 @@ async fn choose(visit: Visit, Posted(choice): Posted<Choice>) -> Answer {
         visit.put(&mut response, Cookie::Zone, &zone.minutes().to_string());
     }
     Ok(response)
+}
+
+/// Only people have preferences on record.
+fn is_person(caller: &Caller) -> bool {
+    matches!(caller, Caller::Person { .. })
 }

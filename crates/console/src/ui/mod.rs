@@ -22,6 +22,7 @@
 
 mod badge;
 mod button;
+mod ceremony;
 mod command;
 mod confirm;
 mod empty;
@@ -38,6 +39,7 @@ mod tree;
 
 pub use badge::{Badge, Tone};
 pub use button::{Button, ButtonKind};
+pub use ceremony::CeremonyAttributes;
 pub use command::Command;
 pub use confirm::Confirm;
 pub use empty::Empty;

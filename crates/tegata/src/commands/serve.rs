@@ -18,7 +18,9 @@ pub async fn run(args: &ServeArgs) -> anyhow::Result<()> {
             Ok(Arc::new(HttpWitness::new(key, url)?) as Arc<dyn WitnessClient>)
         })
         .collect::<anyhow::Result<_>>()?;
-    let config = Config { witnesses, urls: urls(&public_url), ..Config::default() };
+    let console = console_door(args)?;
+    let people = service::PeopleConfig { idle_s: args.session_idle * 60, ..Default::default() };
+    let config = Config { witnesses, urls: urls(&public_url), people, ..Config::default() };
     let service =
         Service::open(&args.dir, &unlocking.unlock(), config, Arc::new(clock::SystemClock))?;
     drop(unlocking);
@@ -26,7 +28,7 @@ pub async fn run(args: &ServeArgs) -> anyhow::Result<()> {
         tls: args.listen,
         public: args.listen_public,
         names: args.hosts.clone(),
-        console: console_door(args)?,
+        console,
         ..server::Config::default()
     };
     let running = Server::start(config, service.clone()).await?;

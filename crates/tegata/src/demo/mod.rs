@@ -63,7 +63,8 @@ pub async fn run(args: &DemoArgs, output: Output, language: Language) -> anyhow:
     if args.stay
         && let Ok(outcome) = &played
     {
-        stay::wait(&world.site, &outcome.example, output).await?;
+        let links = running.links().await?;
+        stay::wait(&world.site, &outcome.example, &links, output).await?;
     }
     drop(world);
     running.stop().await?;

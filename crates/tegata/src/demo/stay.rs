@@ -6,15 +6,25 @@ use crate::{
     output::Output,
 };
 use device::DeviceId;
+use std::fmt::Write as _;
 
 /// File of a device's credential.
 const EXAMPLE: &str = "device.pem";
 
 /// Says where everything is, and waits for Ctrl-C.
-pub(super) async fn wait(site: &Site, example: &Thing, output: Output) -> anyhow::Result<()> {
+pub(super) async fn wait(
+    site: &Site,
+    example: &Thing,
+    links: &[(String, String)],
+    output: Output,
+) -> anyhow::Result<()> {
     let credential = site.credentials.join(EXAMPLE);
     write_private(&credential, example.credential()?.expose())?;
-    let text = text(site, example.id, &credential.display().to_string());
+    let mut text = text(site, example.id, &credential.display().to_string());
+    text.push_str("\n\nConsole: open one of these links, each works once");
+    for (organisation, link) in links {
+        write!(text, "\n  {organisation:<17} {link}")?;
+    }
     if output.json {
         // Standard output holds the one summary.
         eprintln!("{text}");

@@ -18,15 +18,17 @@ use api::{
     Client, Settings,
     wire::{Integrated, TrustBundle},
 };
+use console::Origin;
 use crypto::{KeyAlgorithm, Secret, Signer as _, SoftwareKey, sealed::Unlock};
-use device::TrustAnchors;
+use device::{OrganisationId, TrustAnchors};
 use ledger::{LogKey, WitnessKey};
 use pki::Certificate;
+use policy::Roles;
 use server::{
-    Limits, Rate, RunningServer, Server, SystemClock,
+    ConsoleDoor, Limits, Rate, RunningServer, Server, SystemClock,
     witness::{HttpWitness, WitnessConfig, WitnessServer},
 };
-use service::{Config, Service, WitnessClient};
+use service::{Config, NewPerson, Service, WitnessClient};
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
@@ -123,6 +125,30 @@ impl World {
 }
 
 impl Running {
+    /// Where the console is, and one-time links into it: the platform's first administrator, and a
+    /// person of each organisation that shows most.
+    pub(super) async fn links(&self) -> anyhow::Result<Vec<(String, String)>> {
+        let origin = self.server.console_origin().context("the demo has a console")?.as_str();
+        let local = self.service.local_administrator();
+        let mut links = Vec::new();
+        for (who, handle, name) in
+            [(Who::Kawa, "hanako", "川村 花子"), (Who::Yamato, "akira", "大和 彰")]
+        {
+            let new = NewPerson {
+                organisation: OrganisationId::new(who.slug())?,
+                handle: handle.to_owned(),
+                display_name: name.to_owned(),
+                roles: Roles::ALL,
+            };
+            let invited = self.service.invite_person(&local, new).await?;
+            links.push((who.slug().to_owned(), invited.link.url(origin)));
+        }
+        if let Some(link) = self.service.first_link(&local).await? {
+            links.push((policy::PLATFORM.to_owned(), link.url(origin)));
+        }
+        Ok(links)
+    }
+
     /// Stops server, witness and service, in this order.
     pub(super) async fn stop(self) -> anyhow::Result<()> {
         let Self { server, witness, service } = self;
@@ -179,10 +205,13 @@ pub(super) async fn build(
     // The address of the public door goes into certificates, so it is chosen before it opens.
     let public = free_port()?;
     let public_url = format!("http://{public}");
+    let console = free_port()?;
+    let console_url = Origin::parse(&format!("http://localhost:{}", console.port()))?;
     let asked = HttpWitness::new(&witness_vkey, &witness_url)?;
     let config = Config {
         witnesses: vec![Arc::new(asked) as Arc<dyn WitnessClient>],
         urls: urls(&public_url),
+        console_url: Some(console_url.to_string()),
         ..Config::default()
     };
     let service =
@@ -190,6 +219,7 @@ pub(super) async fn build(
     let config = server::Config {
         tls: loopback(0),
         public,
+        console: Some(ConsoleDoor { address: console, url: Some(console_url), certificate: None }),
         limits: one_host_plays_many(),
         ..server::Config::default()
     };

@@ -23,12 +23,15 @@ const VENV: &str = "target/interop-venv";
 /// What the scripts call, as Debian packages it.
 const PACKAGES: &[&str] = &[
     "curl",
+    "dmtx-utils",
     "g++",
     "libstrongswan-standard-plugins",
     "openssl",
+    "poppler-utils",
     "python3",
     "python3-venv",
     "strongswan-pki",
+    "zbar-tools",
 ];
 
 #[derive(Default)]

@@ -190,6 +190,46 @@ impl Rest {
         self.get(&format!("/v1/organisations/{id}/products/{product}")).await
     }
 
+    /// What buyers are told of a product line.
+    pub async fn product_public(
+        &self,
+        id: &OrganisationId,
+        product: &ProductId,
+    ) -> Result<wire::ProductPublic> {
+        self.get(&format!("/v1/organisations/{id}/products/{product}/public")).await
+    }
+
+    /// Changes what buyers are told of a product line.
+    pub async fn change_product(
+        &self,
+        id: &OrganisationId,
+        product: &ProductId,
+        change: &wire::ProductChange,
+    ) -> Result<wire::ProductPublic> {
+        let path = format!("/v1/organisations/{id}/products/{product}/public");
+        self.send(Method::PATCH, &path, change).await
+    }
+
+    /// Sheets of labels: a PDF or an SVG.
+    pub async fn label_sheets(&self, wanted: &wire::LabelSheets) -> Result<Vec<u8>> {
+        let call = Call::new(Method::POST, "/v1/label-sheets").json(wanted)?;
+        Ok(self.client.call(call).await?.body.to_vec())
+    }
+
+    /// What look-ups of a device's number add up to.
+    pub async fn scans(&self, device: &DeviceId) -> Result<wire::Scans> {
+        self.get(&format!("/v1/devices/{device}/scans")).await
+    }
+
+    /// Devices of an organisation whose look-ups need attention.
+    pub async fn scan_alarms(
+        &self,
+        id: &OrganisationId,
+        page: &PageQuery,
+    ) -> Result<Page<wire::ScanAlarm>> {
+        self.get(&query(&format!("/v1/organisations/{id}/scan-alarms"), &of_page(page))).await
+    }
+
     /// Chip certificates for a batch from the line.
     pub async fn issue_chips(&self, batch: &wire::ChipBatch) -> Result<Outcomes<wire::Enrolled>> {
         self.post("/v1/chips", batch).await

@@ -90,7 +90,8 @@ macro_rules! navigation {
 
 navigation! {
     "nav-group-help" {
-        Guide, "/guide", "nav-guide", Book;
+        Guide, "/guide", "nav-guide", Guide;
+        Glossary, "/glossary", "nav-glossary", Book;
     }
 }
 

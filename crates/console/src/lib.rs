@@ -8,6 +8,7 @@
 //! - [`Visit`] is one request's context, [`Member`] a visitor who signed in, [`Posted`] a form that
 //!   really came from our own page, [`Failure`] an error page.
 //! - [`i18n`] holds the texts, [`ui`] the components, [`chart`] the charts.
+//! - [`label`] prints codes, [`glossary`] explains terms.
 //!
 //! INVARIANT: no inline script or style, no style attribute: the policy that goes with every page
 //! ([`security`]) refuses them, and the browser tests look for refusals.
@@ -19,7 +20,9 @@ mod assets;
 pub mod chart;
 mod cookies;
 mod failure;
+pub mod glossary;
 pub mod i18n;
+pub mod label;
 mod layout;
 mod pages;
 mod posted;

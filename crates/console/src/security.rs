@@ -38,6 +38,11 @@ static FIXED: [(HeaderName, &str); 7] = [
 /// Paths that strangers reach under other host names, too: what a printed code points to.
 const PUBLIC: &[&str] = &["/p/", "/01/", "/assets/"];
 
+/// Whether a path is for strangers: nothing is remembered of them there.
+pub(crate) fn is_public(path: &str) -> bool {
+    path == "/p" || PUBLIC.iter().any(|prefix| path.starts_with(prefix))
+}
+
 /// Puts the headers on every answer; refuses other host names, and what other sites send.
 pub(crate) async fn protect(
     State(console): State<Console>,

@@ -205,11 +205,13 @@ pub(crate) async fn accompany(
     let wanted = wanted_language(&parts);
     let visit = visit(&console, &parts, wanted).await;
     parts.extensions.insert(visit.clone());
+    let parts_path = parts.uri.path().to_owned();
     let mut response = next.run(Request::from_parts(parts, body)).await;
     if let Some(failure) = response.extensions_mut().remove::<Failure>() {
         response = failure.page(&visit);
     }
-    if let Some(language) = wanted {
+    // The public page keeps no cookies; its links carry the language.
+    if let Some(language) = wanted.filter(|_| !security::is_public(&parts_path)) {
         visit.put(&mut response, Cookie::Language, language.name());
     }
     // Said once: the page that says it forgets it. One that goes elsewhere may have set a new one.

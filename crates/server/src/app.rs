@@ -6,9 +6,13 @@ use crate::{
     peer::Peer,
 };
 use audit::{Kind, Outcome, SecurityEvent};
+use console::Origin;
 use crypto::Sha256;
 use service::Service;
-use std::{ops::Deref, sync::Arc};
+use std::{
+    ops::Deref,
+    sync::{Arc, OnceLock},
+};
 
 /// The shared part; cheap to clone.
 #[derive(Clone)]
@@ -24,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) by_credential: Buckets<Sha256>,
     /// Failed attempts to authenticate with something that could be guessed.
     pub(crate) failures: Buckets<Source>,
+    /// What people type to come to the door for them, where there is one.
+    pub(crate) console: OnceLock<Origin>,
     events: Buckets<(Turned, Source)>,
     events_all: Buckets<()>,
 }
@@ -45,6 +51,7 @@ impl App {
             by_source: Buckets::new(limits.rate_per_source),
             by_credential: Buckets::new(limits.rate_per_credential),
             failures: Buckets::new(limits.rate_failed_authentication),
+            console: OnceLock::new(),
             events: Buckets::new(limits.rate_security_events),
             events_all: Buckets::new(limits.rate_security_events_all),
             limits,

@@ -84,6 +84,7 @@ impl Server {
             let socket = listen(door.address).await?;
             let at = address(&socket, door.address);
             let origin = console_door::origin(door, at)?;
+            let _once = app.console.set(origin.clone());
             let sessions = Arc::new(console::ServiceSessions(service.clone()));
             let opened = console_door::open(door, origin.clone(), &app, &service, sessions).await?;
             let (tls, router) = (opened.tls, opened.router);

@@ -34,6 +34,16 @@ pub struct Urls {
     pub ca_issuers: Option<String>,
 }
 
+/// What is known of where visitors of the public page come from.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// where networks are
+    pub table: Option<Arc<crate::PlaceTable>>,
+    /// proxies whose headers are believed: `X-Forwarded-For` for the address, and
+    /// `Tegata-Place: LATITUDE,LONGITUDE` for the place. Nobody's by default.
+    pub proxies: Vec<crate::Network>,
+}
+
 /// Limits on what one caller may ask for at a time.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -166,6 +176,8 @@ pub struct Config {
     pub console_url: Option<String>,
     /// how people sign in
     pub people: PeopleConfig,
+    /// where visitors of the public page come from
+    pub places: Places,
     /// limits
     pub limits: Limits,
     /// faults for tests; by default those of the environment variable
@@ -192,6 +204,7 @@ impl Default for Config {
             judge: device::JudgePolicy::default(),
             console_url: None,
             people: PeopleConfig::default(),
+            places: Places::default(),
             limits: Limits::default(),
             faults: None,
         }

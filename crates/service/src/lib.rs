@@ -19,6 +19,7 @@
 //! | `certificates` | list, revoke, suspend, release |
 //! | `verdict`, `passport` | challenge, verify, prove; passport files |
 //! | `ocsp`, `crl` | revocation status |
+//! | `public…` | the page behind a printed number, what makers tell buyers, look-ups |
 //! | `platform` | the server's own credential, the gate for doors |
 //! | `doors` | checkpoint, tiles, proofs, check of the log, health |
 //! | `erase` | erasure of devices', events' and persons' contents |
@@ -62,9 +63,14 @@ mod own_keys;
 mod page;
 mod passport;
 mod people;
+mod place;
 mod platform;
 mod pool;
 mod products;
+mod public;
+mod public_label;
+mod public_product;
+mod public_scan;
 mod record;
 mod reports;
 mod seed;
@@ -82,7 +88,7 @@ pub use ca::CaKind;
 pub use callers::{CertificateStanding, IssuedToken, TokenView};
 pub use ceremony::{CaRequest, CaSpec};
 pub use certificates::{CertificateId, CertificateQuery, CertificateStatus, CertificateView};
-pub use config::{Clock, Config, Limits, PeopleConfig, Setup, Urls, WitnessClient};
+pub use config::{Clock, Config, Limits, PeopleConfig, Places, Setup, Urls, WitnessClient};
 pub use crl::{CrlView, ROOT as ROOT_CA};
 pub use devices::{
     CodeView, DeviceQuery, DeviceRelation, DeviceView, NewDevice, PublicDeviceView, Purchase,
@@ -108,9 +114,16 @@ pub use people::{
     Ceremony, Invited, Link, LinkPurpose, LinkView, NewPerson, Opened, PasskeyView, PersonState,
     PersonView, Resumed, SessionView, SignedIn, Theme, Visitor,
 };
+pub use place::{Network, PlaceTable};
 pub use platform::ServerCredential;
 pub use policy::Caller;
 pub use products::{NewProduct, ProductView};
+pub use public::{Finding, PublicPassport, PublicPhase, PublicWarning, Sureness, UpdateState};
+pub use public_label::LabelFacts;
+pub use public_product::{
+    Firmware, LABELS_MAX, LabelScheme, ProductChange, ProductPublic, SecurityLabel,
+};
+pub use public_scan::{PublicVisitor, ScanAlarm, ScanView};
 pub use record::Recorded;
 pub use reports::{AuditCheck, AuditView, KeyAccount, KeyUseView, Statistics};
 pub use service::Service;

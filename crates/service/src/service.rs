@@ -71,6 +71,8 @@ pub struct Inner {
     pub(crate) challenges: Mutex<HashMap<[u8; 32], (DeviceId, UnixTime)>>,
     pub(crate) verdicts: crate::fleet::Verdicts,
     pub(crate) overviews: crate::fleet::Overviews,
+    pub(crate) visits: crate::public_scan::Visits,
+    pub(crate) public_answers: crate::public::PublicAnswers,
     threads: Threads,
     lock: Mutex<Option<File>>,
 }
@@ -206,6 +208,8 @@ impl Service {
             challenges: Mutex::new(HashMap::new()),
             verdicts: crate::fleet::Verdicts::default(),
             overviews: crate::fleet::Overviews::default(),
+            visits: crate::public_scan::Visits::default(),
+            public_answers: crate::public::PublicAnswers::default(),
             threads: Threads::default(),
             lock: Mutex::new(Some(lock)),
         }));
@@ -410,6 +414,7 @@ impl Service {
         if let Err(error) = crate::join::block_on(self.carry_out_approved()) {
             tracing::error!(%error, "an approved act could not be carried out");
         }
+        self.forget_scans(now);
         if let Err(error) = crate::join::block_on(self.renew_own_certificates()) {
             tracing::error!(%error, "the platform's own certificates could not be renewed");
         }

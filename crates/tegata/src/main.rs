@@ -55,6 +55,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             clap_mangen::generate_to(Cli::command(), &dir)?;
             return Ok(ExitCode::SUCCESS);
         }
+        Command::Glossary { term } => {
+            commands::glossary::run(term.as_deref(), output, language)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         Command::Verify(args) => {
             return Ok(ExitCode::from(commands::verify::run(&args, output, language)?));
         }
@@ -79,7 +83,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Audit(command) => commands::audit::run(command, output, language).await?,
             Command::Token(command) => commands::token::run(command, output, language).await?,
             Command::Bench(args) => bench::run(&args, output).await?,
-            Command::Verify(_) | Command::Completions { .. } | Command::Man { .. } => {}
+            Command::Verify(_)
+            | Command::Glossary { .. }
+            | Command::Completions { .. }
+            | Command::Man { .. } => {}
         }
         anyhow::Ok(ExitCode::SUCCESS)
     });

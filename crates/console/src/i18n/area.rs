@@ -22,6 +22,8 @@ areas! {
     "sign-in",
     "account",
     "guide",
+    "glossary",
+    "public",
 }
 
 /// Every text, read once.

@@ -48,6 +48,25 @@ pub const FAMILIES: &[(&str, &[&str])] = &[
         &["shell", "install", "join", "maker", "device", "verify", "passport", "console"],
     ),
     ("role", &["administrator", "operator", "station", "auditor", "reader"]),
+    ("public-finding", &["genuine", "doubtful", "not-genuine", "cannot-tell", "warning"]),
+    ("public-told", &["genuine", "doubtful", "not-genuine", "cannot-tell", "warning"]),
+    ("public-phase", &["making", "trade", "in-use", "part", "ended"]),
+    ("public-sure", &["firm", "fair", "weak"]),
+    ("public-update", &["newest", "other", "unknown"]),
+    (
+        "public-warning",
+        &[
+            "lost-or-stolen",
+            "counterfeit",
+            "recalled",
+            "unsafe",
+            "suspended",
+            "withdrawn",
+            "retired",
+            "disposed",
+            "prototype",
+        ],
+    ),
 ];
 
 /// Whether a family has this value.

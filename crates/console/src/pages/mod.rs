@@ -2,10 +2,12 @@
 
 mod account;
 mod ceremony;
+mod glossary;
 mod guide;
 mod home;
 mod invitation;
 mod preferences;
+mod public;
 mod sign_in;
 mod visitor;
 
@@ -18,6 +20,8 @@ pub(crate) fn router() -> Router<Console> {
         .merge(guide::router())
         .merge(home::router())
         .merge(invitation::router())
+        .merge(glossary::router())
+        .merge(public::router())
         .merge(preferences::router())
         .merge(sign_in::router())
 }

@@ -11,5 +11,6 @@
 
 mod components;
 mod doors;
+mod public;
 mod site;
 mod texts;

@@ -50,7 +50,7 @@ impl Sessions for Hanako {
 
 pub(crate) struct Site {
     _dir: tempfile::TempDir,
-    service: Service,
+    pub(crate) service: Service,
     router: Router,
 }
 

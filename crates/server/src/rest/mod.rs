@@ -6,6 +6,7 @@ mod devices;
 mod events;
 pub(crate) mod extract;
 mod history;
+mod labels;
 mod log;
 mod openapi;
 mod organisations;
@@ -42,6 +43,11 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(authorities::import_crl))
         .routes(routes!(products::list, products::create))
         .routes(routes!(products::one))
+        .routes(routes!(labels::public, labels::change))
+        .routes(routes!(labels::one))
+        .routes(routes!(labels::sheets))
+        .routes(routes!(labels::scans))
+        .routes(routes!(labels::alarms))
         .routes(routes!(products::chips))
         .routes(routes!(devices::list, devices::register))
         .routes(routes!(devices::one))

@@ -109,6 +109,7 @@ fn operations(item: &mut PathItem) -> Vec<(&'static str, &mut Operation)> {
         ("get", &mut item.get),
         ("put", &mut item.put),
         ("post", &mut item.post),
+        ("patch", &mut item.patch),
         ("delete", &mut item.delete),
     ]
     .into_iter()

@@ -424,3 +424,53 @@ pub(super) fn statistics(statistics: &service::Statistics) -> wire::Statistics {
         revoked: u64::try_from(statistics.revoked).unwrap_or(u64::MAX),
     }
 }
+
+pub(super) fn product_public(
+    support_end: Option<crypto::UnixTime>,
+    view: service::ProductPublic,
+) -> wire::ProductPublic {
+    let label = |label: service::SecurityLabel| wire::SecurityLabel {
+        scheme: label.scheme.to_string(),
+        level: label.level,
+        number: label.number,
+        url: label.url,
+        valid_until: label.valid_until.map(Into::into),
+    };
+    wire::ProductPublic {
+        support_end: support_end.map(Into::into),
+        gtin: view.gtin.map(|gtin| gtin.to_string()),
+        name_ja: view.name_ja,
+        name_en: view.name_en,
+        contact_url: view.contact_url,
+        firmware: view.firmware.map(|firmware| wire::FirmwareVersion {
+            version: firmware.version,
+            digest: firmware.digest.map(Into::into),
+        }),
+        labels: view.labels.into_iter().map(label).collect(),
+    }
+}
+
+pub(super) fn scans(view: &service::ScanView) -> wire::Scans {
+    let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    wire::Scans {
+        sightings: count(view.report.sightings),
+        networks: count(view.report.networks),
+        journeys: count(view.report.journeys),
+        concern: view.concern.map(|(concern, _, _)| concern.name().to_owned()),
+        since: view.concern.map(|(_, since, _)| since.into()),
+        last: view.concern.map(|(_, _, last)| last.into()),
+    }
+}
+
+pub(super) fn scan_alarm(alarm: &service::ScanAlarm) -> wire::ScanAlarm {
+    let text = alarm.concern.text();
+    wire::ScanAlarm {
+        device: DeviceRef(alarm.device),
+        number: NumberText(alarm.number),
+        concern: alarm.concern.name().to_owned(),
+        en: text.en.to_owned(),
+        ja: text.ja.to_owned(),
+        since: alarm.since.into(),
+        last: alarm.last.into(),
+    }
+}

@@ -69,7 +69,7 @@ async fn over_tls_it_asks_for_no_client_certificate() {
     let roots = [world.root.certificate().clone()];
     let client = Client::new(&at, &roots, None, Settings::default()).unwrap();
     let answer = client.send(Call::get("/p/nothing")).await.unwrap();
-    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert_eq!(answer.headers["strict-transport-security"], "max-age=31536000");
     // Another port than the URL's is another host name to a browser.
     let elsewhere = client.send(Call::get("/guide")).await.unwrap();
@@ -93,7 +93,7 @@ async fn a_configured_certificate_is_shown_and_must_fit_its_key() {
     let at = format!("https://localhost:{}", server.console_address().unwrap().port());
     let roots = [world.root.certificate().clone()];
     let client = Client::new(&at, &roots, None, Settings::default()).unwrap();
-    assert_eq!(client.send(Call::get("/p/nothing")).await.unwrap().status, StatusCode::NOT_FOUND);
+    assert_eq!(client.send(Call::get("/p/nothing")).await.unwrap().status, StatusCode::BAD_REQUEST);
     server.shutdown().await;
 
     let other = SoftwareKey::generate(KeyAlgorithm::EcdsaP256).unwrap();

@@ -39,6 +39,10 @@ fn body(path: &str, device: &str, csr: &str, cose: &[u8]) -> Option<(&'static st
         "/v1/devices/{device}/shares/{organisation}" => json(json!({})),
         "/v1/devices/{device}/verifications" => json(json!({})),
         "/v1/devices/{device}/erasures" => json(json!({})),
+        "/v1/organisations/{organisation}/products/{product}/public" => {
+            json(json!({"name_en": "spied"}))
+        }
+        "/v1/label-sheets" => json(json!({"devices": [device], "sheet": "a4-24"})),
         "/v1/enrolment-codes" => json(json!({"devices": [device], "lifetime_s": 600})),
         "/v1/certificates/{authority}/{serial}/revoke" => json(json!({"reason": "superseded"})),
         "/v1/events" => Some(("application/cose", cose.to_vec())),

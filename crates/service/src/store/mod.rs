@@ -18,6 +18,7 @@ pub(crate) mod meta;
 mod migrate;
 pub(crate) mod organisation;
 pub(crate) mod person;
+pub(crate) mod public;
 mod reader;
 pub(crate) mod search;
 mod tx;

@@ -19,6 +19,7 @@ mod jobs;
 mod ledger;
 mod passkey;
 mod people;
+mod public;
 mod revocation;
 mod security;
 mod tampering;

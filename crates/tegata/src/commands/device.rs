@@ -1,7 +1,7 @@
 use crate::{
     cli::{DeviceCommand, EstArgs, Language},
     clock,
-    commands::{credential_pem, write_private},
+    commands::{credential_pem, label, write_private},
     output::Output,
     remote::{Remote, only, read_identity, read_roots},
 };
@@ -44,6 +44,14 @@ pub async fn run(command: DeviceCommand, output: Output, language: Language) -> 
                     device.owner.to_string(),
                 ]
             })
+        }
+        DeviceCommand::Label(args) => {
+            let remote = Remote::open(&args.server, language)?;
+            label::one(&remote, args, output).await
+        }
+        DeviceCommand::Scans { server, device } => {
+            let remote = Remote::open(&server, language)?;
+            label::scans(&remote, device, output).await
         }
         DeviceCommand::Show { server, device } => {
             let remote = Remote::open(&server, language)?;

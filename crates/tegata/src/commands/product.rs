@@ -1,5 +1,6 @@
 use crate::{
     cli::{Language, ProductCommand},
+    commands::label,
     output::Output,
     remote::Remote,
 };
@@ -36,6 +37,18 @@ pub async fn run(
             let path = format!("/v1/organisations/{organisation}/products");
             let product: Product = remote.post(&path, &new).await?;
             output.one(&product, |product| format!("{} of {organisation} exists", product.id))
+        }
+        ProductCommand::Show { server, organisation, id } => {
+            let remote = Remote::open(&server, language)?;
+            label::show(&remote, &organisation, &id, output).await
+        }
+        ProductCommand::Change(args) => {
+            let remote = Remote::open(&args.server, language)?;
+            label::change(&remote, args, output).await
+        }
+        ProductCommand::Labels(args) => {
+            let remote = Remote::open(&args.server, language)?;
+            label::sheets(&remote, args, output).await
         }
         ProductCommand::List { server, organisation } => {
             let remote = Remote::open(&server, language)?;

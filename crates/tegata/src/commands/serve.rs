@@ -1,4 +1,5 @@
 use crate::{cli::ServeArgs, clock, commands::Unlocking};
+use anyhow::Context as _;
 use server::{ConsoleCertificate, ConsoleDoor, Server, witness::HttpWitness};
 use service::{Config, Service, Urls, WitnessClient};
 use std::sync::Arc;
@@ -20,7 +21,8 @@ pub async fn run(args: &ServeArgs) -> anyhow::Result<()> {
         .collect::<anyhow::Result<_>>()?;
     let console = console_door(args)?;
     let people = service::PeopleConfig { idle_s: args.session_idle * 60, ..Default::default() };
-    let config = Config { witnesses, urls: urls(&public_url), people, ..Config::default() };
+    let (urls, places) = (urls(&public_url), places(args)?);
+    let config = Config { witnesses, urls, people, places, ..Config::default() };
     let service =
         Service::open(&args.dir, &unlocking.unlock(), config, Arc::new(clock::SystemClock))?;
     drop(unlocking);
@@ -59,6 +61,19 @@ async fn invite_first(service: &Service, origin: &str) -> anyhow::Result<()> {
         eprintln!("  {}", link.url(origin));
     }
     Ok(())
+}
+
+/// What is known of where visitors of the public page come from.
+fn places(args: &ServeArgs) -> anyhow::Result<service::Places> {
+    let table = args.public_places.as_deref().map(|path| {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the places {}", path.display()))?;
+        Ok::<_, anyhow::Error>(Arc::new(service::PlaceTable::parse(&text)?))
+    });
+    let proxies = args.trusted_proxies.iter().map(|network| {
+        network.parse().map_err(|why| anyhow::anyhow!("--trusted-proxy {network}: {why}"))
+    });
+    Ok(service::Places { table: table.transpose()?, proxies: proxies.collect::<Result<_, _>>()? })
 }
 
 /// The door for people, as the flags say.

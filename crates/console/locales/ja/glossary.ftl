@@ -1,0 +1,13 @@
+nav-glossary = 用語集
+glossary-title = 用語集
+glossary-lead = この製品で使うIoTセキュリティの用語を、日本語と英語で説明します。
+glossary-search = 用語を探す
+glossary-find = 検索
+glossary-index = 索引
+glossary-all = すべて
+glossary-count = { $count }語
+glossary-nothing = この語を含む用語はありません。別の書き方で検索するか、索引から探してください。
+glossary-other = 英語
+glossary-reading = 読み
+glossary-source = 出典
+glossary-see = 関連する用語

@@ -13,6 +13,7 @@ cargo xtask COMMAND
   fuzz [TARGET] [--seconds N]  run every fuzz target, or one, for N seconds (10)
   fuzz-list [--write]          every fuzz target has its entry in fuzz/Cargo.toml; --write adds it
   interop [SCRIPT]             the tests against foreign software, or one of them
+  screens [PAGE ...]           pictures of the console's pages, in target/screens
   bench [ARGUMENTS]            release build, then `tegata bench ARGUMENTS`
   release                      release build with completions and manual pages in target/dist
 ";
@@ -26,6 +27,7 @@ pub(crate) enum Arguments {
     Fuzz { target: Option<String>, seconds: u32 },
     FuzzList { write: bool },
     Interop { script: Option<String> },
+    Screens(Vec<String>),
     Bench(Vec<String>),
     Release,
 }
@@ -40,6 +42,7 @@ pub(crate) fn parse(given: &[String]) -> Result<Arguments> {
         "help" | "--help" | "-h" => Arguments::Help,
         "tidy" => Arguments::Tidy,
         "release" => Arguments::Release,
+        "screens" => return Ok(Arguments::Screens(rest.cloned().collect())),
         "bench" => return Ok(Arguments::Bench(rest.cloned().collect())),
         "test" => {
             let mut selection = test::Selection::default();

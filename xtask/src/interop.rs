@@ -5,7 +5,7 @@
 //! loopback, in its own folder.
 
 use crate::{
-    process::{cargo, output, timed},
+    process::{cargo, must, output, timed},
     test::{Outcome, locked},
     tools::{debian, python},
 };
@@ -22,8 +22,11 @@ const OUT: &str = "target/interop";
 const VENV: &str = "target/interop-venv";
 /// What the scripts call, as Debian packages it.
 const PACKAGES: &[&str] = &[
+    "chromium",
+    "chromium-driver",
     "curl",
     "dmtx-utils",
+    "fonts-noto-cjk",
     "g++",
     "libstrongswan-standard-plugins",
     "openssl",
@@ -64,14 +67,45 @@ pub(crate) fn run(only: Option<&str>) -> Result<()> {
     Ok(())
 }
 
+/// Where the pictures of the pages go.
+const SCREENS: &str = "target/screens";
+
+/// Writes a picture of every page, or of those named, to `target/screens`.
+pub(crate) fn screens(pages: &[String]) -> Result<()> {
+    if !packages()? {
+        bail!("Chromium is missing and may not be installed");
+    }
+    let root = fs::canonicalize(".")?;
+    let python = root.join(environment()?);
+    let mut build = cargo(&["build", "--quiet", "-p", "tegata"]);
+    output(build.args(locked()))?;
+    let out = root.join(SCREENS);
+    fs::create_dir_all(&out)?;
+    let mut command = Command::new(&python);
+    command
+        .arg(Path::new(FOLDER).join("screens.py"))
+        .args(pages)
+        .env("ROOT", &root)
+        .env("OUT", &out)
+        .env("TEGATA", root.join("target/debug/tegata"))
+        .env("PROFILES", root.join("target/debug/examples/profiles"));
+    must(&mut command)
+}
+
+/// The interpreter with the Python packages of the scripts.
+fn environment() -> Result<PathBuf> {
+    let lists = ["requirements.txt", "requirements-alone.txt"];
+    let [whole, alone] = lists.map(|list| Path::new(FOLDER).join(list));
+    python(Path::new(VENV), &whole, &alone)
+}
+
 fn all(only: Option<&str>) -> Result<Outcome> {
     let scripts = scripts(only)?;
     if !packages()? {
         eprintln!("SKIPPED: interop: the foreign software is missing and may not be installed");
         return Ok(Outcome::Skipped("foreign software is missing".into()));
     }
-    let python = fs::canonicalize(".")?
-        .join(python(Path::new(VENV), &Path::new(FOLDER).join("requirements.txt"))?);
+    let python = fs::canonicalize(".")?.join(environment()?);
     let mut build = cargo(&["build", "--quiet", "-p", "tegata"]);
     output(build.args(locked()))?;
     let mut examples = cargo(&["build", "--quiet", "-p", "pki", "--example", "profiles"]);

@@ -45,6 +45,7 @@ fn run(given: &[String]) -> Result<()> {
         arguments::Arguments::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         arguments::Arguments::FuzzList { write } => fuzz::list(write),
         arguments::Arguments::Interop { script } => interop::run(script.as_deref()),
+        arguments::Arguments::Screens(pages) => interop::screens(&pages),
         arguments::Arguments::Bench(rest) => release::bench(&rest),
         arguments::Arguments::Release => release::release(),
     }

@@ -55,11 +55,13 @@ fn installed(package: &str) -> bool {
     output(&mut command("dpkg-query", &query)).is_ok_and(|status| status == "installed")
 }
 
-/// A Python virtual environment in `folder` with exactly what `requirements` lists; gives its
-/// interpreter. Made anew when the list changes.
-pub(crate) fn python(folder: &Path, requirements: &Path) -> Result<PathBuf> {
-    let wanted = std::fs::read_to_string(requirements)
-        .with_context(|| format!("cannot read {}", requirements.display()))?;
+/// A Python virtual environment in `folder` with what `whole` lists and what that depends on, and with
+/// exactly what `alone` lists; gives its interpreter. Made anew when a list changes.
+pub(crate) fn python(folder: &Path, whole: &Path, alone: &Path) -> Result<PathBuf> {
+    let read = |list: &Path| {
+        std::fs::read_to_string(list).with_context(|| format!("cannot read {}", list.display()))
+    };
+    let wanted = read(whole)? + &read(alone)?;
     let stamp = folder.join("installed.txt");
     let interpreter = folder.join("bin/python");
     if std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
@@ -69,10 +71,9 @@ pub(crate) fn python(folder: &Path, requirements: &Path) -> Result<PathBuf> {
         std::fs::remove_dir_all(folder)?;
     }
     must(command("python3", &["-m", "venv"]).arg(folder))?;
-    must(
-        command(&interpreter.to_string_lossy(), &["-m", "pip", "-q", "install", "-r"])
-            .arg(requirements),
-    )?;
+    let pip = interpreter.to_string_lossy();
+    must(command(&pip, &["-m", "pip", "-q", "install", "-r"]).arg(whole))?;
+    must(command(&pip, &["-m", "pip", "-q", "install", "--no-deps", "-r"]).arg(alone))?;
     if !interpreter.exists() {
         bail!("{} has no interpreter after its installation", folder.display());
     }

@@ -50,6 +50,17 @@ async fn slow_clients_are_cut_off() {
     }
     assert!(closed, "a slow header is borne for ever");
 
+    // A header that does not begin, on a new connection and on one that was of use.
+    let stream = TcpStream::connect(world.public).await.unwrap();
+    let (text, time) = until_closed(stream).await;
+    assert!(text.is_empty() || text.starts_with("HTTP/1.1 408"), "{text}");
+    assert!(time < Duration::from_secs(2), "{time:?}");
+    let mut stream = TcpStream::connect(world.public).await.unwrap();
+    stream.write_all(b"GET /v1/health HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let (text, time) = until_closed(stream).await;
+    assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+    assert!(time < Duration::from_secs(3), "{time:?}");
+
     // A body that does not come.
     let mut stream = TcpStream::connect(world.public).await.unwrap();
     let head = "POST /ocsp HTTP/1.1\r\nHost: x\r\nContent-Type: application/ocsp-request\r\n\

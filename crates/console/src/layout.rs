@@ -65,6 +65,27 @@ pub enum Section {
     Account,
 }
 
+impl Section {
+    /// What one must be allowed in one's own organisation to see it; `None`: nothing beyond being
+    /// signed in.
+    pub fn needs(self) -> Option<policy::Action> {
+        use policy::Action;
+        match self {
+            Self::Overview | Self::Devices | Self::Jobs => Some(Action::ListDevices),
+            Self::Organisations | Self::Authorities => Some(Action::ReadOrganisation),
+            Self::Products => Some(Action::ReadProduct),
+            Self::Audit => Some(Action::ReadAuditLog),
+            Self::People
+            | Self::Approvals
+            | Self::None
+            | Self::Log
+            | Self::Glossary
+            | Self::Guide
+            | Self::Account => None,
+        }
+    }
+}
+
 /// One entry of the navigation.
 #[derive(Debug, Clone, Copy)]
 pub struct Item {
@@ -89,6 +110,20 @@ macro_rules! navigation {
 }
 
 navigation! {
+    "nav-group-fleet" {
+        Overview, "/", "nav-overview", Overview;
+        Devices, "/devices", "nav-devices", Device;
+        Jobs, "/jobs", "nav-jobs", Jobs;
+        Products, "/products", "nav-products", Product;
+    }
+    "nav-group-trust" {
+        Authorities, "/authorities", "nav-authorities", Key;
+        Log, "/log", "nav-log", Log;
+        Audit, "/audit", "nav-audit", Audit;
+    }
+    "nav-group-who" {
+        Organisations, "/organisations", "nav-organisations", Organisation;
+    }
     "nav-group-help" {
         Guide, "/guide", "nav-guide", Guide;
         Glossary, "/glossary", "nav-glossary", Book;
@@ -129,6 +164,7 @@ pub struct Frame {
     theme: Option<Theme>,
     path: String,
     token: String,
+    navigation: Vec<(&'static str, Vec<Item>)>,
 }
 
 impl Frame {
@@ -149,6 +185,7 @@ impl Frame {
             theme: visit.theme,
             path: visit.path.clone(),
             token: visit.token(),
+            navigation: visit.signed.as_ref().map(reachable).unwrap_or_default(),
         }
     }
 
@@ -167,9 +204,9 @@ impl Frame {
         &self.path
     }
 
-    /// Groups of the navigation.
-    pub fn navigation(&self) -> &'static [(&'static str, &'static [Item])] {
-        NAVIGATION
+    /// Groups of the navigation, with what the visitor's roles allow.
+    pub fn navigation(&self) -> &[(&'static str, Vec<Item>)] {
+        &self.navigation
     }
 
     /// The other language: its code and its own name.
@@ -180,6 +217,21 @@ impl Frame {
         };
         (other.name(), crate::i18n::own_name(other))
     }
+}
+
+/// What of the navigation the visitor's roles reach. Only what is shown depends on it: the service
+/// decides what is done.
+fn reachable(signed: &crate::SignedIn) -> Vec<(&'static str, Vec<Item>)> {
+    let own = policy::Resource::organisation(&signed.organisation);
+    let reaches = |item: &&Item| match item.section.needs() {
+        Some(action) => policy::authorize(&signed.caller, action, &own).is_ok(),
+        None => true,
+    };
+    NAVIGATION
+        .iter()
+        .map(|(heading, items)| (*heading, items.iter().filter(reaches).copied().collect()))
+        .filter(|(_, items): &(_, Vec<Item>)| !items.is_empty())
+        .collect()
 }
 
 /// See [`Frame::token`].

@@ -50,6 +50,11 @@ impl Fields {
         found.map_or("", |(_, value)| value)
     }
 
+    /// Every field with its value, in their order.
+    pub fn pairs(&self) -> &[(String, String)] {
+        &self.pairs
+    }
+
     /// All values of a field.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.pairs.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())

@@ -35,6 +35,7 @@
 //! Deliberately absent: sockets, HTTP, wire types, PostgreSQL.
 
 mod approvals;
+mod audit_trail;
 mod authorities;
 mod ca;
 mod cache;
@@ -83,6 +84,7 @@ mod verdict;
 pub use approvals::{
     ApprovalId, ApprovalIdError, ApprovalQuery, ApprovalState, ApprovalView, Decision, PolicyLine,
 };
+pub use audit_trail::AuditQuery;
 pub use authorities::{CaView, TrustStore};
 pub use ca::CaKind;
 pub use callers::{CertificateStanding, IssuedToken, TokenView};

@@ -56,6 +56,17 @@ ahead-years = { $count ->
    *[other] in { $count } years
 }
 
+nav-group-fleet = Devices
+nav-group-trust = Trust
+nav-group-who = Who
+nav-overview = Overview
+nav-devices = Devices
+nav-jobs = Jobs
+nav-products = Product lines
+nav-authorities = CAs and keys
+nav-log = Log
+nav-audit = Audit log
+nav-organisations = Organisations
 nav-group-help = Help
 nav-guide = First steps
 nav-account = Account
@@ -69,6 +80,7 @@ ui-will-happen = This will happen:
 ui-pages = Pages of the list
 ui-first-page = First page
 ui-next-page = Next page
+ui-previous-page = Previous page
 ui-optional = (optional)
 ui-chart-data = Data
 
@@ -91,3 +103,12 @@ error-hint-internal = It was recorded. Load the page again; if it stays, tell wh
 
 notice-preferences-saved = Saved.
 notice-signed-out = You are signed out.
+notice-share-set = The device is shared.
+notice-share-ended = The share has ended.
+notice-act-done = Done. It is in the life of the device.
+notice-view-saved = The search is saved.
+notice-view-deleted = The saved search is deleted.
+notice-job-started = The job is started.
+notice-job-cancelled = The job is cancelled. What was done before stays done.
+notice-nothing-selected = Select at least one device first.
+notice-approval-requested = The act needs a second person. Your request waits for another administrator.

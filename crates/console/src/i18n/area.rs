@@ -24,6 +24,15 @@ areas! {
     "guide",
     "glossary",
     "public",
+    "words",
+    "organisations",
+    "products",
+    "authorities",
+    "audit",
+    "log",
+    "passport",
+    "devices",
+    "overview",
 }
 
 /// Every text, read once.

@@ -1,15 +1,26 @@
 //! The pages: one module per family, merged here, one line each.
 
 mod account;
+mod audit;
+mod authorities;
 mod ceremony;
+mod devices;
 mod glossary;
 mod guide;
-mod home;
 mod invitation;
+mod jobs;
+mod listing;
+mod log;
+mod organisations;
+mod overview;
+mod passport;
 mod preferences;
+mod products;
 mod public;
+mod sensitive;
 mod sign_in;
 mod visitor;
+mod words;
 
 use crate::Console;
 use axum::Router;
@@ -17,11 +28,19 @@ use axum::Router;
 pub(crate) fn router() -> Router<Console> {
     Router::new()
         .merge(account::router())
-        .merge(guide::router())
-        .merge(home::router())
-        .merge(invitation::router())
+        .merge(audit::router())
+        .merge(authorities::router())
+        .merge(devices::router())
         .merge(glossary::router())
-        .merge(public::router())
+        .merge(guide::router())
+        .merge(invitation::router())
+        .merge(jobs::router())
+        .merge(log::router())
+        .merge(organisations::router())
+        .merge(overview::router())
+        .merge(passport::router())
         .merge(preferences::router())
+        .merge(products::router())
+        .merge(public::router())
         .merge(sign_in::router())
 }

@@ -10,7 +10,13 @@
 )]
 
 mod components;
+mod devices;
 mod doors;
 mod public;
+mod records;
 mod site;
+mod stage;
 mod texts;
+#[allow(dead_code, reason = "the world of the service's tests, of which these need a part")]
+#[path = "../../../service/tests/it/world.rs"]
+mod world;

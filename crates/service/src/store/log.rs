@@ -41,6 +41,51 @@ pub(crate) fn audit_rows(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// What rows are wanted when the log is read backwards.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct AuditFilter {
+    pub(crate) organisation: Option<String>,
+    pub(crate) kind: Option<&'static str>,
+    /// first second
+    pub(crate) from: Option<i64>,
+    /// first second that is too late
+    pub(crate) until: Option<i64>,
+}
+
+/// Rows before `before`, newest first.
+pub(crate) fn audit_rows_back(
+    connection: &Connection,
+    filter: &AuditFilter,
+    before: u64,
+    limit: usize,
+) -> Result<Vec<AuditRow>, ServiceError> {
+    let mut values = vec![Value::Integer(to_i64(before))];
+    let mut sql = "SELECT seq, event, hash FROM audit WHERE seq < ?1".to_owned();
+    let conditions = [
+        ("organisation =", filter.organisation.clone().map(Value::Text)),
+        ("kind =", filter.kind.map(|kind| Value::Text(kind.to_owned()))),
+        ("at >=", filter.from.map(Value::Integer)),
+        ("at <", filter.until.map(Value::Integer)),
+    ];
+    for (condition, value) in conditions {
+        if let Some(value) = value {
+            values.push(value);
+            sql.push_str(&format!(" AND {condition} ?{}", values.len()));
+        }
+    }
+    values.push(Value::Integer(limit_of(limit)));
+    sql.push_str(&format!(" ORDER BY seq DESC LIMIT ?{}", values.len()));
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params_from_iter(values), |row| {
+        Ok(AuditRow {
+            sequence: row.get::<_, i64>(0)?.unsigned_abs(),
+            event: row.get(1)?,
+            hash: Sha256(row.get(2)?),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct AuditLeafRow {
     pub(crate) leaf: u64,

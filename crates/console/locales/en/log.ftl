@@ -1,0 +1,40 @@
+log-title = Log
+log-lead = Every event leaves a commitment in this log. What is in it can be proven to anybody; what it says stays private.
+log-check = Check now
+log-size = Entries
+log-waiting = Waiting
+log-witnesses = Witnesses
+log-quorum = { $quorum ->
+    [one] at least { $quorum } must have cosigned
+   *[other] at least { $quorum } must have cosigned
+}
+log-stopped = The log does not take new entries.
+log-unreadable = The newest checkpoint does not verify. Stop this installation and check the log from a copy.
+log-witnesses-hint = Independent machines that sign only a log that never takes anything back.
+log-no-witnesses = No witness is set up. Without one, outsiders must trust this installation not to show different logs to different people.
+log-witness = Witness
+log-last-cosigned = Last cosigned
+log-state = State
+log-never-cosigned = has not cosigned
+log-silent = silent
+log-cosigning = cosigning
+log-tiles = Tiles
+log-tiles-hint = The tree in files (C2SP tlog-tiles), for auditors. Here the last one of each level.
+log-no-tiles = The log is empty: the first event makes the first tile.
+log-level = Level
+log-last-tile = Last tile
+log-checkpoint = Newest checkpoint
+log-checkpoint-file = As a file
+log-checkpoint-hint = A signed note: size and root of the tree, signed by the log and its witnesses.
+log-root = Root
+log-integrated = Made
+log-key = Key of the log
+log-where = Where you are
+log-check-title = Check of the log
+log-holds = The log is whole: tiles, checkpoints, events and audit log agree.
+log-broken = The log and what is stored disagree.
+log-events-checked = Events compared
+log-events-erased = Events whose contents were erased
+log-heads-checked = Heads of the audit log compared
+log-problems = What is wrong
+log-back = To the log

@@ -1,0 +1,174 @@
+//! One act on many devices: said beforehand, then started as a job.
+
+use super::{Filters, bulk_acts};
+use crate::{
+    Answer, Console, Failure, Fields, Frame, Member, Section,
+    i18n::Locale,
+    pages::{listing, sensitive},
+    ui::{ButtonKind, Choice, Confirm, Field, Message, Tone},
+};
+use askama::Template;
+use axum::{
+    Router,
+    extract::{RawQuery, State},
+    routing::get,
+};
+use device::{Cause, DeviceId, Language};
+use service::{BulkAct, DeviceAct, Selection};
+
+/// Lifetime of the enrolment codes that a job releases.
+const CODE_LIFETIME_S: i64 = 7 * 86_400;
+
+pub(super) fn router() -> Router<Console> {
+    Router::new().route("/devices/bulk", get(ask).post(start))
+}
+
+/// What was chosen in the list; the same fields in the address and in the form.
+struct Chosen {
+    act: String,
+    cause: String,
+    devices: Vec<String>,
+    everything: bool,
+    filters: Filters,
+}
+
+impl Chosen {
+    fn read(pairs: &[(String, String)]) -> Result<Self, Failure> {
+        let first = |name: &str| {
+            let found = pairs.iter().find(|(key, _)| key == name);
+            found.map(|(_, value)| value.clone()).unwrap_or_default()
+        };
+        let filters = serde_html_form::to_string(pairs)
+            .ok()
+            .and_then(|text| serde_html_form::from_str(&text).ok())
+            .ok_or_else(Failure::bad_request)?;
+        Ok(Self {
+            act: first("act"),
+            cause: first("cause"),
+            devices: pairs
+                .iter()
+                .filter(|(key, _)| key == "device")
+                .map(|(_, value)| value.clone())
+                .collect(),
+            everything: first("everything") == "yes",
+            filters,
+        })
+    }
+
+    fn selection(&self) -> Result<Selection, Failure> {
+        if self.everything {
+            return Ok(Selection::Search(Box::new(self.filters.search()?)));
+        }
+        let devices = self.devices.iter().map(|id| id.parse::<DeviceId>());
+        let devices = devices.collect::<Result<_, _>>().map_err(|_| Failure::bad_request())?;
+        Ok(Selection::Devices(devices))
+    }
+
+    /// `usual`: the cause where none is chosen yet.
+    fn act(&self, usual: Option<Cause>) -> Option<BulkAct> {
+        if self.act == "release-codes" {
+            return Some(BulkAct::ReleaseCodes { lifetime_s: CODE_LIFETIME_S });
+        }
+        if !BulkAct::NAMES.contains(&self.act.as_str()) {
+            return None;
+        }
+        let cause = self.cause.parse().ok().or(usual);
+        DeviceAct::from_name(&self.act, cause, None).map(BulkAct::Device)
+    }
+
+    /// What the next request carries along.
+    fn hidden(&self) -> Vec<(&str, &str)> {
+        let mut hidden = vec![("act", self.act.as_str())];
+        if self.everything {
+            hidden.push(("everything", "yes"));
+            hidden.extend(self.filters.pairs());
+        } else {
+            hidden.extend(self.devices.iter().map(|id| ("device", id.as_str())));
+        }
+        hidden
+    }
+}
+
+async fn ask(State(console): State<Console>, member: Member, RawQuery(query): RawQuery) -> Answer {
+    let pairs: Vec<(String, String)> =
+        serde_html_form::from_str(query.as_deref().unwrap_or_default())
+            .map_err(|_| Failure::bad_request())?;
+    let chosen = Chosen::read(&pairs)?;
+    let t = member.t;
+    let back = listing::address("/devices", &chosen.filters.pairs());
+    if !chosen.everything && chosen.devices.is_empty() {
+        return Ok(member.done(&back, "nothing-selected"));
+    }
+    if !bulk_acts(&member).contains(&chosen.act.as_str()) {
+        return Err(Failure::forbidden());
+    }
+    let act = chosen.act(Some(Cause::Anomaly)).ok_or_else(Failure::bad_request)?;
+    let own = &member.signed().organisation;
+    let selection = chosen.selection()?;
+    let preview = console.service.preview_bulk(member.caller(), own, &act, &selection).await?;
+    let frame = member.frame(Section::Devices, t.word("bulk-title", &chosen.act));
+    let mut confirm = Confirm::new(&frame, "/devices/bulk", &frame.title, &back)
+        .effect(t.text("bulk-devices").arg("count", preview.devices).to_string())
+        .effect(
+            t.text("bulk-allowed")
+                .arg("allowed", preview.allowed)
+                .arg("tried", preview.tried)
+                .to_string(),
+        )
+        .effect(t.word("bulk-means", &chosen.act).to_string());
+    for (name, value) in chosen.hidden() {
+        confirm = confirm.hidden(name, value);
+    }
+    if matches!(chosen.act.as_str(), "suspend" | "retire" | "revoke") {
+        let causes =
+            Cause::ALL.iter().map(|cause| Choice::new(cause.name(), t.of(cause.text()))).collect();
+        confirm = confirm.field(Field::select(t, "cause", t.text("bulk-cause"), causes).required());
+    }
+    let reason = Field::text(t, "reason", t.text("bulk-reason"))
+        .hint(t.text("bulk-reason-hint"))
+        .required()
+        .most(200);
+    let danger = matches!(chosen.act.as_str(), "revoke" | "retire");
+    let kind = if danger { ButtonKind::Danger } else { ButtonKind::Primary };
+    let confirm = confirm.field(reason).button(kind, t.word("bulk-name", &chosen.act));
+    let refusals = preview
+        .refusals
+        .iter()
+        .map(|(problem, count)| {
+            let text = match (t.language, &problem.message_ja) {
+                (Language::Ja, Some(ja)) => ja.to_string(),
+                _ => problem.message.to_string(),
+            };
+            (text, t.number(*count))
+        })
+        .collect();
+    let none = (preview.allowed == 0).then(|| Message::new(Tone::Warn, t.text("bulk-none")));
+    Ok(member.page(&BulkPage { t, frame, back, none, confirm, refusals }))
+}
+
+async fn start(State(console): State<Console>, member: Member, form: Fields) -> Answer {
+    let chosen = Chosen::read(form.pairs())?;
+    let act = chosen.act(None).ok_or_else(Failure::bad_request)?;
+    let own = &member.signed().organisation;
+    let selection = chosen.selection()?;
+    let reason = form.get("reason").trim();
+    let job = console.service.start_bulk(member.caller(), own, &act, &selection, reason).await;
+    match job {
+        Ok(job) => Ok(member.done(&format!("/jobs/{}", job.id), "job-started")),
+        Err(error) => {
+            let back = listing::address("/devices/bulk", &chosen.hidden());
+            sensitive::answer(&member, error, &back)
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "devices/bulk.html")]
+struct BulkPage {
+    t: Locale,
+    frame: Frame,
+    back: String,
+    none: Option<Message>,
+    confirm: Confirm,
+    refusals: Vec<(String, String)>,
+}

@@ -1,0 +1,201 @@
+//! What happened to a device: who, what, when, and whether it is proven.
+
+use crate::{
+    Console, Failure,
+    i18n::{Locale, Moment},
+    pages::log,
+    ui::{Badge, Entry, Timeline, Tone},
+};
+use device::{EventKind, Kind, SignedEvent};
+use service::{DeviceView, EventView};
+
+/// Events shown at a time.
+pub(super) const EVENTS: u64 = 50;
+/// The same, as pages count.
+pub(super) const EVENTS_LIMIT: u32 = 50;
+
+/// A part of a device's life, newest first.
+pub(super) struct Life {
+    pub(super) timeline: Timeline,
+    pub(super) empty: bool,
+    pub(super) owners: Vec<(String, Moment)>,
+    pub(super) earlier: Option<String>,
+    pub(super) later: Option<String>,
+}
+
+/// How far the log has come: leaves in a checkpoint, and leaves that enough witnesses cosigned.
+struct Proven {
+    included: u64,
+    witnessed: Option<u64>,
+}
+
+impl Life {
+    pub(super) async fn new(
+        t: Locale,
+        console: &Console,
+        view: &DeviceView,
+        from: u64,
+        events: &[EventView],
+    ) -> Result<Self, Failure> {
+        let trust = console.service.trust_store().await?;
+        let proven = Proven {
+            included: console.service.health().tree_size,
+            witnessed: log::witnessed(&console.service.checkpoint(), &trust),
+        };
+        let mut owners = Vec::new();
+        for event in events {
+            let parsed = parse(event);
+            match (event.kind, parsed.as_ref().map(|event| &event.kind)) {
+                (Kind::ChipMade | Kind::Assembled, _) => {
+                    owners.push((view.maker.to_string(), t.date(event.at)));
+                }
+                (Kind::TransferAccepted, _) => {
+                    let who = parsed.as_ref().map_or_else(
+                        || event.reporter.to_string(),
+                        |event| event.principal().to_string(),
+                    );
+                    owners.push((who, t.date(event.at)));
+                }
+                _ => {}
+            }
+        }
+        let entries = events.iter().rev().map(|event| entry(t, event, &proven)).collect();
+        let href = |from: u64| format!("/devices/{}?from={from}#life", view.id);
+        let end = from.saturating_add(u64::try_from(events.len()).unwrap_or(u64::MAX));
+        Ok(Self {
+            timeline: Timeline::new(entries),
+            empty: events.is_empty(),
+            owners,
+            earlier: (from > 0).then(|| href(from.saturating_sub(EVENTS))),
+            later: (end < view.events).then(|| href(end)),
+        })
+    }
+}
+
+/// The event as it was signed; `None` once erased. It was verified when it was recorded.
+fn parse(view: &EventView) -> Option<device::Event> {
+    let cose = view.cose.as_deref()?;
+    Some(SignedEvent::parse(cose).ok()?.unverified().clone())
+}
+
+fn tone(kind: Kind) -> Tone {
+    match kind {
+        Kind::Suspended => Tone::Held,
+        Kind::Revoked
+        | Kind::CredentialRevoked
+        | Kind::Reappeared
+        | Kind::ProofRefused
+        | Kind::PartSeenElsewhere => Tone::Bad,
+        Kind::Released | Kind::Onboarded | Kind::OperationStarted | Kind::TransferAccepted => {
+            Tone::Good
+        }
+        Kind::Retired | Kind::Disposed | Kind::Erased | Kind::TransferCancelled => Tone::Neutral,
+        Kind::RepairStarted | Kind::TransferOffered => Tone::Busy,
+        _ => Tone::Info,
+    }
+}
+
+fn entry(t: Locale, view: &EventView, proven: &Proven) -> Entry {
+    let event = parse(view);
+    let mut entry = Entry::new(tone(view.kind), t.time(view.at), t.of(view.kind.text()));
+    let principal = event.as_ref().map_or(&view.reporter, |event| event.principal());
+    let actor = event.as_ref().and_then(|event| event.actor.as_deref());
+    entry.who = Some(match actor {
+        Some(actor) => format!("{principal} · {actor}"),
+        None => principal.to_string(),
+    });
+    entry.badges.push(proof(t, view.leaf, proven));
+    if view.cose.is_none() {
+        entry.badges.push(Badge::new(Tone::Neutral, t.text("life-erased")));
+    }
+    if let Some(event) = &event {
+        if event.on_behalf.is_some() {
+            entry.badges.push(Badge::new(Tone::Info, t.text("life-on-behalf")));
+        }
+        entry.facts = facts(t, &event.kind);
+        if let Some(place) = &event.place {
+            entry.facts.push((t.text("life-place").to_string(), place.clone()));
+        }
+        for evidence in &event.evidence {
+            entry.facts.push((evidence.label.clone(), evidence.sha256.to_string()));
+        }
+    }
+    let number = t.number(view.sequence);
+    entry.facts.push((t.text("life-number").to_string(), number));
+    entry
+}
+
+/// Whether anybody can be shown that the event is in the log.
+fn proof(t: Locale, leaf: u64, proven: &Proven) -> Badge {
+    if proven.witnessed.is_some_and(|size| leaf < size) {
+        Badge::new(Tone::Good, t.text("life-witnessed"))
+    } else if leaf < proven.included {
+        Badge::new(Tone::Good, t.text("life-included"))
+    } else {
+        Badge::new(Tone::Busy, t.text("life-pending"))
+    }
+}
+
+/// What an event says beyond its kind.
+fn facts(t: Locale, kind: &EventKind) -> Vec<(String, String)> {
+    let cause = |cause: &device::Cause| {
+        vec![(t.text("life-cause").to_string(), t.of(cause.text()).to_owned())]
+    };
+    let to = |to: &device::OrganisationId| vec![(t.text("life-to").to_string(), to.to_string())];
+    let from =
+        |from: &device::OrganisationId| vec![(t.text("life-from").to_string(), from.to_string())];
+    let device =
+        |device: &device::DeviceId| vec![(t.text("life-device").to_string(), device.to_string())];
+    match kind {
+        EventKind::Assembled { product, parts, .. } => vec![
+            (t.text("life-product").to_string(), product.to_string()),
+            (t.text("life-parts").to_string(), parts.len().to_string()),
+        ],
+        EventKind::PartInstalled { part } => device(&part.device),
+        EventKind::PartRemoved { part } => device(part),
+        EventKind::InstalledInto { host } | EventKind::RemovedFrom { host, .. } => device(host),
+        EventKind::CredentialIssued(credential) => vec![
+            (
+                t.text("life-certificate").to_string(),
+                t.word("profile", credential.profile.name()).to_string(),
+            ),
+            (t.text("life-ends").to_string(), t.date(credential.not_after).plain().to_owned()),
+        ],
+        EventKind::Tested { passed, standard } => {
+            let result = if *passed { t.text("life-passed") } else { t.text("life-not-passed") };
+            let mut facts = vec![(t.text("life-result").to_string(), result.to_string())];
+            if let Some(standard) = standard {
+                facts.push((t.text("life-standard").to_string(), standard.clone()));
+            }
+            facts
+        }
+        EventKind::Shipped { to: whom } | EventKind::TransferOffered { to: whom } => to(whom),
+        EventKind::Received { from: whom } | EventKind::TransferAccepted { from: whom } => {
+            from(whom)
+        }
+        EventKind::RepairStarted { repairer, fault } => {
+            let mut facts = vec![(t.text("life-repairer").to_string(), repairer.to_string())];
+            if let Some(fault) = fault {
+                facts.push((t.text("life-fault").to_string(), fault.clone()));
+            }
+            facts
+        }
+        EventKind::PartExchanged { old, new } => vec![
+            (t.text("life-old-part").to_string(), old.to_string()),
+            (t.text("life-new-part").to_string(), new.device.to_string()),
+        ],
+        EventKind::Suspended { cause: why }
+        | EventKind::Revoked { cause: why }
+        | EventKind::Retired { cause: why }
+        | EventKind::CredentialRevoked { cause: why, .. } => cause(why),
+        EventKind::ProofRefused { reason, .. } => {
+            vec![(t.text("life-cause").to_string(), t.of(reason.text()).to_owned())]
+        }
+        EventKind::PartSeenElsewhere { other, .. } => device(other),
+        EventKind::Erased { sequences } => {
+            let all: Vec<String> = sequences.iter().take(20).map(u64::to_string).collect();
+            vec![(t.text("life-erased-events").to_string(), all.join(", "))]
+        }
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,248 @@
+//! A device's passport: the verdict first, then its life, parts, certificates, owners and shares, and
+//! what can be done to it.
+
+mod act;
+mod life;
+mod parts;
+mod verdict;
+
+use super::words;
+use crate::{
+    Answer, Asked, Console, Failure, Frame, Member, Posted, Section,
+    i18n::{Locale, Moment},
+    ui::{Badge, Button, ButtonKind, Empty, Fingerprint, Icon, Tree},
+};
+use askama::Template;
+use axum::{
+    Router,
+    extract::{Path, State},
+    response::IntoResponse as _,
+    routing::{get, post},
+};
+use crypto::UnixTime;
+use device::{DeviceId, OrganisationId};
+use http::header;
+use policy::Action;
+use serde::Deserialize;
+use service::{CertificateQuery, DeviceView, ErrorKind, Page, ServiceError};
+
+pub(super) fn router() -> Router<Console> {
+    Router::new()
+        .route("/devices/{id}", get(page))
+        .route("/devices/{id}/passport", get(download))
+        .route("/devices/{id}/shares", post(share))
+        .route("/devices/{id}/shares/end", post(end_share))
+        .merge(act::router())
+}
+
+/// A device's id from the address.
+fn id(text: &str) -> Result<DeviceId, Failure> {
+    text.parse().map_err(|_| Failure::not_found())
+}
+
+/// What a role does not reach is left out of the page instead of refusing all of it.
+fn if_allowed<T>(result: Result<T, ServiceError>) -> Result<Option<T>, ServiceError> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::NotFound) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Window {
+    /// sequence number of the first event shown
+    from: Option<u64>,
+}
+
+async fn page(
+    State(console): State<Console>,
+    member: Member,
+    Path(text): Path<String>,
+    Asked(window): Asked<Window>,
+) -> Answer {
+    let id = id(&text)?;
+    let service = &console.service;
+    let caller = member.caller();
+    let view = service.device(caller, &id).await?;
+    let t = member.t;
+    let verdict = service.verify_device(caller, &id, service::VerifyRequest::default()).await;
+    let verdict = if_allowed(verdict)?.map(|verdict| verdict::Panel::new(t, &verdict, member.now));
+    let from = window.from.unwrap_or(view.events.saturating_sub(life::EVENTS)).min(view.events);
+    let page = Page { after: Some(from.to_string()), limit: life::EVENTS_LIMIT };
+    let events = if_allowed(service.history(caller, &id, &page).await)?;
+    let life = match &events {
+        Some(events) => Some(life::Life::new(t, &console, &view, from, &events.items).await?),
+        None => None,
+    };
+    let tree = parts::tree(&console, &member, &view).await?;
+    let own = &member.signed().organisation;
+    let certificates = service
+        .certificates(
+            caller,
+            own,
+            &CertificateQuery { device: Some(id), status: None },
+            &Page { after: None, limit: 50 },
+        )
+        .await?;
+    let certificates = certificates
+        .items
+        .iter()
+        .map(|one| CertificateRow {
+            profile: t.word("profile", one.profile.name()).to_string(),
+            state: words::certificate(t, one.status, one.certificate.not_after(), member.now),
+            since: t.date(one.certificate.not_before()),
+            ends: t.date(one.certificate.not_after()),
+            serial: hex::encode(one.id.serial.as_bytes()),
+            fingerprint: Fingerprint::new(t, &one.certificate.fingerprint()),
+        })
+        .collect();
+    let shares = if *own == view.owner && words::may(&member, Action::ShareDevice, own) {
+        if_allowed(service.shares(caller, &id).await)?
+    } else {
+        None
+    };
+    let shares = shares.map(|shares| {
+        shares
+            .into_iter()
+            .map(|(with, until)| Share {
+                with: with.to_string(),
+                until: t.date(until),
+                over: until <= member.now,
+            })
+            .collect()
+    });
+    let acts = act::offered(&console, &member, &view).await?;
+    let may_export = words::may(&member, Action::ExportPassport, own);
+    let title = t.text("passport-title").arg("serial", &view.serial_number);
+    let page = PassportPage {
+        t,
+        frame: member.frame(Section::Devices, title),
+        phase: words::phase(t, view.phase),
+        standing: words::standing(t, view.standing),
+        kind: words::device_kind(t, view.kind),
+        since: t.date(view.created_at),
+        head: view.head.map(|head| Fingerprint::new(t, &head.0)),
+        no_life: Empty::new(
+            Icon::Clock,
+            t.text("passport-no-life"),
+            t.text("passport-no-life-hint"),
+        ),
+        verdict,
+        life,
+        tree,
+        certificates,
+        shares,
+        acts,
+        may_export,
+        view,
+    };
+    Ok(member.page(&page))
+}
+
+struct CertificateRow {
+    profile: String,
+    state: Badge,
+    since: Moment,
+    ends: Moment,
+    serial: String,
+    fingerprint: Fingerprint,
+}
+
+struct Share {
+    with: String,
+    until: Moment,
+    over: bool,
+}
+
+#[derive(Template)]
+#[template(path = "passport/passport.html")]
+struct PassportPage {
+    t: Locale,
+    frame: Frame,
+    view: DeviceView,
+    phase: String,
+    standing: Badge,
+    kind: String,
+    since: Moment,
+    head: Option<Fingerprint>,
+    verdict: Option<verdict::Panel>,
+    life: Option<life::Life>,
+    no_life: Empty,
+    tree: Option<Tree>,
+    certificates: Vec<CertificateRow>,
+    shares: Option<Vec<Share>>,
+    acts: Vec<Button>,
+    may_export: bool,
+}
+
+async fn download(
+    State(console): State<Console>,
+    member: Member,
+    Path(text): Path<String>,
+) -> Answer {
+    let id = id(&text)?;
+    let bytes = console.service.export_passport(member.caller(), &id).await?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{id}.tegata\"")),
+    ];
+    Ok((headers, bytes).into_response())
+}
+
+#[derive(Debug, Deserialize)]
+struct NewShare {
+    with: String,
+    #[serde(default)]
+    days: String,
+}
+
+/// Days that a share lasts where nobody says otherwise.
+const SHARE_DAYS: i64 = 90;
+/// Longest share that this page gives, in days.
+const SHARE_DAYS_MAX: i64 = 3650;
+
+async fn share(
+    State(console): State<Console>,
+    member: Member,
+    Path(text): Path<String>,
+    Posted(form): Posted<NewShare>,
+) -> Answer {
+    let id = id(&text)?;
+    let with = OrganisationId::new(form.with.trim()).map_err(|_| Failure::not_found())?;
+    let days = match form.days.trim() {
+        "" => SHARE_DAYS,
+        days => days
+            .parse()
+            .ok()
+            .filter(|days| (1..=SHARE_DAYS_MAX).contains(days))
+            .ok_or_else(Failure::bad_request)?,
+    };
+    let until: UnixTime = member.now.plus(days.saturating_mul(86_400));
+    console.service.set_share(member.caller(), &id, &with, Some(until)).await?;
+    Ok(member.done(&format!("/devices/{id}#shares"), "share-set"))
+}
+
+#[derive(Debug, Deserialize)]
+struct EndShare {
+    with: String,
+}
+
+async fn end_share(
+    State(console): State<Console>,
+    member: Member,
+    Path(text): Path<String>,
+    Posted(form): Posted<EndShare>,
+) -> Answer {
+    let id = id(&text)?;
+    let with = OrganisationId::new(&form.with).map_err(|_| Failure::not_found())?;
+    console.service.end_share(member.caller(), &id, &with).await?;
+    Ok(member.done(&format!("/devices/{id}#shares"), "share-ended"))
+}
+
+/// A link that looks like a button.
+fn link(kind: ButtonKind, label: String, href: String) -> Button {
+    Button::new(kind, label).link(href)
+}

@@ -1,0 +1,124 @@
+//! Product lines of the visitor's organisation.
+
+use super::{
+    listing::{self, Place},
+    words,
+};
+use crate::{
+    Answer, Asked, Console, Failure, Frame, Member, Section,
+    i18n::{Locale, Moment},
+    ui::{Command, Empty, Icon, Pager},
+};
+use askama::Template;
+use axum::{
+    Router,
+    extract::{Path, State},
+    routing::get,
+};
+use device::{OrganisationId, ProductId};
+use policy::Action;
+use service::ProductView;
+
+pub(super) fn router() -> Router<Console> {
+    Router::new().route("/products", get(list)).route("/products/{maker}/{id}", get(one))
+}
+
+async fn list(
+    State(console): State<Console>,
+    member: Member,
+    Asked(place): Asked<Place>,
+) -> Answer {
+    let own = &member.signed().organisation;
+    let page = listing::page(&place.after);
+    let found = console.service.products(member.caller(), own, &page).await?;
+    let t = member.t;
+    let rows = found
+        .items
+        .iter()
+        .map(|product| Row {
+            href: format!("/products/{}/{}", product.organisation, product.id),
+            name: product.name.clone(),
+            model: product.model.clone(),
+            kind: words::device_kind(t, product.kind),
+            root_of_trust: words::root_of_trust(t, product.root_of_trust),
+            support_end: product.support_end.map(|end| t.date(end)),
+        })
+        .collect();
+    let pager = listing::pager(t, "/products", &[], &place.after, found.next.as_deref());
+    let frame = member.frame(Section::Products, t.text("products-title"));
+    let empty = Empty::new(Icon::Product, t.text("products-empty"), t.text("products-empty-hint"));
+    let may_create = words::may(&member, Action::CreateProduct, own);
+    let command = may_create.then(|| {
+        Command::new(
+            t,
+            format!(
+                "tegata product create {own} gate-2 --name \"Gate controller\" --model G2 \\\n  \
+                 --kind device --root-of-trust secure-element"
+            ),
+        )
+    });
+    Ok(member.page(&ListPage { t, frame, rows, pager, empty, command }))
+}
+
+struct Row {
+    href: String,
+    name: String,
+    model: String,
+    kind: String,
+    root_of_trust: String,
+    support_end: Option<Moment>,
+}
+
+#[derive(Template)]
+#[template(path = "products/list.html")]
+struct ListPage {
+    t: Locale,
+    frame: Frame,
+    rows: Vec<Row>,
+    pager: Pager,
+    empty: Empty,
+    command: Option<Command>,
+}
+
+async fn one(
+    State(console): State<Console>,
+    member: Member,
+    Path((maker, id)): Path<(String, String)>,
+) -> Answer {
+    let maker = OrganisationId::new(&maker).map_err(|_| Failure::not_found())?;
+    let id = ProductId::new(&id).map_err(|_| Failure::not_found())?;
+    let product = console.service.product(member.caller(), &maker, &id).await?;
+    let t = member.t;
+    let title = t.text("products-one").arg("name", &product.name);
+    let frame = member.frame(Section::Products, title);
+    let devices = listing::address(
+        "/devices",
+        &[("relation", "maker"), ("product", &format!("{maker}/{id}"))],
+    );
+    let page = OnePage {
+        t,
+        kind: words::device_kind(t, product.kind),
+        root_of_trust: words::root_of_trust(t, product.root_of_trust),
+        support_end: product.support_end.map(|end| t.date(end)),
+        validity_days: product.ldevid_validity_s.map(|seconds| t.number(seconds / 86_400)),
+        since: t.date(product.created_at),
+        devices,
+        frame,
+        product,
+    };
+    Ok(member.page(&page))
+}
+
+#[derive(Template)]
+#[template(path = "products/one.html")]
+struct OnePage {
+    t: Locale,
+    frame: Frame,
+    product: ProductView,
+    kind: String,
+    root_of_trust: String,
+    support_end: Option<Moment>,
+    validity_days: Option<String>,
+    since: Moment,
+    devices: String,
+}

@@ -133,6 +133,8 @@ pub struct PublicKey {
     spki: Arc<[u8]>,
     /// offset of the key bits in `spki`: the contents of the BIT STRING
     bits_at: usize,
+    /// the same key, ready to verify by its default scheme
+    parsed: Arc<lc::ParsedPublicKey>,
 }
 
 impl PublicKey {
@@ -152,11 +154,11 @@ impl PublicKey {
             .ok_or(KeyError::Malformed("key bits do not fill whole bytes"))?;
         let algorithm = algorithm_of(&spki, bits)?;
         let bits_at = der.len().saturating_sub(bits.len());
-        let key = Self { algorithm, spki: der.into(), bits_at };
         // Points off the curve and other impossible values are refused here, once.
-        lc::ParsedPublicKey::new(key.verification(key.default_scheme())?, key.bits())
-            .map_err(|_| KeyError::Malformed("key bits are not a valid key of the algorithm"))?;
-        Ok(key)
+        let parsed = verification(algorithm, default_scheme(algorithm))
+            .and_then(|algorithm| lc::ParsedPublicKey::new(algorithm, bits).ok())
+            .ok_or(KeyError::Malformed("key bits are not a valid key of the algorithm"))?;
+        Ok(Self { algorithm, spki: der.into(), bits_at, parsed: Arc::new(parsed) })
     }
 
     /// The kind of key.
@@ -197,15 +199,7 @@ impl PublicKey {
 
     /// The scheme that this key signs with when nobody asks for another.
     pub fn default_scheme(&self) -> SignatureScheme {
-        match self.algorithm {
-            KeyAlgorithm::EcdsaP256 => SignatureScheme::EcdsaSha256,
-            KeyAlgorithm::EcdsaP384 => SignatureScheme::EcdsaSha384,
-            KeyAlgorithm::Ed25519 => SignatureScheme::Ed25519,
-            KeyAlgorithm::Rsa(_) => SignatureScheme::RsaPkcs1Sha256,
-            KeyAlgorithm::MlDsa44 => SignatureScheme::MlDsa44,
-            KeyAlgorithm::MlDsa65 => SignatureScheme::MlDsa65,
-            KeyAlgorithm::MlDsa87 => SignatureScheme::MlDsa87,
-        }
+        default_scheme(self.algorithm)
     }
 
     /// Verifies `signature` over `message`. ECDSA signatures are in ASN.1 form, as in X.509.
@@ -218,6 +212,9 @@ impl PublicKey {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), KeyError> {
+        if scheme == self.default_scheme() {
+            return self.parsed.verify_sig(message, signature).map_err(|_| KeyError::BadSignature);
+        }
         lc::UnparsedPublicKey::new(self.verification(scheme)?, self.bits())
             .verify(message, signature)
             .map_err(|_| KeyError::BadSignature)
@@ -240,7 +237,7 @@ impl PublicKey {
             (KeyAlgorithm::EcdsaP256 | KeyAlgorithm::EcdsaP384, _) => {
                 return Err(self.mismatch(scheme));
             }
-            _ => self.verification(scheme)?,
+            _ => return self.verify(scheme, message, signature),
         };
         lc::UnparsedPublicKey::new(algorithm, self.bits())
             .verify(message, signature)
@@ -255,25 +252,7 @@ impl PublicKey {
         &self,
         scheme: SignatureScheme,
     ) -> Result<&'static dyn lc::VerificationAlgorithm, KeyError> {
-        use KeyAlgorithm as K;
-        use SignatureScheme as S;
-        Ok(match (self.algorithm, scheme) {
-            (K::EcdsaP256, S::EcdsaSha256) => &lc::ECDSA_P256_SHA256_ASN1,
-            (K::EcdsaP256, S::EcdsaSha384) => &lc::ECDSA_P256_SHA384_ASN1,
-            (K::EcdsaP384, S::EcdsaSha256) => &lc::ECDSA_P384_SHA256_ASN1,
-            (K::EcdsaP384, S::EcdsaSha384) => &lc::ECDSA_P384_SHA384_ASN1,
-            (K::Ed25519, S::Ed25519) => &lc::ED25519,
-            (K::Rsa(_), S::RsaPkcs1Sha256) => &lc::RSA_PKCS1_2048_8192_SHA256,
-            (K::Rsa(_), S::RsaPkcs1Sha384) => &lc::RSA_PKCS1_2048_8192_SHA384,
-            (K::Rsa(_), S::RsaPkcs1Sha512) => &lc::RSA_PKCS1_2048_8192_SHA512,
-            (K::Rsa(_), S::RsaPssSha256) => &lc::RSA_PSS_2048_8192_SHA256,
-            (K::Rsa(_), S::RsaPssSha384) => &lc::RSA_PSS_2048_8192_SHA384,
-            (K::Rsa(_), S::RsaPssSha512) => &lc::RSA_PSS_2048_8192_SHA512,
-            (K::MlDsa44, S::MlDsa44) => &lc::ML_DSA_44,
-            (K::MlDsa65, S::MlDsa65) => &lc::ML_DSA_65,
-            (K::MlDsa87, S::MlDsa87) => &lc::ML_DSA_87,
-            _ => return Err(self.mismatch(scheme)),
-        })
+        verification(self.algorithm, scheme).ok_or_else(|| self.mismatch(scheme))
     }
 }
 
@@ -289,6 +268,44 @@ impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PublicKey({} {})", self.algorithm, self.fingerprint())
     }
+}
+
+fn default_scheme(algorithm: KeyAlgorithm) -> SignatureScheme {
+    match algorithm {
+        KeyAlgorithm::EcdsaP256 => SignatureScheme::EcdsaSha256,
+        KeyAlgorithm::EcdsaP384 => SignatureScheme::EcdsaSha384,
+        KeyAlgorithm::Ed25519 => SignatureScheme::Ed25519,
+        KeyAlgorithm::Rsa(_) => SignatureScheme::RsaPkcs1Sha256,
+        KeyAlgorithm::MlDsa44 => SignatureScheme::MlDsa44,
+        KeyAlgorithm::MlDsa65 => SignatureScheme::MlDsa65,
+        KeyAlgorithm::MlDsa87 => SignatureScheme::MlDsa87,
+    }
+}
+
+/// AWS-LC's name for a scheme, where it is one for this kind of key.
+fn verification(
+    algorithm: KeyAlgorithm,
+    scheme: SignatureScheme,
+) -> Option<&'static dyn lc::VerificationAlgorithm> {
+    use KeyAlgorithm as K;
+    use SignatureScheme as S;
+    Some(match (algorithm, scheme) {
+        (K::EcdsaP256, S::EcdsaSha256) => &lc::ECDSA_P256_SHA256_ASN1,
+        (K::EcdsaP256, S::EcdsaSha384) => &lc::ECDSA_P256_SHA384_ASN1,
+        (K::EcdsaP384, S::EcdsaSha256) => &lc::ECDSA_P384_SHA256_ASN1,
+        (K::EcdsaP384, S::EcdsaSha384) => &lc::ECDSA_P384_SHA384_ASN1,
+        (K::Ed25519, S::Ed25519) => &lc::ED25519,
+        (K::Rsa(_), S::RsaPkcs1Sha256) => &lc::RSA_PKCS1_2048_8192_SHA256,
+        (K::Rsa(_), S::RsaPkcs1Sha384) => &lc::RSA_PKCS1_2048_8192_SHA384,
+        (K::Rsa(_), S::RsaPkcs1Sha512) => &lc::RSA_PKCS1_2048_8192_SHA512,
+        (K::Rsa(_), S::RsaPssSha256) => &lc::RSA_PSS_2048_8192_SHA256,
+        (K::Rsa(_), S::RsaPssSha384) => &lc::RSA_PSS_2048_8192_SHA384,
+        (K::Rsa(_), S::RsaPssSha512) => &lc::RSA_PSS_2048_8192_SHA512,
+        (K::MlDsa44, S::MlDsa44) => &lc::ML_DSA_44,
+        (K::MlDsa65, S::MlDsa65) => &lc::ML_DSA_65,
+        (K::MlDsa87, S::MlDsa87) => &lc::ML_DSA_87,
+        _ => return None,
+    })
 }
 
 fn algorithm_of(spki: &SubjectPublicKeyInfoRef<'_>, bits: &[u8]) -> Result<KeyAlgorithm, KeyError> {

@@ -55,11 +55,26 @@ impl Sign1 {
         payload: &[u8],
         external_aad: &[u8],
     ) -> Result<Vec<u8>, CoseError> {
+        Self::make(signer, content_type, payload, external_aad).map(|message| message.bytes)
+    }
+
+    /// As [`Self::sign`], for whoever goes on with the message: it need not be parsed again.
+    ///
+    /// # Errors
+    /// [`CoseError::Sign`]; [`CoseError::Malformed`] where it would be longer than
+    /// [`SIGN1_BYTES_MAX`].
+    pub fn make(
+        signer: &dyn Signer,
+        content_type: &str,
+        payload: &[u8],
+        external_aad: &[u8],
+    ) -> Result<Self, CoseError> {
         let key = signer.public_key();
+        let key_id = key.fingerprint();
         let protected = HeaderBuilder::new()
             .algorithm(algorithm_of(key)?)
             .content_type(content_type.to_owned())
-            .key_id(key.fingerprint().0.to_vec())
+            .key_id(key_id.0.to_vec())
             .build();
         let message = CoseSign1Builder::new()
             .protected(protected)
@@ -69,7 +84,14 @@ impl Sign1 {
                 to_fixed(key.algorithm(), signature)
             })?
             .build();
-        message.to_tagged_vec().map_err(|_| CoseError::Malformed("cannot be encoded"))
+        let bytes = message
+            .clone()
+            .to_tagged_vec()
+            .map_err(|_| CoseError::Malformed("cannot be encoded"))?;
+        if bytes.len() > SIGN1_BYTES_MAX {
+            return Err(CoseError::Malformed("longer than 64 KiB"));
+        }
+        Ok(Self { bytes, message, key_id, content_type: content_type.to_owned() })
     }
 
     /// Reads a message and keeps its bytes as received (invariant 9).
@@ -233,6 +255,12 @@ mod tests {
             let key = SoftwareKey::generate(algorithm).unwrap();
             let bytes = Sign1::sign(&key, "application/test", b"payload", b"aad").unwrap();
             let message = Sign1::parse(&bytes).unwrap();
+            let made = Sign1::make(&key, "application/test", b"payload", b"aad").unwrap();
+            assert_eq!(made.verify(key.public_key(), b"aad").as_deref(), Ok(&&b"payload"[..]));
+            let again = Sign1::parse(made.as_bytes()).unwrap();
+            assert_eq!(again.key_id(), made.key_id());
+            assert_eq!(again.content_type(), made.content_type());
+            assert_eq!(again.unverified_payload(), made.unverified_payload());
             assert_eq!(message.key_id(), key.public_key().fingerprint());
             assert_eq!(message.content_type(), "application/test");
             let payload = message.verify(key.public_key(), b"aad").unwrap();

@@ -3,7 +3,6 @@
 //! read with its re-encoding and refuse anything else.
 
 use minicbor::Decoder;
-use std::collections::BTreeMap;
 
 /// Why bytes are not what they should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -41,9 +40,10 @@ pub enum CborError {
 
 const ENTRIES_MAX: u64 = 64;
 
-/// The fields of a map, each still encoded.
+/// The fields of a map, each still encoded; `None` once taken.
 pub(crate) struct Fields<'b> {
-    entries: BTreeMap<u64, Value<'b>>,
+    /// by ascending keys
+    entries: Vec<(u64, Option<Value<'b>>)>,
 }
 
 impl<'b> Fields<'b> {
@@ -54,15 +54,16 @@ impl<'b> Fields<'b> {
         if count > ENTRIES_MAX {
             return Err(CborError::NotAMap);
         }
-        let mut entries = BTreeMap::new();
+        let mut entries: Vec<(u64, _)> = Vec::with_capacity(24);
         for _ in 0..count {
             let field = decoder.u64().map_err(bad)?;
             let from = decoder.position();
             decoder.skip().map_err(bad)?;
             let bytes = bytes.get(from..decoder.position()).ok_or(CborError::NotAMap)?;
-            if entries.insert(field, Value { field, bytes }).is_some() {
+            if entries.last().is_some_and(|(last, _)| *last >= field) {
                 return Err(CborError::NotDeterministic);
             }
+            entries.push((field, Some(Value { field, bytes })));
         }
         if decoder.position() != bytes.len() {
             return Err(CborError::NotDeterministic);
@@ -75,13 +76,14 @@ impl<'b> Fields<'b> {
     }
 
     pub(crate) fn take(&mut self, field: u64) -> Option<Value<'b>> {
-        self.entries.remove(&field)
+        let place = self.entries.binary_search_by_key(&field, |(key, _)| *key).ok()?;
+        self.entries.get_mut(place)?.1.take()
     }
 
     /// Refuses what nobody asked for.
     pub(crate) fn finish(self) -> Result<(), CborError> {
-        match self.entries.keys().next() {
-            Some(field) => Err(CborError::Unknown(*field)),
+        match self.entries.iter().find(|(_, value)| value.is_some()) {
+            Some((field, _)) => Err(CborError::Unknown(*field)),
             None => Ok(()),
         }
     }
@@ -172,7 +174,7 @@ pub(crate) struct Map {
 
 impl Map {
     pub(crate) fn new() -> Self {
-        Self::default()
+        Self { body: Vec::with_capacity(256), ..Self::default() }
     }
 
     fn key(&mut self, key: u64) {
@@ -305,7 +307,7 @@ fn head(out: &mut Vec<u8>, major: u8, argument: u64) {
         _ => (27, 8),
     };
     out.push(major | info);
-    out.extend(bytes.iter().skip(8 - length));
+    out.extend_from_slice(bytes.get(8 - length..).unwrap_or_default());
 }
 
 #[cfg(test)]
@@ -347,6 +349,7 @@ mod tests {
         assert_eq!(fields.need(1).unwrap().uint(), Ok(2));
         assert_eq!(fields.finish(), Err(CborError::Unknown(2)));
         assert!(matches!(Fields::read(&[0xa2, 1, 1, 1, 1]), Err(CborError::NotDeterministic)));
+        assert!(matches!(Fields::read(&[0xa2, 2, 1, 1, 1]), Err(CborError::NotDeterministic)));
         assert!(matches!(Fields::read(&[0xa0, 0]), Err(CborError::NotDeterministic)));
         assert!(matches!(Fields::read(&[0xbf, 0xff]), Err(CborError::NotDeterministic)));
     }

@@ -10,7 +10,7 @@ use crate::{
     oid,
     write::{Writer, signed, tag},
 };
-use crypto::{KeyError, SignError, SignatureScheme, Signer, UnixTime};
+use crypto::{KeyError, PublicKey, SignError, SignatureScheme, Signer, UnixTime};
 
 pub use crate::issuer::{IssuerInfo, Locations};
 
@@ -133,7 +133,8 @@ pub fn prepare(
     for name in &request.alternative_names {
         name.check()?;
     }
-    Prepared::from_tbs_as(profile, write_tbs(profile, issuer, request, &subject))
+    let tbs = write_tbs(profile, issuer, request, &subject);
+    Prepared::checked(Some(profile), tbs, Some(&request.public_key))
 }
 
 impl Prepared {
@@ -143,7 +144,7 @@ impl Prepared {
     /// # Errors
     /// [`IssueError::Lint`].
     pub fn from_tbs(tbs: Vec<u8>) -> Result<Self, IssueError> {
-        Self::checked(None, tbs)
+        Self::checked(None, tbs, None)
     }
 
     /// [`Self::from_tbs`] where the profile was recorded too: lints by its rules.
@@ -151,11 +152,15 @@ impl Prepared {
     /// # Errors
     /// [`IssueError::Lint`].
     pub fn from_tbs_as(profile: Profile, tbs: Vec<u8>) -> Result<Self, IssueError> {
-        Self::checked(Some(profile), tbs)
+        Self::checked(Some(profile), tbs, None)
     }
 
-    fn checked(profile: Option<Profile>, tbs: Vec<u8>) -> Result<Self, IssueError> {
-        let (outline, findings) = lint::examine(&tbs, profile);
+    fn checked(
+        profile: Option<Profile>,
+        tbs: Vec<u8>,
+        key: Option<&PublicKey>,
+    ) -> Result<Self, IssueError> {
+        let (outline, findings) = lint::examine(&tbs, profile, key);
         match outline {
             Some(outline) if !findings.iter().any(|f| f.severity == Severity::Error) => {
                 Ok(Self { tbs, outline, findings })

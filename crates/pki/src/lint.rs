@@ -41,7 +41,7 @@ impl fmt::Display for Finding {
 
 /// Checks a TBSCertificate in DER; with a profile, by its rules too. Empty where all is well.
 pub fn lint(tbs: &[u8], profile: Option<Profile>) -> Vec<Finding> {
-    examine(tbs, profile).1
+    examine(tbs, profile, None).1
 }
 
 /// What signing needs to know of a TBSCertificate.
@@ -53,11 +53,16 @@ pub(crate) struct Outline {
     pub(crate) public_key: PublicKey,
 }
 
-/// [`lint`], and what it read where that is possible at all.
-pub(crate) fn examine(tbs: &[u8], profile: Option<Profile>) -> (Option<Outline>, Vec<Finding>) {
+/// [`lint`], and what it read where that is possible at all. `expected` is the key that it should
+/// be for, where one was read already: the same bytes need not be read again.
+pub(crate) fn examine(
+    tbs: &[u8],
+    profile: Option<Profile>,
+    expected: Option<&PublicKey>,
+) -> (Option<Outline>, Vec<Finding>) {
     let mut findings = Findings(Vec::new());
     let outline = match Fields::parse(tbs) {
-        Ok(fields) => check(&fields, profile, &mut findings),
+        Ok(fields) => check(&fields, profile, expected, &mut findings),
         Err((field, DerError(reason))) => {
             findings.error("der", format!("{field} {reason}"));
             None
@@ -130,15 +135,23 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn check(f: &Fields<'_>, profile: Option<Profile>, out: &mut Findings) -> Option<Outline> {
+fn check(
+    f: &Fields<'_>,
+    profile: Option<Profile>,
+    expected: Option<&PublicKey>,
+    out: &mut Findings,
+) -> Option<Outline> {
     out.require(f.version == [2, 1, 2], "version", "version must be 3 (RFC 5280 section 4.1.2.1)");
     check_serial(f.serial, out);
     let scheme = SignatureScheme::from_algorithm_identifier(f.algorithm)
         .map_err(|error| out.error("signature-algorithm", error.to_string()))
         .ok();
-    let key = PublicKey::from_spki(f.spki)
-        .map_err(|error| out.error("public-key", error.to_string()))
-        .ok();
+    let key = match expected.filter(|key| key.spki() == f.spki) {
+        Some(key) => Some(key.clone()),
+        None => PublicKey::from_spki(f.spki)
+            .map_err(|error| out.error("public-key", error.to_string()))
+            .ok(),
+    };
     check_times(f, profile, out);
     check_name(&f.issuer, "issuer", out);
     check_name(&f.subject, "subject", out);

@@ -377,5 +377,5 @@ fn note_in_history(
     };
     let kind = EventKind::CredentialRevoked { certificate, cause };
     let id = DeviceId::from_bytes(device.device_id);
-    record::apply_platform(tx, platform, &id, &kind, Some(actor), None, now).map(|_| ())
+    record::apply_platform(tx, platform, &id, &kind, Some(actor), now).map(|_| ())
 }

@@ -7,10 +7,10 @@ use crate::{
     csr::{key_in_use, verified_csr},
     issue::{Commit, Order},
     live::found,
-    record::{self, VerifiedEvent},
+    record,
     store::{
         Tx, access,
-        certificate::{self as certificates, CertificateRow, Status},
+        certificate::{self as certificates, CertificateRow, Held, Status},
         device::{self as devices, DeviceRow},
         organisation as organisations,
     },
@@ -71,6 +71,8 @@ struct Target {
     voucher: Voucher,
     profile: CredentialProfile,
     ca: Arc<CaEntry>,
+    /// what the device holds and held, newest first
+    held: Vec<Held>,
 }
 
 impl Service {
@@ -169,23 +171,29 @@ impl Service {
         let mut outcomes = Vec::with_capacity(requests.len());
         let mut requests = requests.into_iter();
         loop {
-            let chips: Vec<_> = requests
-                .by_ref()
-                .take(AT_ONCE)
-                .map(|request| {
+            let some: Vec<ChipRequest> = requests.by_ref().take(AT_ONCE).collect();
+            if some.is_empty() {
+                return Ok(outcomes);
+            }
+            // One look at the store for all of them.
+            let known = self.read(|connection| {
+                some.iter().map(|request| Known::read(connection, &request.device)).collect()
+            });
+            let known: Vec<Known> = known?;
+            let chips: Vec<_> = some
+                .into_iter()
+                .zip(known)
+                .map(|(request, known)| {
                     let made = request.made.as_ref().and_then(|_| recorded.next());
                     async move {
                         if let Some(Err(error)) = made {
                             return Err(error);
                         }
                         let csr = verified_csr(&request.csr)?;
-                        self.issue_chip(caller, request.device, csr).await
+                        self.issue_chip(caller, known, csr).await
                     }
                 })
                 .collect();
-            if chips.is_empty() {
-                return Ok(outcomes);
-            }
             outcomes.extend(crate::join::all(chips).await);
         }
     }
@@ -272,7 +280,8 @@ impl Service {
             DeviceCredential::Ldevid => Voucher::Ldevid,
             DeviceCredential::Chip => return Err(refused(&rules::Refusal::UseEnroll)),
         };
-        let known = self.device_for(caller, Action::ReenrolDevice, device)?;
+        let Known { row, held } = self.read(|connection| Known::read(connection, device))?;
+        let known = self.permitted(caller, Action::ReenrolDevice, row)?;
         let (row, state) = known.begun()?;
         let now = self.now();
         let (newest, today) = self.read(|connection| {
@@ -313,7 +322,7 @@ impl Service {
             .map_err(|refusal| refused(&refusal))?;
         let ca = self.owner_ca(&state)?;
         let profile = CredentialProfile::Ldevid;
-        let target = Target { row, state, voucher, profile, ca };
+        let target = Target { row, state, voucher, profile, ca, held };
         if renewed.is_none() {
             self.vouched(caller, &target)?;
         }
@@ -323,14 +332,14 @@ impl Service {
     async fn issue_chip(
         &self,
         caller: &Caller,
-        device: DeviceId,
+        Known { row, held }: Known,
         csr: Verified<Csr>,
     ) -> Result<Enrolled, ServiceError> {
-        let known = self.device_for(caller, Action::IssueChipCertificate, &device)?;
+        let known = self.permitted(caller, Action::IssueChipCertificate, row)?;
         let (row, state) = known.begun()?;
         let ca = self.product_ca(&row)?;
         let (voucher, profile) = (Voucher::Station, CredentialProfile::Chip);
-        let target = Target { row, state, voucher, profile, ca };
+        let target = Target { row, state, voucher, profile, ca, held };
         if target.state.kind() != device::DeviceKind::Chip {
             return Err(ServiceError::refused(
                 "not-a-chip",
@@ -352,7 +361,7 @@ impl Service {
             Caller::Device { device, credential, .. } => match credential {
                 DeviceCredential::Idevid => (*device, Voucher::Idevid),
                 DeviceCredential::Ldevid => (*device, Voucher::Ldevid),
-                DeviceCredential::Chip => (self.host_of(*device)?, Voucher::Chip),
+                DeviceCredential::Chip => (*device, Voucher::Chip),
             },
             Caller::Code { subject, .. } => (self.subject_of(subject)?, Voucher::Code),
             Caller::Member { organisation, .. } | Caller::Person { organisation, .. } => {
@@ -379,10 +388,18 @@ impl Service {
                 return Err(ServiceError::not_found("device"));
             }
         };
-        let known = match voucher {
+        let Known { row, held } = self.read(|connection| match voucher {
             // The chip speaks for the device that it is a part of.
-            Voucher::Chip => self.known(device)?,
-            _ => self.device_for(caller, action, &device)?,
+            Voucher::Chip => Known::read(connection, &host_of(connection, device)?),
+            _ => Known::read(connection, &device),
+        })?;
+        let known = match voucher {
+            Voucher::Chip => {
+                let row = found(row, "device")?;
+                let state = record::state_of(&row)?;
+                crate::events::KnownDevice { row, state }
+            }
+            _ => self.permitted(caller, action, row)?,
         };
         let (row, state) = known.begun()?;
         if let (Some(label), Some(product)) = (label, self.product_of(&row)?)
@@ -400,14 +417,17 @@ impl Service {
         let initial = match voucher {
             Voucher::Station => true,
             Voucher::Idevid | Voucher::Ldevid => false,
-            Voucher::Chip | Voucher::Code => maker && !self.has_idevid(&row)?,
+            Voucher::Chip | Voucher::Code => {
+                let idevid = Held { profile: Profile::Idevid as u8, status: Status::Good };
+                maker && !held.contains(&idevid)
+            }
         };
         let (profile, ca) = if initial {
             (CredentialProfile::Idevid, self.product_ca(&row)?)
         } else {
             (CredentialProfile::Ldevid, self.owner_ca(&state)?)
         };
-        let target = Target { row, state, voucher, profile, ca };
+        let target = Target { row, state, voucher, profile, ca, held };
         if !initial {
             self.vouched(caller, &target)?;
         }
@@ -444,11 +464,11 @@ impl Service {
         target: Target,
         csr: &Csr,
     ) -> Result<Enrolled, ServiceError> {
-        let Target { row, state, profile, ca, .. } = target;
+        let Target { row, state, profile, ca, held, .. } = target;
         let device = DeviceId::from_bytes(row.device_id);
         let now = self.now();
         let initial = profile != CredentialProfile::Ldevid;
-        self.not_suspended(&row, profile)?;
+        not_suspended(&held, profile)?;
         let principal = if initial { state.maker() } else { state.owner() }.clone();
         let key = csr.public_key().fingerprint();
         if initial && state.key().is_some_and(|made_with| made_with != key) {
@@ -479,8 +499,8 @@ impl Service {
             device: Some(row.id),
         };
         let platform = Arc::clone(&self.platform);
-        let (owner, by, code) =
-            (row.owner, caller.to_string(), matches!(caller, Caller::Code { .. }));
+        let (id, owner, by, code) =
+            (row.id, row.owner, caller.to_string(), matches!(caller, Caller::Code { .. }));
         let credential = move |certificate: &Certificate| {
             EventKind::CredentialIssued(Credential {
                 certificate: certificate.fingerprint(),
@@ -502,29 +522,26 @@ impl Service {
                 order,
                 // A code is used up before the history can still refuse.
                 if code { Commit::Apart } else { Commit::Checked },
-                move |tx| ready(tx, &device, owner, &key),
-                move |certificate, state: State| -> Result<VerifiedEvent, ServiceError> {
-                    record::sign_platform(&signer, &state, &kind(certificate), Some(&actor), now)
+                event,
+                move |tx| ready(tx, row, state, &key),
+                move |certificate, (row, state)| {
+                    record::Next::sign(&signer, row, state, &kind(certificate), Some(&actor), now)
                 },
-                move |tx, certificate, signed| {
-                    let row = found(devices::device(tx, device.as_bytes())?, "device")?;
-                    if row.owner != owner {
+                move |tx, certificate, next: record::Next| {
+                    let (owner_now, head) = found(devices::place(tx, id)?, "device")?;
+                    if owner_now != owner {
                         return Err(sold());
                     }
                     if code {
                         use_code(tx, &device, now)?;
                     }
-                    let kind = credential(certificate);
-                    let applied = record::apply_platform_to(
-                        tx,
-                        &platform,
-                        row,
-                        &kind,
-                        Some(&by),
-                        Some(signed),
-                        now,
-                    )?;
-                    tx.audit(&event)?;
+                    let applied = if head.as_ref() == Some(next.follows().as_bytes()) {
+                        next.apply(tx, &platform, now)?
+                    } else {
+                        // Something else happened meanwhile: the event takes its place after it.
+                        let kind = credential(certificate);
+                        record::apply_platform(tx, &platform, &device, &kind, Some(&by), now)?
+                    };
                     Ok(applied.recorded)
                 },
             )
@@ -544,34 +561,6 @@ impl Service {
         }
     }
 
-    fn known(&self, device: DeviceId) -> Result<crate::events::KnownDevice, ServiceError> {
-        let row = self.read(|connection| devices::device(connection, device.as_bytes()))?;
-        let row = found(row, "device")?;
-        let state = record::state_of(&row)?;
-        Ok(crate::events::KnownDevice { row, state })
-    }
-
-    /// The device that a chip is a part of; the chip itself where it is in none.
-    fn host_of(&self, chip: DeviceId) -> Result<DeviceId, ServiceError> {
-        let mut hosts = self.read(|connection| devices::wholes_of(connection, chip.as_bytes()))?;
-        match (hosts.pop(), hosts.is_empty()) {
-            (None, _) => Ok(chip),
-            (Some((_, host)), true) => Ok(DeviceId::from_bytes(host)),
-            (Some(_), false) => Err(ServiceError::refused(
-                "part-duplicated",
-                "the chip is on record in several devices; that must be cleared up first",
-            )),
-        }
-    }
-
-    fn has_idevid(&self, row: &DeviceRow) -> Result<bool, ServiceError> {
-        self.read(|connection| {
-            Ok(certificates::certificates_of(connection, row.id)?
-                .iter()
-                .any(|row| row.profile == Profile::Idevid as u8 && row.status == Status::Good))
-        })
-    }
-
     fn product_ca(&self, row: &DeviceRow) -> Result<Arc<CaEntry>, ServiceError> {
         let product = row.product;
         let index = self.ca_index()?;
@@ -588,27 +577,6 @@ impl Service {
         self.ca_index()?.by_slug(state.owner().as_str()).cloned().ok_or_else(|| {
             ServiceError::refused("no-ca", "the device's owner has no CA yet; it requests one")
         })
-    }
-
-    /// A certificate that is suspended is not walked around by getting another one.
-    fn not_suspended(
-        &self,
-        row: &DeviceRow,
-        profile: CredentialProfile,
-    ) -> Result<(), ServiceError> {
-        let newest = self
-            .read(|connection| certificates::certificates_of(connection, row.id))?
-            .into_iter()
-            // An intent that came to nothing must not hide it.
-            .filter(|row| !matches!(row.status, Status::Intended | Status::Abandoned))
-            .find(|row| crate::verdict::credential_profile(row.profile) == Some(profile));
-        match newest {
-            Some(row) if row.status == Status::Suspended => Err(ServiceError::refused(
-                "certificate-suspended",
-                "the device's certificate is suspended; release or revoke it first",
-            )),
-            _ => Ok(()),
-        }
     }
 
     fn ldevid_validity(&self, row: &DeviceRow) -> Result<i64, ServiceError> {
@@ -630,16 +598,68 @@ impl Service {
     }
 }
 
+/// What one look at the store tells of a device that wants a certificate.
+struct Known {
+    row: Option<DeviceRow>,
+    held: Vec<Held>,
+}
+
+impl Known {
+    fn read(connection: &rusqlite::Connection, device: &DeviceId) -> Result<Self, ServiceError> {
+        let row = devices::device(connection, device.as_bytes())?;
+        let held = match &row {
+            Some(row) => certificates::held_by(connection, row.id)?,
+            None => Vec::new(),
+        };
+        Ok(Self { row, held })
+    }
+}
+
+/// The device that a chip is a part of; the chip itself where it is in none.
+fn host_of(connection: &rusqlite::Connection, chip: DeviceId) -> Result<DeviceId, ServiceError> {
+    let mut hosts = devices::wholes_of(connection, chip.as_bytes())?;
+    match (hosts.pop(), hosts.is_empty()) {
+        (None, _) => Ok(chip),
+        (Some((_, host)), true) => Ok(DeviceId::from_bytes(host)),
+        (Some(_), false) => Err(ServiceError::refused(
+            "part-duplicated",
+            "the chip is on record in several devices; that must be cleared up first",
+        )),
+    }
+}
+
+/// A certificate that is suspended is not walked around by getting another one. An intent that came
+/// to nothing does not hide it: it is not held.
+fn not_suspended(held: &[Held], profile: CredentialProfile) -> Result<(), ServiceError> {
+    let newest =
+        held.iter().find(|held| crate::verdict::credential_profile(held.profile) == Some(profile));
+    match newest {
+        Some(held) if held.status == Status::Suspended => Err(ServiceError::refused(
+            "certificate-suspended",
+            "the device's certificate is suspended; release or revoke it first",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Checks within the transaction of the intent that nothing has changed since the decision, and
 /// that the key is nobody else's (invariant 10).
-fn ready(tx: &Tx<'_>, device: &DeviceId, owner: i64, key: &Sha256) -> Result<State, ServiceError> {
-    let row = found(devices::device(tx, device.as_bytes())?, "device")?;
+fn ready(
+    tx: &Tx<'_>,
+    mut row: DeviceRow,
+    mut state: State,
+    key: &Sha256,
+) -> Result<(DeviceRow, State), ServiceError> {
+    let (owner, head) = found(devices::place(tx, row.id)?, "device")?;
     if row.owner != owner {
         return Err(sold());
     }
-    let state = record::state_of(&row)?.ok_or_else(record::not_begun)?;
-    for (holder, certificate) in certificates::holders_of_key(tx, key)? {
-        if holder == row.id || certificate.status == Status::Abandoned {
+    if head.as_ref() != Some(state.head().as_bytes()) {
+        row = found(devices::device_by_row(tx, row.id)?, "device")?;
+        state = record::state_of(&row)?.ok_or_else(record::not_begun)?;
+    }
+    for (holder, _) in certificates::holders_of_key(tx, key)? {
+        if holder == row.id {
             continue;
         }
         let Some(other) = devices::device_by_row(tx, holder)? else { return Err(key_in_use()) };
@@ -651,7 +671,7 @@ fn ready(tx: &Tx<'_>, device: &DeviceId, owner: i64, key: &Sha256) -> Result<Sta
             return Err(key_in_use());
         }
     }
-    Ok(state)
+    Ok((row, state))
 }
 
 fn use_code(tx: &Tx<'_>, device: &DeviceId, now: UnixTime) -> Result<(), ServiceError> {

@@ -123,7 +123,7 @@ impl Service {
             }
             let kind = EventKind::Erased { sequences: wanted };
             // Names nobody: this event is never erased itself.
-            let applied = record::apply_platform(tx, &platform, &device, &kind, None, None, now)?;
+            let applied = record::apply_platform(tx, &platform, &device, &kind, None, now)?;
             tx.effect(Effect::Scrub);
             tx.audit(&event)?;
             Ok(applied.recorded)

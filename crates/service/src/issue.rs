@@ -68,16 +68,21 @@ impl Service {
         A: Send + 'static,
         T: Send + 'static,
     {
-        self.issue_with(caller, order, Commit::Apart, check, |_, checked| Ok(checked), done).await
+        let event = self.event(caller, audit::Kind::CertificateIssued, audit::Outcome::Success);
+        let between = |_: &Certificate, checked| Ok(checked);
+        self.issue_with(caller, order, Commit::Apart, event, check, between, done).await
     }
 
-    /// As [`Self::issue`]; `between` runs outside any transaction, when the certificate is signed:
-    /// for further signatures.
+    /// As [`Self::issue`]; `event` is the security event that the certificate is part of, and
+    /// `between` runs outside any transaction, when the certificate is signed: for further
+    /// signatures.
+    #[expect(clippy::too_many_arguments, reason = "three steps and what they need")]
     pub(crate) async fn issue_with<A, B, T>(
         &self,
         caller: &Caller,
         order: Order,
         commit: Commit,
+        event: audit::SecurityEvent,
         check: impl FnOnce(&mut Tx<'_>) -> Result<A, ServiceError> + Send + 'static,
         between: impl FnOnce(&Certificate, A) -> Result<B, ServiceError>,
         done: impl FnOnce(&mut Tx<'_>, &Certificate, B) -> Result<T, ServiceError> + Send + 'static,
@@ -134,14 +139,15 @@ impl Service {
             .map_err(|error| refused(&error))
             .and_then(|certificate| between(&certificate, checked).map(|b| (certificate, b)));
         self.faults.point(fault::AFTER_SIGNATURE)?;
-        let event = self
-            .event(caller, audit::Kind::CertificateIssued, audit::Outcome::Success)
-            .subject(&serial.to_string())
-            .detail("profile", order.profile.name())
-            .detail("ca", &order.ca.slug);
+        let event = match event.subject_of() {
+            Some(_) => event.detail("serial", &serial.to_string()),
+            None => event.subject(&serial.to_string()),
+        };
+        let event = event.detail("profile", order.profile.name()).detail("ca", &order.ca.slug);
         let outcome = match signed {
             Ok((certificate, checked)) => {
                 let handed_out = certificate.clone();
+                let encoded = event.encode();
                 let complete = move |tx: &mut Tx<'_>| {
                     // First what can be refused; an intent goes away only while opening.
                     let outcome = done(tx, &certificate, checked)?;
@@ -151,7 +157,7 @@ impl Service {
                             "the request was abandoned meanwhile; repeat it",
                         ));
                     }
-                    tx.audit(&event)?;
+                    tx.audit_encoded(&event, &encoded)?;
                     Ok(outcome)
                 };
                 match commit {

@@ -10,7 +10,6 @@ use crate::{
         certificate::{self as certificates, CertificateRow, Status},
         device::{self as devices, DeviceChange, DeviceRow},
         event::{self as events, NewEvent},
-        key,
         organisation::{self as organisations, OrganisationRow},
     },
 };
@@ -109,6 +108,21 @@ fn apply_to(
         Some(row) => row,
         None => create(tx, &new, verified, now)?,
     };
+    let encoded = new.encode();
+    commit(tx, platform, &row, old, (new, encoded), verified, now)
+}
+
+/// Writes an event that is legal after `old`, and the state `new` after it, in both forms.
+fn commit(
+    tx: &mut Tx<'_>,
+    platform: &Arc<Platform>,
+    row: &DeviceRow,
+    old: Option<&State>,
+    (new, encoded): (State, Vec<u8>),
+    verified: &VerifiedEvent,
+    now: UnixTime,
+) -> Result<Applied, ServiceError> {
+    let event = &verified.event;
     let leaf = tx.append_leaf(&verified.commitment)?;
     events::insert_event(
         tx,
@@ -131,7 +145,7 @@ fn apply_to(
             moved: row.phase != new.phase().code() || row.standing != new.standing().kind().code(),
             phase: new.phase().code(),
             standing: new.standing().kind().code(),
-            state: &new.encode(),
+            state: &encoded,
             events: new.events(),
             head: new.head().as_bytes(),
         },
@@ -143,25 +157,23 @@ fn apply_to(
         commitment: verified.commitment,
         salt: verified.salt,
     };
-    follow(tx, &row, old, &new, verified, now)?;
-    marks(tx, &row, old, &new)?;
-    let state = parts(tx, platform, &row, old, new, leaf, now)?;
+    follow(tx, row, old, &new, verified, now)?;
+    marks(tx, row, old, &new)?;
+    let state = parts(tx, platform, row, old, new, leaf, now)?;
     Ok(Applied { recorded, state })
 }
 
-/// Records an event that the platform itself reports. It is signed on the writer's thread unless
-/// `ready` was signed before, for the place in the history that is still the next one.
+/// Records an event that the platform itself reports, signed here, on the writer's thread.
 pub(crate) fn apply_platform(
     tx: &mut Tx<'_>,
     platform: &Arc<Platform>,
     device: &DeviceId,
     kind: &EventKind,
     actor: Option<&str>,
-    ready: Option<VerifiedEvent>,
     now: UnixTime,
 ) -> Result<Applied, ServiceError> {
     let row = found(devices::device(tx, device.as_bytes())?, "device")?;
-    apply_platform_to(tx, platform, row, kind, actor, ready, now)
+    apply_platform_to(tx, platform, row, kind, actor, now)
 }
 
 /// As [`apply_platform`], where the device's row was read in this transaction.
@@ -171,17 +183,58 @@ pub(crate) fn apply_platform_to(
     row: DeviceRow,
     kind: &EventKind,
     actor: Option<&str>,
-    ready: Option<VerifiedEvent>,
     now: UnixTime,
 ) -> Result<Applied, ServiceError> {
     let state = state_of(&row)?.ok_or_else(not_begun)?;
-    let verified = match ready {
-        Some(ready) if ready.event.previous == Some(state.head()) => ready,
-        _ => sign_platform(platform, &state, kind, actor, now)?,
-    };
-    let applied = apply_to(tx, platform, Some(row), Some(&state), &verified, now)?;
-    key::count_key_use(tx, platform.events_key, crate::keys::Use::Event as u8, now, 1)?;
-    Ok(applied)
+    let next = Next::sign(platform, row, state, kind, actor, now)?;
+    next.apply(tx, platform, now)
+}
+
+/// An event of the platform that is signed and legal as the next one of a device.
+pub(crate) struct Next {
+    row: DeviceRow,
+    old: State,
+    new: (State, Vec<u8>),
+    verified: VerifiedEvent,
+}
+
+impl Next {
+    /// Signs an event that follows `state`; needs no transaction.
+    pub(crate) fn sign(
+        platform: &Platform,
+        row: DeviceRow,
+        state: State,
+        kind: &EventKind,
+        actor: Option<&str>,
+        now: UnixTime,
+    ) -> Result<Self, ServiceError> {
+        let verified = sign_platform(platform, &state, kind, actor, now)?;
+        let context = Context::new(now, verified.roles());
+        let new = state
+            .apply(&verified.event, verified.commitment, &context)
+            .map_err(|illegal| refusal(&illegal))?;
+        let encoded = new.encode();
+        Ok(Self { row, old: state, new: (new, encoded), verified })
+    }
+
+    /// The last commitment of the device's history that the event follows.
+    pub(crate) fn follows(&self) -> Commitment {
+        self.old.head()
+    }
+
+    /// Records it. The caller made sure in this transaction that the device's history still ends
+    /// where the event [`Self::follows`].
+    pub(crate) fn apply(
+        self,
+        tx: &mut Tx<'_>,
+        platform: &Arc<Platform>,
+        now: UnixTime,
+    ) -> Result<Applied, ServiceError> {
+        let Self { row, old, new, verified } = self;
+        let applied = commit(tx, platform, &row, Some(&old), new, &verified, now)?;
+        tx.count_key_use(platform.events_key, crate::keys::Use::Event as u8, now);
+        Ok(applied)
+    }
 }
 
 /// Records what the platform signs for an organisation, which must be entitled to it itself.
@@ -197,12 +250,12 @@ pub(crate) fn apply_on_behalf(
     let state = state_of(&row)?.ok_or_else(not_begun)?;
     let verified = sign(platform, &state, kind, Some(actor), Some(on_behalf), now)?;
     let applied = apply_to(tx, platform, Some(row), Some(&state), &verified, now)?;
-    key::count_key_use(tx, platform.events_key, crate::keys::Use::Event as u8, now, 1)?;
+    tx.count_key_use(platform.events_key, crate::keys::Use::Event as u8, now);
     Ok(applied)
 }
 
 /// Signs an event in the platform's name that follows `state`.
-pub(crate) fn sign_platform(
+fn sign_platform(
     platform: &Platform,
     state: &State,
     kind: &EventKind,
@@ -525,9 +578,9 @@ fn parts(
                     .detail("part", &part.to_string());
             tx.audit(&alarm)?;
             let here = EventKind::PartSeenElsewhere { part, other };
-            state = apply_platform(tx, platform, &this, &here, None, None, now)?.state;
+            state = apply_platform(tx, platform, &this, &here, None, now)?.state;
             let there = EventKind::PartSeenElsewhere { part, other: this };
-            apply_platform(tx, platform, &other, &there, None, None, now)?;
+            apply_platform(tx, platform, &other, &there, None, now)?;
         }
     }
     Ok(state)

@@ -578,7 +578,7 @@ fn keep_counter(
                     key: Some(*key),
                     counters: Some((highest, counter)),
                 };
-                record::apply_platform(tx, platform, &device, &kind, None, None, now)?;
+                record::apply_platform(tx, platform, &device, &kind, None, now)?;
             }
         }
         _ => devices::set_proof_counter(tx, row, key, counter, now, proof)?,
@@ -586,7 +586,7 @@ fn keep_counter(
     let ended = matches!(state.phase(), Phase::Retired | Phase::Disposed);
     if ended && state.alarms().reappeared.is_none() {
         let kind = EventKind::Reappeared { key: Some(*key) };
-        record::apply_platform(tx, platform, &device, &kind, None, None, now)?;
+        record::apply_platform(tx, platform, &device, &kind, None, now)?;
     }
     Ok(highest)
 }

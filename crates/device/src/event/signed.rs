@@ -25,8 +25,10 @@ impl SignedEvent {
         if payload.len() > EVENT_BYTES_MAX {
             return Err(CborError::TooLong(EVENT_BYTES_MAX).into());
         }
-        Event::decode(&payload)?;
-        Self::parse(&Sign1::sign(signer, EVENT_CONTENT_TYPE, &payload, b"")?)
+        // What is signed can be read back, and what is read back is what is gone on with.
+        let event = Event::decode(&payload)?;
+        let envelope = Sign1::make(signer, EVENT_CONTENT_TYPE, &payload, b"")?;
+        Ok(Self { envelope, event })
     }
 
     /// Reads a signed event.

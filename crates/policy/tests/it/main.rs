@@ -9,6 +9,7 @@
 
 mod access;
 mod code;
+mod sharing;
 mod token;
 
 use crypto::{Sha256, sha256};

@@ -430,7 +430,6 @@ impl Doing {
                 row,
                 &kind,
                 Some(&self.actor),
-                None,
                 self.now,
             ),
         };

@@ -45,13 +45,11 @@ const CERTIFICATE: &str =
     "id, ca, serial, status, profile, organisation, device, not_before, not_after, der";
 
 fn certificate_row(row: &Row<'_>) -> rusqlite::Result<CertificateRow> {
-    let status: u8 = row.get(3)?;
     Ok(CertificateRow {
         id: row.get(0)?,
         ca: row.get(1)?,
         serial: row.get(2)?,
-        status: Status::from_number(status)
-            .ok_or(rusqlite::Error::IntegralValueOutOfRange(3, status.into()))?,
+        status: status(row, 3)?,
         profile: row.get(4)?,
         organisation: row.get(5)?,
         device: row.get(6)?,
@@ -59,6 +57,12 @@ fn certificate_row(row: &Row<'_>) -> rusqlite::Result<CertificateRow> {
         not_after: UnixTime(row.get(8)?),
         der: row.get(9)?,
     })
+}
+
+fn status(row: &Row<'_>, column: usize) -> rusqlite::Result<Status> {
+    let number: u8 = row.get(column)?;
+    Status::from_number(number)
+        .ok_or(rusqlite::Error::IntegralValueOutOfRange(column, number.into()))
 }
 
 pub(crate) fn certificate(
@@ -83,6 +87,25 @@ pub(crate) fn certificates_of(
         "SELECT {CERTIFICATE} FROM certificate WHERE device = ?1 ORDER BY id DESC LIMIT 1000"
     ))?;
     let rows = statement.query_map([device], certificate_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// What a device holds or held of one profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) profile: u8,
+    pub(crate) status: Status,
+}
+
+/// What a device holds and held, newest first, without the certificates themselves. Intents and
+/// what came to nothing are not among it.
+pub(crate) fn held_by(connection: &Connection, device: i64) -> Result<Vec<Held>, ServiceError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT profile, status FROM certificate
+         WHERE device = ?1 AND status NOT IN (0, 4) ORDER BY id DESC LIMIT 1000",
+    )?;
+    let rows = statement
+        .query_map([device], |row| Ok(Held { profile: row.get(0)?, status: status(row, 1)? }))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -234,17 +257,21 @@ pub(crate) fn intents(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Other holders of a public key: device rows (0 for none) of certificates with this key.
+/// Holders of a public key: device rows (0 for none) of certificates with this key that were not
+/// abandoned.
 pub(crate) fn holders_of_key(
     connection: &Connection,
     key: &Sha256,
-) -> Result<Vec<(i64, CertificateRow)>, ServiceError> {
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT {CERTIFICATE} FROM certificate WHERE subject_key = ?1 AND status != 4 LIMIT 64"
-    ))?;
-    let rows = statement.query_map([short_key(key)], certificate_row)?;
-    rows.map(|row| row.map(|row| (row.device.unwrap_or(0), row)).map_err(ServiceError::from))
-        .collect()
+) -> Result<Vec<(i64, Held)>, ServiceError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT device, profile, status FROM certificate
+         WHERE subject_key = ?1 AND status != 4 LIMIT 64",
+    )?;
+    let rows = statement.query_map([short_key(key)], |row| {
+        let held = Held { profile: row.get(1)?, status: status(row, 2)? };
+        Ok((row.get::<_, Option<i64>>(0)?.unwrap_or(0), held))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// The first 8 bytes of a fingerprint: enough to find, and half the index of the whole.

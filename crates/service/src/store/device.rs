@@ -62,8 +62,24 @@ pub(crate) fn device_by_row(
     id: i64,
 ) -> Result<Option<DeviceRow>, ServiceError> {
     Ok(connection
-        .prepare_cached(&format!("SELECT {DEVICE} FROM device WHERE id = ?1"))?
+        .prepare_cached(
+            "SELECT device.id, device_id, management, product, serial_number, kind, \
+             maker, owner, phase, standing, state, sequence, head, created_at \
+             FROM device WHERE id = ?1",
+        )?
         .query_row([id], device_row)
+        .optional()?)
+}
+
+/// Owner and last commitment of a device: whether it is as it was. Whoever changes the owner or the
+/// state does so by an event, which changes the commitment.
+pub(crate) fn place(
+    connection: &Connection,
+    id: i64,
+) -> Result<Option<(i64, Option<[u8; 32]>)>, ServiceError> {
+    Ok(connection
+        .prepare_cached("SELECT owner, head FROM device WHERE id = ?1")?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?)
 }
 

@@ -118,6 +118,7 @@ pub(crate) fn create(
     meta::set(&connection, meta::ORIGIN, origin.as_bytes())?;
     let mut tx = Tx::new(&connection, origin);
     fill(&mut tx)?;
+    tx.finish()?;
     connection.execute_batch("COMMIT")?;
     Ok(())
 }

@@ -29,7 +29,22 @@ pub(crate) struct Tx<'a> {
     origin: &'a str,
     state: State,
     effects: Vec<Effect>,
+    counts: Vec<KeyCount>,
     refusal: Vec<SecurityEvent>,
+}
+
+/// Uses of a key within the same hour, to be added to those on record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct KeyCount {
+    key: i64,
+    what: u8,
+    at: UnixTime,
+}
+
+impl KeyCount {
+    fn hour(&self) -> i64 {
+        self.at.0.div_euclid(3600)
+    }
 }
 
 /// What rolling back to a savepoint restores.
@@ -38,6 +53,7 @@ struct State {
     next_leaf: Option<u64>,
     audit: Option<Chain>,
     effects: usize,
+    counts: usize,
 }
 
 /// Marks where a command began.
@@ -46,7 +62,8 @@ pub(super) struct Mark(State);
 impl<'a> Tx<'a> {
     pub(super) fn new(connection: &'a Connection, origin: &'a str) -> Self {
         let state = State::default();
-        Self { connection, origin, state, effects: Vec::new(), refusal: Vec::new() }
+        let (effects, counts, refusal) = (Vec::new(), Vec::new(), Vec::new());
+        Self { connection, origin, state, effects, counts, refusal }
     }
 
     /// Appends a leaf to the ledger's sequence and returns its index.
@@ -68,12 +85,20 @@ impl<'a> Tx<'a> {
 
     /// Appends a security event to the audit chain; it commits with the change that it describes.
     pub(crate) fn audit(&mut self, event: &SecurityEvent) -> Result<Chain, ServiceError> {
+        self.audit_encoded(event, &event.encode())
+    }
+
+    /// As [`Self::audit`], where the event was encoded before: off the writer's thread.
+    pub(crate) fn audit_encoded(
+        &mut self,
+        event: &SecurityEvent,
+        bytes: &[u8],
+    ) -> Result<Chain, ServiceError> {
         let head = match self.state.audit {
             Some(head) => head,
             None => audit_head(self.connection)?.unwrap_or_else(|| Chain::start(self.origin)),
         };
-        let bytes = event.encode();
-        let next = head.append(&bytes);
+        let next = head.append(bytes);
         self.connection
             .prepare_cached(
                 "INSERT INTO audit (seq, at, organisation, kind, event, hash)
@@ -97,6 +122,12 @@ impl<'a> Tx<'a> {
         self.refusal.push(event);
     }
 
+    /// Accounts for one use of a key, in the same commit: the uses of all its commands are added
+    /// to the counts at once.
+    pub(crate) fn count_key_use(&mut self, key: i64, what: u8, at: UnixTime) {
+        self.counts.push(KeyCount { key, what, at });
+    }
+
     /// Announces a change to the memory outside the store, after the commit.
     pub(crate) fn effect(&mut self, effect: Effect) {
         self.effects.push(effect);
@@ -108,12 +139,13 @@ impl<'a> Tx<'a> {
         work: impl FnOnce(&mut Self) -> Result<T, ServiceError>,
     ) -> Result<T, ServiceError> {
         self.connection.prepare_cached("SAVEPOINT part")?.execute([])?;
-        let (state, effects) = (self.state, self.effects.len());
+        let (state, effects, counts) = (self.state, self.effects.len(), self.counts.len());
         let outcome = work(self);
         if outcome.is_err() {
             self.connection.prepare_cached("ROLLBACK TO part")?.execute([])?;
             self.state = state;
             self.effects.truncate(effects);
+            self.counts.truncate(counts);
         }
         self.connection.prepare_cached("RELEASE part")?.execute([])?;
         outcome
@@ -128,6 +160,7 @@ impl<'a> Tx<'a> {
     pub(super) fn mark(&mut self) -> Mark {
         self.refusal.clear();
         self.state.effects = self.effects.len();
+        self.state.counts = self.counts.len();
         Mark(self.state)
     }
 
@@ -146,17 +179,27 @@ impl<'a> Tx<'a> {
     pub(super) fn take_back(&mut self, mark: &Mark) -> Result<(), ServiceError> {
         self.state = mark.0;
         self.effects.truncate(mark.0.effects);
+        self.counts.truncate(mark.0.counts);
         for event in std::mem::take(&mut self.refusal) {
             self.audit(&event)?;
         }
         Ok(())
     }
 
-    pub(super) fn into_effects(mut self) -> Vec<Effect> {
+    /// Writes what was gathered; what remains is to commit.
+    pub(super) fn finish(mut self) -> Result<Vec<Effect>, ServiceError> {
+        let mut counts = std::mem::take(&mut self.counts);
+        counts.sort_unstable();
+        for uses in counts.chunk_by(|a, b| (a.key, a.what, a.hour()) == (b.key, b.what, b.hour())) {
+            if let Some(first) = uses.first() {
+                let count = u64::try_from(uses.len()).unwrap_or(u64::MAX);
+                super::key::count_key_use(&mut self, first.key, first.what, first.at, count)?;
+            }
+        }
         if let Some(count) = self.state.next_leaf {
             self.effects.push(Effect::Leaves(count));
         }
-        self.effects
+        Ok(self.effects)
     }
 }
 

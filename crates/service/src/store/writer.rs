@@ -374,8 +374,8 @@ impl Worker {
                 }
             }
         }
+        let effects = tx.finish()?;
         self.faults.point(fault::BEFORE_COMMIT)?;
-        let effects = tx.into_effects();
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(effects)
     }

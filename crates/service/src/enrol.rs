@@ -528,14 +528,14 @@ impl Service {
                     record::Next::sign(&signer, row, state, &kind(certificate), Some(&actor), now)
                 },
                 move |tx, certificate, next: record::Next| {
-                    let (owner_now, head) = found(devices::place(tx, id)?, "device")?;
-                    if owner_now != owner {
+                    let place = found(devices::place(tx, id)?, "device")?;
+                    if place.owner != owner {
                         return Err(sold());
                     }
                     if code {
                         use_code(tx, &device, now)?;
                     }
-                    let applied = if head.as_ref() == Some(next.follows().as_bytes()) {
+                    let applied = if place.ends_with(&next.follows()) {
                         next.apply(tx, &platform, now)?
                     } else {
                         // Something else happened meanwhile: the event takes its place after it.
@@ -650,11 +650,11 @@ fn ready(
     mut state: State,
     key: &Sha256,
 ) -> Result<(DeviceRow, State), ServiceError> {
-    let (owner, head) = found(devices::place(tx, row.id)?, "device")?;
-    if row.owner != owner {
+    let place = found(devices::place(tx, row.id)?, "device")?;
+    if row.owner != place.owner {
         return Err(sold());
     }
-    if head.as_ref() != Some(state.head().as_bytes()) {
+    if !place.ends_with(&state.head()) {
         row = found(devices::device_by_row(tx, row.id)?, "device")?;
         state = record::state_of(&row)?.ok_or_else(record::not_begun)?;
     }

@@ -71,15 +71,26 @@ pub(crate) fn device_by_row(
         .optional()?)
 }
 
-/// Owner and last commitment of a device: whether it is as it was. Whoever changes the owner or the
-/// state does so by an event, which changes the commitment.
-pub(crate) fn place(
-    connection: &Connection,
-    id: i64,
-) -> Result<Option<(i64, Option<[u8; 32]>)>, ServiceError> {
+/// Whether a device is as it was. Whoever changes the owner or the state does so by an event, which
+/// changes the last commitment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) owner: i64,
+    pub(crate) head: Option<[u8; 32]>,
+}
+
+impl Place {
+    /// Whether the history ends with this commitment.
+    pub(crate) fn ends_with(&self, head: &ledger::Commitment) -> bool {
+        self.head.as_ref() == Some(head.as_bytes())
+    }
+}
+
+/// Owner and last commitment of a device.
+pub(crate) fn place(connection: &Connection, id: i64) -> Result<Option<Place>, ServiceError> {
     Ok(connection
         .prepare_cached("SELECT owner, head FROM device WHERE id = ?1")?
-        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row([id], |row| Ok(Place { owner: row.get(0)?, head: row.get(1)? }))
         .optional()?)
 }
 

@@ -15,6 +15,7 @@ mod enrolment;
 mod erasure;
 mod fleet;
 mod history;
+mod issuance;
 mod jobs;
 mod ledger;
 mod passkey;

@@ -7,6 +7,7 @@ PAGES = [
     ("sign-in", "/sign-in", False),
     ("not-found", "/no-such-page", False),
     ("guide", "/guide", True),
+    ("glossary", "/glossary", True),
     ("account", "/account", True),
     ("confirm", "/confirm", True),
 ]

@@ -12,11 +12,15 @@ from tegata import Platform
 
 
 def link_of(platform):
-    """The newest first link in the server's log."""
-    log = (platform.folder / "server.log").read_text()
-    links = re.findall(r"http://localhost:\d+/invitation/\S+", log)
-    require(links, f"the server printed no link:\n{log}")
-    return links[-1]
+    """The first link in the server's log; it is printed once the doors are open."""
+    until = time.monotonic() + 20
+    while True:
+        log = (platform.folder / "server.log").read_text()
+        links = re.findall(r"http://localhost:\d+/invitation/\S+", log)
+        if links:
+            return links[-1]
+        require(time.monotonic() < until, f"the server printed no link:\n{log}")
+        time.sleep(0.1)
 
 
 def status(request):

@@ -105,8 +105,8 @@ pub use fleet::{
     ATTENTION_DAYS, ActPreview, Attention, BulkAct, BulkPreview, Consequence, Counted,
     DayOfVerdicts, DeviceAct, DeviceExport, DeviceLine, DeviceList, DeviceOrder, DeviceSearch,
     JOB_DEVICES_MAX, JobId, JobResult, JobState, JobView, LastVerdict, LogHealth, NewestEvent,
-    OVERVIEW_DAYS, Overview, SELECTED_MAX, SavedView, Selection, VIEWS_MAX, VerdictFilter,
-    WitnessHealth,
+    OVERVIEW_DAYS, Overview, OwnerSince, PARTS_DEPTH_MAX, PARTS_SHOWN_MAX, PartNode, ProofState,
+    SELECTED_MAX, SavedView, Selection, TimelineEntry, VIEWS_MAX, VerdictFilter, WitnessHealth,
 };
 pub use members::{MemberView, NewMember};
 pub use ocsp::OcspAnswer;

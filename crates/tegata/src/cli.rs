@@ -968,4 +968,6 @@ pub enum BenchWhat {
     Ledger,
     /// Verdicts with many devices registered
     Verdict,
+    /// The console's lists and figures with many devices registered
+    Console,
 }

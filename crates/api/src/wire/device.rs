@@ -102,6 +102,8 @@ pub enum Relation {
     Maker,
     /// it is shared with it
     Shared,
+    /// its ownership is offered to it
+    Offered,
 }
 
 impl Relation {
@@ -110,6 +112,7 @@ impl Relation {
         match self {
             Self::Owner => "owner",
             Self::Maker => "maker",
+            Self::Offered => "offered",
             Self::Shared => "shared",
         }
     }

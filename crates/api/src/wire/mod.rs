@@ -6,6 +6,7 @@
 mod certificate;
 mod device;
 mod event;
+mod fleet;
 mod health;
 mod log;
 mod organisation;
@@ -18,6 +19,7 @@ mod verdict;
 pub use certificate::*;
 pub use device::*;
 pub use event::*;
+pub use fleet::*;
 pub use health::*;
 pub use log::*;
 pub use organisation::*;

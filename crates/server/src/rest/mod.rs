@@ -5,6 +5,7 @@ mod certificates;
 mod devices;
 mod events;
 pub(crate) mod extract;
+mod fleet;
 mod history;
 mod labels;
 mod log;
@@ -86,6 +87,19 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(reports::key_accounts))
         .routes(routes!(reports::key_policy))
         .routes(routes!(reports::expiry))
+        .routes(routes!(fleet::search))
+        .routes(routes!(fleet::export))
+        .routes(routes!(fleet::parts))
+        .routes(routes!(fleet::act))
+        .routes(routes!(fleet::preview))
+        .routes(routes!(fleet::overview))
+        .routes(routes!(fleet::views, fleet::save_view))
+        .routes(routes!(fleet::delete_view))
+        .routes(routes!(fleet::preview_job))
+        .routes(routes!(fleet::jobs, fleet::start_job))
+        .routes(routes!(fleet::job))
+        .routes(routes!(fleet::cancel_job))
+        .routes(routes!(fleet::job_result))
         .routes(routes!(reports::statistics));
     let (router, description) = routes.split_for_parts();
     let description = openapi::complete(description);

@@ -57,6 +57,7 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
     let tags = TAGS.iter().copied().chain([
         ("tokens", "short-lived tokens, bound to the certificate"),
         ("reports", "security events, accounts of keys, expiry, counts"),
+        ("fleet", "search, acts on behalf, jobs, views, overview (docs/fleet.md)"),
     ]);
     api.tags = Some(
         tags.map(|(name, text)| TagBuilder::new().name(name).description(Some(text)).build())

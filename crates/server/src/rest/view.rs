@@ -204,6 +204,7 @@ pub(super) fn relation(relation: Option<wire::Relation>) -> DeviceRelation {
         None | Some(wire::Relation::Owner) => DeviceRelation::Owner,
         Some(wire::Relation::Maker) => DeviceRelation::Maker,
         Some(wire::Relation::Shared) => DeviceRelation::Shared,
+        Some(wire::Relation::Offered) => DeviceRelation::Offered,
     }
 }
 

@@ -6,6 +6,7 @@ mod bulk;
 mod csv;
 mod export;
 mod overview;
+mod passport;
 mod runner;
 mod search;
 mod text;
@@ -28,6 +29,9 @@ pub use export::DeviceExport;
 pub use overview::{
     ATTENTION_DAYS, Counted, DAYS as OVERVIEW_DAYS, DayOfVerdicts, LogHealth, NewestEvent,
     Overview, WitnessHealth,
+};
+pub use passport::{
+    OwnerSince, PARTS_DEPTH_MAX, PARTS_SHOWN_MAX, PartNode, ProofState, TimelineEntry,
 };
 pub use search::{Attention, DeviceLine, DeviceList, DeviceOrder, DeviceSearch, VerdictFilter};
 pub use verdicts::LastVerdict;

@@ -493,3 +493,61 @@ async fn an_overview_counts_what_lists_show() {
     let fresh = service.overview(&maker.admin, &maker.id).await.unwrap();
     assert_eq!((fresh.as_of, fresh.newest[0].kind), (world.clock.now(), Kind::Tested));
 }
+
+#[tokio::test]
+async fn a_passport_page_has_parts_life_and_owners() {
+    let world = World::new().await;
+    let chips = world.maker("chips", "lsi", DeviceKind::Chip).await;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let owner = world.owner("owner").await;
+    let stranger = world.owner("stranger").await;
+    let board = world.made(&maker, "gate", Vec::new()).await;
+    let unknown = device::DeviceId::from_bytes([9; 16]);
+    let mut parts = vec![
+        device::Part { device: board.id, kind: DeviceKind::Board },
+        device::Part { device: unknown, kind: DeviceKind::Chip },
+    ];
+    parts.sort_unstable();
+    let service = &world.service;
+    let thing = world.made(&maker, "gate", parts.clone()).await;
+    service.suspend_device(&maker.admin, &board.id, Cause::Vulnerability).await.unwrap();
+    let tree = service.parts_tree(&maker.admin, &thing.id).await.unwrap();
+    assert_eq!(tree.len(), 2);
+    let of = |id| tree.iter().find(|node| node.device == id).unwrap();
+    assert_eq!(of(board.id).standing, Some(StandingKind::Suspended));
+    assert_eq!(of(board.id).serial_number.as_ref(), Some(&board.serial));
+    assert_eq!((of(unknown).phase, of(unknown).standing), (None, None));
+    assert_eq!(of(board.id).claimed_elsewhere, 0);
+    world.made(&maker, "gate", parts).await;
+    let tree = service.parts_tree(&maker.admin, &thing.id).await.unwrap();
+    assert!(tree.iter().all(|node| node.claimed_elsewhere == 1), "{tree:?}");
+    let alarm = DeviceSearch { attention: Some(Attention::Alarm), ..DeviceSearch::default() };
+    let page = Page::default();
+    let found = service.search_devices(&maker.admin, &maker.id, &alarm, &page).await.unwrap();
+    assert_eq!(found.items.len(), 2);
+
+    let sale = world.made(&maker, "gate", Vec::new()).await;
+    world.sell(&maker, &owner, &sale.id).await;
+    service.integrate_now().await.unwrap();
+    let page = Page { after: None, limit: 2 };
+    let newest = service.timeline(&owner.admin, &sale.id, &page).await.unwrap();
+    let kinds: Vec<Kind> = newest.items.iter().map(|entry| entry.kind).collect();
+    assert_eq!(kinds, [Kind::TransferAccepted, Kind::TransferOffered]);
+    assert!(newest.items.iter().all(|entry| entry.proof == service::ProofState::InCheckpoint));
+    let event = newest.items[0].event.as_ref().unwrap();
+    assert_eq!(event.actor.as_deref(), Some("Taro Yamada"));
+    let page = Page { after: newest.next, limit: 2 };
+    let rest = service.timeline(&owner.admin, &sale.id, &page).await.unwrap();
+    assert_eq!((rest.items.len(), rest.items[0].sequence, rest.next), (1, 0, None));
+    let owners = service.owners(&owner.admin, &sale.id).await.unwrap();
+    let names: Vec<&str> = owners.iter().map(|o| o.owner.as_ref().unwrap().as_str()).collect();
+    assert_eq!(names, ["maker", "owner"]);
+    for answer in [
+        service.parts_tree(&stranger.admin, &thing.id).await.map(drop),
+        service.timeline(&chips.admin, &sale.id, &Page::default()).await.map(drop),
+        service.owners(&stranger.admin, &sale.id).await.map(drop),
+        service.device_state(&stranger.admin, &sale.id).await.map(drop),
+    ] {
+        assert_eq!(answer.unwrap_err().code(), "not-found");
+    }
+}

@@ -3,6 +3,7 @@
 //! docs/performance.md explains every figure, its limit, and how to read the ratio.
 
 mod child;
+mod console;
 mod est;
 mod figure;
 mod issue;
@@ -49,6 +50,7 @@ async fn measure(what: BenchWhat, bench: &Bench) -> anyhow::Result<()> {
         BenchWhat::Ocsp => ocsp::run(bench).await,
         BenchWhat::Ledger => ledger::run(bench).await,
         BenchWhat::Verdict => verdict::run(bench).await,
+        BenchWhat::Console => console::run(bench).await,
     }
 }
 

@@ -40,8 +40,10 @@ pub struct World {
 
 /// A maker of chips.
 pub struct Maker {
-    organisation: OrganisationId,
-    product: ProductId,
+    /// its id
+    pub organisation: OrganisationId,
+    /// its product line
+    pub product: ProductId,
     /// signs its life events
     signer: SoftwareKey,
     /// its station, as the service knows it

@@ -1,5 +1,7 @@
 //! Every command and flag, each defined once.
 
+pub mod fleet;
+
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -47,6 +49,14 @@ pub enum Command {
     /// Devices: register, enrol, prove, judge, suspend, revoke, share
     #[command(subcommand)]
     Device(DeviceCommand),
+    /// Searches that you named
+    #[command(subcommand)]
+    View(fleet::ViewCommand),
+    /// One act on many devices
+    #[command(subcommand)]
+    Job(fleet::JobCommand),
+    /// The fleet at a glance
+    Overview(fleet::OverviewArgs),
     /// Life events: make, sign, report, list
     #[command(subcommand)]
     Event(EventCommand),
@@ -598,6 +608,39 @@ pub enum DeviceCommand {
         /// Device id
         device: device::DeviceId,
     },
+    /// Search devices by state, verdict, attention or whatever is printed on them
+    Search {
+        #[command(flatten)]
+        server: ServerArgs,
+        #[command(flatten)]
+        search: fleet::SearchArgs,
+        /// By product line and serial number instead of newest first
+        #[arg(long)]
+        by_serial: bool,
+        /// Most lines
+        #[arg(long, default_value_t = 100)]
+        most: usize,
+    },
+    /// Export devices as CSV
+    Export {
+        #[command(flatten)]
+        server: ServerArgs,
+        #[command(flatten)]
+        search: fleet::SearchArgs,
+        #[command(flatten)]
+        csv: fleet::CsvArgs,
+    },
+    /// Show a device's parts and theirs, each with its standing
+    Parts {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Device id
+        device: device::DeviceId,
+    },
+    /// Do something to a device on your organisation's behalf; the platform signs
+    Act(fleet::ActArgs),
+    /// Say what an act would bring about, or why it would be refused
+    Preview(fleet::ActArgs),
     /// List devices
     List {
         #[command(flatten)]

@@ -27,6 +27,19 @@ impl Remote {
         Ok(Self::new(Client::new(&args.server, &roots, Some(&identity), settings)?))
     }
 
+    /// As [`Self::open`], for answers that are large and take their time.
+    pub fn for_files(args: &ServerArgs, language: Language) -> anyhow::Result<Self> {
+        let roots = read_roots(&args.roots)?;
+        let identity = read_identity(&args.credential)?;
+        let settings = Settings {
+            language: language.into(),
+            answer_time: std::time::Duration::from_secs(3600),
+            answer_bytes_max: 2 * 1024 * 1024 * 1024,
+            ..Settings::default()
+        };
+        Ok(Self::new(Client::new(&args.server, &roots, Some(&identity), settings)?))
+    }
+
     /// Uses a client that is there.
     pub fn new(client: Client) -> Self {
         Self { client }

@@ -9,6 +9,7 @@
 
 mod console;
 mod est;
+mod fleet;
 mod handshake;
 mod limits;
 mod public;

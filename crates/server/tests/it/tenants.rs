@@ -43,6 +43,13 @@ fn body(path: &str, device: &str, csr: &str, cose: &[u8]) -> Option<(&'static st
             json(json!({"name_en": "spied"}))
         }
         "/v1/label-sheets" => json(json!({"devices": [device], "sheet": "a4-24"})),
+        "/v1/devices/{device}/acts" | "/v1/devices/{device}/acts/preview" => {
+            json(json!({"act": "revoke", "cause": "recall"}))
+        }
+        "/v1/jobs" | "/v1/jobs/preview" => {
+            json(json!({"act": "release", "devices": [device], "reason": "mine now"}))
+        }
+        "/v1/views" => json(json!({"name": "mine", "query": ""})),
         "/v1/enrolment-codes" => json(json!({"devices": [device], "lifetime_s": 600})),
         "/v1/certificates/{authority}/{serial}/revoke" => json(json!({"reason": "superseded"})),
         "/v1/events" => Some(("application/cose", cose.to_vec())),
@@ -63,6 +70,11 @@ async fn every_operation_keeps_tenants_apart() {
     let idevid = world.idevid(&maker, "secret-line", &thing).await;
     let view = world.service.device(&maker.admin.caller, &thing.id).await.unwrap();
     let signer = crypto::Signer::public_key(&maker.signer).fingerprint();
+    let (admin, victim) = (&maker.admin.caller, device::OrganisationId::new("victim").unwrap());
+    world.service.save_view(admin, &victim, "of-the-victim", "phase=operation").await.unwrap();
+    let act = service::BulkAct::Device(service::DeviceAct::Release);
+    let selection = service::Selection::Devices(vec![thing.id]);
+    let job = world.service.start_bulk(admin, &victim, &act, &selection, "why").await.unwrap();
     let victim = [
         ("organisation", "victim".to_owned()),
         ("product", "secret-line".to_owned()),
@@ -74,6 +86,8 @@ async fn every_operation_keeps_tenants_apart() {
         ("token", signer.to_string()),
         ("number", view.management_number.to_string()),
         ("leaf", "0".to_owned()),
+        ("view", "of-the-victim".to_owned()),
+        ("job", job.id.to_string()),
     ];
     let csr = api::wire::scalar::CsrPem(crate::world::csr(&crate::world::key(), "")).to_string();
     let secrets = ["victim", "secret-line", thing.serial.as_str(), "Taro Yamada"];

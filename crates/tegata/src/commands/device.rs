@@ -1,7 +1,7 @@
 use crate::{
     cli::{DeviceCommand, EstArgs, Language},
     clock,
-    commands::{credential_pem, label, write_private},
+    commands::{credential_pem, fleet, label, write_private},
     output::Output,
     remote::{Remote, only, read_identity, read_roots},
 };
@@ -53,6 +53,17 @@ pub async fn run(command: DeviceCommand, output: Output, language: Language) -> 
             let remote = Remote::open(&server, language)?;
             label::scans(&remote, device, output).await
         }
+        DeviceCommand::Search { server, search, by_serial, most } => {
+            fleet::search(&server, &search, by_serial, most, output, language).await
+        }
+        DeviceCommand::Export { server, search, csv } => {
+            fleet::export(&server, &search, &csv, language).await
+        }
+        DeviceCommand::Parts { server, device } => {
+            fleet::parts(&server, device, output, language).await
+        }
+        DeviceCommand::Act(args) => fleet::act(&args, output, language).await,
+        DeviceCommand::Preview(args) => fleet::preview(&args, output, language).await,
         DeviceCommand::Show { server, device } => {
             let remote = Remote::open(&server, language)?;
             let device: Device = remote.get(&format!("/v1/devices/{device}")).await?;

@@ -61,7 +61,10 @@ pub async fn run(command: EventCommand, output: Output, language: Language) -> a
                     event.leaf.to_string(),
                     event.at.to_string(),
                     event.kind.to_string(),
-                    event.reporter.to_string(),
+                    match signed.as_ref().and_then(|signed| signed.unverified().on_behalf.clone()) {
+                        Some(behalf) => format!("{} for {}", event.reporter, behalf.organisation),
+                        None => event.reporter.to_string(),
+                    },
                     of(|event| event.actor.clone()),
                     of(|event| event.place.clone()),
                 ]

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod ca;
 pub mod device;
 pub mod event;
+pub mod fleet;
 pub mod glossary;
 pub mod init;
 pub mod label;

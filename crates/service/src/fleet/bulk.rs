@@ -4,6 +4,7 @@
 use super::{acts::DeviceAct, csv, search::DeviceSearch};
 use crate::{
     Page, Paged, Problem, Service, ServiceError,
+    approvals::{Intent, Slip},
     events::KnownDevice,
     live::found,
     record,
@@ -213,8 +214,10 @@ pub struct JobView {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Starter {
     pub(crate) display: String,
-    /// SHA-256 of the client certificate
+    /// SHA-256 of the client certificate, for a member
     pub(crate) certificate: Option<String>,
+    /// its id, for a person
+    pub(crate) person: Option<String>,
     pub(crate) roles: String,
 }
 
@@ -282,7 +285,8 @@ impl Service {
     /// started again.
     ///
     /// # Errors
-    /// `not-found`, `role`, `reason`, `selection`, `selection-too-large`, `too-many-jobs`.
+    /// `not-found`, `role`, `reason`, `selection`, `selection-too-large`, `too-many-jobs`;
+    /// `needs-second-person` and `reauthenticate` for *revoke*.
     pub async fn start_bulk(
         &self,
         caller: &Caller,
@@ -329,9 +333,19 @@ impl Service {
         if rows.is_empty() {
             return Err(ServiceError::refused("selection", "no device is selected"));
         }
-        let reference = job.reference;
+        // The second person approves these devices and no others.
+        let slip = match act {
+            BulkAct::Device(DeviceAct::Revoke { cause }) => {
+                let arguments = approved(&rows, *cause, &job.reason);
+                let intent = Intent::Repeat { what: "bulk-revoke".into(), arguments };
+                self.second_person(caller, organisation, policy::Act::BulkRevoke, &intent).await?
+            }
+            _ => Slip::NotNeeded,
+        };
+        let (reference, now) = (job.reference, job.created_at);
         let id = self
             .commit(move |tx| {
+                slip.consume(tx, now)?;
                 if store::unfinished_of(tx, who)? >= UNFINISHED_MAX {
                     return Err(ServiceError::too_many(
                         "too-many-jobs",
@@ -643,6 +657,15 @@ impl JobResult {
     }
 }
 
+/// What a second person approves: how many devices and, by their digest, exactly which.
+fn approved(rows: &[i64], cause: Cause, reason: &str) -> String {
+    let mut sorted = rows.to_vec();
+    sorted.sort_unstable();
+    let bytes: Vec<u8> = sorted.iter().flat_map(|row| row.to_be_bytes()).collect();
+    let digest = crypto::sha256(&bytes);
+    format!("{} devices, {cause}, {reason} ({digest})", sorted.len())
+}
+
 fn too_large() -> ServiceError {
     ServiceError::too_many(
         "selection-too-large",
@@ -657,6 +680,13 @@ fn starter(caller: &Caller) -> Result<Starter, ServiceError> {
         Caller::Member { roles, certificate, .. } => Ok(Starter {
             display: caller.to_string(),
             certificate: Some(certificate.to_string()),
+            person: None,
+            roles: roles.to_string(),
+        }),
+        Caller::Person { roles, person, .. } => Ok(Starter {
+            display: caller.to_string(),
+            certificate: None,
+            person: Some(hex::encode(person.as_bytes())),
             roles: roles.to_string(),
         }),
         _ => Err(ServiceError::forbidden("role", "jobs are started by people and members")),

@@ -4,7 +4,7 @@ use super::{
     csv,
     search::{DeviceLine, DeviceSearch},
 };
-use crate::{Page, Service, ServiceError};
+use crate::{Page, Service, ServiceError, approvals::Intent};
 use crypto::UnixTime;
 use device::OrganisationId;
 use device::{Outcome, Phase, ReasonCode};
@@ -56,7 +56,7 @@ impl Service {
     /// `bom` says so: Excel needs it.
     ///
     /// # Errors
-    /// As [`Self::search_devices`].
+    /// As [`Self::search_devices`]; `needs-second-person`, `reauthenticate`.
     pub async fn export_devices(
         &self,
         caller: &Caller,
@@ -68,11 +68,19 @@ impl Service {
         let _permit = self.authorize(caller, Action::ListDevices, &resource)?;
         // A search that is refused is refused before the stream begins.
         self.wanted(organisation, wanted)?;
+        let arguments = format!("{wanted:?}");
+        let intent = Intent::Repeat { what: "export-devices".into(), arguments };
+        let slip = self.second_person(caller, organisation, policy::Act::Export, &intent).await?;
+        let now = self.now();
         let event = self
             .event(caller, audit::Kind::Authorisation, audit::Outcome::Success)
             .organisation(organisation.as_str())
             .detail("what", "devices-exported");
-        self.commit(move |tx| tx.audit(&event).map(|_| ())).await?;
+        self.commit(move |tx| {
+            slip.consume(tx, now)?;
+            tx.audit(&event).map(|_| ())
+        })
+        .await?;
         Ok(DeviceExport {
             service: self.clone(),
             caller: caller.clone(),

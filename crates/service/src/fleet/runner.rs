@@ -6,11 +6,12 @@ use super::bulk::{BulkAct, Starter, text_of};
 use crate::{
     ErrorKind, Service, ServiceError,
     live::{Live, found},
+    people::NO_SESSION,
     service::Inner,
     store::{
         Tx, access, device as devices,
         job::{self as store, ItemOutcome, JobRow, State},
-        organisation as organisations,
+        organisation as organisations, person as people,
     },
 };
 use crypto::{Sha256, UnixTime};
@@ -162,6 +163,21 @@ impl Service {
         };
         let starter: Starter = serde_json::from_str(&job.caller).map_err(|_| gone())?;
         let then: policy::Roles = starter.roles.parse().map_err(|_| gone())?;
+        let both = |now: policy::Roles| {
+            let both: Vec<policy::Role> = now.iter().filter(|role| then.contains(*role)).collect();
+            policy::Roles::of(&both)
+        };
+        if let Some(person) = starter.person {
+            let mut id = [0; 16];
+            hex::decode_to_slice(person, &mut id).map_err(|_| gone())?;
+            let row = self.read(|connection| people::person(connection, &id))?;
+            let row = row.filter(|row| row.removed_at.is_none()).ok_or_else(gone)?;
+            let mut caller = self.person_caller(&row, NO_SESSION, job.created_at)?;
+            if let Caller::Person { roles, .. } = &mut caller {
+                *roles = both(*roles);
+            }
+            return Ok(caller);
+        }
         let mut fingerprint = [0; 32];
         hex::decode_to_slice(starter.certificate.unwrap_or_default(), &mut fingerprint)
             .map_err(|_| gone())?;
@@ -172,9 +188,7 @@ impl Service {
         let now = crate::join::block_on(self.identify_certificate(&certificate));
         match now.map_err(|_| gone())? {
             Caller::Member { organisation, name, roles, certificate, .. } => {
-                let both: Vec<policy::Role> =
-                    roles.iter().filter(|role| then.contains(*role)).collect();
-                Ok(Caller::member(organisation, &name, policy::Roles::of(&both), certificate))
+                Ok(Caller::member(organisation, &name, both(roles), certificate))
             }
             _ => Err(gone()),
         }

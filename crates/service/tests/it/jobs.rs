@@ -377,25 +377,26 @@ async fn a_job_survives_the_end_of_its_process() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let read = || -> Option<i64> {
+    let read = |sql: &str| -> Option<i64> {
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
         let path = dir.path().join("tegata.db");
         let connection = rusqlite::Connection::open_with_flags(path, flags).ok()?;
-        connection.query_row("SELECT done FROM job", [], |row| row.get(0)).ok()
+        connection.query_row(sql, [], |row| row.get(0)).ok()
     };
+    let done = || read("SELECT done FROM job");
     for _ in 0..1200 {
-        if read().is_some_and(|done| done >= 20) {
+        if done().is_some_and(|done| done >= 20) {
             break;
         }
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    let before = read().unwrap();
+    let before = done().unwrap();
     assert!((20..100).contains(&before), "{before}");
     let service = open(dir.path(), config(), &TestClock::new());
     for _ in 0..400 {
-        if read() == Some(100) {
+        if read("SELECT state FROM job") == Some(3) {
             break;
         }
         tokio::time::sleep(Duration::from_millis(25)).await;

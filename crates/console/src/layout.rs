@@ -75,13 +75,9 @@ impl Section {
             Self::Organisations | Self::Authorities => Some(Action::ReadOrganisation),
             Self::Products => Some(Action::ReadProduct),
             Self::Audit => Some(Action::ReadAuditLog),
-            Self::People
-            | Self::Approvals
-            | Self::None
-            | Self::Log
-            | Self::Glossary
-            | Self::Guide
-            | Self::Account => None,
+            Self::People => Some(Action::ReadPeople),
+            Self::Approvals => Some(Action::ReadApprovals),
+            Self::None | Self::Log | Self::Glossary | Self::Guide | Self::Account => None,
         }
     }
 }
@@ -123,6 +119,8 @@ navigation! {
     }
     "nav-group-who" {
         Organisations, "/organisations", "nav-organisations", Organisation;
+        People, "/people", "nav-people", People;
+        Approvals, "/approvals", "nav-approvals", Approval;
     }
     "nav-group-help" {
         Guide, "/guide", "nav-guide", Guide;

@@ -33,6 +33,8 @@ areas! {
     "passport",
     "devices",
     "overview",
+    "people",
+    "approvals",
 }
 
 /// Every text, read once.

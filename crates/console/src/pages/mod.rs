@@ -1,6 +1,7 @@
 //! The pages: one module per family, merged here, one line each.
 
 mod account;
+mod approvals;
 mod audit;
 mod authorities;
 mod ceremony;
@@ -14,6 +15,7 @@ mod log;
 mod organisations;
 mod overview;
 mod passport;
+mod people;
 mod preferences;
 mod products;
 mod public;
@@ -28,6 +30,7 @@ use axum::Router;
 pub(crate) fn router() -> Router<Console> {
     Router::new()
         .merge(account::router())
+        .merge(approvals::router())
         .merge(audit::router())
         .merge(authorities::router())
         .merge(devices::router())
@@ -39,6 +42,7 @@ pub(crate) fn router() -> Router<Console> {
         .merge(organisations::router())
         .merge(overview::router())
         .merge(passport::router())
+        .merge(people::router())
         .merge(preferences::router())
         .merge(products::router())
         .merge(public::router())

@@ -11,15 +11,18 @@ use service::NewOrganisation;
 /// Pages and who gets them; everybody else may not.
 const PAGES: &[(&str, &[&str])] = &[
     ("/organisations/maker", &["maker", "platform-admin", "platform-auditor"]),
-    ("/organisations/maker/members", &["maker-admin", "maker-auditor"]),
+    ("/organisations/maker/members", &["maker-admin", "maker-auditor", "maker-second"]),
     ("/organisations/maker/signers", &["maker", "platform-admin", "platform-auditor"]),
     ("/products", &["maker", "owner", "stranger", "platform"]),
     ("/products/maker/gate", &["maker"]),
     ("/authorities", &["maker", "owner", "stranger", "platform"]),
     ("/authorities/keys", &["platform"]),
     ("/authorities/uses", &["platform"]),
-    ("/audit", &["maker-admin", "maker-auditor", "owner-admin", "stranger", "platform"]),
-    ("/audit?organisation=maker", &["maker-admin", "maker-auditor"]),
+    (
+        "/audit",
+        &["maker-admin", "maker-auditor", "maker-second", "owner-admin", "stranger", "platform"],
+    ),
+    ("/audit?organisation=maker", &["maker-admin", "maker-auditor", "maker-second"]),
     ("/log", &["maker", "owner", "stranger", "platform"]),
 ];
 

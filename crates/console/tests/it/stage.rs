@@ -9,7 +9,8 @@ use console::{Origin, Resuming, Sessions, Setup, SignedIn};
 use device::{DeviceKind, Language};
 use http::{Method, Request, header};
 use http_body_util::BodyExt as _;
-use policy::{Role, Roles};
+use policy::{Caller, PersonId, Role, Roles};
+use service::Config;
 use std::{collections::HashMap, sync::Arc};
 use tower::ServiceExt as _;
 
@@ -38,6 +39,7 @@ pub(crate) const CAST: &[(&str, &str, &[Role])] = &[
     ("maker-station", "maker", &[Role::Station]),
     ("maker-auditor", "maker", &[Role::Auditor]),
     ("maker-reader", "maker", &[Role::Reader]),
+    ("maker-second", "maker", &[Role::Administrator, Role::Auditor]),
     ("owner-admin", "owner", &[Role::Administrator, Role::Operator]),
     ("owner-operator", "owner", &[Role::Operator]),
     ("owner-reader", "owner", &[Role::Reader]),
@@ -46,7 +48,9 @@ pub(crate) const CAST: &[(&str, &str, &[Role])] = &[
 
 impl Stage {
     pub(crate) async fn new() -> Self {
-        let world = World::new().await;
+        let config =
+            Config { console_url: Some(crate::site::ORIGIN.to_owned()), ..crate::world::config() };
+        let world = World::with(config).await;
         let maker = world.maker("maker", "gate", DeviceKind::Device).await;
         let owner = world.owner("owner").await;
         world.org("stranger", device::Roles::NONE).await;
@@ -66,6 +70,25 @@ impl Stage {
                 cast.insert(format!("{secret}.{}", language.name()), signed);
             }
         }
+        // A person whose passkey was shown long ago.
+        let old = world.service.now().plus(-3600);
+        let stale = SignedIn {
+            caller: Caller::Person {
+                organisation: id("maker"),
+                person: PersonId::from_bytes([7; 16]),
+                name: "stale".to_owned(),
+                roles: Roles::ALL,
+                session: crypto::sha256(b"a session"),
+                authenticated_at: old,
+            },
+            organisation: id("maker"),
+            organisation_name: "maker".to_owned(),
+            name: "stale".to_owned(),
+            language: Some(Language::En),
+            theme: None,
+            authenticated_at: old,
+        };
+        cast.insert("maker-stale.en".to_owned(), stale);
         let router = console::router(Setup {
             service: world.service.clone(),
             origin: Origin::parse(crate::site::ORIGIN).unwrap(),

@@ -2,6 +2,7 @@
 
 use crate::{
     CaKind, Service, ServiceError,
+    approvals::{Intent, Slip},
     ceremony::{CaRequest, CaSpec, end},
     keys::{Purpose, Use},
     live::found,
@@ -17,7 +18,7 @@ use pki::{
     Certificate, Csr, CsrBuilder, Subject,
     validate::{Options, validate},
 };
-use policy::{Action, Caller, Resource};
+use policy::{Act, Action, Caller, Resource};
 
 /// A CA as callers see it.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub struct CaView {
     pub ocsp_certificate: Option<Certificate>,
     /// when its key was made
     pub created_at: UnixTime,
+    /// since when it issues nothing more
+    pub retired_at: Option<UnixTime>,
 }
 
 /// What outsiders need to verify offline.
@@ -191,7 +194,7 @@ impl Service {
     ///
     /// # Errors
     /// `not-found` where no request has this key, `ca-untrusted` where no imported root leads to
-    /// it.
+    /// it; `needs-second-person` where a product line's CA begins to issue.
     pub async fn install_ca(
         &self,
         caller: &Caller,
@@ -219,12 +222,23 @@ impl Service {
         if !certificate.is_ca() {
             return Err(bad("the certificate is not a CA's".into()));
         }
+        // From here on a product line can make devices: production is approved.
+        let slip = if row.kind == CaKind::Device as u8 {
+            let intent = Intent::InstallCa {
+                ca: row.slug.clone(),
+                certificate: certificate.fingerprint().to_string(),
+            };
+            self.second_person(caller, &organisation, Act::ApproveProduction, &intent).await?
+        } else {
+            Slip::NotNeeded
+        };
         let event = self
             .event(caller, audit::Kind::ConfigurationChange, audit::Outcome::Success)
             .subject(&row.slug)
             .detail("what", "ca-installed");
         let (id, der) = (row.id, certificate.der().to_vec());
         self.commit(move |tx| {
+            slip.consume(tx, now)?;
             store::install_ca(tx, id, &der)?;
             tx.effect(Effect::Directory);
             tx.audit(&event).map(|_| ())
@@ -235,6 +249,57 @@ impl Service {
             self.certify_platform_keys(caller).await?;
         }
         self.ca_view(&row.slug)
+    }
+
+    /// Retires an issuing CA for good: it certifies nothing more. What it issued goes on working, and
+    /// its revocation status goes on being answered.
+    ///
+    /// # Errors
+    /// `not-found`, `role`, `ca-retired`, `needs-second-person`, `reauthenticate`.
+    pub async fn retire_ca(&self, caller: &Caller, ca: &str) -> Result<CaView, ServiceError> {
+        let organisation = self.ca_to_retire(caller, ca)?;
+        let intent = Intent::RetireCa { ca: ca.to_owned() };
+        let slip = self.second_person(caller, &organisation, Act::RetireCa, &intent).await?;
+        self.perform_retire_ca(caller, ca, slip).await
+    }
+
+    pub(crate) async fn perform_retire_ca(
+        &self,
+        caller: &Caller,
+        ca: &str,
+        slip: Slip,
+    ) -> Result<CaView, ServiceError> {
+        let organisation = self.ca_to_retire(caller, ca)?;
+        let event = self
+            .event(caller, audit::Kind::KeyLifecycle, audit::Outcome::Success)
+            .organisation(organisation.as_str())
+            .subject(ca)
+            .detail("purpose", "ca")
+            .detail("what", "retired");
+        let (now, slug) = (self.now(), ca.to_owned());
+        self.commit(move |tx| {
+            let row = found(store::ca(tx, &slug)?, "CA")?;
+            slip.consume(tx, now)?;
+            if !store::retire_ca(tx, row.id, now)? {
+                return Err(ServiceError::conflict("ca-retired", "the CA is retired already"));
+            }
+            tx.effect(Effect::Directory);
+            tx.audit(&event).map(|_| ())
+        })
+        .await?;
+        self.ca_view(ca)
+    }
+
+    fn ca_to_retire(&self, caller: &Caller, ca: &str) -> Result<OrganisationId, ServiceError> {
+        let row = self.read(|connection| store::ca(connection, ca))?;
+        let Some(row) = row else {
+            let _permit = self.authorize(caller, Action::RetireIssuingCa, &Resource::unknown())?;
+            return Err(ServiceError::not_found("CA"));
+        };
+        let organisation = self.organisation_id(row.organisation)?;
+        let resource = Resource::organisation(&organisation);
+        let _permit = self.authorize(caller, Action::RetireIssuingCa, &resource)?;
+        Ok(organisation)
     }
 
     /// CAs of an organisation, or all.
@@ -314,6 +379,7 @@ impl Service {
             certificate: read(row.certificate)?,
             ocsp_certificate: read(row.ocsp_certificate)?,
             created_at: row.created_at,
+            retired_at: self.read(|connection| store::ca_retired(connection, row.id))?,
         })
     }
 }

@@ -54,6 +54,8 @@ pub(crate) struct CaEntry {
     pub(crate) key: i64,
     pub(crate) certificate: Certificate,
     pub(crate) issuer: IssuerInfo,
+    /// a retired CA certifies nothing more
+    pub(crate) retired: bool,
     /// key and certificate of the delegated OCSP signer; without one the CA signs itself
     pub(crate) ocsp: Option<(i64, Certificate)>,
 }
@@ -155,7 +157,9 @@ impl Service {
         let certificate = Certificate::from_der(certificate).map_err(|_| damaged())?;
         let issuer = IssuerInfo::from_certificate(&certificate, self.locations(&row.slug))
             .map_err(|_| damaged())?;
+        let retired = self.read(|connection| store::ca_retired(connection, row.id))?.is_some();
         Ok(Some(CaEntry {
+            retired,
             id: row.id,
             slug: row.slug,
             organisation: row.organisation,

@@ -187,6 +187,13 @@ impl Service {
         order: &Order,
         now: UnixTime,
     ) -> Result<(Prepared, Serial, (UnixTime, UnixTime)), ServiceError> {
+        // What is needed to answer for what it issued goes on.
+        if order.ca.retired && order.profile != Profile::OcspSigner {
+            return Err(ServiceError::refused(
+                "ca-retired",
+                "this CA is retired and certifies nothing more; ask the organisation for another",
+            ));
+        }
         let issuer = &order.ca.issuer;
         let not_before = now.plus(-BACKDATE_S).max(issuer.not_before());
         let not_after = order.not_after.min(issuer.not_after());

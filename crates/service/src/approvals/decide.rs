@@ -425,6 +425,9 @@ impl Service {
                 let act = Act::from_name(&act).ok_or_else(damaged)?;
                 self.perform_set_policy(requester, organisation, act, required, slip).await
             }
+            Intent::RetireCa { ca } => {
+                self.perform_retire_ca(requester, &ca, slip).await.map(|_| ())
+            }
             Intent::RevokeDevice { device: id, cause } => {
                 let id = device(&id)?;
                 let cause = cause.parse().map_err(|_| damaged())?;

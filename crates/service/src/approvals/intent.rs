@@ -16,6 +16,8 @@ pub(crate) enum Intent {
     /// carried out on approval
     ChangePolicy { act: String, required: bool },
     /// carried out on approval
+    RetireCa { ca: String },
+    /// carried out on approval
     RevokeDevice { device: String, cause: String },
     /// the requester repeats it and gets the link
     Invite { handle: String, roles: String },
@@ -24,7 +26,7 @@ pub(crate) enum Intent {
     /// the requester repeats it and gets the certificate
     AddMember { name: String, roles: String, key: String },
     /// the requester repeats it with the CA's certificate
-    InstallCa { ca: String, key: String },
+    InstallCa { ca: String, certificate: String },
     /// the requester repeats it: what other use cases ask, in their own words
     Repeat { what: String, arguments: String },
 }
@@ -38,6 +40,7 @@ impl Intent {
                 | Self::RemovePerson { .. }
                 | Self::RemoveMember { .. }
                 | Self::ChangePolicy { .. }
+                | Self::RetireCa { .. }
                 | Self::RevokeDevice { .. }
         )
     }
@@ -66,6 +69,8 @@ impl Intent {
             Self::ChangePolicy { act, required: true } => format!("want a second person for {act}"),
             Self::ChangePolicy { act, .. } if ja => format!("{act} に二人目の承認を求めない"),
             Self::ChangePolicy { act, .. } => format!("want no second person for {act} any more"),
+            Self::RetireCa { ca } if ja => format!("発行CA {ca} を廃止する"),
+            Self::RetireCa { ca } => format!("retire the issuing CA {ca}"),
             Self::RevokeDevice { device, cause } if ja => {
                 format!("機器 {device} を失効させる（理由: {cause}）")
             }

@@ -78,13 +78,7 @@ pub(crate) struct Pending {
 impl Pending {
     fn insert(&mut self, id: [u8; 32], open: Open, now: UnixTime) {
         if self.open.len() >= TOTAL_MAX {
-            self.expire(now);
-        }
-        if self.open.len() >= TOTAL_MAX {
-            let crowd = self.by_source.iter().max_by_key(|(_, ids)| ids.len());
-            if let Some(source) = crowd.map(|(source, _)| source.clone()) {
-                self.drop_oldest(&source);
-            }
+            self.make_room(now);
         }
         let source = open.source.clone();
         if self.by_source.get(&source).is_some_and(|ids| ids.len() >= PER_SOURCE_MAX) {
@@ -92,6 +86,25 @@ impl Pending {
         }
         self.by_source.entry(source).or_default().push_back(id);
         self.open.insert(id, open);
+    }
+
+    /// Drops what is over; else, of each source that has more than half as many as the one that
+    /// has most, the oldest. Many go at a time, so that a flood costs little.
+    fn make_room(&mut self, now: UnixTime) {
+        self.expire(now);
+        if self.open.len() < TOTAL_MAX {
+            return;
+        }
+        let most = self.by_source.values().map(VecDeque::len).max().unwrap_or_default();
+        let crowds: Vec<String> = self
+            .by_source
+            .iter()
+            .filter(|(_, ids)| ids.len() > most / 2)
+            .map(|(source, _)| source.clone())
+            .collect();
+        for source in crowds {
+            self.drop_oldest(&source);
+        }
     }
 
     fn drop_oldest(&mut self, source: &str) {

@@ -88,7 +88,7 @@ impl Service {
         let idle = now.since(last_seen) > idle_s;
         if person.removed_at.is_some() || idle || now >= session.expires_at {
             let reason = if idle { "idle" } else { "expired" };
-            self.end_quietly(&session, &person, reason);
+            self.end_over(&session, &person, reason).await?;
             return Err(ended());
         }
         self.see(&session, now);
@@ -339,7 +339,12 @@ impl Service {
         }
     }
 
-    fn end_quietly(&self, session: &SessionRow, person: &PersonRow, reason: &str) {
+    async fn end_over(
+        &self,
+        session: &SessionRow,
+        person: &PersonRow,
+        reason: &str,
+    ) -> Result<(), ServiceError> {
         self.people.seen.lock().unwrap_or_else(PoisonError::into_inner).remove(&session.digest);
         let mut event = audit::SecurityEvent::new(
             self.now(),
@@ -353,12 +358,13 @@ impl Service {
             event = event.organisation(organisation.as_str());
         }
         let (id, digest) = (person.id, session.digest);
-        self.store.writer.queue_quietly(move |tx| {
+        self.commit(move |tx| {
             if store::end_session(tx, id, &digest)? {
                 tx.audit(&event)?;
             }
             Ok(())
-        });
+        })
+        .await
     }
 }
 

@@ -276,3 +276,22 @@ pub(crate) fn roots(connection: &Connection) -> Result<Vec<Vec<u8>>, ServiceErro
     let rows = statement.query_map([], |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
+
+/// Retires a CA; false where it is already.
+pub(crate) fn retire_ca(tx: &Tx<'_>, id: i64, at: UnixTime) -> Result<bool, ServiceError> {
+    let changed = tx
+        .prepare_cached("UPDATE ca SET retired_at = ?2 WHERE id = ?1 AND retired_at IS NULL")?
+        .execute(params![id, at.0])?;
+    Ok(changed > 0)
+}
+
+/// Since when a CA is retired.
+pub(crate) fn ca_retired(
+    connection: &Connection,
+    id: i64,
+) -> Result<Option<UnixTime>, ServiceError> {
+    let at: Option<i64> = connection
+        .prepare_cached("SELECT retired_at FROM ca WHERE id = ?1")?
+        .query_row([id], |row| row.get(0))?;
+    Ok(at.map(UnixTime))
+}

@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod approvals;
 mod callers;
 mod crash;
 mod enrolment;

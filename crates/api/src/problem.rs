@@ -172,6 +172,10 @@ pub struct Problem {
     /// What to do next.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub hint: Option<String>,
+    /// The request that waits for a second person (`needs-second-person`).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(pattern = "^[0-9a-f]{32}$")]
+    pub approval: Option<String>,
 }
 
 impl Problem {
@@ -184,6 +188,7 @@ impl Problem {
             code: code.as_str().to_owned(),
             detail: None,
             hint: None,
+            approval: None,
         }
     }
 

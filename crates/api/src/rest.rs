@@ -484,6 +484,66 @@ impl Rest {
         Ok(self.client.call(Call::get("/log/checkpoint")).await?.body.to_vec())
     }
 
+    /// People of an organisation.
+    pub async fn people(
+        &self,
+        organisation: &OrganisationId,
+        page: &PageQuery,
+    ) -> Result<Page<wire::Person>> {
+        let path = format!("/v1/organisations/{organisation}/people");
+        self.get(&query(&path, &of_page(page))).await
+    }
+
+    /// Invites a person.
+    pub async fn invite_person(
+        &self,
+        organisation: &OrganisationId,
+        new: &wire::NewPerson,
+    ) -> Result<wire::Invitation> {
+        self.post(&format!("/v1/organisations/{organisation}/people"), new).await
+    }
+
+    /// Changes what a person may do.
+    pub async fn change_roles(
+        &self,
+        organisation: &OrganisationId,
+        handle: &str,
+        new: &wire::NewRoles,
+    ) -> Result<wire::Person> {
+        let handle = percent_encode(handle);
+        let path = format!("/v1/organisations/{organisation}/people/{handle}/roles");
+        self.send(Method::PUT, &path, new).await
+    }
+
+    /// Removes a person.
+    pub async fn remove_person(&self, organisation: &OrganisationId, handle: &str) -> Result<()> {
+        let handle = percent_encode(handle);
+        let path = format!("/v1/organisations/{organisation}/people/{handle}");
+        self.act(Call::new(Method::DELETE, path)).await
+    }
+
+    /// Requests of an organisation for a second person.
+    pub async fn approvals(
+        &self,
+        organisation: &OrganisationId,
+        page: &PageQuery,
+    ) -> Result<Page<wire::Approval>> {
+        let path = format!("/v1/organisations/{organisation}/approvals");
+        self.get(&query(&path, &of_page(page))).await
+    }
+
+    /// Approves another's request.
+    pub async fn approve(&self, id: &str) -> Result<wire::Approval> {
+        let path = format!("/v1/approvals/{}/approve", percent_encode(id));
+        self.client.call(Call::new(Method::POST, path)).await?.json()
+    }
+
+    /// Says no to another's request.
+    pub async fn reject(&self, id: &str) -> Result<wire::Approval> {
+        let path = format!("/v1/approvals/{}/reject", percent_encode(id));
+        self.client.call(Call::new(Method::POST, path)).await?.json()
+    }
+
     /// A token, bound to this client's certificate.
     pub async fn issue_token(&self, new: &wire::NewToken) -> Result<wire::IssuedToken> {
         self.post("/v1/tokens", new).await

@@ -2,17 +2,18 @@
 
 use crate::{
     Page, Paged, Service, ServiceError,
+    approvals::{Intent, Slip},
     live::{HOLD, found},
     record,
     store::{
         certificate::{self as store, CertificateFilter, CertificateRow, Status},
-        device as devices,
+        device as devices, organisation as organisations,
     },
 };
 use crypto::{Sha256, UnixTime};
 use device::{Cause, DeviceId, EventKind, OrganisationId};
 use pki::{Certificate, Profile, Serial, crl::RevocationReason};
-use policy::{Action, Caller, Resource};
+use policy::{Act, Action, Caller, Resource, Role, Roles};
 use std::sync::Arc;
 
 /// Which certificate: its CA's name and its serial number.
@@ -209,6 +210,7 @@ impl Service {
         change: Change,
     ) -> Result<CertificateView, ServiceError> {
         let row = self.certificate_for(caller, id, Action::RevokeCertificate)?;
+        let slip = self.certificate_slip(caller, &row, change).await?;
         let event = self
             .event(caller, audit::Kind::CertificateRevoked, audit::Outcome::Success)
             .subject(&id.serial.to_string())
@@ -218,6 +220,7 @@ impl Service {
         let (ca, serial, actor) = (row.ca, row.serial.clone(), caller.to_string());
         self.commit(move |tx| {
             let row = found(store::certificate(tx, ca, &serial)?, "certificate")?;
+            slip.consume(tx, now)?;
             match (change, row.status) {
                 (Change::Suspend, Status::Good) => {
                     store::revoke(tx, &row, Status::Suspended, HOLD, now)?;
@@ -263,6 +266,33 @@ impl Service {
         .await?;
         let row = self.read(|c| store::certificate(c, row.ca, &row.serial))?;
         self.certificate_view(&found(row, "certificate")?)
+    }
+
+    /// Whoever revokes an administrator's certificate removes an administrator.
+    async fn certificate_slip(
+        &self,
+        caller: &Caller,
+        row: &CertificateRow,
+        change: Change,
+    ) -> Result<Slip, ServiceError> {
+        let fingerprint = crypto::sha256(&row.der);
+        let member = match (row.device, change) {
+            (None, Change::Revoke(_) | Change::Suspend) => {
+                self.read(|connection| organisations::member(connection, &fingerprint))?
+            }
+            _ => None,
+        };
+        let administrator = |member: &organisations::MemberRow| {
+            let roles: Roles = member.roles.parse().unwrap_or(Roles::ALL);
+            member.removed_at.is_none() && roles.contains(Role::Administrator)
+        };
+        let Some(member) = member.filter(administrator) else { return Ok(Slip::NotNeeded) };
+        let owner = self.organisation_id(member.organisation)?;
+        let intent = Intent::Repeat {
+            what: format!("{} the certificate of the administrator {}", change.verb(), member.name),
+            arguments: fingerprint.to_string(),
+        };
+        self.second_person(caller, &owner, Act::ChangeRoles, &intent).await
     }
 
     fn certificate_for(
@@ -339,6 +369,14 @@ enum Change {
 }
 
 impl Change {
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Revoke(_) => "revoke",
+            Self::Suspend => "suspend",
+            Self::Release => "release",
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Revoke(_) => "revoked",

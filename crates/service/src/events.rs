@@ -2,6 +2,7 @@
 
 use crate::{
     DeviceAct, Page, Paged, Recorded, Service, ServiceError,
+    approvals::{Intent, Slip},
     live::found,
     record::{self, VerifiedEvent},
     store::{
@@ -13,7 +14,7 @@ use crate::{
 use crypto::UnixTime;
 use device::{Cause, DeviceId, Kind, OrganisationId, SignedEvent, State};
 use ledger::Commitment;
-use policy::{Action, Caller, Resource};
+use policy::{Act, Action, Caller, Resource};
 use std::sync::Arc;
 
 /// Events that one thread verifies at a time.
@@ -68,13 +69,36 @@ impl Service {
         cose: Vec<u8>,
     ) -> Result<Recorded, ServiceError> {
         let verified = self.verify_event(caller, &cose)?;
+        let slip = self.event_slip(caller, &verified).await?;
         let (platform, now) = (Arc::clone(&self.platform), self.now());
         let by = caller.clone();
         self.commit(move |tx| {
             tx.on_refusal(illegal_move(&by, &verified, now));
+            slip.consume(tx, now)?;
             record::apply(tx, &platform, &verified, now).map(|applied| applied.recorded)
         })
         .await
+    }
+
+    /// A device is revoked by two where its owner wants that, whoever signs the event.
+    async fn event_slip(
+        &self,
+        caller: &Caller,
+        verified: &VerifiedEvent,
+    ) -> Result<Slip, ServiceError> {
+        if verified.event.kind.kind() != Kind::Revoked {
+            return Ok(Slip::NotNeeded);
+        }
+        let device = verified.event.device;
+        let row = self.read(|connection| devices::device(connection, device.as_bytes()))?;
+        // What does not exist is refused where every event is.
+        let Some(row) = row else { return Ok(Slip::NotNeeded) };
+        let owner = self.organisation_id(row.owner)?;
+        let intent = Intent::Repeat {
+            what: format!("revoke device {device} for good by a signed event"),
+            arguments: crypto::sha256(&verified.bytes).to_string(),
+        };
+        self.second_person(caller, &owner, Act::RevokeDevice, &intent).await
     }
 
     /// Records many events, of one or many devices, in the order given. Each stands alone: one
@@ -94,7 +118,13 @@ impl Service {
                 format!("at most {limit} events are taken in one call; send the rest in another"),
             ));
         }
-        let verified = self.verify_events(caller, events).await?;
+        let mut verified = Vec::with_capacity(events.len());
+        for event in self.verify_events(caller, events).await? {
+            verified.push(match event {
+                Ok(event) => self.event_slip(caller, &event).await.map(|slip| (event, slip)),
+                Err(error) => Err(error),
+            });
+        }
         let (platform, now) = (Arc::clone(&self.platform), self.now());
         let by = caller.clone();
         // Each event has a savepoint of its own; together they are never refused.
@@ -102,7 +132,7 @@ impl Service {
             let mut outcomes = Vec::with_capacity(verified.len());
             for verified in verified {
                 outcomes.push(match verified {
-                    Ok(verified) => one_of_many(tx, &by, &platform, &verified, now)?,
+                    Ok((verified, slip)) => one_of_many(tx, &by, &platform, &verified, slip, now)?,
                     Err(error) => Err(error),
                 });
             }
@@ -363,9 +393,14 @@ fn one_of_many(
     caller: &Caller,
     platform: &Arc<crate::service::Platform>,
     verified: &VerifiedEvent,
+    slip: Slip,
     now: UnixTime,
 ) -> Result<Result<Recorded, ServiceError>, ServiceError> {
-    match tx.attempt(|tx| record::apply(tx, platform, verified, now)) {
+    let work = |tx: &mut Tx<'_>| {
+        slip.consume(tx, now)?;
+        record::apply(tx, platform, verified, now)
+    };
+    match tx.attempt(work) {
         Ok(applied) => Ok(Ok(applied.recorded)),
         Err(error) if error.is_store_lost() => Err(error),
         Err(error) => {

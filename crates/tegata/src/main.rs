@@ -89,6 +89,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Log(command) => commands::log::run(command, output, language).await?,
             Command::Witness(args) => commands::witness::run(args.command, output).await?,
             Command::Audit(command) => commands::audit::run(command, output, language).await?,
+            Command::Person(command) => commands::person::run(command, output, language).await?,
+            Command::Approval(command) => {
+                commands::approval::run(command, output, language).await?;
+            }
             Command::Token(command) => commands::token::run(command, output, language).await?,
             Command::Bench(args) => bench::run(&args, output).await?,
             Command::Verify(_)

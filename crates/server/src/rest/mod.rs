@@ -1,5 +1,6 @@
 //! REST under `/v1`, described by the OpenAPI document that is built from the same routes.
 
+mod approvals;
 mod authorities;
 mod certificates;
 mod devices;
@@ -11,6 +12,7 @@ mod labels;
 mod log;
 mod openapi;
 mod organisations;
+mod people;
 mod platform;
 pub(crate) use platform::health;
 pub(crate) mod problem;
@@ -38,6 +40,19 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(organisations::signers, organisations::register_signer))
         .routes(routes!(organisations::retire_signer))
         .routes(routes!(organisations::erase_person))
+        .routes(routes!(people::list, people::invite))
+        .routes(routes!(people::one, people::remove))
+        .routes(routes!(people::change_roles))
+        .routes(routes!(people::invite_again))
+        .routes(routes!(people::recover))
+        .routes(routes!(people::sessions, people::end_sessions))
+        .routes(routes!(approvals::list))
+        .routes(routes!(approvals::one))
+        .routes(routes!(approvals::approve))
+        .routes(routes!(approvals::reject))
+        .routes(routes!(approvals::withdraw))
+        .routes(routes!(approvals::policy, approvals::set_policy))
+        .routes(routes!(approvals::retire_authority))
         .routes(routes!(authorities::list, authorities::request))
         .routes(routes!(authorities::install))
         .routes(routes!(authorities::import_root))

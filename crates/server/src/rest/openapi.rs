@@ -55,6 +55,7 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
         ))
         .build();
     let tags = TAGS.iter().copied().chain([
+        ("people", "people who sign in to the console, and what needs a second person"),
         ("tokens", "short-lived tokens, bound to the certificate"),
         ("reports", "security events, accounts of keys, expiry, counts"),
         ("fleet", "search, acts on behalf, jobs, views, overview (docs/fleet.md)"),

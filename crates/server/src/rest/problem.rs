@@ -18,12 +18,22 @@ pub(crate) struct Fault {
     /// The same in Japanese, where the domain says it so.
     detail_ja: Option<String>,
     hint: Option<String>,
+    /// The request that waits for a second person.
+    approval: Option<Box<service::ApprovalId>>,
     retry_after_s: Option<u64>,
 }
 
 impl Fault {
     pub(crate) fn new(code: Code) -> Self {
-        Self { code, word: None, detail: None, detail_ja: None, hint: None, retry_after_s: None }
+        Self {
+            code,
+            word: None,
+            detail: None,
+            detail_ja: None,
+            hint: None,
+            approval: None,
+            retry_after_s: None,
+        }
     }
 
     pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
@@ -79,6 +89,7 @@ impl Fault {
             Language::En => self.detail.clone(),
         };
         problem.hint.clone_from(&self.hint);
+        problem.approval = self.approval.as_ref().map(ToString::to_string);
         problem
     }
 }
@@ -103,6 +114,7 @@ impl From<ServiceError> for Fault {
             return fault;
         }
         fault.word = Some(error.code());
+        fault.approval = error.approval().map(Box::new);
         fault.detail = Some(error.to_string());
         fault.detail_ja = error.problem().message_ja.as_deref().map(str::to_owned);
         if matches!(code, Code::Unavailable | Code::TooManyRequests) {

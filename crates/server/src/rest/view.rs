@@ -106,6 +106,72 @@ pub(super) fn member(view: service::MemberView) -> wire::Member {
     }
 }
 
+pub(super) fn person(view: service::PersonView) -> wire::Person {
+    wire::Person {
+        handle: view.handle,
+        organisation: OrganisationRef(view.organisation),
+        name: view.display_name,
+        roles: roles(view.roles.iter()),
+        state: view.state.name().to_owned(),
+        passkeys: u32::try_from(view.passkeys).unwrap_or(u32::MAX),
+        added: view.added_at.into(),
+        registered: view.registered_at.map(Into::into),
+    }
+}
+
+pub(super) fn invitation(
+    service: &service::Service,
+    invited: service::Invited,
+) -> wire::Invitation {
+    wire::Invitation {
+        link: service.link_url(&invited.link),
+        expires: invited.link.expires_at.into(),
+        person: person(invited.person),
+    }
+}
+
+pub(super) fn session(view: service::SessionView) -> wire::Session {
+    wire::Session {
+        id: view.id.into(),
+        since: view.created_at.into(),
+        last_seen: view.last_seen.into(),
+        expires: view.expires_at.into(),
+        label: view.label,
+        network: view.network,
+    }
+}
+
+pub(super) fn approval(view: service::ApprovalView) -> wire::Approval {
+    wire::Approval {
+        id: view.id.to_string(),
+        organisation: OrganisationRef(view.organisation),
+        act: view.act.name().to_owned(),
+        summary: view.summary,
+        summary_ja: view.summary_ja,
+        arguments: view.arguments,
+        requester: view.requester,
+        requester_of: OrganisationRef(view.requester_of),
+        requested: view.requested_at.into(),
+        expires: view.expires_at.into(),
+        state: view.state.name().to_owned(),
+        decided_by: view.decided_by,
+        decided: view.decided_at.map(Into::into),
+        finished: view.finished_at.map(Into::into),
+        outcome: view.outcome,
+        requester_continues: view.requester_continues,
+        can_approve: view.can_approve,
+    }
+}
+
+pub(super) fn approval_rule(line: service::PolicyLine) -> wire::ApprovalRule {
+    wire::ApprovalRule {
+        act: line.act.name().to_owned(),
+        required: line.required,
+        chosen: line.chosen,
+        changeable: line.changeable,
+    }
+}
+
 pub(super) fn person_erased(erased: service::PersonErased) -> wire::PersonErased {
     let count = |count| u64::try_from(count).unwrap_or(u64::MAX);
     wire::PersonErased {

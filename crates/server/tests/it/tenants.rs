@@ -26,6 +26,15 @@ fn body(path: &str, device: &str, csr: &str, cose: &[u8]) -> Option<(&'static st
         "/v1/organisations/{organisation}/signers" => {
             json(json!({"public_key": "AA==", "proof": "AA=="}))
         }
+        "/v1/organisations/{organisation}/people" => {
+            json(json!({"handle": "spy", "name": "Spy", "roles": ["administrator"]}))
+        }
+        "/v1/organisations/{organisation}/people/{handle}/roles" => {
+            json(json!({"roles": ["administrator"]}))
+        }
+        "/v1/organisations/{organisation}/approval-policy" => {
+            json(json!({"act": "erase", "required": true}))
+        }
         "/v1/organisations/{organisation}/erasures" => json(json!({"actor": "Taro Yamada"})),
         "/v1/organisations/{organisation}/authorities" => {
             json(json!({"issues": "owner", "name": "x", "algorithm": "p256", "years": 1}))
@@ -84,6 +93,8 @@ async fn every_operation_keeps_tenants_apart() {
         ("authority", "victim.secret-line".to_owned()),
         ("serial", idevid.chain[0].serial().to_string()),
         ("token", signer.to_string()),
+        ("handle", "hanako".to_owned()),
+        ("approval", "0123456789abcdef0123456789abcdef".to_owned()),
         ("number", view.management_number.to_string()),
         ("leaf", "0".to_owned()),
         ("view", "of-the-victim".to_owned()),

@@ -352,7 +352,6 @@ impl Service {
                         "ten jobs are unfinished already; wait for one, or cancel one",
                     ));
                 }
-                slip.consume(tx, now)?;
                 store::insert_job(tx, &job)
             })
             .await?;
@@ -467,33 +466,6 @@ impl Service {
     }
 
     /// Jobs are of one's own organisation and one's own right to the act.
-    /// A job that revokes may need a second person, as one revocation may. What is approved is the
-    /// list of devices itself, not the search that found it.
-    async fn bulk_slip(
-        &self,
-        caller: &Caller,
-        organisation: &OrganisationId,
-        act: &BulkAct,
-        reason: &str,
-        rows: &[i64],
-    ) -> Result<Slip, ServiceError> {
-        let BulkAct::Device(DeviceAct::Revoke { cause }) = act else {
-            return Ok(Slip::NotNeeded);
-        };
-        let bytes: Vec<u8> = rows.iter().flat_map(|row| row.to_be_bytes()).collect();
-        let intent = Intent::Repeat {
-            what: format!("revoke {} devices for good ({}): {reason}", rows.len(), cause.name()),
-            arguments: crypto::sha256(&bytes).to_string(),
-        };
-        for act in [policy::Act::BulkRevoke, policy::Act::RevokeDevice] {
-            let slip = self.second_person(caller, organisation, act, &intent).await?;
-            if matches!(slip, Slip::Approved(_)) {
-                return Ok(slip);
-            }
-        }
-        Ok(Slip::NotNeeded)
-    }
-
     fn may_bulk(
         &self,
         caller: &Caller,

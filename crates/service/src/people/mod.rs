@@ -214,6 +214,12 @@ impl Service {
         Ok(())
     }
 
+    /// The address of a link in the console, to give to its person.
+    pub fn link_url(&self, link: &Link) -> String {
+        let origin = self.people.webauthn.get().and_then(|it| it.get_allowed_origins().first());
+        link.url(origin.map_or("", Url::as_str))
+    }
+
     pub(crate) fn webauthn(&self) -> Result<&Webauthn, ServiceError> {
         self.people.webauthn.get().ok_or_else(|| {
             ServiceError::refused(

@@ -1,5 +1,6 @@
 //! The commands, one file per noun. Each parses its arguments, calls, and prints.
 
+pub mod approval;
 pub mod audit;
 pub mod ca;
 pub mod device;
@@ -11,6 +12,7 @@ pub mod label;
 pub mod log;
 pub mod org;
 pub mod passport;
+pub mod person;
 pub mod product;
 pub mod serve;
 pub mod token;

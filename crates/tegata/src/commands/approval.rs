@@ -1,0 +1,106 @@
+use crate::{
+    cli::{ApprovalCommand, Language},
+    output::Output,
+    remote::Remote,
+};
+use api::{
+    client::percent_encode,
+    wire::{Approval, ApprovalRule, NewApprovalRule},
+};
+
+/// Runs `tegata approval …`.
+pub async fn run(
+    command: ApprovalCommand,
+    output: Output,
+    language: Language,
+) -> anyhow::Result<()> {
+    match command {
+        ApprovalCommand::List { server, organisation } => {
+            let remote = Remote::open(&server, language)?;
+            let organisation = percent_encode(&organisation);
+            let all: Vec<Approval> =
+                remote.all(&format!("/v1/organisations/{organisation}/approvals")).await?;
+            output.list(&all, &["id", "state", "requester", "what", "until"], |one| {
+                vec![
+                    one.id.clone(),
+                    one.state.clone(),
+                    one.requester.clone(),
+                    summary(one, language),
+                    one.expires.to_string(),
+                ]
+            })
+        }
+        ApprovalCommand::Show { server, id } => {
+            let remote = Remote::open(&server, language)?;
+            let path = format!("/v1/approvals/{}", percent_encode(&id));
+            show(output, &remote.get(&path).await?, language)
+        }
+        ApprovalCommand::Approve { server, id } => {
+            let remote = Remote::open(&server, language)?;
+            let path = format!("/v1/approvals/{}/approve", percent_encode(&id));
+            show(output, &remote.post_empty(&path).await?, language)
+        }
+        ApprovalCommand::Reject { server, id } => {
+            let remote = Remote::open(&server, language)?;
+            let path = format!("/v1/approvals/{}/reject", percent_encode(&id));
+            show(output, &remote.post_empty(&path).await?, language)
+        }
+        ApprovalCommand::Withdraw { server, id } => {
+            let remote = Remote::open(&server, language)?;
+            let path = format!("/v1/approvals/{}/withdraw", percent_encode(&id));
+            show(output, &remote.post_empty(&path).await?, language)
+        }
+        ApprovalCommand::Policy { server, organisation, require, waive } => {
+            let remote = Remote::open(&server, language)?;
+            let organisation = percent_encode(&organisation);
+            let path = format!("/v1/organisations/{organisation}/approval-policy");
+            for (act, required) in [(require, true), (waive, false)] {
+                if let Some(act) = act {
+                    remote.put(&path, &NewApprovalRule { act, required }).await?;
+                }
+            }
+            let rules: Vec<ApprovalRule> = remote.get(&path).await?;
+            output.list(&rules, &["act", "second person", "by"], |rule| {
+                let needed = if rule.required { "needed" } else { "not needed" };
+                let by = match (rule.changeable, rule.chosen) {
+                    (false, _) => "rule",
+                    (true, true) => "choice",
+                    (true, false) => "default",
+                };
+                vec![rule.act.clone(), needed.to_owned(), by.to_owned()]
+            })
+        }
+    }
+}
+
+fn show(output: Output, approval: &Approval, language: Language) -> anyhow::Result<()> {
+    output.one(approval, |approval| {
+        let mut text = format!(
+            "{}\n{}: {}\nasked by {} of {} at {}, until {}",
+            approval.id,
+            approval.state,
+            summary(approval, language),
+            approval.requester,
+            approval.requester_of,
+            approval.requested,
+            approval.expires
+        );
+        if let Some(by) = &approval.decided_by {
+            text = format!("{text}\ndecided by {by}");
+        }
+        if let Some(outcome) = &approval.outcome {
+            text = format!("{text}\noutcome {outcome}");
+        }
+        if approval.state == "approved" && approval.requester_continues {
+            text = format!("{text}\nthe requester repeats the command to go on");
+        }
+        text
+    })
+}
+
+fn summary(approval: &Approval, language: Language) -> String {
+    match language {
+        Language::Ja => approval.summary_ja.clone(),
+        Language::En => approval.summary.clone(),
+    }
+}

@@ -54,6 +54,9 @@ pub async fn run(bench: &Bench) -> anyhow::Result<()> {
         measure(bench, &world, what, &search).await?;
     }
     texts(bench, &world, count).await?;
+    for (what, mut times) in super::pages::times(bench, &world).await? {
+        show(bench, what, &mut times)?;
+    }
     let memory = machine::resident_mib(std::process::id())?;
     let what = format!("resident memory with {count} devices, bench included");
     bench.show(&Figure::new(BENCH, what, memory, "MiB", MEMORY_TARGET_MIB, "target"))?;

@@ -11,6 +11,7 @@ mod ledger;
 mod load;
 mod machine;
 mod ocsp;
+mod pages;
 mod verdict;
 mod world;
 

@@ -3,7 +3,7 @@
 mod bulk;
 mod filters;
 
-use super::{listing, words};
+use super::{listing, sensitive, words};
 use crate::{
     Answer, Asked, Console, Fields, Frame, Member, Section,
     i18n::{Locale, Moment},
@@ -190,7 +190,14 @@ async fn export(
     let own = &member.signed().organisation;
     let search = filters.search()?;
     // The mark at the beginning makes spreadsheets read it as UTF-8.
-    let export = console.service.export_devices(member.caller(), own, &search, true).await?;
+    let export = console.service.export_devices(member.caller(), own, &search, true).await;
+    let export = match export {
+        Ok(export) => export,
+        Err(error) => {
+            let back = listing::address("/devices/export", &filters.pairs());
+            return sensitive::answer(&member, error, &back);
+        }
+    };
     let pieces = futures_util::stream::unfold(export, async |mut export| {
         let piece = export.next().await?;
         Some((piece, export))

@@ -1,0 +1,73 @@
+//! What whole pages cost: through the router, with session, layout, texts and escaping.
+
+use super::{Bench, machine, world::World};
+use anyhow::Context as _;
+use console::{Origin, Resuming, Sessions, Setup, SignedIn};
+use http::{Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use std::sync::Arc;
+use tower::ServiceExt as _;
+
+const ORIGIN: &str = "http://localhost:8081";
+/// The secret of the one session.
+const SECRET: &str = "bench";
+/// Requests per page.
+const REQUESTS: usize = 200;
+
+/// One person, signed in all the time.
+struct One(SignedIn);
+
+impl Sessions for One {
+    fn resume<'a>(&'a self, secret: &'a str) -> Resuming<'a> {
+        Box::pin(std::future::ready((secret == SECRET).then(|| self.0.clone())))
+    }
+}
+
+/// Pages with their times in milliseconds.
+pub(super) async fn times(
+    bench: &Bench,
+    world: &World,
+) -> anyhow::Result<Vec<(&'static str, Vec<f64>)>> {
+    let maker = world.maker();
+    let signed = SignedIn {
+        caller: maker.caller.clone(),
+        organisation: maker.organisation.clone(),
+        organisation_name: "Bench".to_owned(),
+        name: "Bench".to_owned(),
+        language: None,
+        theme: None,
+        authenticated_at: world.service().now(),
+    };
+    let router = console::router(Setup {
+        service: world.service().clone(),
+        origin: Origin::parse(ORIGIN)?,
+        sessions: Arc::new(One(signed)),
+    });
+    let mut all = Vec::new();
+    for (what, path) in [
+        ("overview as a page", "/?lang=ja"),
+        ("list as a page", "/devices?lang=ja"),
+        ("search as a page", "/devices?text=zz-no-such"),
+        ("filters as a page", "/devices?relation=maker&standing=suspended&order=serial"),
+    ] {
+        let bar = bench.progress(REQUESTS, what);
+        let mut times = Vec::with_capacity(REQUESTS);
+        for _ in 0..REQUESTS {
+            let request = Request::get(path)
+                .header(header::HOST, "localhost:8081")
+                .header(header::COOKIE, format!("tegata={SECRET}"))
+                .body(String::new())?;
+            let start = machine::clock();
+            let response = router.clone().oneshot(request).await.context("a page")?;
+            let status = response.status();
+            let page = response.into_body().collect().await?.to_bytes();
+            times.push(start.elapsed().as_secs_f64() * 1000.0);
+            anyhow::ensure!(status == StatusCode::OK, "{path} answers {status}");
+            std::hint::black_box(page);
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        all.push((what, times));
+    }
+    Ok(all)
+}

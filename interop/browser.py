@@ -1,11 +1,12 @@
 """A headless Chromium with a virtual authenticator, and what it complains about."""
 
 import importlib.resources
+import base64
 import json
 import tempfile
-import time
 
 from selenium import webdriver
+from selenium.common.exceptions import TimeoutException, WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.virtual_authenticator import VirtualAuthenticatorOptions
@@ -40,6 +41,7 @@ class Browser:
         options.add_experimental_option("prefs", prefs)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         self.driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
+        self.driver.implicitly_wait(2)
         self.resize(size)
 
     def __enter__(self):
@@ -80,8 +82,10 @@ class Browser:
 
     def until(self, holds, what):
         try:
-            return WebDriverWait(self.driver, WAIT_SECONDS_MAX, 0.05).until(lambda _: holds())
-        except Exception as error:
+            # While a page gives way to the next one, its elements are gone.
+            wait = WebDriverWait(self.driver, WAIT_SECONDS_MAX, 0.05, [WebDriverException])
+            return wait.until(lambda _: holds())
+        except TimeoutException as error:
             raise Failure(f"{what}; at {self.driver.current_url}\n{self.text()[:1500]}") from error
 
     def until_at(self, *paths):
@@ -94,15 +98,26 @@ class Browser:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
     def click(self, selector):
-        self.find(selector).click()
+        def clicked():
+            self.find(selector).click()
+            return True
+
+        self.until(clicked, f"cannot click {selector}")
 
     def fill(self, name, value):
-        field = self.find(f'main [name="{name}"]')
-        field.clear()
-        field.send_keys(value)
+        def filled():
+            field = self.find(f'main [name="{name}"]')
+            field.clear()
+            field.send_keys(value)
+            return field.get_attribute("value") == value
+
+        self.until(filled, f"cannot fill in {name}")
 
     def text(self):
         return self.find("body").text
+
+    def until_says(self, words):
+        self.until(lambda: words in self.text(), f"it does not say {words!r}")
 
     # ---- the ceremony
 
@@ -172,6 +187,4 @@ class Browser:
             "clip": {"x": 0, "y": 0, "width": size["width"],
                      "height": min(size["height"], 6000), "scale": 1},
         })
-        import base64
-
         file.write_bytes(base64.b64decode(picture["data"]))

@@ -99,6 +99,12 @@ impl Rest {
         self.get(&format!("/v1/organisations/{id}")).await
     }
 
+    /// Confirms an authority that another administrator of the platform registered.
+    pub async fn confirm_authority(&self, id: &OrganisationId) -> Result<wire::Organisation> {
+        let path = format!("/v1/organisations/{id}/confirmation");
+        self.client.call(Call::new(Method::POST, path)).await?.json()
+    }
+
     /// Members of an organisation.
     pub async fn members(
         &self,
@@ -547,6 +553,16 @@ impl Rest {
     /// A token, bound to this client's certificate.
     pub async fn issue_token(&self, new: &wire::NewToken) -> Result<wire::IssuedToken> {
         self.post("/v1/tokens", new).await
+    }
+
+    /// Tokens of an organisation that work.
+    pub async fn tokens(&self, id: &OrganisationId, page: &PageQuery) -> Result<Page<wire::Token>> {
+        self.get(&query(&format!("/v1/organisations/{id}/tokens"), &of_page(page))).await
+    }
+
+    /// Replaces a key with which the platform signs.
+    pub async fn rotate_key(&self, which: &wire::KeyRotation) -> Result<wire::RotatedKey> {
+        self.post("/v1/keys/rotations", which).await
     }
 
     /// Ends a token.

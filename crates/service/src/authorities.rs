@@ -246,7 +246,7 @@ impl Service {
         .await?;
         self.renew_ocsp_signer(caller, &row.slug).await?;
         if row.kind == CaKind::Platform as u8 {
-            self.certify_platform_keys(caller).await?;
+            self.certify_own_keys(caller).await?;
         }
         self.ca_view(&row.slug)
     }

@@ -164,6 +164,11 @@ pub struct Config {
     pub challenge_s: i64,
     /// how long a passport file may be used, in seconds
     pub passport_s: i64,
+    /// how long the export of a passport file waits for witnesses, in milliseconds
+    pub cosignature_wait_ms: u64,
+    /// whether passport files are handed out that fewer witnesses cosigned than the installation's
+    /// quorum; readers who ask for the quorum will call their log unverified
+    pub passports_unwitnessed: bool,
     /// hwType of hardware module names in IDevIDs (RFC 4108): an identifier below the operator's own
     /// enterprise number; the default is the arc for documentation (RFC 5612)
     pub hardware_type: pki::ObjectIdentifier,
@@ -199,6 +204,8 @@ impl Default for Config {
             grace_s: 30 * 86_400,
             challenge_s: 60,
             passport_s: 24 * 3600,
+            cosignature_wait_ms: 5000,
+            passports_unwitnessed: false,
             hardware_type: pki::ObjectIdentifier::new_unwrap("1.3.6.1.4.1.32473.1.1"),
             urls: Urls::default(),
             judge: device::JudgePolicy::default(),

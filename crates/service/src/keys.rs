@@ -123,6 +123,11 @@ impl Keys {
         self.opened.get(&id)
     }
 
+    /// Forgets a key that was destroyed.
+    pub(crate) fn forget(&self, id: i64) {
+        self.opened.forget(&id);
+    }
+
     /// The key of a row, opened once.
     pub(crate) fn signer(
         &self,

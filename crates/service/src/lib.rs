@@ -111,7 +111,9 @@ pub use fleet::{
 pub use members::{MemberView, NewMember};
 pub use ocsp::OcspAnswer;
 pub use organisations::{NewOrganisation, OrganisationView};
+pub use own_keys::{OwnKeyKind, RotatedKey};
 pub use page::{Page, Paged};
+pub use passport::ExportedPassport;
 pub use people::{
     Ceremony, Invited, Link, LinkPurpose, LinkView, NewPerson, Opened, PasskeyView, PersonState,
     PersonView, Resumed, SessionView, SignedIn, Theme, Visitor,

@@ -13,13 +13,31 @@ use device::{
     DeviceId, ManagementNumber, Passport, SignedEvent, SignedProof, State,
     file::{EventContents, EventEntry, PassportFile, StatedCertificate, StatedProof, Statement},
 };
-use ledger::SignedCheckpoint;
+use ledger::{SignedCheckpoint, WitnessKey};
 use pki::Certificate;
 use policy::{Action, Caller};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-/// Rounds of the integrator that an export waits for cosignatures.
-const ROUNDS_MAX: usize = 16;
+/// How often an export looks whether witnesses have cosigned.
+const COSIGNATURE_POLL: Duration = Duration::from_millis(20);
+
+/// A passport file, and how well its checkpoint is witnessed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportedPassport {
+    /// the file
+    pub bytes: Vec<u8>,
+    /// witnesses of this installation that cosigned its checkpoint
+    pub cosignatures: usize,
+    /// how many of them readers of this installation should ask for
+    pub quorum: usize,
+}
+
+impl ExportedPassport {
+    /// Whether readers who ask for this installation's quorum will believe the file's log.
+    pub fn is_witnessed(&self) -> bool {
+        self.cosignatures >= self.quorum
+    }
+}
 
 impl Service {
     /// The passport file of a device: its events with proofs against the newest checkpoint, its
@@ -27,12 +45,27 @@ impl Service {
     /// `.tegata`.
     ///
     /// # Errors
-    /// `not-found`, `not-begun`, `history-altered` where the store contradicts the ledger.
+    /// As [`Self::export_witnessed`].
     pub async fn export_passport(
         &self,
         caller: &Caller,
         device: &DeviceId,
     ) -> Result<Vec<u8>, ServiceError> {
+        self.export_witnessed(caller, device).await.map(|exported| exported.bytes)
+    }
+
+    /// As [`Self::export_passport`], with how many witnesses cosigned. They are waited for as long
+    /// as [`crate::Config::cosignature_wait_ms`] says.
+    ///
+    /// # Errors
+    /// `not-found`, `not-begun`, `history-altered` where the store contradicts the ledger;
+    /// `witnesses-missing` where too few witnesses cosigned in time and
+    /// [`crate::Config::passports_unwitnessed`] does not allow such files.
+    pub async fn export_witnessed(
+        &self,
+        caller: &Caller,
+        device: &DeviceId,
+    ) -> Result<ExportedPassport, ServiceError> {
         let known = self.device_for(caller, Action::ExportPassport, device)?;
         known.begun()?;
         let now = self.now();
@@ -46,7 +79,7 @@ impl Service {
             ));
         };
         let last = gathered.events.last().map_or(0, |event| event.leaf);
-        let checkpoint = self.checkpoint_over(last).await?;
+        let (checkpoint, cosignatures, quorum) = self.checkpoint_over(last).await?;
         let mut proofs = self.read(|connection| devices::proofs_of(connection, gathered.row.id))?;
         let keys: Vec<_> = passport.certificates.iter().map(|fact| fact.key).collect();
         proofs.retain(|proof| keys.contains(&proof.key));
@@ -63,45 +96,77 @@ impl Service {
             ..statement
         };
         let entries = self.entries(&gathered, &checkpoint, &mut pool)?;
-        let (row, by, subject) =
-            (self.platform.passports_key, caller.to_string(), *device.as_bytes());
+        let signer = self.platform.keys.passports();
+        if !pool.has_key(signer.signer.public_key()) {
+            return Err(ServiceError::unavailable(
+                "key-rotated",
+                "the key that signs passports was replaced at this moment; repeat",
+            ));
+        }
+        let (row, by, subject) = (signer.row, caller.to_string(), *device.as_bytes());
         self.commit(move |tx| {
             key::insert_key_use(tx, row, now, Use::Passport as u8, &subject, &by)
         })
         .await?;
         let signed = statement
-            .sign(self.platform.passports.as_ref())
+            .sign(signer.signer.as_ref())
             .map_err(|error| ServiceError::unavailable("signing-failed", error.to_string()))?;
         let proof = newest.and_then(|proof| SignedProof::parse(&proof.proof).ok());
         let certificates = pool.certificates.into_values().collect();
-        Ok(PassportFile::new(signed, entries, checkpoint, certificates, proof.as_ref()).encode())
+        let file = PassportFile::new(signed, entries, checkpoint, certificates, proof.as_ref());
+        Ok(ExportedPassport { bytes: file.encode(), cosignatures, quorum })
     }
 
-    /// A checkpoint that covers a leaf: cosigned by witnesses where there are any and they answer
-    /// in time.
-    async fn checkpoint_over(&self, leaf: u64) -> Result<SignedCheckpoint, ServiceError> {
+    /// A checkpoint that covers a leaf, with how many witnesses cosigned it and how many should
+    /// have: waits for the quorum until the deadline, and takes the best that there is then.
+    async fn checkpoint_over(
+        &self,
+        leaf: u64,
+    ) -> Result<(SignedCheckpoint, usize, usize), ServiceError> {
         if self.log.latest().claimed().size <= leaf {
             self.integrate_now().await?;
         }
-        if !self.config.witnesses.is_empty() {
-            let mut watch = self.published.subscribe();
-            for _ in 0..ROUNDS_MAX {
-                if let Some(cosigned) = self.log.latest_cosigned()
-                    && cosigned.claimed().size > leaf
-                {
-                    return Ok(cosigned);
+        let store = self.trust_store().await?;
+        let keys: Vec<WitnessKey> =
+            store.witness_keys.iter().filter_map(|key| key.parse().ok()).collect();
+        let quorum = usize::try_from(store.quorum).unwrap_or(usize::MAX);
+        let covers = |checkpoint: &SignedCheckpoint| checkpoint.claimed().size > leaf;
+        let best = || {
+            let latest = self.log.latest();
+            let cosigned = self.log.latest_cosigned().filter(covers);
+            let best = cosigned.or_else(|| covers(&latest).then_some(latest))?;
+            let verified = best.verify(self.log.key(), &keys, 0);
+            let have = verified.map_or(0, |verified| verified.cosigned_at.len());
+            Some((best, have))
+        };
+        let enough = async {
+            loop {
+                match best() {
+                    // Nobody is asked to cosign where no witness is configured.
+                    Some((_, have)) if have >= quorum || self.config.witnesses.is_empty() => return,
+                    _ => tokio::time::sleep(COSIGNATURE_POLL).await,
                 }
-                watch.changed().await.map_err(|_| ServiceError::stopped())?;
             }
-        }
-        let latest = self.log.latest();
-        if latest.claimed().size <= leaf {
+        };
+        let wait = Duration::from_millis(self.config.cosignature_wait_ms);
+        // Late or not: what there is now is looked at below.
+        let _ = tokio::time::timeout(wait, enough).await;
+        let Some((checkpoint, have)) = best() else {
             return Err(ServiceError::unavailable(
                 "log-behind",
                 "the log is behind; repeat in a few seconds",
             ));
+        };
+        if have < quorum && !self.config.passports_unwitnessed {
+            return Err(ServiceError::unavailable(
+                "witnesses-missing",
+                format!(
+                    "{have} of {quorum} witnesses cosigned the log in time; look after them and \
+                     repeat, or let the server export without them"
+                ),
+            ));
         }
-        Ok(latest)
+        Ok((checkpoint, have, quorum))
     }
 
     fn statement(
@@ -237,6 +302,12 @@ struct Pool {
 }
 
 impl Pool {
+    fn has_key(&self, key: &crypto::PublicKey) -> bool {
+        self.certificates
+            .values()
+            .any(|certificate| certificate.public_key().is_ok_and(|certified| certified == key))
+    }
+
     fn add(&mut self, certificate: Certificate) {
         self.certificates.insert(certificate.fingerprint(), certificate);
     }

@@ -16,7 +16,7 @@ use crate::{
 use crypto::{Sha256, UnixTime, random};
 use device::{
     Cause, Context, DeviceId, Event, EventKind, IllegalMove, IllegalMoveCode, Language,
-    ManagementNumber, OnBehalf, Roles, SignedEvent, State,
+    ManagementNumber, OnBehalf, OrganisationId, Roles, SignedEvent, State,
     state::{Alarms, EndedAccess},
 };
 use ledger::Commitment;
@@ -159,7 +159,7 @@ fn commit(
     };
     follow(tx, row, old, &new, verified, now)?;
     marks(tx, row, old, &new)?;
-    let state = parts(tx, platform, row, old, new, leaf, now)?;
+    let state = parts(tx, platform, row, old, new, (leaf, &event.reporter), now)?;
     Ok(Applied { recorded, state })
 }
 
@@ -232,7 +232,7 @@ impl Next {
     ) -> Result<Applied, ServiceError> {
         let Self { row, old, new, verified } = self;
         let applied = commit(tx, platform, &row, Some(&old), new, &verified, now)?;
-        tx.count_key_use(platform.events_key, crate::keys::Use::Event as u8, now);
+        tx.count_key_use(platform.keys.events().row, crate::keys::Use::Event as u8, now);
         Ok(applied)
     }
 }
@@ -250,7 +250,7 @@ pub(crate) fn apply_on_behalf(
     let state = state_of(&row)?.ok_or_else(not_begun)?;
     let verified = sign(platform, &state, kind, Some(actor), Some(on_behalf), now)?;
     let applied = apply_to(tx, platform, Some(row), Some(&state), &verified, now)?;
-    tx.count_key_use(platform.events_key, crate::keys::Use::Event as u8, now);
+    tx.count_key_use(platform.keys.events().row, crate::keys::Use::Event as u8, now);
     Ok(applied)
 }
 
@@ -285,7 +285,7 @@ fn sign(
         evidence: Vec::new(),
         on_behalf,
     };
-    let signed = SignedEvent::sign(platform.events.as_ref(), &event)
+    let signed = SignedEvent::sign(platform.keys.events().signer.as_ref(), &event)
         .map_err(|error| ServiceError::unavailable("signing-failed", error.to_string()))?;
     Ok(VerifiedEvent::new(&signed, platform.organisation.clone()))
 }
@@ -544,14 +544,15 @@ fn reason_of(kind: &EventKind) -> RevocationReason {
 }
 
 /// Keeps the table of parts, and raises the alarm where a part turns up in a second device
-/// (TR-3): recorded in both histories. Returns the state after that.
+/// (TR-3). It is recorded in the histories of those whose claim has no better evidence than the
+/// other's: a stranger's claim accuses the stranger alone. Returns the state after that.
 fn parts(
     tx: &mut Tx<'_>,
     platform: &Arc<Platform>,
     row: &DeviceRow,
     old: Option<&State>,
     new: State,
-    leaf: u64,
+    (leaf, reporter): (u64, &OrganisationId),
     now: UnixTime,
 ) -> Result<State, ServiceError> {
     let before = old.map(State::parts).unwrap_or_default();
@@ -565,10 +566,11 @@ fn parts(
         new.parts().iter().filter(|part| !before.contains(part)).map(|part| part.device).collect();
     let mut state = new;
     for part in added {
-        let elsewhere = devices::wholes_of(tx, part.as_bytes())?;
-        devices::insert_part(tx, part.as_bytes(), row.id, leaf)?;
-        for (_, other) in elsewhere.iter().filter(|(id, _)| *id != row.id) {
-            let other = DeviceId::from_bytes(*other);
+        let vouched = in_hands_of(tx, &part, reporter)?;
+        let claims = devices::claims_on(tx, part.as_bytes())?;
+        devices::insert_part(tx, part.as_bytes(), row.id, leaf, vouched)?;
+        for claim in claims.iter().filter(|claim| claim.whole != row.id) {
+            let other = DeviceId::from_bytes(claim.device);
             let this = state.device();
             let alarm =
                 audit::SecurityEvent::new(now, audit::Kind::Verdict, audit::Outcome::Failure)
@@ -584,4 +586,19 @@ fn parts(
         }
     }
     Ok(state)
+}
+
+/// Whether a part is in an organisation's hands as its own history says: its holder, its owner, or
+/// whom it is on its way to.
+fn in_hands_of(
+    tx: &Tx<'_>,
+    part: &DeviceId,
+    organisation: &OrganisationId,
+) -> Result<bool, ServiceError> {
+    let Some(row) = devices::device(tx, part.as_bytes())? else { return Ok(false) };
+    let state = state_of(&row)?;
+    Ok(state.is_some_and(|state| {
+        [state.holder(), state.owner()].contains(&organisation)
+            || state.shipped_to() == Some(organisation)
+    }))
 }

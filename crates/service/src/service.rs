@@ -5,6 +5,7 @@ use crate::{
     fault::Faults,
     keys::{Keys, Purpose},
     live::{Live, Revoked, found},
+    own_keys::OwnKeys,
     pool::Pool,
     sequencer::{self, CheckpointFile, LedgerLog, Published, Threads},
     store::{
@@ -43,12 +44,8 @@ pub struct Service(Arc<Inner>);
 pub(crate) struct Platform {
     pub(crate) organisation: OrganisationRow,
     pub(crate) id: OrganisationId,
-    /// signs life events on the platform's behalf
-    pub(crate) events: Arc<dyn Signer>,
-    pub(crate) events_key: i64,
-    /// signs passport statements
-    pub(crate) passports: Arc<dyn Signer>,
-    pub(crate) passports_key: i64,
+    /// sign life events on the platform's behalf, and passport statements
+    pub(crate) keys: OwnKeys,
 }
 
 #[doc(hidden)]
@@ -171,14 +168,12 @@ impl Service {
                 let row = key_store::key_for(connection, purpose as u8)?.ok_or_else(unfinished)?;
                 Ok::<_, ServiceError>((keys.signer(connection, row.id)?, row.id))
             };
-            let (events, events_key) = key(Purpose::Events)?;
-            let (passports, passports_key) = key(Purpose::Passports)?;
+            let own = OwnKeys::new(key(Purpose::Events)?, key(Purpose::Passports)?);
             let (log, log_key) = key(Purpose::Log)?;
             let organisation = organisation_store::organisation(connection, policy::PLATFORM)?
                 .ok_or_else(unfinished)?;
             let id = OrganisationId::new(policy::PLATFORM).map_err(|_| unfinished())?;
-            let platform =
-                Platform { organisation, id, events, events_key, passports, passports_key };
+            let platform = Platform { organisation, id, keys: own };
             certificate::each_revocation(connection, None, |row| {
                 live.load(row.ca, &row.serial, Revoked { reason: row.reason, at: row.at });
             })?;

@@ -82,6 +82,9 @@ pub enum Command {
     /// Short-lived tokens bound to a client certificate
     #[command(subcommand)]
     Token(TokenCommand),
+    /// The platform's own keys
+    #[command(subcommand)]
+    Platform(PlatformCommand),
     /// Measure against the limits of this machine
     Bench(BenchArgs),
     /// Explain a term of IoT security, or list them all
@@ -204,6 +207,34 @@ pub struct ServeArgs {
     /// Network of a proxy in front of the public page whose headers are believed (repeat for more)
     #[arg(long = "trusted-proxy")]
     pub trusted_proxies: Vec<String>,
+    /// How long the export of a passport waits for witnesses, in milliseconds
+    #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u64).range(0..=20_000))]
+    pub cosignature_wait_ms: u64,
+    /// Hand out passports that too few witnesses cosigned, instead of refusing
+    #[arg(long)]
+    pub passports_unwitnessed: bool,
+    /// hwType of IDevIDs (RFC 4108): an object identifier below your enterprise number, such as
+    /// 1.3.6.1.4.1.NUMBER.1.1
+    #[arg(long, env = "TEGATA_HARDWARE_TYPE")]
+    pub hardware_type: Option<HardwareType>,
+}
+
+/// An object identifier that names a type of hardware.
+#[derive(Debug, Clone, Copy)]
+pub struct HardwareType(pub pki::ObjectIdentifier);
+
+impl std::str::FromStr for HardwareType {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let oid = pki::ObjectIdentifier::new(text)
+            .map_err(|_| format!("{text:?} is not an object identifier such as 1.3.6.1.4.1.X.1"))?;
+        // A private enterprise arc and something below it (IANA: 1.3.6.1.4.1).
+        let below = text.strip_prefix("1.3.6.1.4.1.").is_some_and(|rest| rest.contains('.'));
+        if text.starts_with("1.3.6.1.4.1.") && !below {
+            return Err("name something below the enterprise number, not the number itself".into());
+        }
+        Ok(Self(oid))
+    }
 }
 
 /// Where the console listens.
@@ -367,6 +398,13 @@ pub enum OrgCommand {
         /// What the registry knows about it (repeat for more)
         #[arg(long = "role", value_enum)]
         roles: Vec<OrganisationRoleArg>,
+    },
+    /// Confirm an authority that another administrator of the platform registered
+    Confirm {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Organisation
+        organisation: String,
     },
     /// List organisations
     List {
@@ -1114,6 +1152,13 @@ pub enum TokenCommand {
         #[arg(long, default_value_t = 900)]
         seconds: u32,
     },
+    /// List tokens that work
+    List {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Organisation
+        organisation: String,
+    },
     /// End a token
     Revoke {
         #[command(flatten)]
@@ -1121,6 +1166,27 @@ pub enum TokenCommand {
         /// Its identifier
         id: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PlatformCommand {
+    /// Replace a key with which the platform signs, and destroy the old one
+    RotateKey {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Which key
+        #[arg(value_enum)]
+        key: OwnKeyArg,
+    },
+}
+
+/// A key with which the platform signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OwnKeyArg {
+    /// Signs life events that the platform reports
+    Event,
+    /// Signs the statements in passport files
+    Passport,
 }
 
 #[derive(Debug, Args)]

@@ -94,6 +94,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 commands::approval::run(command, output, language).await?;
             }
             Command::Token(command) => commands::token::run(command, output, language).await?,
+            Command::Platform(command) => {
+                commands::platform::run(command, output, language).await?
+            }
             Command::Bench(args) => bench::run(&args, output).await?,
             Command::Verify(_)
             | Command::Glossary { .. }

@@ -12,6 +12,10 @@ pub use error::ClientError;
 pub use est::{Est, EstConnection};
 pub use tls::Identity;
 
+/// Header of a passport file: how many witnesses cosigned its log, and how many readers should ask
+/// for, as `HAVE/NEED`.
+pub const WITNESSES: &str = "tegata-witnesses";
+
 use crate::problem::{self, Problem};
 use bytes::Bytes;
 use connection::Unsent;

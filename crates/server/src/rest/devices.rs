@@ -292,6 +292,9 @@ pub(super) async fn verify(
 }
 
 /// The device's passport in one file, which can be checked offline
+///
+/// `Tegata-Witnesses: HAVE/NEED` says how many witnesses cosigned the log in it, and how many the
+/// installation's readers should ask for.
 #[utoipa::path(get, path = "/v1/devices/{device}/passport", tag = "verdict",
     params(("device" = DeviceRef, Path)),
     responses((status = 200, description = "passport file (docs/passport.md)", body = Binary,
@@ -301,13 +304,17 @@ pub(super) async fn passport(
     caller: Authenticated,
     Path(device): Path<DeviceRef>,
 ) -> Result<Response, Fault> {
-    let file = app.service.export_passport(&caller, &device.0).await?;
+    let file = app.service.export_witnessed(&caller, &device.0).await?;
+    let witnesses = format!("{}/{}", file.cosignatures, file.quorum);
     let name = format!("attachment; filename=\"{}.passport\"", device.0);
-    let mut response = file.into_response();
+    let mut response = file.bytes.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PASSPORT));
     if let Ok(name) = HeaderValue::from_str(&name) {
         headers.insert(header::CONTENT_DISPOSITION, name);
+    }
+    if let Ok(witnesses) = HeaderValue::from_str(&witnesses) {
+        headers.insert(api::client::WITNESSES, witnesses);
     }
     Ok(response)
 }

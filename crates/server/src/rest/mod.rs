@@ -8,6 +8,7 @@ mod events;
 pub(crate) mod extract;
 mod fleet;
 mod history;
+mod keys;
 mod labels;
 mod log;
 mod openapi;
@@ -35,6 +36,7 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(platform::whoami))
         .routes(routes!(organisations::list, organisations::create))
         .routes(routes!(organisations::one))
+        .routes(routes!(organisations::confirm))
         .routes(routes!(organisations::members, organisations::add_member))
         .routes(routes!(organisations::remove_member))
         .routes(routes!(organisations::signers, organisations::register_signer))
@@ -95,7 +97,9 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(log::integrate))
         .routes(routes!(log::check))
         .routes(routes!(tokens::issue))
+        .routes(routes!(tokens::list))
         .routes(routes!(tokens::revoke))
+        .routes(routes!(keys::rotate))
         .routes(routes!(reports::audit))
         .routes(routes!(reports::audit_check))
         .routes(routes!(reports::key_uses))

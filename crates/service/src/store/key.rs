@@ -1,6 +1,6 @@
 //! The platform's private keys (sealed), what they were used for, and the CAs that have them.
 
-use super::{Tx, organisation::limit_of, to_i64};
+use super::{Effect, Tx, organisation::limit_of, to_i64};
 use crate::ServiceError;
 use crypto::{Sha256, UnixTime};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -81,6 +81,17 @@ pub(crate) fn insert_key(tx: &mut Tx<'_>, new: &KeyRow) -> Result<i64, ServiceEr
         new.not_after.0
     ])?;
     Ok(tx.last_insert_rowid())
+}
+
+/// Ends a key: it signs nothing more, and its sealed private half goes.
+pub(crate) fn destroy_key(tx: &mut Tx<'_>, id: i64, at: UnixTime) -> Result<(), ServiceError> {
+    tx.prepare_cached(
+        "UPDATE key SET sealed = NULL, retired_at = ?2, destroyed_at = ?2 WHERE id = ?1",
+    )?
+    .execute(params![id, at.0])?;
+    // Its old page must go from the write-ahead log as well.
+    tx.effect(Effect::Scrub);
+    Ok(())
 }
 
 #[derive(Debug, Clone)]

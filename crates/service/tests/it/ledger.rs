@@ -3,12 +3,19 @@
 use crate::world::{World, config, id};
 use crypto::{KeyAlgorithm, SoftwareKey, UnixTime};
 use device::DeviceKind;
+use device::{PassportFile, ReasonCode, VerifyOptions};
 use ledger::{
     LogKey, SignedCheckpoint, WitnessKey, verify_consistency,
     witness::{Latest, Witness},
 };
-use service::{Config, ErrorKind, WitnessClient};
-use std::sync::{Arc, Mutex};
+use service::{Clock as _, Config, ErrorKind, Setup, WitnessClient};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 #[tokio::test]
 async fn proofs_tiles_and_the_check() {
@@ -112,4 +119,82 @@ async fn witnesses_cosign_and_passports_carry_it() {
     assert!(cosigned.expect("a cosigned checkpoint").size > 0);
     assert_eq!(store.platform, id("platform"));
     service.close();
+}
+
+/// A witness that cannot be reached until it is let.
+struct Held {
+    witness: InProcess,
+    reachable: Arc<AtomicBool>,
+}
+
+impl WitnessClient for Held {
+    fn key(&self) -> &str {
+        self.witness.key()
+    }
+
+    fn add_checkpoint(&self, body: &[u8]) -> Result<(u16, Vec<u8>), String> {
+        if self.reachable.load(Ordering::SeqCst) {
+            return self.witness.add_checkpoint(body);
+        }
+        Err("not reachable".into())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_waits_for_witnesses_and_says_when_they_are_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let signer = Arc::new(SoftwareKey::generate(KeyAlgorithm::Ed25519).unwrap());
+    let key =
+        Witness::new("witness.example", signer.clone(), Vec::new()).unwrap().key().to_string();
+    let setup = Setup { witness_keys: vec![key.clone()], quorum: 1, ..crate::world::setup() };
+    let mut world = World::set_up(dir.path(), config(), setup).await;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let thing = world.made(&maker, "gate", Vec::new()).await;
+    let log: LogKey = world.service.trust_store().await.unwrap().log_key.parse().unwrap();
+    let reachable = Arc::new(AtomicBool::new(false));
+    let with = |wait: u64, passports_unwitnessed| {
+        let witness = Witness::new("witness.example", signer.clone(), vec![log.clone()]).unwrap();
+        let witness = InProcess { witness, key: key.clone(), latest: Mutex::new(None) };
+        let held = Held { witness, reachable: reachable.clone() };
+        Config {
+            witnesses: vec![Arc::new(held)],
+            cosignature_wait_ms: wait,
+            passports_unwitnessed,
+            ..config()
+        }
+    };
+    let mut reopen = |config: Config| {
+        world.service.close();
+        world.service = crate::world::open(dir.path(), config, &world.clock);
+        world.service.clone()
+    };
+
+    // Refused, as the installation asks for a witness.
+    let service = reopen(with(200, false));
+    let refused = service.export_passport(&maker.admin, &thing.id).await.unwrap_err();
+    assert_eq!((refused.kind(), refused.code()), (ErrorKind::Unavailable, "witnesses-missing"));
+    // Handed out where the installation is told to, and it says what it lacks.
+    let service = reopen(with(200, true));
+    let bare = service.export_witnessed(&maker.admin, &thing.id).await.unwrap();
+    assert_eq!((bare.cosignatures, bare.quorum, bare.is_witnessed()), (0, 1, false));
+    // Waited for: the witness comes back while the export waits.
+    let service = reopen(with(60_000, false));
+    let waiting = {
+        let (service, admin, device) = (service.clone(), maker.admin.clone(), thing.id);
+        tokio::spawn(async move { service.export_witnessed(&admin, &device).await })
+    };
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!waiting.is_finished(), "it did not wait");
+    reachable.store(true, Ordering::SeqCst);
+    let whole = waiting.await.unwrap().unwrap();
+    assert_eq!((whole.cosignatures, whole.is_witnessed()), (1, true));
+
+    let mut anchors = crate::verdict::trust(&world).await;
+    anchors.witnesses = vec![key.parse().unwrap()];
+    anchors.quorum = 1;
+    for (file, missing) in [(&bare, true), (&whole, false)] {
+        let file = PassportFile::parse(&file.bytes).unwrap();
+        let verdict = file.verify(&anchors, &VerifyOptions::default(), world.clock.now());
+        assert_eq!(verdict.has(ReasonCode::WitnessesMissing), missing, "{:?}", verdict.reasons);
+    }
 }

@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod authorities;
 mod approvals;
 mod callers;
 mod crash;
@@ -19,6 +20,9 @@ mod history;
 mod issuance;
 mod jobs;
 mod ledger;
+mod mldsa;
+mod own_keys;
+mod parts;
 mod passkey;
 mod people;
 mod public;

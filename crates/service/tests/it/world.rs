@@ -54,6 +54,26 @@ pub(crate) fn open(dir: &Path, config: Config, clock: &Arc<TestClock>) -> Servic
     Service::open(dir, &Unlock::KeyFile(&key_file()), config, clock.clone()).unwrap()
 }
 
+pub(crate) fn setup() -> Setup {
+    Setup {
+        origin: "test.example/log".into(),
+        platform: id("platform"),
+        platform_name: "Test platform".into(),
+        witness_keys: Vec::new(),
+        quorum: 0,
+    }
+}
+
+fn root(clock: &TestClock) -> Root {
+    let spec = RootSpec {
+        common_name: "Test root".into(),
+        organisation: "Test".into(),
+        algorithm: KeyAlgorithm::EcdsaP384,
+        years: 0,
+    };
+    Root::create(&spec, clock.now()).unwrap()
+}
+
 /// An organisation with everything that it needs.
 pub(crate) struct Org {
     pub(crate) id: OrganisationId,
@@ -112,25 +132,29 @@ impl World {
         &self.dir
     }
 
+    /// Without a root, CAs or administrators.
+    pub(crate) async fn bare(config: Config) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = TestClock::new();
+        let setup = setup();
+        Service::create(dir.path(), &Unlock::KeyFile(&key_file()), &setup, clock.as_ref()).unwrap();
+        let service = open(dir.path(), config, &clock);
+        let root = root(&clock);
+        let platform_admin = service.local_administrator();
+        let path = dir.path().to_owned();
+        Self { dir: path, _temporary: Some(dir), clock, service, root, platform_admin }
+    }
+
     /// In a directory that outlives the test's process.
     pub(crate) async fn at(dir: &Path, config: Config) -> Self {
+        Self::set_up(dir, config, setup()).await
+    }
+
+    pub(crate) async fn set_up(dir: &Path, config: Config, setup: Setup) -> Self {
         let clock = TestClock::new();
-        let setup = Setup {
-            origin: "test.example/log".into(),
-            platform: id("platform"),
-            platform_name: "Test platform".into(),
-            witness_keys: Vec::new(),
-            quorum: 0,
-        };
         Service::create(dir, &Unlock::KeyFile(&key_file()), &setup, clock.as_ref()).unwrap();
         let service = open(dir, config, &clock);
-        let spec = RootSpec {
-            common_name: "Test root".into(),
-            organisation: "Test".into(),
-            algorithm: KeyAlgorithm::EcdsaP384,
-            years: 0,
-        };
-        let root = Root::create(&spec, clock.now()).unwrap();
+        let root = root(&clock);
         let local = service.local_administrator();
         service.import_root(&local, root.certificate().clone()).await.unwrap();
         let (dir, _temporary) = (dir.to_owned(), None);
@@ -184,7 +208,13 @@ impl World {
     pub(crate) async fn org(&self, name: &str, roles: device::Roles) -> Org {
         let organisation = id(name);
         let new = NewOrganisation { id: organisation.clone(), name: name.into(), roles };
-        self.service.create_organisation(&self.platform_admin, new).await.unwrap();
+        if roles.has(device::Roles::AUTHORITY) {
+            let (second, _) = self.member(&id("platform"), "second admin", Roles::ALL).await;
+            self.service.create_organisation(&self.platform_admin, new).await.unwrap();
+            self.service.confirm_authority(&second, &organisation).await.unwrap();
+        } else {
+            self.service.create_organisation(&self.platform_admin, new).await.unwrap();
+        }
         let administrator = Roles::of(&[Role::Administrator, Role::Operator]);
         let (admin, _) = self.member(&organisation, "admin", administrator).await;
         let station = Roles::of(&[Role::Station, Role::Operator]);

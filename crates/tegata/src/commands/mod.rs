@@ -12,6 +12,7 @@ pub mod label;
 pub mod log;
 pub mod org;
 pub mod passport;
+pub mod platform;
 pub mod person;
 pub mod product;
 pub mod serve;

@@ -4,7 +4,7 @@ use crate::{
     remote::Remote,
 };
 use anyhow::Context as _;
-use api::wire::TrustBundle;
+use api::{client::Call, wire::TrustBundle};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -20,7 +20,24 @@ pub async fn run(
     match command {
         PassportCommand::Export { server, device, out } => {
             let remote = Remote::open(&server, language)?;
-            let bytes = remote.bytes(&format!("/v1/devices/{device}/passport")).await?;
+            let call = Call::get(format!("/v1/devices/{device}/passport"));
+            let answer = remote.client().call(call).await?;
+            let witnesses = answer
+                .headers
+                .get(api::client::WITNESSES)
+                .and_then(|value| value.to_str().ok()?.split_once('/'))
+                .and_then(|(have, need)| {
+                    Some((have.parse::<usize>().ok()?, need.parse::<usize>().ok()?))
+                });
+            if let Some((have, need)) = witnesses
+                && have < need
+            {
+                eprintln!(
+                    "warning: {have} of {need} witnesses cosigned the log in this file; who asks \
+                     for all of them will not believe it"
+                );
+            }
+            let bytes = answer.body;
             let out = out.unwrap_or_else(|| PathBuf::from(format!("{device}.tegata")));
             std::fs::write(&out, &bytes)
                 .with_context(|| format!("cannot write {}", out.display()))?;

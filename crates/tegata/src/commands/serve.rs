@@ -22,7 +22,27 @@ pub async fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let console = console_door(args)?;
     let people = service::PeopleConfig { idle_s: args.session_idle * 60, ..Default::default() };
     let (urls, places) = (urls(&public_url), places(args)?);
-    let config = Config { witnesses, urls, people, places, ..Config::default() };
+    let config = Config {
+        witnesses,
+        urls,
+        people,
+        places,
+        cosignature_wait_ms: args.cosignature_wait_ms,
+        passports_unwitnessed: args.passports_unwitnessed,
+        ..Config::default()
+    };
+    let config = match &args.hardware_type {
+        Some(hardware_type) => Config { hardware_type: hardware_type.0, ..config },
+        None => {
+            eprintln!(
+                "IDevIDs name their hardware below {}, the arc for documentation; give \
+                 --hardware-type with an identifier below your own enterprise number before you \
+                 ship devices",
+                config.hardware_type
+            );
+            config
+        }
+    };
     let service =
         Service::open(&args.dir, &unlocking.unlock(), config, Arc::new(clock::SystemClock))?;
     drop(unlocking);

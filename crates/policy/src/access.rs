@@ -92,6 +92,7 @@ impl Access {
 pub const ACCESS: &[Access] = &[
     access(Action::ReadPublic, ALL).anyone(ALL).platform(ALL).device().code().internal().public(),
     access(Action::CreateOrganisation, NONE).platform(A).internal(),
+    access(Action::ConfirmAuthority, NONE).platform(A),
     access(Action::ListOrganisations, NONE).platform(AU).internal(),
     access(Action::ConfigurePlatform, NONE).platform(A).internal(),
     access(Action::ReadPlatformStatus, NONE).platform(AOU).internal(),
@@ -138,6 +139,7 @@ pub const ACCESS: &[Access] = &[
     access(Action::AcceptTransfer, NONE).related(AO),
     access(Action::RetireDevice, AO).related(AO).authority(AO),
     access(Action::EraseDevice, A).internal(),
+    access(Action::ErasePerson, A).internal(),
     access(Action::ReadAuditLog, AU).internal(),
     access(Action::ManageOwnAccount, ALL),
     access(Action::ReadPeople, AU).internal(),

@@ -28,6 +28,7 @@ macro_rules! actions {
 actions! {
     ReadPublic "read-public" "read CA certificates, CRLs, OCSP answers, tiles, checkpoints, health",
     CreateOrganisation "create-organisation" "create an organisation with its first administrator",
+    ConfirmAuthority "confirm-authority" "confirm an authority that another administrator of the platform registered",
     ListOrganisations "list-organisations" "list all organisations",
     ConfigurePlatform "configure-platform" "change settings, unseal and replace keys of the platform",
     ReadPlatformStatus "read-platform-status" "read metrics and the state of keys, queues and witnesses",
@@ -71,6 +72,7 @@ actions! {
     AcceptTransfer "accept-transfer" "accept an offered device",
     RetireDevice "retire-device" "retire or dispose of a device",
     EraseDevice "erase-device" "erase the contents of a device's history",
+    ErasePerson "erase-person" "erase a person's traces in what the organisation reported",
     ReadAuditLog "read-audit-log" "read the organisation's security events",
     ManageOwnAccount "manage-own-account" "manage one's own passkeys, sessions and preferences",
     ReadPeople "read-people" "list people who sign in, and their roles",

@@ -1,5 +1,14 @@
 //! Use cases: erase contents of the history (PR-4). Salt and contents are destroyed, the fact is
 //! recorded, commitments and states stay, so that every other proof holds.
+//!
+//! Who may erase what (docs/event.md):
+//!
+//! - The owner of a device erases what its organisation reported, and what others reported while
+//!   it owned the device, but neither what an authority reported nor the platform's alarms. What
+//!   was before, such as its making, is not its to destroy: others rely on it.
+//! - An organisation erases what it reported in the name of a person, whoever owns the device now:
+//!   it brought the name there, and it is who the person asks.
+//! - The platform's operator, on the machine itself, erases what it must by law.
 
 use crate::{
     Recorded, Service, ServiceError,
@@ -23,12 +32,45 @@ const STEP: usize = 4096;
 pub struct PersonErased {
     /// devices whose histories had such events, and how many were erased
     pub erased: Vec<(DeviceId, usize)>,
-    /// devices of others, where the caller must ask the owner
-    pub elsewhere: usize,
+    /// devices where it was not possible now: ask again
+    pub failed: usize,
+}
+
+/// An event that still has contents.
+struct Standing {
+    sequence: u64,
+    reporter: OrganisationId,
+    /// who owned the device when it happened
+    owner: OrganisationId,
+    /// nobody's to erase but the operator's: an authority's word, an alarm
+    kept: bool,
+    /// the state after it
+    after: State,
+}
+
+/// Who erases, and with what right.
+enum Right {
+    /// the owner of the device
+    Owner(OrganisationId),
+    /// who reported it, in a person's name
+    Reporter(OrganisationId),
+    /// the operator
+    Operator,
+}
+
+impl Right {
+    fn covers(&self, event: &Standing) -> bool {
+        match self {
+            Self::Operator => true,
+            Self::Reporter(own) => event.reporter == *own,
+            Self::Owner(own) => event.reporter == *own || (event.owner == *own && !event.kept),
+        }
+    }
 }
 
 impl Service {
-    /// Erases the contents of all events so far of a device.
+    /// Erases the contents of all events so far of a device that the caller may erase: what others
+    /// reported before its organisation owned the device stays.
     ///
     /// # Errors
     /// `not-found`, `role`, `nothing-to-erase`.
@@ -37,24 +79,27 @@ impl Service {
         caller: &Caller,
         device: &DeviceId,
     ) -> Result<Recorded, ServiceError> {
-        self.erase(caller, device, None).await
+        let (_, state) = self.device_for(caller, Action::EraseDevice, device)?.begun()?;
+        self.erase(caller, device, None, right(caller, &state)).await
     }
 
     /// Erases the contents of some events of a device.
     ///
     /// # Errors
-    /// `not-found`, `role`, `nothing-to-erase`, `too-many-events`.
+    /// `not-found`, `role`, `nothing-to-erase`, `too-many-events`; `not-yours-to-erase` where one
+    /// of them was reported by others before the caller's organisation owned the device.
     pub async fn erase_events(
         &self,
         caller: &Caller,
         device: &DeviceId,
         sequences: Vec<u64>,
     ) -> Result<Recorded, ServiceError> {
-        self.erase(caller, device, Some(sequences)).await
+        let (_, state) = self.device_for(caller, Action::EraseDevice, device)?.begun()?;
+        self.erase(caller, device, Some(sequences), right(caller, &state)).await
     }
 
-    /// Erases the contents of every event that names `actor` of the reporting organisation, as far
-    /// as the caller may: on the devices that its organisation owns.
+    /// Erases the contents of every event that the organisation `reporter` reported in the name of
+    /// `actor`, whoever owns the device now.
     ///
     /// # Errors
     /// `role`; where the store fails.
@@ -65,7 +110,7 @@ impl Service {
         actor: &str,
     ) -> Result<PersonErased, ServiceError> {
         let resource = Resource::organisation(reporter);
-        let _permit = self.authorize(caller, Action::ReadOrganisation, &resource)?;
+        let _permit = self.authorize(caller, Action::ErasePerson, &resource)?;
         let row = self.organisation_row(reporter.as_str())?.id;
         let (service, wanted, slug) = (self.clone(), actor.to_owned(), reporter.clone());
         let found = self
@@ -76,10 +121,14 @@ impl Service {
         let mut done = PersonErased::default();
         for (device, sequences) in found {
             let count = sequences.len();
-            match self.erase(caller, &device, Some(sequences)).await {
+            let right = Right::Reporter(reporter.clone());
+            match self.erase(caller, &device, Some(sequences), right).await {
                 Ok(_) => done.erased.push((device, count)),
                 Err(error) if error.kind() == crate::ErrorKind::Fatal => return Err(error),
-                Err(_) => done.elsewhere += 1,
+                Err(error) => {
+                    tracing::warn!(%device, %error, "a person's traces could not be erased");
+                    done.failed += 1;
+                }
             }
         }
         Ok(done)
@@ -90,22 +139,45 @@ impl Service {
         caller: &Caller,
         device: &DeviceId,
         sequences: Option<Vec<u64>>,
+        right: Right,
     ) -> Result<Recorded, ServiceError> {
-        self.device_for(caller, Action::EraseDevice, device)?.begun()?;
         let (platform, now, device) = (Arc::clone(&self.platform), self.now(), *device);
         let event = self
             .event(caller, audit::Kind::Erasure, audit::Outcome::Success)
             .subject(&device.to_string());
         self.commit(move |tx| {
             let row = found(devices::device(tx, device.as_bytes())?, "device")?;
-            let states = states(tx, row.id, now)?;
+            let standing = standing(tx, row.id, now)?;
+            // Decided with what is on record now: the device may have been sold meanwhile.
+            let state = record::state_of(&row)?.ok_or_else(record::not_begun)?;
+            if let Right::Owner(own) = &right
+                && state.owner() != own
+            {
+                return Err(ServiceError::not_found("device"));
+            }
             let mut wanted: Vec<u64> = match sequences {
                 Some(wanted) => wanted,
-                None => states.iter().map(|(sequence, _)| *sequence).collect(),
+                None => {
+                    let own = standing.iter().filter(|event| right.covers(event));
+                    own.map(|event| event.sequence).collect()
+                }
             };
             wanted.sort_unstable();
             wanted.dedup();
-            wanted.retain(|wanted| states.iter().any(|(sequence, _)| sequence == wanted));
+            wanted.retain(|wanted| standing.iter().any(|event| event.sequence == *wanted));
+            let other = standing
+                .iter()
+                .find(|event| wanted.contains(&event.sequence) && !right.covers(event));
+            if let Some(other) = other {
+                return Err(ServiceError::forbidden(
+                    "not-yours-to-erase",
+                    format!(
+                        "event {} was reported by {} when the device was not yours, or is an \
+                         alarm or an authority's; it stays",
+                        other.sequence, other.reporter
+                    ),
+                ));
+            }
             if wanted.is_empty() {
                 return Err(ServiceError::refused(
                     "nothing-to-erase",
@@ -118,8 +190,8 @@ impl Service {
                     format!("at most {SEQUENCES_MAX} events are erased at a time; name fewer"),
                 ));
             }
-            for (sequence, state) in states.iter().filter(|(at, _)| wanted.contains(at)) {
-                store::erase_event(tx, row.id, *sequence, &state.encode())?;
+            for event in standing.iter().filter(|event| wanted.contains(&event.sequence)) {
+                store::erase_event(tx, row.id, event.sequence, &event.after.encode())?;
             }
             let kind = EventKind::Erased { sequences: wanted };
             // Names nobody: this event is never erased itself.
@@ -166,10 +238,18 @@ impl Service {
     }
 }
 
-/// The state after each event that still has contents.
-fn states(tx: &Tx<'_>, device: i64, now: UnixTime) -> Result<Vec<(u64, State)>, ServiceError> {
+/// With what right a caller erases contents of a device that it may erase of.
+fn right(caller: &Caller, state: &State) -> Right {
+    match caller {
+        Caller::Platform { .. } => Right::Operator,
+        _ => Right::Owner(state.owner().clone()),
+    }
+}
+
+/// The events that still have contents, in their order.
+fn standing(tx: &Tx<'_>, device: i64, now: UnixTime) -> Result<Vec<Standing>, ServiceError> {
     let damaged = |_| ServiceError::fatal("history-altered", "the device's history is damaged");
-    let mut states = Vec::new();
+    let mut standing = Vec::new();
     let mut state: Option<State> = None;
     for row in store::events(tx, device, 0, EVENTS_MAX)? {
         match (&row.contents, &row.state_after) {
@@ -178,7 +258,8 @@ fn states(tx: &Tx<'_>, device: i64, now: UnixTime) -> Result<Vec<(u64, State)>, 
                 let event = signed.unverified();
                 let reporter = organisations::organisation_by_id(tx, row.reporter)?;
                 let roles = reporter.and_then(|reporter| Roles::from_bits(reporter.roles.into()));
-                let context = Context::new(now, roles.unwrap_or(Roles::NONE));
+                let roles = roles.unwrap_or(Roles::NONE);
+                let context = Context::new(now, roles);
                 let commitment = row.commitment.ok_or_else(|| damaged(()))?;
                 let next = match &state {
                     None => State::start(event, commitment, &context),
@@ -187,7 +268,18 @@ fn states(tx: &Tx<'_>, device: i64, now: UnixTime) -> Result<Vec<(u64, State)>, 
                 let next = next.map_err(|_| damaged(()))?;
                 // The mark of an erasure stays: it explains what is gone.
                 if row.kind != Kind::Erased.code() {
-                    states.push((row.sequence, next.clone()));
+                    // A transfer is the new owner's as much as the former's.
+                    let owner = match &event.kind {
+                        EventKind::TransferAccepted { .. } => next.owner(),
+                        _ => state.as_ref().map_or(next.owner(), State::owner),
+                    };
+                    standing.push(Standing {
+                        sequence: row.sequence,
+                        reporter: event.reporter.clone(),
+                        owner: owner.clone(),
+                        kept: roles.has(Roles::AUTHORITY) || is_alarm(&event.kind),
+                        after: next.clone(),
+                    });
                 }
                 state = Some(next);
             }
@@ -195,5 +287,14 @@ fn states(tx: &Tx<'_>, device: i64, now: UnixTime) -> Result<Vec<(u64, State)>, 
             (None, None) => return Err(damaged(())),
         }
     }
-    Ok(states)
+    Ok(standing)
+}
+
+fn is_alarm(kind: &EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::Reappeared { .. }
+            | EventKind::ProofRefused { .. }
+            | EventKind::PartSeenElsewhere { .. }
+    )
 }

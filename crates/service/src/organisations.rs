@@ -2,9 +2,10 @@
 
 use crate::{
     Page, Paged, Service, ServiceError,
+    live::found,
     store::{
         Effect,
-        organisation::{self as store, OrganisationRow},
+        organisation::{self as store, OrganisationRow, ProposalRow},
     },
 };
 use crypto::UnixTime;
@@ -23,6 +24,8 @@ pub struct OrganisationView {
     pub name: String,
     /// what it is registered as
     pub roles: device::Roles,
+    /// what it will be once a second administrator of the platform confirms it
+    pub proposed: device::Roles,
     /// since when
     pub created_at: UnixTime,
 }
@@ -39,7 +42,8 @@ pub struct NewOrganisation {
 }
 
 impl Service {
-    /// Creates an organisation.
+    /// Creates an organisation. An authority has power over everybody's devices: it is proposed
+    /// here, and becomes one when somebody else confirms it ([`Self::confirm_authority`]).
     ///
     /// # Errors
     /// `organisation-exists`, `name`, `role`.
@@ -56,16 +60,30 @@ impl Service {
                 "only the platform's own organisation has the role of platform",
             ));
         }
-        let event = self
+        let proposed = new.roles.only(device::Roles::AUTHORITY);
+        let roles = new.roles.without(device::Roles::AUTHORITY);
+        let mut event = self
             .event(caller, audit::Kind::AccountChange, audit::Outcome::Success)
             .subject(new.id.as_str())
             .detail("what", "organisation-created")
-            .detail("roles", &new.roles.bits().to_string());
+            .detail("roles", &roles.bits().to_string());
+        if proposed != device::Roles::NONE {
+            event = event.detail("proposed", &proposed.bits().to_string());
+        }
         let now = self.now();
+        let proposal = ProposalRow {
+            by: caller.to_string(),
+            certificate: match caller {
+                Caller::Member { certificate, .. } => Some(*certificate),
+                _ => None,
+            },
+            at: now,
+        };
         let view = OrganisationView {
             id: new.id.clone(),
             name: new.name.clone(),
-            roles: new.roles,
+            roles,
+            proposed,
             created_at: now,
         };
         self.commit(move |tx| {
@@ -75,12 +93,70 @@ impl Service {
                     format!("an organisation is called {} already; choose another id", new.id),
                 ));
             }
-            store::insert_organisation(tx, new.id.as_str(), &new.name, new.roles.bits(), now)?;
+            let row =
+                store::insert_organisation(tx, new.id.as_str(), &new.name, roles.bits(), now)?;
+            if proposed != device::Roles::NONE {
+                store::propose_roles(tx, row, proposed.bits(), &proposal)?;
+            }
             tx.effect(Effect::Directory);
             tx.audit(&event).map(|_| ())
         })
         .await?;
         Ok(view)
+    }
+
+    /// Confirms an authority that another administrator of the platform registered: from now on
+    /// it is one. Who confirms must be another member, with another certificate and another name,
+    /// and have been one when the authority was registered.
+    ///
+    /// # Errors
+    /// `not-found`, `role`, `nothing-proposed`, `second-person`.
+    pub async fn confirm_authority(
+        &self,
+        caller: &Caller,
+        id: &OrganisationId,
+    ) -> Result<OrganisationView, ServiceError> {
+        let _permit = self.authorize(caller, Action::ConfirmAuthority, &Resource::platform())?;
+        let Caller::Member { certificate, .. } = caller else {
+            return Err(second_person());
+        };
+        let (by, certificate) = (caller.to_string(), *certificate);
+        let now = self.now();
+        let event = self
+            .event(caller, audit::Kind::AccountChange, audit::Outcome::Success)
+            .subject(id.as_str())
+            .detail("what", "authority-confirmed");
+        let refusal = self
+            .event(caller, audit::Kind::Authorisation, audit::Outcome::Failure)
+            .subject(id.as_str())
+            .detail("reason", "second-person");
+        let slug = id.clone();
+        let row = self
+            .commit(move |tx| {
+                let row = found(store::organisation(tx, slug.as_str())?, "organisation")?;
+                let proposal = store::proposal(tx, row.id)?.ok_or_else(|| {
+                    ServiceError::conflict(
+                        "nothing-proposed",
+                        "this organisation does not wait to be confirmed as an authority",
+                    )
+                })?;
+                let member = store::member(tx, &certificate)?
+                    .filter(|member| member.removed_at.is_none() && member.added_at <= proposal.at);
+                let another = proposal.by != by && proposal.certificate != Some(certificate);
+                if member.is_none() || !another {
+                    tx.on_refusal(refusal);
+                    return Err(second_person());
+                }
+                store::confirm_roles(tx, row.id)?;
+                tx.effect(Effect::Directory);
+                let event = event
+                    .detail("proposed-by", &proposal.by)
+                    .detail("after-s", &now.since(proposal.at).to_string());
+                tx.audit(&event)?;
+                found(store::organisation(tx, slug.as_str())?, "organisation")
+            })
+            .await?;
+        organisation_view(row)
     }
 
     /// An organisation's record.
@@ -113,11 +189,20 @@ impl Service {
     }
 }
 
+fn second_person() -> ServiceError {
+    ServiceError::forbidden(
+        "second-person",
+        "an authority is confirmed by another administrator of the platform than the one who \
+         registered it, who was one already at that time",
+    )
+}
+
 fn organisation_view(row: OrganisationRow) -> Result<OrganisationView, ServiceError> {
     Ok(OrganisationView {
         id: crate::service::slug(&row.slug)?,
         name: row.name,
         roles: device::Roles::from_bits(row.roles.into()).unwrap_or(device::Roles::NONE),
+        proposed: device::Roles::from_bits(row.proposed.into()).unwrap_or(device::Roles::NONE),
         created_at: row.created_at,
     })
 }

@@ -306,12 +306,19 @@ impl Service {
                 roles.insert(id, bits);
             }
         }
-        let others = |part: &[u8; 16], this: i64| -> Result<Vec<DeviceId>, ServiceError> {
-            let wholes = devices::wholes_of(connection, part)?;
-            let others = wholes.into_iter().filter(|(id, _)| *id != this);
-            Ok(others.map(|(_, id)| DeviceId::from_bytes(id)).collect())
+        // What a claim without evidence says counts against nobody who has any.
+        let rivals = |part: &[u8; 16], this: i64| -> Result<Vec<DeviceId>, ServiceError> {
+            let claims = devices::claims_on(connection, part)?;
+            let vouched = claims.iter().any(|claim| claim.whole == this && claim.vouched);
+            let rivals =
+                claims.iter().filter(|rival| rival.whole != this && (rival.vouched || !vouched));
+            Ok(rivals.map(|rival| DeviceId::from_bytes(rival.device)).collect())
         };
-        let hosts = others(&row.device_id, row.id)?;
+        let hosts = devices::claims_on(connection, &row.device_id)?
+            .iter()
+            .filter(|claim| claim.whole != row.id && claim.vouched)
+            .map(|claim| DeviceId::from_bytes(claim.device))
+            .collect();
         let state = record::state_of(&row).unwrap_or_default();
         let mut parts = Vec::new();
         for part in state.iter().flat_map(State::parts) {
@@ -320,7 +327,7 @@ impl Service {
                 let phase = Phase::from_code(known.phase.into())?;
                 Some((phase, StandingKind::from_code(known.standing.into())?))
             });
-            let elsewhere = others(part.device.as_bytes(), row.id)?;
+            let elsewhere = rivals(part.device.as_bytes(), row.id)?;
             parts.push(PartFact { part: *part, status, elsewhere });
         }
         Ok(Some(Gathered { row, events, certificates, roles, parts, hosts }))

@@ -14,6 +14,9 @@ pub struct Organisation {
     pub name: String,
     /// What it is entitled to beyond what follows from a device's history.
     pub roles: Vec<OrganisationRole>,
+    /// What it will be entitled to once another administrator of the platform confirms it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub proposed: Vec<OrganisationRole>,
     /// When it joined.
     pub created: Timestamp,
 }
@@ -27,7 +30,8 @@ pub struct NewOrganisation {
     /// Name, as people write it.
     #[schema(min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$")]
     pub name: String,
-    /// What it is entitled to beyond what follows from a device's history.
+    /// What it is entitled to beyond what follows from a device's history. An authority is
+    /// proposed first.
     #[serde(default)]
     #[schema(max_items = 3)]
     pub roles: Vec<OrganisationRole>,
@@ -250,8 +254,8 @@ pub struct PersonErasure {
 pub struct PersonErased {
     /// Devices in whose histories events were erased.
     pub erased: Vec<ErasedOf>,
-    /// Devices of others with such events: their owners must be asked.
-    pub elsewhere: u64,
+    /// Devices where it was not possible now: ask again.
+    pub failed: u64,
 }
 
 /// How much was erased of one history.

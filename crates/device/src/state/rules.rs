@@ -31,6 +31,18 @@ impl Roles {
         Self(self.0 | other.0)
     }
 
+    /// Those of these roles that are among `roles`.
+    #[must_use]
+    pub fn only(self, roles: Self) -> Self {
+        Self(self.0 & roles.0)
+    }
+
+    /// Those of these roles that are not among `roles`.
+    #[must_use]
+    pub fn without(self, roles: Self) -> Self {
+        Self(self.0 & !roles.0)
+    }
+
     /// Whether all of `roles` are among these.
     pub fn has(self, roles: Self) -> bool {
         self.0 & roles.0 == roles.0

@@ -30,6 +30,8 @@ pub(super) async fn list(
 }
 
 /// A new organisation
+///
+/// An authority is proposed; another administrator of the platform confirms it.
 #[utoipa::path(post, path = "/v1/organisations", tag = "organisations",
     request_body = NewOrganisation, responses((status = 201, body = Organisation)))]
 pub(super) async fn create(
@@ -58,6 +60,21 @@ pub(super) async fn one(
 ) -> Result<Json<Organisation>, Fault> {
     let found = app.service.organisation(&caller, &organisation.0).await?;
     Ok(Json(view::organisation(found)))
+}
+
+/// Confirms an authority
+///
+/// Another administrator of the platform than the one who registered it has to.
+#[utoipa::path(post, path = "/v1/organisations/{organisation}/confirmation",
+    tag = "organisations", params(("organisation" = OrganisationRef, Path)),
+    responses((status = 200, body = Organisation)))]
+pub(super) async fn confirm(
+    State(app): State<App>,
+    caller: Authenticated,
+    Path(organisation): Path<OrganisationRef>,
+) -> Result<Json<Organisation>, Fault> {
+    let confirmed = app.service.confirm_authority(&caller, &organisation.0).await?;
+    Ok(Json(view::organisation(confirmed)))
 }
 
 /// Members of an organisation

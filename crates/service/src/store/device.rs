@@ -261,17 +261,42 @@ pub(crate) fn set_proof_counter(
     Ok(())
 }
 
-/// Devices that claim a part: row and device id.
+/// A device that claims a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Claim {
+    /// row of the device
+    pub(crate) whole: i64,
+    pub(crate) device: [u8; 16],
+    /// whether whoever made the claim had the part in its hands, as the part's own history says
+    pub(crate) vouched: bool,
+}
+
+/// Devices that claim a part, those with evidence first.
+pub(crate) fn claims_on(
+    connection: &Connection,
+    part: &[u8; 16],
+) -> Result<Vec<Claim>, ServiceError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT device.id, device.device_id, part.vouched
+         FROM part JOIN device ON device.id = part.whole
+         WHERE part.part = ?1 ORDER BY part.vouched DESC, part.since LIMIT 64",
+    )?;
+    let rows = statement.query_map([part], |row| {
+        Ok(Claim { whole: row.get(0)?, device: row.get(1)?, vouched: row.get(2)? })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Devices that a part sits in, as far as claims can be believed: row and device id. A claim
+/// without evidence counts only where there is none with.
 pub(crate) fn wholes_of(
     connection: &Connection,
     part: &[u8; 16],
 ) -> Result<Vec<(i64, [u8; 16])>, ServiceError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT device.id, device.device_id FROM part JOIN device ON device.id = part.whole
-         WHERE part.part = ?1 LIMIT 64",
-    )?;
-    let rows = statement.query_map([part], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let claims = claims_on(connection, part)?;
+    let vouched = claims.iter().any(|claim| claim.vouched);
+    let believed = claims.into_iter().filter(|claim| claim.vouched || !vouched);
+    Ok(believed.map(|claim| (claim.whole, claim.device)).collect())
 }
 
 pub(crate) fn insert_part(
@@ -279,11 +304,13 @@ pub(crate) fn insert_part(
     part: &[u8; 16],
     whole: i64,
     leaf: u64,
+    vouched: bool,
 ) -> Result<(), ServiceError> {
     tx.prepare_cached(
-        "INSERT INTO part (part, whole, since) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+        "INSERT INTO part (part, whole, since, vouched) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO NOTHING",
     )?
-    .execute(params![part, whole, to_i64(leaf)])?;
+    .execute(params![part, whole, to_i64(leaf), vouched])?;
     Ok(())
 }
 

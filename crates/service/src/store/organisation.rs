@@ -12,9 +12,11 @@ pub(crate) struct OrganisationRow {
     pub(crate) name: String,
     pub(crate) roles: u8,
     pub(crate) created_at: UnixTime,
+    /// roles that it will have once they are confirmed
+    pub(crate) proposed: u8,
 }
 
-const ORGANISATION: &str = "id, slug, name, roles, created_at";
+const ORGANISATION: &str = "id, slug, name, roles, created_at, proposed";
 
 fn organisation_row(row: &Row<'_>) -> rusqlite::Result<OrganisationRow> {
     Ok(OrganisationRow {
@@ -23,7 +25,69 @@ fn organisation_row(row: &Row<'_>) -> rusqlite::Result<OrganisationRow> {
         name: row.get(2)?,
         roles: row.get(3)?,
         created_at: UnixTime(row.get(4)?),
+        proposed: row.get(5)?,
     })
+}
+
+/// Who registered an organisation that is to become an authority.
+#[derive(Debug, Clone)]
+pub(crate) struct ProposalRow {
+    /// name of the member or command
+    pub(crate) by: String,
+    /// SHA-256 of the certificate that it came with
+    pub(crate) certificate: Option<Sha256>,
+    pub(crate) at: UnixTime,
+}
+
+pub(crate) fn proposal(
+    connection: &Connection,
+    organisation: i64,
+) -> Result<Option<ProposalRow>, ServiceError> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT by, certificate, at FROM authority_proposal WHERE organisation = ?1",
+        )?
+        .query_row([organisation], |row| {
+            Ok(ProposalRow {
+                by: row.get(0)?,
+                certificate: row.get::<_, Option<[u8; 32]>>(1)?.map(Sha256),
+                at: UnixTime(row.get(2)?),
+            })
+        })
+        .optional()?)
+}
+
+/// Roles that an organisation gets once somebody else confirms them.
+pub(crate) fn propose_roles(
+    tx: &mut Tx<'_>,
+    organisation: i64,
+    roles: u8,
+    new: &ProposalRow,
+) -> Result<(), ServiceError> {
+    tx.prepare_cached("UPDATE organisation SET proposed = ?2 WHERE id = ?1")?
+        .execute(params![organisation, roles])?;
+    tx.prepare_cached(
+        "INSERT INTO authority_proposal (organisation, by, certificate, at)
+         VALUES (?1, ?2, ?3, ?4)",
+    )?
+    .execute(params![
+        organisation,
+        new.by,
+        new.certificate.as_ref().map(Sha256::as_bytes),
+        new.at.0
+    ])?;
+    Ok(())
+}
+
+/// The proposed roles become an organisation's own.
+pub(crate) fn confirm_roles(tx: &mut Tx<'_>, organisation: i64) -> Result<(), ServiceError> {
+    tx.prepare_cached(
+        "UPDATE organisation SET roles = roles | proposed, proposed = 0 WHERE id = ?1",
+    )?
+    .execute([organisation])?;
+    tx.prepare_cached("DELETE FROM authority_proposal WHERE organisation = ?1")?
+        .execute([organisation])?;
+    Ok(())
 }
 
 pub(crate) fn organisation(

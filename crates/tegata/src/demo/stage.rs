@@ -15,7 +15,7 @@ use crate::demo::{
 use anyhow::Context as _;
 use api::{
     Identity,
-    wire::{CauseGiven, Erasure, Recorded, scalar::CauseName},
+    wire::{CauseGiven, Erasure, HistoryEvent, Recorded, scalar::CauseName},
 };
 use device::{Build, Cause, DeviceId, DeviceKind, EventKind, Part, Purpose, ReasonCode as Code};
 use pki::{crl::RevocationReason, ocsp::CertStatus};
@@ -245,25 +245,40 @@ impl<'w> Stage<'w> {
     }
 
     pub(super) async fn duplicated_part(&mut self, life: &mut Life) -> anyhow::Result<()> {
+        let expected = Expected::suspect(Code::PartDuplicated);
+        let thing = &mut life.thing;
+        let key = new_key()?;
+        let around = |line: Line, chip: DeviceId| {
+            anyhow::Ok(EventKind::Assembled {
+                kind: DeviceKind::Device,
+                build: Build::MassProduction,
+                product: line.id()?,
+                root_of_trust: Some(line.root_of_trust()),
+                key: Some(fingerprint(&key)),
+                parts: vec![Part { device: chip, kind: DeviceKind::Chip }],
+            })
+        };
+        // Who never had the chip accuses itself alone.
         let kage = self.world.of(Who::Kage)?;
         let copy = DeviceId::from_bytes(crypto::random::bytes());
-        let key = new_key()?;
-        let thing = &mut life.thing;
-        let kind = EventKind::Assembled {
-            kind: DeviceKind::Device,
-            build: Build::MassProduction,
-            product: Line::Shadow.id()?,
-            root_of_trust: Some(Line::Shadow.root_of_trust()),
-            key: Some(fingerprint(&key)),
-            parts: vec![Part { device: thing.chip.id, kind: DeviceKind::Chip }],
-        };
-        report(kage, copy, Tip::BEGIN, kind).await?;
-        let expected = Expected::suspect(Code::PartDuplicated);
+        report(kage, copy, Tip::BEGIN, around(Line::Shadow, thing.chip.id)?).await?;
         let verdict = Question::new(kage, copy).verdict().await?;
+        let what = "a stranger claims the chip of another's device";
+        self.row(Row::attack(copy, what, expected).online(&verdict));
+        let verdict = self.judged(thing).await?;
+        let offline = self.offline(thing, Purpose::Operate).await?;
         self.row(
-            Row::attack(copy, "assembled around the chip of another device", expected)
-                .online(&verdict),
+            Row::attack(thing.id, "whose chip a stranger claims", Expected::GENUINE)
+                .online(&verdict)
+                .offline((&offline).into()),
         );
+        // Who had it in its hands may have put it into either.
+        let yamato = self.world.of(Who::Yamato)?;
+        let second = DeviceId::from_bytes(crypto::random::bytes());
+        report(yamato, second, Tip::BEGIN, around(thing.line, thing.chip.id)?).await?;
+        let verdict = Question::new(yamato, second).verdict().await?;
+        let what = "assembled around the chip of another device";
+        self.row(Row::attack(second, what, expected).online(&verdict));
         thing.tip = Tip::default();
         let verdict = self.judged(thing).await?;
         let offline = self.offline(thing, Purpose::Operate).await?;
@@ -388,8 +403,20 @@ impl<'w> Stage<'w> {
 
     pub(super) async fn erased(&mut self, life: &mut Life) -> anyhow::Result<()> {
         let thing = &mut life.thing;
-        let erasure = Erasure { sequences: Some(vec![3, 4]) };
+        let owner = self.owner(thing)?;
         let path = format!("/v1/devices/{}/erasures", thing.id);
+        // What the maker said of its making is not the owner's to destroy.
+        let making = Erasure { sequences: Some(vec![0]) };
+        let refusal = owner.administrator.post::<_, Recorded>(&path, &making).await;
+        self.checks.push(explained(
+            "an owner erases what the maker reported before it owned the device",
+            "refused, with what to do",
+            refusal.map(|_| Tip::default()),
+        ));
+        let history = format!("/v1/devices/{}/events", thing.id);
+        let events: Vec<HistoryEvent> = owner.administrator.all(&history).await?;
+        let own = events.iter().filter(|event| event.reporter.0 == owner.id).take(2);
+        let erasure = Erasure { sequences: Some(own.map(|event| event.sequence).collect()) };
         let _done: Recorded = self.owner(thing)?.administrator.post(&path, &erasure).await?;
         let verdict = self.judged(thing).await?;
         let offline = self.offline(thing, Purpose::Operate).await?;

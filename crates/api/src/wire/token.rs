@@ -25,6 +25,23 @@ pub struct IssuedToken {
     pub expires: Timestamp,
 }
 
+/// A token that works, without the token.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Token {
+    /// Identifier, to revoke it by.
+    pub id: Digest,
+    /// Name of the member that holds it.
+    pub member: String,
+    /// SHA-256 of the client certificate that it is bound to.
+    pub certificate: Digest,
+    /// What it permits at most.
+    pub roles: Vec<RoleName>,
+    /// Since when.
+    pub granted: Timestamp,
+    /// Its end.
+    pub expires: Timestamp,
+}
+
 /// Who a caller is.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct WhoAmI {

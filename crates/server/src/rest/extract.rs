@@ -11,6 +11,7 @@ use bytes::Bytes;
 use device::Language;
 use http::{HeaderValue, StatusCode, header, request::Parts};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use std::convert::Infallible;
 
 /// Parameters of the path.
@@ -71,7 +72,7 @@ impl<const MOST: usize> FromRequest<App> for Raw<MOST> {
 /// A JSON body of `MOST` bytes at most.
 pub(crate) struct JsonBody<T, const MOST: usize>(pub(crate) T);
 
-impl<T: DeserializeOwned, const MOST: usize> FromRequest<App> for JsonBody<T, MOST> {
+impl<T: DeserializeOwned + Serialize, const MOST: usize> FromRequest<App> for JsonBody<T, MOST> {
     type Rejection = Fault;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Fault> {
@@ -86,13 +87,42 @@ impl<T: DeserializeOwned, const MOST: usize> FromRequest<App> for JsonBody<T, MO
 }
 
 /// Reads a JSON object; the refusal says where it is wrong.
-pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
-    // An array of the fields' values would be read as well, which no description promises.
-    if bytes.trim_ascii_start().first().is_some_and(|byte| *byte != b'{') {
-        return Err(Fault::new(Code::Malformed).detail("a JSON object is expected"));
+///
+/// serde reads an array of its fields' values as an object, too, which no description promises and
+/// which other readers of the same bytes would understand otherwise: it is refused, at any depth.
+pub(crate) fn from_json<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, Fault> {
+    let malformed =
+        |error: serde_json::Error| Fault::new(Code::Malformed).detail(error.to_string());
+    let read: T = serde_json::from_slice(bytes).map_err(malformed)?;
+    let sent: Value = serde_json::from_slice(bytes).map_err(malformed)?;
+    let understood = serde_json::to_value(&read).map_err(malformed)?;
+    match array_for_object(&sent, &understood) {
+        None => Ok(read),
+        Some(place) => {
+            let place = if place.is_empty() { "the body".to_owned() } else { place };
+            Err(Fault::new(Code::Malformed)
+                .detail(format!("{place} is an array where a JSON object is expected")))
+        }
     }
-    serde_json::from_slice(bytes)
-        .map_err(|error| Fault::new(Code::Malformed).detail(error.to_string()))
+}
+
+/// Where an array was sent that was understood as an object: its place as a JSON pointer (RFC 6901).
+fn array_for_object(sent: &Value, understood: &Value) -> Option<String> {
+    let below = |name: &str, inner: Option<String>| {
+        inner.map(|rest| format!("/{}{rest}", name.replace('~', "~0").replace('/', "~1")))
+    };
+    match (sent, understood) {
+        (Value::Array(_), Value::Object(_)) => Some(String::new()),
+        (Value::Array(sent), Value::Array(understood)) => sent
+            .iter()
+            .zip(understood)
+            .enumerate()
+            .find_map(|(at, (s, u))| below(&at.to_string(), array_for_object(s, u))),
+        (Value::Object(sent), Value::Object(understood)) => sent
+            .iter()
+            .find_map(|(name, s)| below(name, array_for_object(s, understood.get(name)?))),
+        _ => None,
+    }
 }
 
 /// A JSON answer.

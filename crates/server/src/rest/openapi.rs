@@ -6,7 +6,7 @@ use api::{
     problem::{Code, MEDIA_TYPE, Problem},
     wire::{Relation, scalar::AuditKindName},
 };
-use axum::{Router, routing::get};
+use axum::{Router, response::Redirect, routing::get};
 use bytes::Bytes;
 use http::{HeaderValue, header};
 use std::collections::BTreeSet;
@@ -21,6 +21,9 @@ use utoipa::{
         tag::TagBuilder,
     },
 };
+
+/// Where the description is.
+const PATH: &str = "/v1/openapi.json";
 
 const TAGS: [(&str, &str); 11] = [
     ("public", "without authentication: signed or harmless"),
@@ -182,16 +185,16 @@ fn seconds() -> Header {
 /// Serves the description.
 pub(super) fn route(api: &OpenApi) -> Router<App> {
     let document = Bytes::from(api.to_json().unwrap_or_default());
-    Router::new().route(
-        "/v1/openapi.json",
-        get(move || {
-            let document = document.clone();
-            async move {
-                let kind = HeaderValue::from_static("application/json");
-                ([(header::CONTENT_TYPE, kind)], document)
-            }
-        }),
-    )
+    let described = get(move || {
+        let document = document.clone();
+        async move {
+            let kind = HeaderValue::from_static("application/json");
+            ([(header::CONTENT_TYPE, kind)], document)
+        }
+    });
+    // Where tools look first.
+    let elsewhere = get(|| async { Redirect::permanent(PATH) });
+    Router::new().route(PATH, described).route("/openapi.json", elsewhere)
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! Short-lived tokens, bound to the client certificate that asked for them.
 
 use super::{
-    extract::{Created, JsonBody, Path},
+    extract::{Created, Json, JsonBody, Path, Query, page},
     problem::Fault,
     view,
 };
 use crate::{app::App, authenticated::Authenticated, limit::body};
-use api::wire::{IssuedToken, NewToken, scalar::Digest};
+use api::wire::{
+    IssuedToken, NewToken, Page, PageQuery, Token,
+    scalar::{Digest, OrganisationRef},
+};
 use axum::extract::State;
 use http::StatusCode;
 
@@ -29,6 +32,21 @@ pub(super) async fn issue(
     let roles = new.roles.into_iter().map(|role| role.0).collect();
     let issued = app.service.issue_token(&caller, roles, new.lifetime_s.into()).await?;
     Ok(Created(view::issued_token(&issued)))
+}
+
+/// Tokens of an organisation that work
+#[utoipa::path(get, path = "/v1/organisations/{organisation}/tokens", tag = "tokens",
+    params(("organisation" = OrganisationRef, Path), PageQuery),
+    responses((status = 200, body = Page<Token>)))]
+pub(super) async fn list(
+    State(app): State<App>,
+    caller: Authenticated,
+    Path(organisation): Path<OrganisationRef>,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<Page<Token>>, Fault> {
+    let page = page(query.after, query.limit)?;
+    let found = app.service.tokens(&caller, &organisation.0, &page).await?;
+    Ok(Json(view::paged(found, view::token)))
 }
 
 /// Ends a token, at once

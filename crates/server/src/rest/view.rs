@@ -72,6 +72,7 @@ pub(super) fn organisation(view: service::OrganisationView) -> wire::Organisatio
         id: OrganisationRef(view.id),
         name: view.name,
         roles: organisation_roles(view.roles),
+        proposed: organisation_roles(view.proposed),
         created: view.created_at.into(),
     }
 }
@@ -183,7 +184,7 @@ pub(super) fn person_erased(erased: service::PersonErased) -> wire::PersonErased
                 events: count(events),
             })
             .collect(),
-        elsewhere: count(erased.elsewhere),
+        failed: count(erased.failed),
     }
 }
 
@@ -415,6 +416,17 @@ pub(super) fn issued_token(issued: &service::IssuedToken) -> wire::IssuedToken {
         id: issued.id.into(),
         token: issued.token.expose().to_owned(),
         expires: issued.expires_at.into(),
+    }
+}
+
+pub(super) fn token(view: service::TokenView) -> wire::Token {
+    wire::Token {
+        id: view.id.into(),
+        member: view.member,
+        certificate: view.certificate.into(),
+        roles: roles(view.roles.iter()),
+        granted: view.granted_at.into(),
+        expires: view.expires_at.into(),
     }
 }
 

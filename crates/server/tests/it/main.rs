@@ -7,10 +7,12 @@
     reason = "tests"
 )]
 
+mod administration;
 mod console;
 mod est;
 mod fleet;
 mod handshake;
+mod json;
 mod limits;
 mod public;
 mod rest;

@@ -62,6 +62,7 @@ fn body(path: &str, device: &str, csr: &str, cose: &[u8]) -> Option<(&'static st
         "/v1/enrolment-codes" => json(json!({"devices": [device], "lifetime_s": 600})),
         "/v1/certificates/{authority}/{serial}/revoke" => json(json!({"reason": "superseded"})),
         "/v1/events" => Some(("application/cose", cose.to_vec())),
+        "/v1/keys/rotations" => json(json!({"key": "events"})),
         "/v1/events/batch" => Some(("application/cbor-seq", cose.to_vec())),
         _ => None,
     }

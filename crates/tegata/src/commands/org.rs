@@ -21,7 +21,16 @@ pub async fn run(command: OrgCommand, output: Output, language: Language) -> any
                 roles: roles.into_iter().map(Into::into).collect(),
             };
             let created: Organisation = remote.post("/v1/organisations", &new).await?;
-            output.one(&created, |organisation| format!("{} joined", organisation.id))
+            output.one(&created, |organisation| {
+                if organisation.proposed.is_empty() {
+                    return format!("{} joined", organisation.id);
+                }
+                format!(
+                    "{id} joined; it becomes an authority when another administrator of the \
+                     platform confirms it: tegata org confirm {id}",
+                    id = organisation.id
+                )
+            })
         }
         OrgCommand::List { server } => {
             let remote = Remote::open(&server, language)?;
@@ -65,6 +74,14 @@ pub async fn run(command: OrgCommand, output: Output, language: Language) -> any
             write_private(&out, credential_pem(&chain, &key)?.expose())?;
             output.one(&member, |member| {
                 format!("{} of {} has the credential {}", member.name, organisation, out.display())
+            })
+        }
+        OrgCommand::Confirm { server, organisation } => {
+            let remote = Remote::open(&server, language)?;
+            let path = format!("/v1/organisations/{organisation}/confirmation");
+            let confirmed: Organisation = remote.post_empty(&path).await?;
+            output.one(&confirmed, |organisation| {
+                format!("{} is an authority from now on", organisation.id)
             })
         }
         OrgCommand::Members { server, organisation } => {

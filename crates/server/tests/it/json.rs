@@ -1,0 +1,156 @@
+//! Bodies in JSON are read as they are described and in no other way.
+
+use crate::world::{World, problem};
+use api::client::Call;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// A body of the right shape for each operation that takes JSON. Whether it would be done is of no
+/// account: the shape comes first.
+fn bodies(csr: &str, certificate: &str) -> Vec<(&'static str, &'static str, Value)> {
+    let device = "00112233445566778899aabbccddeeff";
+    vec![
+        ("post", "/v1/organisations", json!({"id": "new", "name": "New", "roles": ["maker"]})),
+        (
+            "post",
+            "/v1/organisations/{organisation}/members",
+            json!({"name": "new", "roles": ["reader"], "csr": csr}),
+        ),
+        (
+            "post",
+            "/v1/organisations/{organisation}/signers",
+            json!({"public_key": "AA==", "proof": "AA=="}),
+        ),
+        ("post", "/v1/organisations/{organisation}/erasures", json!({"actor": "Taro"})),
+        (
+            "post",
+            "/v1/organisations/{organisation}/authorities",
+            json!({"issues": "owner", "name": "x", "algorithm": "p256", "years": 1}),
+        ),
+        ("post", "/v1/authorities/certificates", json!({"certificate": certificate})),
+        ("post", "/v1/roots", json!({"certificate": certificate})),
+        (
+            "post",
+            "/v1/organisations/{organisation}/products",
+            json!({"id": "new", "name": "x", "model": "x", "kind": "device", "root_of_trust": "tpm"}),
+        ),
+        ("post", "/v1/chips", json!({"chips": [{"device": device, "csr": csr}]})),
+        (
+            "post",
+            "/v1/devices",
+            json!({"product": "gate", "devices": [{"serial_number": "SN-1"}, {"serial_number": "SN-2"}]}),
+        ),
+        ("post", "/v1/enrolment-codes", json!({"devices": [device], "lifetime_s": 600})),
+        (
+            "post",
+            "/v1/purchase-lists",
+            json!({"entries": [{"maker": "maker", "product": "gate", "serial_number": "SN-1"}]}),
+        ),
+        ("post", "/v1/devices/{device}/suspend", json!({"cause": "recall"})),
+        ("post", "/v1/devices/{device}/revoke", json!({"cause": "recall"})),
+        ("put", "/v1/devices/{device}/shares/{organisation}", json!({})),
+        (
+            "post",
+            "/v1/devices/{device}/verifications",
+            json!({"presented": [certificate], "purpose": "operate"}),
+        ),
+        ("post", "/v1/devices/{device}/erasures", json!({"sequences": [1, 2]})),
+        ("post", "/v1/certificates/{authority}/{serial}/revoke", json!({"reason": "superseded"})),
+        ("post", "/v1/service-certificates", json!({"csr": csr, "names": ["a.example"]})),
+        ("post", "/v1/tokens", json!({"roles": ["reader"], "lifetime_s": 600})),
+        ("post", "/v1/keys/rotations", json!({"key": "events"})),
+        ("post", "/v1/events/batch", json!({"events": ["AA=="]})),
+    ]
+}
+
+/// The body once for each object in it, which is replaced by an array of its fields' values.
+fn with_arrays(value: &Value) -> Vec<Value> {
+    let mut out = Vec::new();
+    match value {
+        Value::Object(fields) => {
+            out.push(Value::Array(fields.values().cloned().collect()));
+            for (name, inner) in fields {
+                for changed in with_arrays(inner) {
+                    let mut fields = fields.clone();
+                    fields[name.as_str()] = changed;
+                    out.push(Value::Object(fields));
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (at, inner) in items.iter().enumerate() {
+                for changed in with_arrays(inner) {
+                    let mut items = items.clone();
+                    items[at] = changed;
+                    out.push(Value::Array(items));
+                }
+            }
+        }
+        _ => {}
+    }
+    out
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_array_passes_for_an_object() {
+    let world = World::new().await;
+    let maker = world.maker("maker", "gate").await;
+    let client = world.client(Some(&maker.admin.identity));
+    let csr = api::wire::scalar::CsrPem(crate::world::csr(&crate::world::key(), "")).to_string();
+    let certificate = maker.admin.certificate().to_pem();
+    let bodies = bodies(&csr, &certificate);
+    // Every operation that takes JSON is in the list.
+    let description: Value =
+        client.call(Call::get("/v1/openapi.json")).await.unwrap().json().unwrap();
+    let mut described = BTreeSet::new();
+    for (path, item) in description["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            if operation["requestBody"]["content"].get("application/json").is_some() {
+                described.insert((method.as_str(), path.as_str()));
+            }
+        }
+    }
+    let listed: BTreeSet<_> = bodies.iter().map(|(method, path, _)| (*method, *path)).collect();
+    let missing: Vec<_> = described.difference(&listed).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+
+    let mut tried = 0;
+    for (method, path, body) in &bodies {
+        let method: Method = method.to_uppercase().parse().unwrap();
+        let path = path
+            .replace("{organisation}", "maker")
+            .replace("{device}", "00112233445566778899aabbccddeeff")
+            .replace("{authority}", "maker.gate")
+            .replace("{serial}", "01");
+        let send = async |body: &Value| {
+            let call = Call::new(method.clone(), path.clone()).json(body).unwrap();
+            client.send(call).await.unwrap()
+        };
+        for changed in with_arrays(body) {
+            let answer = send(&changed).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{method} {path} {changed}");
+            assert_eq!(problem(&answer)["code"], "malformed-request", "{path} {changed}");
+            tried += 1;
+        }
+        // As described it is read: whatever comes of it, it is not malformed.
+        let answer = send(body).await;
+        if !answer.status.is_success() {
+            assert_ne!(problem(&answer)["code"], "malformed-request", "{path} {answer:?}");
+        }
+    }
+    assert!(tried >= bodies.len() + 4, "{tried}");
+    // It says where.
+    let nested = json!({"product": "gate", "devices": [{"serial_number": "A"}, ["B"]]});
+    let call = Call::new(Method::POST, "/v1/devices").json(&nested).unwrap();
+    let told = problem(&client.send(call).await.unwrap());
+    assert!(told["detail"].as_str().unwrap().starts_with("/devices/1 is an array"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_description_is_where_tools_look_for_it() {
+    let world = World::new().await;
+    let answer = world.client(None).send(Call::get("/openapi.json")).await.unwrap();
+    assert_eq!(answer.status, StatusCode::PERMANENT_REDIRECT);
+    assert_eq!(answer.headers[http::header::LOCATION], "/v1/openapi.json");
+}

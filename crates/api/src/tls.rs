@@ -1,9 +1,7 @@
 //! TLS as both sides use it: one set of algorithms, certificates and handshake signatures checked by
 //! our own code (`pki`, `crypto`), channel bindings.
 
-pub use crypto::tls::HandshakeVersion;
-
-use crypto::tls::{handshake_scheme, supported};
+use crypto::tls::{HandshakeVersion, handshake_scheme, supported};
 use pki::Certificate;
 use rustls::{
     CertificateError, DigitallySignedStruct, Error, PeerMisbehaved, SignatureScheme,
@@ -27,13 +25,40 @@ pub fn schemes() -> Vec<SignatureScheme> {
     supported()
 }
 
-/// Checks a handshake signature with the key of the peer's certificate (RFC 8446 section 4.4.3,
-/// RFC 5246 section 7.4.8).
+/// Checks a handshake signature of TLS 1.2 with the key of the peer's certificate (RFC 5246 section
+/// 7.4.8).
 ///
 /// # Errors
 /// Where the certificate has no usable key, the signature is wrong, or its scheme is not one that
 /// this version allows such a key ([`handshake_scheme`]): TLS leaves that to whoever verifies.
-pub fn verify_handshake(
+pub fn verify_tls12(
+    message: &[u8],
+    certificate: &[u8],
+    signed: &DigitallySignedStruct,
+) -> Result<HandshakeSignatureValid, Error> {
+    verify(HandshakeVersion::Tls12, message, certificate, signed)
+}
+
+/// As [`verify_tls12`], of TLS 1.3 (RFC 8446 section 4.4.3).
+///
+/// # Errors
+/// As there.
+pub fn verify_tls13(
+    message: &[u8],
+    certificate: &[u8],
+    signed: &DigitallySignedStruct,
+) -> Result<HandshakeSignatureValid, Error> {
+    verify(HandshakeVersion::Tls13, message, certificate, signed)
+}
+
+/// The tls-exporter channel binding of a session whose exporter is `export`: `false` where it has
+/// none.
+pub fn channel_binding(export: impl FnOnce(&mut [u8; 32], &[u8]) -> bool) -> Option<[u8; 32]> {
+    let mut binding = [0; 32];
+    export(&mut binding, CHANNEL_BINDING_LABEL).then_some(binding)
+}
+
+fn verify(
     version: HandshakeVersion,
     message: &[u8],
     certificate: &[u8],
@@ -46,11 +71,4 @@ pub fn verify_handshake(
         .ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
     key.verify(scheme, message, signed.signature()).map_err(|_| CertificateError::BadSignature)?;
     Ok(HandshakeSignatureValid::assertion())
-}
-
-/// The tls-exporter channel binding of a session whose exporter is `export`: `false` where it has
-/// none.
-pub fn channel_binding(export: impl FnOnce(&mut [u8; 32], &[u8]) -> bool) -> Option<[u8; 32]> {
-    let mut binding = [0; 32];
-    export(&mut binding, CHANNEL_BINDING_LABEL).then_some(binding)
 }

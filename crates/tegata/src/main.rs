@@ -95,7 +95,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             }
             Command::Token(command) => commands::token::run(command, output, language).await?,
             Command::Platform(command) => {
-                commands::platform::run(command, output, language).await?
+                commands::platform::run(command, output, language).await?;
             }
             Command::Bench(args) => bench::run(&args, output).await?,
             Command::Verify(_)

@@ -123,12 +123,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        crate::tls::verify_handshake(
-            crate::tls::HandshakeVersion::Tls12,
-            message,
-            certificate,
-            signed,
-        )
+        crate::tls::verify_tls12(message, certificate, signed)
     }
 
     fn verify_tls13_signature(
@@ -137,12 +132,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        crate::tls::verify_handshake(
-            crate::tls::HandshakeVersion::Tls13,
-            message,
-            certificate,
-            signed,
-        )
+        crate::tls::verify_tls13(message, certificate, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -189,7 +189,7 @@ impl ClientCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        api::tls::verify_handshake(api::tls::HandshakeVersion::Tls12, message, certificate, signed)
+        api::tls::verify_tls12(message, certificate, signed)
     }
 
     fn verify_tls13_signature(
@@ -198,7 +198,7 @@ impl ClientCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        api::tls::verify_handshake(api::tls::HandshakeVersion::Tls13, message, certificate, signed)
+        api::tls::verify_tls13(message, certificate, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

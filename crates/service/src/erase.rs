@@ -39,6 +39,7 @@ pub struct PersonErased {
 /// An event that still has contents.
 struct Standing {
     sequence: u64,
+    /// who reported it, or whom the platform reported it for
     reporter: OrganisationId,
     /// who owned the device when it happened
     owner: OrganisationId,
@@ -273,9 +274,10 @@ fn standing(tx: &Tx<'_>, device: i64, now: UnixTime) -> Result<Vec<Standing>, Se
                         EventKind::TransferAccepted { .. } => next.owner(),
                         _ => state.as_ref().map_or(next.owner(), State::owner),
                     };
+                    let roles = event.on_behalf.as_ref().map_or(roles, |behalf| behalf.roles);
                     standing.push(Standing {
                         sequence: row.sequence,
-                        reporter: event.reporter.clone(),
+                        reporter: event.principal().clone(),
                         owner: owner.clone(),
                         kept: roles.has(Roles::AUTHORITY) || is_alarm(&event.kind),
                         after: next.clone(),

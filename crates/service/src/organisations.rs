@@ -4,8 +4,9 @@ use crate::{
     Page, Paged, Service, ServiceError,
     live::found,
     store::{
-        Effect,
+        Effect, Tx,
         organisation::{self as store, OrganisationRow, ProposalRow},
+        person,
     },
 };
 use crypto::UnixTime;
@@ -73,6 +74,7 @@ impl Service {
         let now = self.now();
         let proposal = ProposalRow {
             by: caller.to_string(),
+            name: caller.name().map(str::to_owned),
             certificate: match caller {
                 Caller::Member { certificate, .. } => Some(*certificate),
                 _ => None,
@@ -106,8 +108,8 @@ impl Service {
     }
 
     /// Confirms an authority that another administrator of the platform registered: from now on
-    /// it is one. Who confirms must be another member, with another certificate and another name,
-    /// and have been one when the authority was registered.
+    /// it is one. Who confirms must be another member or person, with another certificate and
+    /// another name, and have been one when the authority was registered.
     ///
     /// # Errors
     /// `not-found`, `role`, `nothing-proposed`, `second-person`.
@@ -117,10 +119,7 @@ impl Service {
         id: &OrganisationId,
     ) -> Result<OrganisationView, ServiceError> {
         let _permit = self.authorize(caller, Action::ConfirmAuthority, &Resource::platform())?;
-        let Caller::Member { certificate, .. } = caller else {
-            return Err(second_person());
-        };
-        let (by, certificate) = (caller.to_string(), *certificate);
+        let who = caller.clone();
         let now = self.now();
         let event = self
             .event(caller, audit::Kind::AccountChange, audit::Outcome::Success)
@@ -140,10 +139,7 @@ impl Service {
                         "this organisation does not wait to be confirmed as an authority",
                     )
                 })?;
-                let member = store::member(tx, &certificate)?
-                    .filter(|member| member.removed_at.is_none() && member.added_at <= proposal.at);
-                let another = proposal.by != by && proposal.certificate != Some(certificate);
-                if member.is_none() || !another {
+                if !is_another(tx, &who, &proposal)? {
                     tx.on_refusal(refusal);
                     return Err(second_person());
                 }
@@ -187,6 +183,24 @@ impl Service {
         let rows = self.read(|connection| store::organisations(connection, after, limit + 1))?;
         Paged::cut(rows, limit, |row| row.id.to_string()).try_map(organisation_view)
     }
+}
+
+/// Whether a caller is somebody else than who registered an authority, and was there before.
+fn is_another(tx: &Tx<'_>, who: &Caller, proposal: &ProposalRow) -> Result<bool, ServiceError> {
+    let since = match who {
+        Caller::Member { certificate, .. } if proposal.certificate != Some(*certificate) => {
+            store::member(tx, certificate)?
+                .filter(|member| member.removed_at.is_none())
+                .map(|member| member.added_at)
+        }
+        Caller::Person { person, .. } => person::person(tx, person.as_bytes())?
+            .filter(|person| person.removed_at.is_none())
+            .map(|person| person.added_at),
+        _ => None,
+    };
+    // One human's passkey and certificates bear the same name.
+    let another = who.name().is_some() && who.name() != proposal.name.as_deref();
+    Ok(another && since.is_some_and(|since| since <= proposal.at))
 }
 
 fn second_person() -> ServiceError {

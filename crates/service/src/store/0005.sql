@@ -4,10 +4,12 @@
 -- everybody's devices, so that a second administrator of the platform confirms it.
 ALTER TABLE organisation ADD COLUMN proposed INTEGER NOT NULL DEFAULT 0;
 
--- Who registered such an organisation. `certificate` is NULL for a command on the machine itself.
+-- Who registered such an organisation, in words and by name; without a name it was a command on the
+-- machine itself. `certificate` is NULL for who came without one.
 CREATE TABLE authority_proposal (
     organisation INTEGER PRIMARY KEY REFERENCES organisation (id),
     by           TEXT NOT NULL,
+    name         TEXT,
     certificate  BLOB CHECK (length(certificate) = 32),
     at           INTEGER NOT NULL
 ) STRICT;

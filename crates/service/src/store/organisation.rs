@@ -32,8 +32,10 @@ fn organisation_row(row: &Row<'_>) -> rusqlite::Result<OrganisationRow> {
 /// Who registered an organisation that is to become an authority.
 #[derive(Debug, Clone)]
 pub(crate) struct ProposalRow {
-    /// name of the member or command
+    /// the member, person or command in words
     pub(crate) by: String,
+    /// the name of a member or person: one human's passkey and certificates bear the same
+    pub(crate) name: Option<String>,
     /// SHA-256 of the certificate that it came with
     pub(crate) certificate: Option<Sha256>,
     pub(crate) at: UnixTime,
@@ -45,13 +47,14 @@ pub(crate) fn proposal(
 ) -> Result<Option<ProposalRow>, ServiceError> {
     Ok(connection
         .prepare_cached(
-            "SELECT by, certificate, at FROM authority_proposal WHERE organisation = ?1",
+            "SELECT by, name, certificate, at FROM authority_proposal WHERE organisation = ?1",
         )?
         .query_row([organisation], |row| {
             Ok(ProposalRow {
                 by: row.get(0)?,
-                certificate: row.get::<_, Option<[u8; 32]>>(1)?.map(Sha256),
-                at: UnixTime(row.get(2)?),
+                name: row.get(1)?,
+                certificate: row.get::<_, Option<[u8; 32]>>(2)?.map(Sha256),
+                at: UnixTime(row.get(3)?),
             })
         })
         .optional()?)
@@ -67,12 +70,13 @@ pub(crate) fn propose_roles(
     tx.prepare_cached("UPDATE organisation SET proposed = ?2 WHERE id = ?1")?
         .execute(params![organisation, roles])?;
     tx.prepare_cached(
-        "INSERT INTO authority_proposal (organisation, by, certificate, at)
-         VALUES (?1, ?2, ?3, ?4)",
+        "INSERT INTO authority_proposal (organisation, by, name, certificate, at)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
     .execute(params![
         organisation,
         new.by,
+        new.name,
         new.certificate.as_ref().map(Sha256::as_bytes),
         new.at.0
     ])?;

@@ -108,6 +108,7 @@ async fn from_the_root_to_the_verdict() {
             actor: None,
             place: None,
             evidence: Vec::new(),
+            on_behalf: None,
         };
         let signed = SignedEvent::sign(signer, &event).unwrap();
         service.record_event(caller, signed.as_bytes().to_vec()).await.unwrap();

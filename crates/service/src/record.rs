@@ -159,7 +159,7 @@ fn commit(
     };
     follow(tx, row, old, &new, verified, now)?;
     marks(tx, row, old, &new)?;
-    let state = parts(tx, platform, row, old, new, (leaf, &event.reporter), now)?;
+    let state = parts(tx, platform, row, old, new, (leaf, event.principal()), now)?;
     Ok(Applied { recorded, state })
 }
 

@@ -61,6 +61,12 @@ fn bodies(csr: &str, certificate: &str) -> Vec<(&'static str, &'static str, Valu
         ("post", "/v1/tokens", json!({"roles": ["reader"], "lifetime_s": 600})),
         ("post", "/v1/keys/rotations", json!({"key": "events"})),
         ("post", "/v1/events/batch", json!({"events": ["AA=="]})),
+        (
+            "patch",
+            "/v1/organisations/{organisation}/products/{product}/public",
+            json!({"name_en": "Gate"}),
+        ),
+        ("post", "/v1/label-sheets", json!({"devices": [device], "sheet": "a4-24"})),
     ]
 }
 
@@ -120,6 +126,7 @@ async fn no_array_passes_for_an_object() {
         let method: Method = method.to_uppercase().parse().unwrap();
         let path = path
             .replace("{organisation}", "maker")
+            .replace("{product}", "gate")
             .replace("{device}", "00112233445566778899aabbccddeeff")
             .replace("{authority}", "maker.gate")
             .replace("{serial}", "01");

@@ -9,8 +9,8 @@
     reason = "tests"
 )]
 
-mod authorities;
 mod approvals;
+mod authorities;
 mod callers;
 mod crash;
 mod enrolment;

@@ -579,10 +579,14 @@ fn parts(
                     .detail("reason", "part-duplicated")
                     .detail("part", &part.to_string());
             tx.audit(&alarm)?;
-            let here = EventKind::PartSeenElsewhere { part, other };
-            state = apply_platform(tx, platform, &this, &here, None, now)?.state;
-            let there = EventKind::PartSeenElsewhere { part, other: this };
-            apply_platform(tx, platform, &other, &there, None, now)?;
+            if claim.vouched || !vouched {
+                let here = EventKind::PartSeenElsewhere { part, other };
+                state = apply_platform(tx, platform, &this, &here, None, now)?.state;
+            }
+            if vouched || !claim.vouched {
+                let there = EventKind::PartSeenElsewhere { part, other: this };
+                apply_platform(tx, platform, &other, &there, None, now)?;
+            }
         }
     }
     Ok(state)

@@ -16,7 +16,12 @@ fn fill(path: &str, victim: &[(&str, String)]) -> String {
 }
 
 /// A body that is right in form and names the victim's things.
-fn body(path: &str, device: &str, csr: &str, cose: &[u8]) -> Option<(&'static str, Vec<u8>)> {
+pub(crate) fn body(
+    path: &str,
+    device: &str,
+    csr: &str,
+    cose: &[u8],
+) -> Option<(&'static str, Vec<u8>)> {
     let json = |value: Value| Some(("application/json", value.to_string().into_bytes()));
     match path {
         "/v1/organisations" => json(json!({"id": "intruder-2", "name": "x"})),

@@ -12,6 +12,7 @@
 
 use crate::{
     Recorded, Service, ServiceError,
+    approvals::{Intent, Slip},
     live::found,
     record,
     store::{Effect, Tx, device as devices, event as store, organisation as organisations},
@@ -19,7 +20,7 @@ use crate::{
 };
 use crypto::UnixTime;
 use device::{Context, DeviceId, EventKind, Kind, OrganisationId, Roles, SignedEvent, State};
-use policy::{Action, Caller, Resource};
+use policy::{Act, Action, Caller, Resource};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Sequence numbers that one event of erasure names.
@@ -81,7 +82,8 @@ impl Service {
         device: &DeviceId,
     ) -> Result<Recorded, ServiceError> {
         let (_, state) = self.device_for(caller, Action::EraseDevice, device)?.begun()?;
-        self.erase(caller, device, None, right(caller, &state)).await
+        let slip = self.erase_slip(caller, state.owner(), device, None).await?;
+        self.erase(caller, device, None, right(caller, &state), slip).await
     }
 
     /// Erases the contents of some events of a device.
@@ -96,7 +98,8 @@ impl Service {
         sequences: Vec<u64>,
     ) -> Result<Recorded, ServiceError> {
         let (_, state) = self.device_for(caller, Action::EraseDevice, device)?.begun()?;
-        self.erase(caller, device, Some(sequences), right(caller, &state)).await
+        let slip = self.erase_slip(caller, state.owner(), device, Some(&sequences)).await?;
+        self.erase(caller, device, Some(sequences), right(caller, &state), slip).await
     }
 
     /// Erases the contents of every event that the organisation `reporter` reported in the name of
@@ -112,6 +115,14 @@ impl Service {
     ) -> Result<PersonErased, ServiceError> {
         let resource = Resource::organisation(reporter);
         let _permit = self.authorize(caller, Action::ErasePerson, &resource)?;
+        let intent = Intent::Repeat {
+            what: format!("erase what {reporter} reported in the name of a person"),
+            arguments: crypto::sha256(actor.as_bytes()).to_string(),
+        };
+        let slip = self.second_person(caller, reporter, Act::Erase, &intent).await?;
+        // Many commits follow, and each may be refused alone: the slip is spent before the first.
+        let now = self.now();
+        self.commit(move |tx| slip.consume(tx, now)).await?;
         let row = self.organisation_row(reporter.as_str())?.id;
         let (service, wanted, slug) = (self.clone(), actor.to_owned(), reporter.clone());
         let found = self
@@ -123,7 +134,7 @@ impl Service {
         for (device, sequences) in found {
             let count = sequences.len();
             let right = Right::Reporter(reporter.clone());
-            match self.erase(caller, &device, Some(sequences), right).await {
+            match self.erase(caller, &device, Some(sequences), right, Slip::NotNeeded).await {
                 Ok(_) => done.erased.push((device, count)),
                 Err(error) if error.kind() == crate::ErrorKind::Fatal => return Err(error),
                 Err(error) => {
@@ -141,6 +152,7 @@ impl Service {
         device: &DeviceId,
         sequences: Option<Vec<u64>>,
         right: Right,
+        slip: Slip,
     ) -> Result<Recorded, ServiceError> {
         let (platform, now, device) = (Arc::clone(&self.platform), self.now(), *device);
         let event = self
@@ -191,6 +203,7 @@ impl Service {
                     format!("at most {SEQUENCES_MAX} events are erased at a time; name fewer"),
                 ));
             }
+            slip.consume(tx, now)?;
             for event in standing.iter().filter(|event| wanted.contains(&event.sequence)) {
                 store::erase_event(tx, row.id, event.sequence, &event.after.encode())?;
             }
@@ -202,6 +215,25 @@ impl Service {
             Ok(applied.recorded)
         })
         .await
+    }
+
+    /// Erasure may need a second person, where the owner of the device or the caller's organisation
+    /// wants one. The requester asks again after the approval.
+    async fn erase_slip(
+        &self,
+        caller: &Caller,
+        owner: &OrganisationId,
+        device: &DeviceId,
+        sequences: Option<&[u64]>,
+    ) -> Result<Slip, ServiceError> {
+        let what = match sequences {
+            None => format!("erase the contents of the history of device {device}"),
+            Some(which) => {
+                format!("erase the contents of {} events of device {device}", which.len())
+            }
+        };
+        let intent = Intent::Repeat { what, arguments: format!("{sequences:?}") };
+        self.second_person(caller, owner, Act::Erase, &intent).await
     }
 
     fn events_naming(

@@ -316,6 +316,17 @@ async fn organisations_choose_and_cannot_unchoose_alone() {
     let device = service.device(&maker.admin, &thing.id).await.unwrap();
     assert_eq!(device.standing, device::StandingKind::Revoked);
     assert_eq!(code(revoke().await), "needs-second-person");
+    // So is a history erased, where the organisation wants it: the requester asks again.
+    let erase = waiting(set(Act::Erase, true).await);
+    service.approve(&maker.admin, &erase).await.unwrap();
+    let thing = world.made(&maker, "gate", Vec::new()).await;
+    let asked = waiting(service.erase_device(&maker.admin, &thing.id).await);
+    let some = waiting(service.erase_events(&maker.admin, &thing.id, vec![0]).await);
+    assert_ne!(asked, some);
+    waiting(service.erase_person(&maker.admin, &maker.id, "Taro Yamada").await.map(|_| ()));
+    service.approve(&hanako.caller, &asked).await.unwrap();
+    service.erase_device(&maker.admin, &thing.id).await.unwrap();
+    waiting(service.erase_device(&maker.admin, &thing.id).await);
     // With two it is switched off.
     service.approve(&maker.admin, &off).await.unwrap();
     let policy = service.approval_policy(&hanako.caller, &maker.id).await.unwrap();

@@ -306,7 +306,8 @@ async fn a_request_costs_no_commit() {
     world.clock.advance(59);
     service.resume_session(&hanako.cookie).await.unwrap();
     let between = service.health().commands;
-    assert!(between - before <= 2, "{} commands of the integrator's own", between - before);
+    // The integrator and the jobs have commands of their own now and then; 101 would be ours.
+    assert!(between - before < 50, "{} commands", between - before);
     world.clock.advance(1);
     service.resume_session(&hanako.cookie).await.unwrap();
     service.integrate_now().await.unwrap();

@@ -298,7 +298,7 @@ impl From<ServiceError> for Failure {
     }
 }
 
-/// Becomes a page in [`crate::visit::accompany`], which knows the visitor.
+/// Becomes a page in `visit::accompany`, which knows the visitor.
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();

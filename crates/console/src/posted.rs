@@ -16,7 +16,7 @@ pub const FORM_BYTES_MAX: usize = 64 * 1024;
 /// here its token is compared with the session's. Fields that a type does not name are ignored,
 /// repeated ones make a `Vec`.
 ///
-/// ```ignore
+/// ```text
 /// #[derive(serde::Deserialize)]
 /// struct Rename { name: String }
 /// async fn rename(member: Member, Posted(form): Posted<Rename>) -> Result<Response, Failure> { … }

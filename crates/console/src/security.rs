@@ -2,7 +2,7 @@
 //!
 //! A form is taken only where the browser says that it comes from our own page (`Sec-Fetch-Site`,
 //! else `Origin`), where the cookie is there (`SameSite=Strict`), and where it carries the session's
-//! token ([`token`]): each of the three alone keeps other sites out.
+//! token (`token`): each of the three alone keeps other sites out.
 
 use crate::{Console, Failure};
 use axum::{

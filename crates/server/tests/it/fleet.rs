@@ -78,7 +78,7 @@ async fn search_act_job_and_result() {
     let text = String::from_utf8(result.body.to_vec()).unwrap();
     assert_eq!((text.starts_with('\u{feff}'), text.lines().count()), (true, 5));
     let over =
-        client.send(Call::new(Method::POST, &format!("/v1/jobs/{}/cancel", started.id))).await;
+        client.send(Call::new(Method::POST, format!("/v1/jobs/{}/cancel", started.id))).await;
     assert_eq!(over.unwrap().status, StatusCode::CONFLICT);
 
     let export = get("/v1/devices/export?standing=suspended").await;

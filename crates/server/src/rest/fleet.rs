@@ -29,6 +29,8 @@ use tokio::sync::mpsc;
 
 /// Days of *expiring* and *stale* where nobody says.
 const DAYS: u32 = 30;
+/// Most days: the description says the same.
+const DAYS_MAX: u32 = 3650;
 
 /// Devices that fit, page by page in both directions
 ///
@@ -50,6 +52,8 @@ pub(super) async fn search(
 }
 
 /// All devices that fit, as CSV
+///
+/// There are no pages: `after` and `limit` change nothing.
 #[utoipa::path(get, path = "/v1/devices/export", tag = "fleet", params(SearchQuery),
     responses((status = 200, content_type = "text/csv", body = String)))]
 pub(super) async fn export(
@@ -58,6 +62,8 @@ pub(super) async fn export(
     Query(query): Query<SearchQuery>,
 ) -> Result<Response, Fault> {
     let bom = query.bom.unwrap_or(false);
+    // There are no pages here, but what is malformed is said to be.
+    page(None, query.limit)?;
     let (organisation, wanted) = search_of(&caller, query)?;
     let mut stream = app.service.export_devices(&caller, &organisation, &wanted, bom).await?;
     let (pieces, body) = Pieces::new();
@@ -336,6 +342,9 @@ fn search_of(
     let organisation = organisation_of(caller, query.organisation)?;
     let maker = parsed("maker", query.maker)?;
     let days = query.days.unwrap_or(DAYS);
+    if !(1..=DAYS_MAX).contains(&days) {
+        return Err(Fault::parameter("days", format!("from 1 to {DAYS_MAX}")));
+    }
     if let Some(text) = &query.text {
         line("text", text, 200)?;
     }

@@ -63,7 +63,7 @@ pub(super) async fn export(
 ) -> Result<Response, Fault> {
     let bom = query.bom.unwrap_or(false);
     // There are no pages here, but what is malformed is said to be.
-    page(None, query.limit)?;
+    page(query.after.clone(), query.limit)?;
     let (organisation, wanted) = search_of(&caller, query)?;
     let mut stream = app.service.export_devices(&caller, &organisation, &wanted, bom).await?;
     let (pieces, body) = Pieces::new();

@@ -42,7 +42,9 @@ fn run(given: &[String]) -> Result<()> {
             Ok(())
         }
         arguments::Arguments::Test(selection) => test::run(&selection),
-        arguments::Arguments::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
+        arguments::Arguments::Fuzz { target, seconds } => {
+            fuzz::run(target.as_deref(), seconds, None)
+        }
         arguments::Arguments::FuzzList { write } => fuzz::list(write),
         arguments::Arguments::Interop { script } => interop::run(script.as_deref()),
         arguments::Arguments::Screens(pages) => interop::screens(&pages),

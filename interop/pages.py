@@ -35,4 +35,6 @@ PAGES = [
     ("approvals-policy", "/approvals/policy", True),
     ("account", "/account", True),
     ("confirm", "/confirm", True),
+    ("organisation-new", "/organisations/new", True),
+    ("product-new", "/products/new", True),
 ]

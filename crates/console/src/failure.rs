@@ -229,8 +229,16 @@ impl Failure {
     }
 }
 
+/// A problem's message in a language, as a sentence.
+pub(crate) fn said(language: Language, problem: &service::Problem) -> String {
+    match (language, &problem.message_ja) {
+        (Language::Ja, Some(ja)) => sentence(ja, language),
+        _ => sentence(&problem.message, language),
+    }
+}
+
 /// An error's message, as a sentence: messages of errors begin small and end without a stop.
-fn sentence(message: &str, language: Language) -> String {
+pub(crate) fn sentence(message: &str, language: Language) -> String {
     let mut characters = message.chars();
     let first = characters.next().map(char::to_uppercase).into_iter().flatten();
     let mut text: String = first.chain(characters).collect();

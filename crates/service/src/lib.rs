@@ -115,8 +115,8 @@ pub use own_keys::{OwnKeyKind, RotatedKey};
 pub use page::{Page, Paged};
 pub use passport::ExportedPassport;
 pub use people::{
-    Ceremony, Invited, Link, LinkPurpose, LinkView, NewPerson, Opened, PasskeyView, PersonState,
-    PersonView, Resumed, SessionView, SignedIn, Theme, Visitor,
+    Ceremony, FirstAdministrator, Invited, Link, LinkPurpose, LinkView, NewPerson, Opened,
+    PasskeyView, PersonState, PersonView, Resumed, SessionView, SignedIn, Theme, Visitor,
 };
 pub use place::{Network, PlaceTable};
 pub use platform::ServerCredential;

@@ -47,7 +47,7 @@ impl Service {
     /// here, and becomes one when somebody else confirms it ([`Self::confirm_authority`]).
     ///
     /// # Errors
-    /// `organisation-exists`, `name`, `role`.
+    /// `organisation-exists`, `name`, `role`; `reauthenticate` for an authority.
     pub async fn create_organisation(
         &self,
         caller: &Caller,
@@ -62,6 +62,9 @@ impl Service {
             ));
         }
         let proposed = new.roles.only(device::Roles::AUTHORITY);
+        if proposed != device::Roles::NONE {
+            self.fresh(caller)?;
+        }
         let roles = new.roles.without(device::Roles::AUTHORITY);
         let mut event = self
             .event(caller, audit::Kind::AccountChange, audit::Outcome::Success)
@@ -112,13 +115,14 @@ impl Service {
     /// another name, and have been one when the authority was registered.
     ///
     /// # Errors
-    /// `not-found`, `role`, `nothing-proposed`, `second-person`.
+    /// `not-found`, `role`, `nothing-proposed`, `second-person`, `reauthenticate`.
     pub async fn confirm_authority(
         &self,
         caller: &Caller,
         id: &OrganisationId,
     ) -> Result<OrganisationView, ServiceError> {
         let _permit = self.authorize(caller, Action::ConfirmAuthority, &Resource::platform())?;
+        self.fresh(caller)?;
         let who = caller.clone();
         let now = self.now();
         let event = self

@@ -35,6 +35,7 @@ areas! {
     "overview",
     "people",
     "approvals",
+    "forms",
 }
 
 /// Every text, read once.

@@ -2,6 +2,7 @@ use super::{Language, Locale};
 use askama::filters::HtmlSafe;
 use crypto::UnixTime;
 use std::fmt;
+use time::{Date, format_description::well_known::Iso8601};
 
 /// A time zone: minutes east of UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +37,22 @@ impl Zone {
     /// Minutes east of UTC.
     pub const fn minutes(self) -> i16 {
         self.0
+    }
+
+    /// The first second of a day here, as date fields send it: `2026-11-21`.
+    pub fn midnight(self, day: &str) -> Option<UnixTime> {
+        // Nothing else that ISO 8601 knows.
+        let date = Date::parse(day, &Iso8601::DATE).ok().filter(|_| day.len() == 10)?;
+        let utc = date.midnight().assume_utc().unix_timestamp();
+        Some(UnixTime(utc.checked_sub(i64::from(self.0).checked_mul(60)?)?))
+    }
+
+    /// The day of a time here, as date fields take it.
+    pub fn day(self, time: UnixTime) -> String {
+        match time.plus(i64::from(self.0) * 60).civil() {
+            Some((year, month, day, ..)) => format!("{year:04}-{month:02}-{day:02}"),
+            None => String::new(),
+        }
     }
 }
 
@@ -193,6 +210,19 @@ mod tests {
         assert_eq!(Zone::parse("540"), Some(Zone::JST));
         for wrong in ["", "541", "99999", "abc", "-"] {
             assert_eq!(Zone::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_day_begins_at_the_readers_midnight() {
+        let day = UnixTime(1_795_219_200);
+        assert_eq!(Zone::UTC.midnight("2026-11-21"), Some(day));
+        assert_eq!(Zone::JST.midnight("2026-11-21"), Some(day.plus(-9 * 3600)));
+        for wrong in ["2026-13-01", "21.11.2026", "2026-11-21T00:00", "-", "9999999-01-01"] {
+            assert_eq!(Zone::UTC.midnight(wrong), None, "{wrong}");
+        }
+        for zone in [Zone::UTC, Zone::JST] {
+            assert_eq!(zone.midnight(&zone.day(day)).map(|at| zone.day(at)), Some(zone.day(day)));
         }
     }
 }

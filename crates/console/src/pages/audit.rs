@@ -3,7 +3,7 @@
 use super::{listing, words};
 use crate::{
     Answer, Asked, Console, Failure, Fields, Frame, Member, Section,
-    i18n::{Locale, Moment, Zone},
+    i18n::{Locale, Moment},
     ui::{Badge, Empty, Field, Icon, Message, Pager, Tone},
 };
 use askama::Template;
@@ -13,12 +13,10 @@ use axum::{
     extract::State,
     routing::{get, post},
 };
-use crypto::UnixTime;
 use device::{Language, OrganisationId};
 use policy::{Action, PLATFORM};
 use serde::Deserialize;
 use service::{AuditQuery, AuditView};
-use time::{Date, format_description::well_known::Iso8601};
 
 pub(super) fn router() -> Router<Console> {
     Router::new().route("/audit", get(list)).route("/audit/verify", post(verify))
@@ -45,21 +43,13 @@ fn sees_all(member: &Member) -> bool {
         .is_ok_and(|platform| words::may(member, Action::ReadAuditLog, &platform))
 }
 
-/// The first second of a day, in the zone in which the visitor reads times.
-fn midnight(day: &str, zone: Zone) -> Option<UnixTime> {
-    // As date fields send it, and nothing else that ISO 8601 knows.
-    let date = Date::parse(day, &Iso8601::DATE).ok().filter(|_| day.len() == 10)?;
-    let utc = date.midnight().assume_utc().unix_timestamp();
-    Some(UnixTime(utc.checked_sub(i64::from(zone.minutes()).checked_mul(60)?)?))
-}
-
 impl Filters {
     /// As the service takes them.
     fn query(&self, member: &Member) -> Result<AuditQuery, Failure> {
         let zone = member.t.zone;
         let day = |text: &str| match text {
             "" => Ok(None),
-            text => midnight(text, zone).map(Some).ok_or_else(Failure::bad_request),
+            text => zone.midnight(text).map(Some).ok_or_else(Failure::bad_request),
         };
         let kind = match self.kind.as_str() {
             "" => None,
@@ -231,18 +221,4 @@ struct CheckPage {
     events: String,
     anchors: String,
     at: Moment,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_day_begins_at_the_readers_midnight() {
-        assert_eq!(midnight("2026-11-21", Zone::UTC), Some(UnixTime(1_795_219_200)));
-        assert_eq!(midnight("2026-11-21", Zone::JST), Some(UnixTime(1_795_219_200 - 9 * 3600)));
-        for wrong in ["2026-13-01", "21.11.2026", "2026-11-21T00:00", "-", "9999999-01-01"] {
-            assert_eq!(midnight(wrong, Zone::UTC), None, "{wrong}");
-        }
-    }
 }

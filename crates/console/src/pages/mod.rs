@@ -6,6 +6,7 @@ mod audit;
 mod authorities;
 mod ceremony;
 mod devices;
+mod form;
 mod glossary;
 mod guide;
 mod invitation;

@@ -2,13 +2,14 @@
 //! in is shown once, on the page that answers the form, and nowhere else.
 
 use super::{
+    form::{self, ConfirmPage, FormPage},
     listing::{self, Place},
     sensitive, words,
 };
 use crate::{
     Answer, Asked, Console, Failure, Fields, Frame, Member, Section,
     i18n::{Locale, Moment},
-    ui::{Badge, ButtonKind, Choice, Command, Confirm, Field, Message, Pager, Tone},
+    ui::{Badge, ButtonKind, Choice, Command, Confirm, Field, Pager, Tone},
 };
 use askama::Template;
 use axum::{
@@ -16,10 +17,8 @@ use axum::{
     extract::{Path, State},
     routing::{get, post},
 };
-use device::Language;
-use http::StatusCode;
 use policy::{Action, PersonId, Role, Roles};
-use service::{ErrorKind, Invited, NewPerson, PersonState, PersonView, ServiceError};
+use service::{Invited, NewPerson, PersonState, PersonView};
 
 pub(super) fn router() -> Router<Console> {
     Router::new()
@@ -117,59 +116,40 @@ fn roles_field(t: Locale, held: Roles) -> Field {
     held.iter().fold(field, |field, role| field.value(role.name()))
 }
 
-fn said(t: Locale, error: &ServiceError) -> Message {
-    let text = match (t.language, error.message_ja()) {
-        (Language::Ja, Some(ja)) => ja.to_owned(),
-        _ => error.problem().message.to_string(),
-    };
-    Message::new(Tone::Bad, text)
-}
-
-/// Whether the form can be filled in better.
-fn is_about_the_form(error: &ServiceError) -> bool {
-    error.code() != "needs-second-person"
-        && matches!(error.kind(), ErrorKind::Malformed | ErrorKind::Refused | ErrorKind::Conflict)
-}
-
 async fn ask(member: Member) -> Answer {
     if !words::may(&member, Action::InvitePerson, &member.signed().organisation) {
         return Err(Failure::forbidden());
     }
-    Ok(member.page(&invite_page(&member, None, "", "", Role::Reader.into())))
+    invite_page(&member, "", "", Role::Reader.into()).show(&member)
 }
 
-fn invite_page(
-    member: &Member,
-    wrong: Option<Message>,
-    handle: &str,
-    name: &str,
-    roles: Roles,
-) -> InvitePage {
+fn invite_page(member: &Member, handle: &str, name: &str, roles: Roles) -> FormPage {
     let t = member.t;
-    InvitePage {
-        t,
-        frame: member.frame(Section::People, t.text("people-invite-title")),
-        wrong,
-        fields: vec![
-            Field::text(t, "name", t.text("people-name")).value(name).required().most(100),
-            Field::text(t, "handle", t.text("people-handle"))
-                .hint(t.text("people-handle-hint"))
-                .value(handle)
-                .required()
-                .most(32),
-            roles_field(t, roles),
-        ],
-    }
+    let title = t.text("people-invite-title");
+    let mut fields = person_fields(t, handle, name);
+    fields.push(roles_field(t, roles));
+    FormPage::new(member, Section::People, title, "/people/invite", "/people")
+        .crumb("/people", t.text("people-title"))
+        .lead(t.text("people-invite-lead"))
+        .fields(fields)
+        .button(t.text("people-invite-make"))
 }
 
-#[derive(Template)]
-#[template(path = "people/invite.html")]
-struct InvitePage {
-    t: Locale,
-    frame: Frame,
-    wrong: Option<Message>,
-    fields: Vec<Field>,
+/// Who is invited.
+pub(super) fn person_fields(t: Locale, handle: &str, name: &str) -> Vec<Field> {
+    vec![
+        Field::text(t, "name", t.text("people-name")).value(name).required().most(64),
+        Field::text(t, "handle", t.text("people-handle"))
+            .hint(t.text("people-handle-hint"))
+            .value(handle)
+            .required()
+            .most(32),
+    ]
 }
+
+/// Where refusals of an invitation belong.
+pub(super) const PERSON_PLACES: &[(&str, &str)] =
+    &[("name", "name"), ("handle", "handle"), ("handle-taken", "handle"), ("no-role", "roles")];
 
 async fn invite(State(console): State<Console>, member: Member, form: Fields) -> Answer {
     let roles = roles_of(&form)?;
@@ -181,25 +161,29 @@ async fn invite(State(console): State<Console>, member: Member, form: Fields) ->
         roles,
     };
     match console.service.invite_person(member.caller(), new).await {
-        Ok(invited) => Ok(link_page(&console, &member, &invited)),
-        Err(error) if error.code() != "reauthenticate" && is_about_the_form(&error) => {
-            let page = invite_page(&member, Some(said(member.t, &error)), handle, name, roles);
-            Ok(member.page_with(StatusCode::UNPROCESSABLE_ENTITY, &page))
-        }
-        Err(error) => sensitive::answer(&member, error, "/people/invite"),
+        Ok(invited) => Ok(link_page(&console, &member, &invited, Section::People, None)),
+        Err(error) => form::refused(&member, error, "/people/invite", PERSON_PLACES, || {
+            invite_page(&member, handle, name, roles)
+        }),
     }
 }
 
 /// The link, this once.
-fn link_page(console: &Console, member: &Member, invited: &Invited) -> axum::response::Response {
+pub(super) fn link_page(
+    console: &Console,
+    member: &Member,
+    invited: &Invited,
+    section: Section,
+    back: Option<String>,
+) -> axum::response::Response {
     let t = member.t;
     let title = t.text("people-link-title").arg("name", &invited.person.display_name);
     member.page(&LinkPage {
         t,
-        frame: member.frame(Section::People, title),
+        frame: member.frame(section, title),
         link: Command::new(t, invited.link.url(console.origin.as_str())),
         until: t.time(invited.link.expires_at),
-        person: invited.person.id.to_string(),
+        back: back.unwrap_or_else(|| format!("/people/{}", invited.person.id)),
     })
 }
 
@@ -210,7 +194,7 @@ struct LinkPage {
     frame: Frame,
     link: Command,
     until: Moment,
-    person: String,
+    back: String,
 }
 
 fn id(text: &str) -> Result<PersonId, Failure> {
@@ -273,7 +257,7 @@ async fn invite_again(
 ) -> Answer {
     let own = &member.signed().organisation;
     match console.service.invite_again(member.caller(), own, &id(&text)?).await {
-        Ok(invited) => Ok(link_page(&console, &member, &invited)),
+        Ok(invited) => Ok(link_page(&console, &member, &invited, Section::People, None)),
         Err(error) => sensitive::answer(&member, error, &format!("/people/{text}")),
     }
 }
@@ -301,26 +285,18 @@ fn confirm_page(
     effects: Vec<String>,
 ) -> axum::response::Response {
     let t = member.t;
-    let title = t.word("people-confirm", what).to_string();
-    let frame = member.frame(Section::People, t.word("people-confirm", what));
-    let back = format!("/people/{}", person.id);
-    let mut confirm = Confirm::new(&frame, &format!("{back}/{what}"), title, &back);
-    for effect in effects {
-        confirm = confirm.effect(effect);
-    }
-    let confirm = confirm.button(ButtonKind::Danger, t.word("people-do", what));
-    let name = person.display_name.clone();
-    member.page(&ConfirmPage { t, frame, name, back, confirm })
-}
-
-#[derive(Template)]
-#[template(path = "people/confirm.html")]
-struct ConfirmPage {
-    t: Locale,
-    frame: Frame,
-    name: String,
-    back: String,
-    confirm: Confirm,
+    let crumbs = vec![
+        ("/people".to_owned(), t.text("people-title").to_string()),
+        (format!("/people/{}", person.id), person.display_name.clone()),
+    ];
+    let question = t.word("people-confirm", what);
+    let page = ConfirmPage::new(member, Section::People, crumbs, &person.display_name, question);
+    member.page(&page.with(|confirm| {
+        effects
+            .into_iter()
+            .fold(confirm, Confirm::effect)
+            .button(ButtonKind::Danger, t.word("people-do", what))
+    }))
 }
 
 async fn ask_recovery(
@@ -346,7 +322,7 @@ async fn recover(
 ) -> Answer {
     let own = &member.signed().organisation;
     match console.service.request_recovery(member.caller(), own, &id(&text)?).await {
-        Ok(invited) => Ok(link_page(&console, &member, &invited)),
+        Ok(invited) => Ok(link_page(&console, &member, &invited, Section::People, None)),
         Err(error) => sensitive::answer(&member, error, &format!("/people/{text}/recover")),
     }
 }

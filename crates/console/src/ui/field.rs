@@ -172,6 +172,16 @@ impl Field {
         self
     }
 
+    /// What it is called in the form.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Says what is wrong with what was sent.
+    pub(crate) fn mark(&mut self, error: String) {
+        self.error = Some(error);
+    }
+
     fn holds(&self, value: &str) -> bool {
         self.values.iter().any(|held| held == value)
     }

@@ -12,6 +12,7 @@
 mod components;
 mod devices;
 mod doors;
+mod forms;
 mod people;
 mod public;
 mod records;

@@ -33,6 +33,7 @@ pub(crate) struct Stage {
 /// Everybody on the stage: secret, organisation, roles.
 pub(crate) const CAST: &[(&str, &str, &[Role])] = &[
     ("platform-admin", "platform", &[Role::Administrator]),
+    ("platform-admin-2", "platform", &[Role::Administrator]),
     ("platform-auditor", "platform", &[Role::Auditor]),
     ("maker-admin", "maker", &[Role::Administrator, Role::Operator]),
     ("maker-operator", "maker", &[Role::Operator]),
@@ -165,6 +166,9 @@ pub(crate) fn is_sound(page: &Page, path: &str) {
         "audit-",
         "log-",
         "words-",
+        "forms-",
+        "labels-",
+        "label-",
     ] {
         for hit in html.split(&format!(">{prefix}")).skip(1) {
             assert!(

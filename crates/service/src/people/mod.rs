@@ -6,6 +6,7 @@
 
 mod accounts;
 mod ceremony;
+mod first;
 mod limits;
 mod links;
 mod recovery;
@@ -14,6 +15,7 @@ mod sign_in;
 
 pub use accounts::{Invited, NewPerson};
 pub use ceremony::Ceremony;
+pub use first::FirstAdministrator;
 pub use links::{Link, LinkPurpose, LinkView, Opened};
 pub(crate) use sessions::{NO_SESSION, still_stands};
 pub use sessions::{Resumed, SessionView};

@@ -2,7 +2,7 @@
 
 use super::{Filters, bulk_acts};
 use crate::{
-    Answer, Console, Failure, Fields, Frame, Member, Section,
+    Answer, Console, Failure, Fields, Frame, Member, Section, failure,
     i18n::Locale,
     pages::{listing, sensitive},
     ui::{ButtonKind, Choice, Confirm, Field, Message, Tone},
@@ -13,7 +13,7 @@ use axum::{
     extract::{RawQuery, State},
     routing::get,
 };
-use device::{Cause, DeviceId, Language};
+use device::{Cause, DeviceId};
 use service::{BulkAct, DeviceAct, Selection};
 
 /// Lifetime of the enrolment codes that a job releases.
@@ -24,16 +24,16 @@ pub(super) fn router() -> Router<Console> {
 }
 
 /// What was chosen in the list; the same fields in the address and in the form.
-struct Chosen {
+pub(super) struct Chosen {
     act: String,
     cause: String,
     devices: Vec<String>,
-    everything: bool,
-    filters: Filters,
+    pub(super) everything: bool,
+    pub(super) filters: Filters,
 }
 
 impl Chosen {
-    fn read(pairs: &[(String, String)]) -> Result<Self, Failure> {
+    pub(super) fn read(pairs: &[(String, String)]) -> Result<Self, Failure> {
         let first = |name: &str| {
             let found = pairs.iter().find(|(key, _)| key == name);
             found.map(|(_, value)| value.clone()).unwrap_or_default()
@@ -59,9 +59,13 @@ impl Chosen {
         if self.everything {
             return Ok(Selection::Search(Box::new(self.filters.search()?)));
         }
+        Ok(Selection::Devices(self.named()?))
+    }
+
+    /// The devices that are named one by one.
+    pub(super) fn named(&self) -> Result<Vec<DeviceId>, Failure> {
         let devices = self.devices.iter().map(|id| id.parse::<DeviceId>());
-        let devices = devices.collect::<Result<_, _>>().map_err(|_| Failure::bad_request())?;
-        Ok(Selection::Devices(devices))
+        devices.collect::<Result<_, _>>().map_err(|_| Failure::bad_request())
     }
 
     /// `usual`: the cause where none is chosen yet.
@@ -79,13 +83,19 @@ impl Chosen {
     /// What the next request carries along.
     fn hidden(&self) -> Vec<(&str, &str)> {
         let mut hidden = vec![("act", self.act.as_str())];
-        if self.everything {
-            hidden.push(("everything", "yes"));
-            hidden.extend(self.filters.pairs());
-        } else {
-            hidden.extend(self.devices.iter().map(|id| ("device", id.as_str())));
-        }
+        hidden.extend(self.selected());
         hidden
+    }
+
+    /// The selection alone.
+    pub(super) fn selected(&self) -> Vec<(&str, &str)> {
+        if self.everything {
+            let mut all = vec![("everything", "yes")];
+            all.extend(self.filters.pairs());
+            all
+        } else {
+            self.devices.iter().map(|id| ("device", id.as_str())).collect()
+        }
     }
 }
 
@@ -135,10 +145,7 @@ async fn ask(State(console): State<Console>, member: Member, RawQuery(query): Ra
         .refusals
         .iter()
         .map(|(problem, count)| {
-            let text = match (t.language, &problem.message_ja) {
-                (Language::Ja, Some(ja)) => ja.to_string(),
-                _ => problem.message.to_string(),
-            };
+            let text = failure::said(t.language, problem);
             (text, t.number(*count))
         })
         .collect();

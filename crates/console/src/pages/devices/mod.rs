@@ -2,6 +2,7 @@
 
 mod bulk;
 mod filters;
+mod labels;
 
 use super::{listing, sensitive, words};
 use crate::{
@@ -29,6 +30,7 @@ pub(super) fn router() -> Router<Console> {
         .route("/devices/views", post(save_view))
         .route("/devices/views/delete", post(delete_view))
         .merge(bulk::router())
+        .merge(labels::router())
 }
 
 /// Acts on many that the visitor's roles reach.
@@ -80,6 +82,7 @@ async fn list(
     let first = (!filters.after.is_empty()).then(|| listing::address("/devices", &pairs));
     let pager = Pager::new(t, first, found.next.as_deref().map(to))
         .previous(found.previous.as_deref().map(to));
+    let rows_empty = found.items.is_empty();
     let rows = found.items.iter().map(|line| Row::new(t, line, &member)).collect();
     let acts = bulk_acts(&member);
     let acts: Vec<Choice> = acts
@@ -106,6 +109,11 @@ async fn list(
         query: listing::address("", &pairs).trim_start_matches('?').to_owned(),
         hidden: pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
         export: listing::address("/devices/export", &pairs),
+        labels: (!rows_empty).then(|| {
+            let mut query = vec![("everything", "yes")];
+            query.extend(&pairs);
+            listing::address("/devices/labels", &query)
+        }),
         partial: found.partial.then(|| Message::new(Tone::Info, t.text("devices-partial"))),
         act: (!acts.is_empty()).then(|| Field::select(t, "act", t.text("devices-act"), acts)),
         rows,
@@ -175,6 +183,7 @@ struct ListPage {
     query: String,
     hidden: Vec<(String, String)>,
     export: String,
+    labels: Option<String>,
     partial: Option<Message>,
     act: Option<Field>,
     rows: Vec<Row>,

@@ -2,7 +2,7 @@
 
 use super::{id, link, words};
 use crate::{
-    Answer, Asked, Console, Failure, Frame, Member, Posted, Section,
+    Answer, Asked, Console, Failure, Frame, Member, Posted, Section, failure,
     i18n::Locale,
     pages::{listing, sensitive},
     ui::{Button, ButtonKind, Choice, Confirm, Field, Message, Tone},
@@ -13,10 +13,10 @@ use axum::{
     extract::{Path, State},
     routing::get,
 };
-use device::{Cause, DeviceId, Language, OrganisationId};
+use device::{Cause, DeviceId, OrganisationId};
 use policy::Action;
 use serde::Deserialize;
-use service::{DeviceAct, DeviceView, Problem};
+use service::{DeviceAct, DeviceView};
 
 /// The act that is none of the life cycle's: contents are erased, commitments remain.
 const ERASE: &str = "erase";
@@ -164,12 +164,14 @@ async fn show(
         let act = DeviceAct::from_name(name, Some(cause), to).ok_or_else(Failure::bad_request)?;
         let preview = console.service.preview_act(member.caller(), &id, &act).await?;
         if let Some(problem) = &preview.refusal {
-            page.refusal =
-                Some(Message::new(Tone::Bad, said(t, problem)).title(t.text("act-not-possible")));
+            page.refusal = Some(
+                Message::new(Tone::Bad, failure::said(t.language, problem))
+                    .title(t.text("act-not-possible")),
+            );
             return Ok(member.page(&page));
         }
         for consequence in &preview.consequences {
-            confirm = confirm.effect(sentence(consequence.text(t.language)));
+            confirm = confirm.effect(failure::sentence(&consequence.text(t.language), t.language));
         }
         if wants_cause(name) {
             let mut field = Field::select(t, "cause", t.text("act-cause"), causes(t)).required();
@@ -184,23 +186,6 @@ async fn show(
     }
     page.confirm = Some(confirm.button(kind(name), t.word("act-name", name)));
     Ok(member.page(&page))
-}
-
-/// A refusal in the page's language.
-fn said(t: Locale, problem: &Problem) -> String {
-    match (t.language, &problem.message_ja) {
-        (Language::Ja, Some(ja)) => ja.to_string(),
-        _ => sentence(problem.message.to_string()),
-    }
-}
-
-/// Domain texts begin small, as parts of sentences.
-fn sentence(text: String) -> String {
-    let mut letters = text.chars();
-    match letters.next() {
-        Some(first) => first.to_uppercase().chain(letters).collect(),
-        None => text,
-    }
 }
 
 async fn perform(

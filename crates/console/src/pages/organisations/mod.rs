@@ -1,5 +1,7 @@
 //! Organisations: the list for the platform, one's own for everybody else; members and signers.
 
+mod create;
+
 use super::{
     listing::{self, Place},
     words,
@@ -24,6 +26,7 @@ pub(super) fn router() -> Router<Console> {
         .route("/organisations/{id}", get(one))
         .route("/organisations/{id}/members", get(members))
         .route("/organisations/{id}/signers", get(signers))
+        .merge(create::router())
 }
 
 async fn list(
@@ -53,7 +56,8 @@ async fn list(
         .collect();
     let pager = listing::pager(t, "/organisations", &[], &place.after, found.next.as_deref());
     let frame = member.frame(Section::Organisations, t.text("organisations-title"));
-    Ok(member.page(&ListPage { t, frame, rows, pager }))
+    let may_create = create::may_create(&member);
+    Ok(member.page(&ListPage { t, frame, rows, may_create, pager }))
 }
 
 struct Row {
@@ -70,6 +74,7 @@ struct ListPage {
     t: Locale,
     frame: Frame,
     rows: Vec<Row>,
+    may_create: bool,
     pager: Pager,
 }
 
@@ -124,6 +129,7 @@ async fn one(State(console): State<Console>, member: Member, Path(text): Path<St
         roles: words::registered_as(t, view.roles),
         since: t.date(view.created_at),
         own: view.id == member.signed().organisation,
+        offers: create::Offers::of(&console, &member, &view).await?,
     };
     Ok(member.page(&page))
 }
@@ -138,6 +144,7 @@ struct OnePage {
     roles: String,
     since: Moment,
     own: bool,
+    offers: create::Offers,
 }
 
 async fn members(

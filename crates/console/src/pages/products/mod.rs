@@ -1,5 +1,8 @@
 //! Product lines of the visitor's organisation.
 
+mod create;
+mod public;
+
 use super::{
     listing::{self, Place},
     words,
@@ -7,7 +10,7 @@ use super::{
 use crate::{
     Answer, Asked, Console, Failure, Frame, Member, Section,
     i18n::{Locale, Moment},
-    ui::{Command, Empty, Icon, Pager},
+    ui::{Badge, Button, ButtonKind, Empty, Icon, Pager},
 };
 use askama::Template;
 use axum::{
@@ -17,10 +20,14 @@ use axum::{
 };
 use device::{OrganisationId, ProductId};
 use policy::Action;
-use service::ProductView;
+use service::{ProductPublic, ProductView, SecurityLabel};
 
 pub(super) fn router() -> Router<Console> {
-    Router::new().route("/products", get(list)).route("/products/{maker}/{id}", get(one))
+    Router::new()
+        .route("/products", get(list))
+        .route("/products/{maker}/{id}", get(one))
+        .merge(create::router())
+        .merge(public::router())
 }
 
 async fn list(
@@ -46,18 +53,14 @@ async fn list(
         .collect();
     let pager = listing::pager(t, "/products", &[], &place.after, found.next.as_deref());
     let frame = member.frame(Section::Products, t.text("products-title"));
-    let empty = Empty::new(Icon::Product, t.text("products-empty"), t.text("products-empty-hint"));
     let may_create = words::may(&member, Action::CreateProduct, own);
-    let command = may_create.then(|| {
-        Command::new(
-            t,
-            format!(
-                "tegata product create {own} gate-2 --name \"Gate controller\" --model G2 \\\n  \
-                 --kind device --root-of-trust secure-element"
-            ),
-        )
-    });
-    Ok(member.page(&ListPage { t, frame, rows, pager, empty, command }))
+    let mut empty =
+        Empty::new(Icon::Product, t.text("products-empty"), t.text("products-empty-hint"));
+    if may_create {
+        let create = Button::new(ButtonKind::Primary, t.text("products-new"));
+        empty = empty.action(create.link("/products/new"));
+    }
+    Ok(member.page(&ListPage { t, frame, rows, pager, empty, may_create }))
 }
 
 struct Row {
@@ -77,7 +80,7 @@ struct ListPage {
     rows: Vec<Row>,
     pager: Pager,
     empty: Empty,
-    command: Option<Command>,
+    may_create: bool,
 }
 
 async fn one(
@@ -95,8 +98,17 @@ async fn one(
         "/devices",
         &[("relation", "maker"), ("product", &format!("{maker}/{id}"))],
     );
+    let public = console.service.product_public(member.caller(), &maker, &id).await?;
+    let labels = listing::address(
+        "/devices/labels",
+        &[("everything", "yes"), ("relation", "maker"), ("product", &format!("{maker}/{id}"))],
+    );
     let page = OnePage {
         t,
+        may_change: words::may(&member, Action::ChangeProduct, &maker),
+        labels,
+        marks: public.labels.iter().map(|label| mark(&member, label)).collect(),
+        public,
         kind: words::device_kind(t, product.kind),
         root_of_trust: words::root_of_trust(t, product.root_of_trust),
         support_end: product.support_end.map(|end| t.date(end)),
@@ -121,4 +133,27 @@ struct OnePage {
     validity_days: Option<String>,
     since: Moment,
     devices: String,
+    labels: String,
+    may_change: bool,
+    public: ProductPublic,
+    marks: Vec<Mark>,
+}
+
+/// A security label as it is shown.
+struct Mark {
+    title: String,
+    number: Option<String>,
+    until: Option<(Moment, Badge)>,
+}
+
+fn mark(member: &Member, label: &SecurityLabel) -> Mark {
+    let scheme = label.scheme.title();
+    let level = label.level.as_deref().unwrap_or_default();
+    Mark {
+        title: format!("{scheme} {level}").trim().to_owned(),
+        number: label.number.clone(),
+        until: label
+            .valid_until
+            .map(|end| (member.t.date(end), words::validity(member.t, end, member.now))),
+    }
 }

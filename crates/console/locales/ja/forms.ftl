@@ -1,0 +1,49 @@
+# フォームに共通の文言と、ラベル。
+
+forms-where = 現在の位置
+forms-save = 保存
+forms-nothing-saved = 保存されていません
+forms-look = 赤で示した項目を直して、もう一度送信してください。
+forms-choose = 選択肢から選んでください。
+forms-id-hint = 半角の英小文字・数字・ハイフンで2〜40文字（先頭は英小文字か数字）。アドレスや証明書に記載されるため、後から変更できません。
+forms-id-wrong = 半角の英小文字・数字・ハイフンで2〜40文字にしてください。先頭は英小文字か数字です。
+forms-day-wrong = 「2031-03-31」のように年・月・日を入力してください。
+
+labels-title = ラベル
+labels-count = 対象は{ $count }台です。
+labels-more = 検索結果にはさらに機器があります。このファイルには、ここから{ $count }台分を出力します。
+labels-next = 続きのラベルを作成
+labels-format = ファイル形式
+labels-sheet = 用紙
+labels-sheet-hint = 印刷時は「用紙に合わせる」を使わず、倍率100%で印刷してください。
+labels-code = コードの種類
+labels-link = コードのリンク先
+labels-link-hint = コードにはこのコンソールのアドレスが入ります。印刷後はアドレスを変更できません。
+labels-line = 任意の1行
+labels-line-hint = 半角英数字と記号で60文字以内。余白がある場合に印刷されます。
+labels-skip = 使用済みの面数
+labels-skip-hint = 1枚目の用紙で、すでに使ったラベルの枚数です。
+labels-skip-wrong = 0以上の整数で入力してください。新しい用紙なら0です。
+labels-do = ダウンロード
+labels-wrong-gtin = GTINが登録されていない製品ラインの機器が含まれています。製品ラインにGTINを登録するか、リンク先を公開ページにしてください。
+labels-wrong-line = 半角英数字と記号で60文字以内にしてください。プリンターの標準フォントでは、それ以外の文字を印刷できません。
+labels-wrong-skip = この用紙で指定できる使用済みの面数は{ $count }までです。
+labels-wrong-one-sheet = SVGは用紙1枚分で、収まるのは{ $count }枚までです。PDFを選んでください。
+labels-wrong-count = このファイルに入るラベルは1〜{ $count }枚です。形式を変えるか、機器を減らしてください。
+labels-wrong-fit = この大きさのラベルにはコードが収まりません。より大きな用紙を選んでください。
+labels-wrong-code = コンソールのアドレスが長すぎるため、コードを作成できません。
+
+label-format-pdf = PDF（ラベル用紙）
+label-format-svg = SVG（ラベル用紙1枚）
+label-format-code-png = PNG（コードのみ）
+label-format-code-svg = SVG（コードのみ）
+label-sheet-a4-24 = A4、24面（70×37mm）
+label-sheet-a4-65 = A4、65面（38.1×21.2mm）
+label-sheet-roll-62x29 = ロール紙（62×29mm）
+label-sheet-roll-50x25 = ロール紙（50×25mm）
+label-sheet-roll-25x25 = ロール紙（25×25mm）
+label-code-qr = QRコード
+label-code-datamatrix = データマトリックス
+label-link-best = GTINがあればGS1 Digital Link、なければ公開ページ
+label-link-page = 公開ページ
+label-link-gs1 = GS1 Digital Link（GTINが必要）

@@ -3,7 +3,7 @@
 use crate::{Failure, Sessions, assets, i18n, pages, security, visit};
 use axum::{Router, middleware::from_fn_with_state};
 use http::Uri;
-use service::Service;
+use service::{CameFrom, Service};
 use std::{fmt, net::IpAddr, ops::Deref, sync::Arc};
 
 /// What the console needs to run.
@@ -28,10 +28,10 @@ impl Deref for Console {
     }
 }
 
-/// Where a request comes from; the server puts it beside each request, for the audit log and for
-/// limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Source(pub IpAddr);
+/// Where a request comes from; the server finds it out once and puts it beside each request, for
+/// the audit log, for limits and for look-ups.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Source(pub CameFrom);
 
 /// The pages. `server` adds limits, TLS and a [`Source`] to each request.
 pub fn router(setup: Setup) -> Router {

@@ -202,6 +202,24 @@ impl Frame {
         &self.path
     }
 
+    /// `lang` of this request's address: pages without cookies carry it on.
+    pub fn kept_language(&self) -> Option<&'static str> {
+        let query = self.path.split_once('?').map(|(_, query)| query)?;
+        query.split('&').find_map(|pair| match pair {
+            "lang=en" => Some("en"),
+            "lang=ja" => Some("ja"),
+            _ => None,
+        })
+    }
+
+    /// Where numbers are typed, in the language of this request's address.
+    pub fn number_form(&self) -> String {
+        match self.kept_language() {
+            Some(language) => format!("/p?lang={language}"),
+            None => "/p".to_owned(),
+        }
+    }
+
     /// Groups of the navigation, with what the visitor's roles allow.
     pub fn navigation(&self) -> &[(&'static str, Vec<Item>)] {
         &self.navigation

@@ -17,7 +17,8 @@ use crypto::UnixTime;
 use device::Language;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
 use policy::Caller;
-use std::{net::IpAddr, ops::Deref, sync::Arc};
+use service::CameFrom;
+use std::{ops::Deref, sync::Arc};
 
 /// Longest path with query that is kept to come back to, in bytes.
 const PATH_BYTES_MAX: usize = 2048;
@@ -40,7 +41,7 @@ pub struct Context {
     /// what was just done, to be said once
     pub notice: Option<String>,
     /// where the request comes from
-    pub source: Option<IpAddr>,
+    pub source: Option<CameFrom>,
     /// whether htmx asks, for a part of the page
     pub htmx: bool,
     /// now

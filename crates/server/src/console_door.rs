@@ -16,8 +16,8 @@ use axum::{
     response::Response,
 };
 use console::{Origin, Sessions, Setup, Source, refusal};
-use http::StatusCode;
-use service::Service;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use service::{CameFrom, Service};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
@@ -93,13 +93,21 @@ pub(crate) async fn open(
     Ok(opened)
 }
 
-/// Lets a request in or turns it away with a page; says to the pages where it comes from.
+/// Lets a request in or turns it away with a page. Here, and only here, it is found out where the
+/// request comes from: limits, audit events and pages all go by that.
 async fn admit(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let start = Instant::now();
     let Some(peer) = request.extensions().get::<Arc<Peer>>().cloned() else {
         return refusal(StatusCode::INTERNAL_SERVER_ERROR, None);
     };
-    request.extensions_mut().insert(Source(peer.address.ip()));
+    let came = came_from(&app, &peer, request.headers());
+    let peer = match came.address == peer.address.ip().to_canonical() {
+        true => peer,
+        // The other end is a proxy; nobody shows a client certificate at this door.
+        false => Arc::new(Peer::new(SocketAddr::new(came.address, 0), None)),
+    };
+    request.extensions_mut().insert(peer.clone());
+    request.extensions_mut().insert(Source(came));
     let response = match inner(&app, Door::Console, &peer, request, next).await {
         Ok(response) => response,
         Err(fault) => {
@@ -109,4 +117,11 @@ async fn admit(State(app): State<App>, mut request: Request, next: Next) -> Resp
     };
     app.metrics.answered(Door::Console, response.status(), start.elapsed());
     response
+}
+
+fn came_from(app: &App, peer: &Peer, headers: &HeaderMap) -> CameFrom {
+    let lines = |name: HeaderName| headers.get_all(name).into_iter().map(HeaderValue::as_bytes);
+    let forwarded = HeaderName::from_static("x-forwarded-for");
+    let place = HeaderName::from_static("tegata-place");
+    app.service.came_from(peer.address.ip(), lines(forwarded), lines(place))
 }

@@ -11,8 +11,10 @@
 //! - OCSP at `/ocsp` (RFC 6960, RFC 5019; docs/ocsp.md), CRLs, CA certificates, tiles (C2SP
 //!   tlog-tiles).
 //!
-//! Limits on sizes, times, counts and rates stand at every door ([`Limits`]). Deliberately absent:
-//! proxies' headers (`X-Forwarded-For`, `PROXY`), since whoever may set them may be anybody.
+//! Limits on sizes, times, counts and rates stand at every door ([`Limits`]). `X-Forwarded-For` is
+//! read at the door for people alone, from proxies that the operator named
+//! ([`service::Service::came_from`]). Deliberately absent: the `PROXY` protocol, and headers of
+//! anybody else, since whoever may set them may be anybody.
 
 mod admission;
 mod app;

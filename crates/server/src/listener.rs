@@ -34,6 +34,8 @@ pub(crate) struct Listener {
     pub(crate) router: Router,
     /// whether OCSP is one of its routes, which then is answered without the router
     pub(crate) ocsp: bool,
+    /// whether the operator's proxies may stand before it
+    pub(crate) proxied: bool,
     pub(crate) app: App,
 }
 
@@ -55,7 +57,7 @@ const RESET_STREAMS_MAX: usize = 20;
 impl Listener {
     /// Serves until `stop` says so; then lets open requests end, for `grace` at most.
     pub(crate) async fn serve(self, stop: watch::Receiver<bool>, grace: Duration) {
-        let Self { socket, tls, router, ocsp, app } = self;
+        let Self { socket, tls, router, ocsp, proxied, app } = self;
         let (cut, cut_off) = watch::channel(false);
         // Closed once the last connection has let go of it.
         let (open, mut all_closed) = mpsc::channel::<Infallible>(1);
@@ -70,7 +72,12 @@ impl Listener {
             };
             match accepted {
                 Ok((stream, address)) => {
-                    match door.app.connections.admit(Source::from(address.ip())) {
+                    let connections = &door.app.connections;
+                    let admitted = match proxied && door.app.service.is_proxy(address.ip()) {
+                        true => connections.admit_proxy(),
+                        false => connections.admit(Source::from(address.ip())),
+                    };
+                    match admitted {
                         Ok(permit) => {
                             let counted = Counted { _permit: permit, _open: open.clone() };
                             let (door, peer) = (door.clone(), (stream, address));

@@ -76,7 +76,8 @@ impl Server {
         let doors = [(secure, Some(tls), everything), (plain, None, public)];
         for (socket, tls, router) in doors {
             let router = finish(router, &app);
-            let listener = Listener { socket, tls, router, ocsp: true, app: app.clone() };
+            let app = app.clone();
+            let listener = Listener { socket, tls, router, ocsp: true, proxied: false, app };
             tasks.spawn(listener.serve(stopped.clone(), config.grace));
         }
         let mut console_at = None;
@@ -88,7 +89,8 @@ impl Server {
             let sessions = Arc::new(console::ServiceSessions(service.clone()));
             let opened = console_door::open(door, origin.clone(), &app, &service, sessions).await?;
             let (tls, router) = (opened.tls, opened.router);
-            let listener = Listener { socket, tls, router, ocsp: false, app: app.clone() };
+            let app = app.clone();
+            let listener = Listener { socket, tls, router, ocsp: false, proxied: true, app };
             tasks.spawn(listener.serve(stopped.clone(), config.grace));
             if let Some(own) = opened.own {
                 tasks.spawn(keep_certificate(own, service.clone(), stopped.clone()));

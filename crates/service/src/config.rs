@@ -34,13 +34,13 @@ pub struct Urls {
     pub ca_issuers: Option<String>,
 }
 
-/// What is known of where visitors of the public page come from.
+/// What is known of where visitors come from, of the public page and of the console.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
     /// where networks are
     pub table: Option<Arc<crate::PlaceTable>>,
-    /// proxies whose headers are believed: `X-Forwarded-For` for the address, and
-    /// `Tegata-Place: LATITUDE,LONGITUDE` for the place. Nobody's by default.
+    /// proxies before the door for people whose headers are believed: `X-Forwarded-For` for the
+    /// address, and `Tegata-Place: LATITUDE,LONGITUDE` for the place. Nobody's by default.
     pub proxies: Vec<crate::Network>,
 }
 

@@ -235,39 +235,6 @@ pub(crate) fn sightings(rows: &[ScanRow]) -> Vec<Sighting> {
 }
 
 impl Service {
-    /// Who a request to the public page comes from. Headers are believed only where the other end
-    /// of the connection is one of the proxies that the operator named; then the last address that
-    /// is no such proxy counts, since whoever stands before it can write what they like.
-    pub fn visitor(
-        &self,
-        peer: IpAddr,
-        forwarded_for: Option<&str>,
-        place: Option<&str>,
-        counts: bool,
-    ) -> PublicVisitor {
-        let places = &self.config.places;
-        let trusted = |address: IpAddr| places.proxies.iter().any(|proxy| proxy.holds(address));
-        let mut address = peer;
-        let mut told = None;
-        if trusted(peer) {
-            let hops = forwarded_for.unwrap_or_default().rsplit(',').take(16);
-            let hops = hops.map_while(|hop| hop.trim().parse::<IpAddr>().ok());
-            for hop in hops {
-                address = hop;
-                if !trusted(hop) {
-                    break;
-                }
-            }
-            let degrees = place.and_then(|place| place.split_once(','));
-            told = degrees.and_then(|(latitude, longitude)| {
-                let latitude = latitude.trim().parse().ok()?;
-                Place::from_degrees(latitude, longitude.trim().parse().ok()?)
-            });
-        }
-        let table = places.table.as_ref().and_then(|table| table.place(address));
-        PublicVisitor { address, place: told.or(table), counts }
-    }
-
     /// Stores a look-up without waiting for it, and raises a concern where look-ups add up to one.
     pub(crate) fn remember_scan(&self, row: i64, device: &DeviceId, visitor: &PublicVisitor) {
         let now = self.now();

@@ -5,7 +5,7 @@ use service::Visitor;
 
 /// Address and browser.
 pub(super) fn visitor(visit: &Visit) -> Visitor {
-    Visitor { source: visit.source, label: label(&visit.agent) }
+    Visitor { source: visit.source.map(|came| came.address), label: label(&visit.agent) }
 }
 
 /// `User-Agent` (RFC 9110 section 10.1.5) as people know it: browser and system. Only for the list

@@ -194,6 +194,18 @@ async fn numbers_are_forgiven_and_typing_errors_caught() {
     let page = site.get(&format!("/p?number=+{}", spaced.replace('-', "+"))).await;
     assert_eq!(page.status, StatusCode::SEE_OTHER);
     assert_eq!(page.header(header::LOCATION), format!("/p/{number}"));
+    // The language that was chosen goes along from the form to the page and on.
+    let form = site.get("/p?lang=ja").await;
+    assert!(
+        form.html.contains("<input type=\"hidden\" name=\"lang\" value=\"ja\">"),
+        "{}",
+        form.html
+    );
+    let page = site.get(&format!("/p?lang=ja&number={number}")).await;
+    assert_eq!(page.header(header::LOCATION), format!("/p/{number}?lang=ja"));
+    let page = site.get(&format!("/p/{number}?lang=ja")).await;
+    assert!(page.html.contains("href=\"/p?lang=ja\""), "{}", page.html);
+    assert!(site.get(&format!("/p/{number}")).await.html.contains("href=\"/p\""));
     let last = number.chars().last().unwrap();
     let slip = format!("{}{}", &number[..22], if last == '0' { '1' } else { '0' });
     for path in [format!("/p/{slip}"), format!("/p?number={slip}")] {

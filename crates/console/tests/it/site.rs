@@ -8,7 +8,10 @@ use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use policy::{Caller, Roles};
 use service::{Clock, Config, Service};
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 use tower::ServiceExt as _;
 
 pub(crate) const NOW: UnixTime = UnixTime(1_800_000_000);
@@ -136,7 +139,7 @@ pub(crate) fn ask(method: Method, path: &str) -> http::request::Builder {
         .uri(path)
         .header(header::HOST, "console.example")
         .header("sec-fetch-site", "same-origin")
-        .extension(Source(Ipv4Addr::LOCALHOST.into()))
+        .extension(Source(IpAddr::V4(Ipv4Addr::LOCALHOST).into()))
 }
 
 /// A form from one of our pages.

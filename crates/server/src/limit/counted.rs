@@ -34,12 +34,22 @@ impl Counted {
 
     /// Counts one more until the permit is dropped.
     pub(crate) fn admit(&self, source: Source) -> Result<Permit, Refusal> {
+        self.admit_up_to(source, self.most_per_source)
+    }
+
+    /// The same for the operator's own proxies, behind which everybody stands: they are one source
+    /// together, and half of all is theirs.
+    pub(crate) fn admit_proxy(&self) -> Result<Permit, Refusal> {
+        self.admit_up_to(Source::default(), self.most_per_source.max(self.most / 2))
+    }
+
+    fn admit_up_to(&self, source: Source, most_per_source: usize) -> Result<Permit, Refusal> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.all >= self.most {
             return Err(Refusal::Full);
         }
         let of_source = open.by_source.get(&source).copied().unwrap_or_default();
-        if of_source >= self.most_per_source {
+        if of_source >= most_per_source {
             return Err(Refusal::SourceFull);
         }
         open.by_source.insert(source, of_source + 1);
@@ -90,5 +100,15 @@ mod tests {
         drop(first);
         assert_eq!(counted.count(), 2);
         let _again = counted.admit(source(1)).unwrap();
+    }
+
+    #[test]
+    fn half_of_all_is_the_proxies() {
+        let counted = Counted::new(8, 2);
+        let proxies: Vec<_> = (0..4).map(|_| counted.admit_proxy().unwrap()).collect();
+        assert_eq!(counted.admit_proxy().unwrap_err(), Refusal::SourceFull);
+        let _other = counted.admit(Source::from(IpAddr::from([192, 0, 2, 1]))).unwrap();
+        drop(proxies);
+        let _again = counted.admit_proxy().unwrap();
     }
 }

@@ -14,6 +14,7 @@ mod fleet;
 mod handshake;
 mod json;
 mod limits;
+mod proxies;
 mod public;
 mod rest;
 mod tenants;

@@ -80,6 +80,11 @@ impl World {
     }
 
     pub(crate) async fn with(limits: Limits) -> Self {
+        Self::behind(limits, Vec::new()).await
+    }
+
+    /// One whose operator has named proxies.
+    pub(crate) async fn behind(limits: Limits, proxies: Vec<service::Network>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(SystemClock);
         let secret = Secret::new((0..32).collect());
@@ -92,7 +97,9 @@ impl World {
         };
         let unlock = Unlock::KeyFile(&secret);
         Service::create(dir.path(), &unlock, &setup, clock.as_ref()).unwrap();
-        let config = service::Config { integrate_ms: 20, readers: 2, ..service::Config::default() };
+        let places = service::Places { table: None, proxies };
+        let config =
+            service::Config { integrate_ms: 20, readers: 2, places, ..service::Config::default() };
         let service = Service::open(dir.path(), &unlock, config, clock).unwrap();
         let spec = RootSpec {
             common_name: "Test root".into(),

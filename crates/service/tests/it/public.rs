@@ -268,19 +268,32 @@ async fn headers_are_believed_only_from_the_operators_own_proxies() {
     };
     let config = service::Config { places, ..crate::world::config() };
     let world = World::with(config).await;
-    let visitor = |peer: &str, forwarded, place| {
-        let visitor = world.service.visitor(peer.parse().unwrap(), forwarded, place, true);
+    let visitor = |peer: &str, forwarded: &[&str], place: &[&str]| {
+        let came = world.service.came_from(
+            peer.parse().unwrap(),
+            forwarded.iter().map(|line| line.as_bytes()),
+            place.iter().map(|line| line.as_bytes()),
+        );
+        let visitor = world.service.visitor(&came, true);
         (visitor.address.to_string(), visitor.place)
     };
     let (tokyo, lima) = (Place::from_degrees(35.7, 139.8), Place::from_degrees(-12.0, -77.0));
     for (peer, forwarded, place, expected) in [
-        ("203.0.113.5", Some("198.51.100.1"), Some("-12,-77"), ("203.0.113.5", tokyo)),
-        ("192.0.2.1", Some("203.0.113.5"), None, ("203.0.113.5", tokyo)),
-        ("192.0.2.1", Some("203.0.113.5"), Some("-12, -77"), ("203.0.113.5", lima)),
-        // What a visitor wrote itself stands before what our proxies added.
-        ("192.0.2.1", Some("10.9.9.9, 198.51.100.1, 192.0.2.7"), None, ("198.51.100.1", None)),
-        ("192.0.2.1", Some("not an address"), Some("x"), ("192.0.2.1", None)),
-        ("192.0.2.1", None, Some("99,0"), ("192.0.2.1", None)),
+        ("203.0.113.5", &["198.51.100.1"][..], &["-12,-77"][..], ("203.0.113.5", tokyo)),
+        ("192.0.2.1", &["203.0.113.5"], &[], ("203.0.113.5", tokyo)),
+        ("192.0.2.1", &["203.0.113.5"], &["-12, -77"], ("203.0.113.5", lima)),
+        // What a visitor wrote itself stands before what our proxies added: in the same line,
+        ("192.0.2.1", &["10.9.9.9, 198.51.100.1, 192.0.2.7"], &[], ("198.51.100.1", None)),
+        // or in a line of its own, as HAProxy's `option forwardfor` adds one.
+        ("192.0.2.1", &["10.9.9.9", "198.51.100.1"], &[], ("198.51.100.1", None)),
+        ("192.0.2.1", &["10.9.9.9", "198.51.100.1", "192.0.2.7"], &[], ("198.51.100.1", None)),
+        ("192.0.2.1", &["203.0.113.5"], &["1,1", "-12,-77"], ("203.0.113.5", lima)),
+        ("192.0.2.1", &["203.0.113.5"], &["-12,-77", "x"], ("203.0.113.5", tokyo)),
+        ("192.0.2.1", &["\u{ff}, [2001:db8::5]:443"], &[], ("2001:db8::5", None)),
+        ("::ffff:192.0.2.1", &["::ffff:203.0.113.5"], &[], ("203.0.113.5", tokyo)),
+        ("192.0.2.1", &["not an address"], &["x"], ("192.0.2.1", None)),
+        ("192.0.2.1", &["203.0.113.5", "not an address"], &[], ("192.0.2.1", None)),
+        ("192.0.2.1", &[], &["99,0"], ("192.0.2.1", None)),
     ] {
         let (address, place) = visitor(peer, forwarded, place);
         assert_eq!((address.as_str(), place), expected, "{peer} {forwarded:?}");

@@ -57,9 +57,8 @@ async fn resolve(
     }
     // The page that this leads to counts as the look-up; this one does not.
     let gtin = Some(link.gtin);
-    let passport = look_up(&console, &visit, &headers, &number, gtin, false)
-        .await?
-        .ok_or_else(Failure::not_found)?;
+    let passport =
+        look_up(&console, &visit, &number, gtin, false).await?.ok_or_else(Failure::not_found)?;
     let wanted = wanted.link_type.as_deref();
     let as_set =
         matches!(wanted, Some("linkset" | "all")) || wanted.is_none() && prefers_set(&headers);

@@ -15,7 +15,7 @@ use axum::{
 use device::{Gtin, IdError, ManagementNumber};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde::Deserialize;
-use service::{PublicPassport, PublicVisitor};
+use service::{CameFrom, PublicPassport, PublicVisitor};
 use std::{
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
@@ -50,7 +50,7 @@ async fn form(visit: Visit, Query(typed): Query<Typed>) -> Response {
         return form_page(&visit, StatusCode::OK, "", None);
     }
     match read(&typed) {
-        Ok(number) => see_other(&format!("/p/{number}")),
+        Ok(number) => see_other(&format!("/p/{number}{}", language(&visit))),
         Err(error) => form_page(&visit, StatusCode::BAD_REQUEST, &typed, Some(&error)),
     }
 }
@@ -73,7 +73,7 @@ async fn page(
         return Ok(moved(&format!("/p/{number}{}", language(&visit))));
     }
     let counts = method == Method::GET && !is_guess(&headers);
-    let found = look_up(&console, &visit, &headers, &number, None, counts).await?;
+    let found = look_up(&console, &visit, &number, None, counts).await?;
     let response = match found {
         Some(passport) => visit.page(&view::PassportPage::new(&visit, &passport)),
         None => {
@@ -89,23 +89,21 @@ async fn page(
 async fn look_up(
     console: &Console,
     visit: &Visit,
-    headers: &HeaderMap,
     number: &ManagementNumber,
     gtin: Option<Gtin>,
     counts: bool,
 ) -> Result<Option<Arc<PublicPassport>>, Failure> {
     let done = Instant::now() + ANSWER_TIME;
-    let visitor = visitor(console, visit, headers, counts);
+    let visitor = visitor(console, visit, counts);
     let found = console.service.public_passport(number, gtin, &visitor).await;
     sleep_until(done).await;
     Ok(found?)
 }
 
-fn visitor(console: &Console, visit: &Visit, headers: &HeaderMap, counts: bool) -> PublicVisitor {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+fn visitor(console: &Console, visit: &Visit, counts: bool) -> PublicVisitor {
     // Without a source all visitors are one: the limit holds all the more.
-    let peer = visit.source.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    console.service.visitor(peer, text("x-forwarded-for"), text("tegata-place"), counts)
+    let unknown = || CameFrom::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    console.service.visitor(&visit.source.unwrap_or_else(unknown), counts)
 }
 
 /// Whether a browser only guesses that somebody might follow a link (Sec-Purpose: prefetch).
@@ -136,11 +134,13 @@ fn form_page(visit: &Visit, status: StatusCode, typed: &str, error: Option<&IdEr
 
 /// `?lang=` of this request, to be kept over a redirect.
 fn language(visit: &Visit) -> &'static str {
-    match visit.path.split_once('?') {
-        Some((_, query)) if query.contains("lang=ja") => "?lang=ja",
-        Some((_, query)) if query.contains("lang=en") => "?lang=en",
-        _ => "",
-    }
+    let query = visit.path.split_once('?').map(|(_, query)| query).unwrap_or_default();
+    let known = |pair: &str| match pair {
+        "lang=ja" => Some("?lang=ja"),
+        "lang=en" => Some("?lang=en"),
+        _ => None,
+    };
+    query.split('&').find_map(known).unwrap_or_default()
 }
 
 fn to(status: StatusCode, location: &str) -> Response {

@@ -4,6 +4,8 @@ use crate::{
     Page, Paged, Service, ServiceError,
     approvals::{Intent, Slip},
     live::{HOLD, found},
+    organisations::same_name,
+    people::Administrators,
     record,
     store::{
         certificate::{self as store, CertificateFilter, CertificateRow, Status},
@@ -163,7 +165,8 @@ impl Service {
     /// Revokes a certificate for ever. A device's history records it.
     ///
     /// # Errors
-    /// `not-found`, `role`, `certificate-revoked`, `reason`.
+    /// `not-found`, `role`, `certificate-revoked`, `reason`; for an administrator's
+    /// `last-administrator`, `needs-second-person`, `reauthenticate`.
     pub async fn revoke_certificate(
         &self,
         caller: &Caller,
@@ -182,7 +185,8 @@ impl Service {
     /// Suspends a certificate.
     ///
     /// # Errors
-    /// `not-found`, `role`, `certificate-revoked`.
+    /// `not-found`, `role`, `certificate-revoked`; for an administrator's `last-administrator`,
+    /// `needs-second-person`, `reauthenticate`.
     pub async fn suspend_certificate(
         &self,
         caller: &Caller,
@@ -218,9 +222,18 @@ impl Service {
             .detail("what", change.name());
         let (platform, now) = (Arc::clone(&self.platform), self.now());
         let (ca, serial, actor) = (row.ca, row.serial.clone(), caller.to_string());
+        let by = caller.organisation().cloned();
         self.commit(move |tx| {
             let row = found(store::certificate(tx, ca, &serial)?, "certificate")?;
             slip.consume(tx, now)?;
+            // An organisation keeps its last administrator. A certificate in wrong hands the
+            // platform, or the machine itself, takes away all the same.
+            let owner = organisations::organisation_by_id(tx, row.organisation)?;
+            let own =
+                owner.is_some_and(|owner| by.as_ref().is_some_and(|by| by.as_str() == owner.slug));
+            let guard = (own && row.device.is_none())
+                .then(|| Administrators::before(tx, row.organisation, now))
+                .transpose()?;
             match (change, row.status) {
                 (Change::Suspend, Status::Good) => {
                     store::revoke(tx, &row, Status::Suspended, HOLD, now)?;
@@ -261,6 +274,9 @@ impl Service {
                     ));
                 }
             }
+            if let Some(guard) = guard {
+                guard.some_left(tx)?;
+            }
             tx.audit(&event).map(|_| ())
         })
         .await?;
@@ -288,6 +304,12 @@ impl Service {
         };
         let Some(member) = member.filter(administrator) else { return Ok(Slip::NotNeeded) };
         let owner = self.organisation_id(member.organisation)?;
+        // One's own certificate, by whichever door: giving it up makes nobody stronger.
+        let own = caller.name().is_some_and(|name| same_name(name, &member.name));
+        if own && caller.organisation() == Some(&owner) {
+            self.fresh(caller)?;
+            return Ok(Slip::NotNeeded);
+        }
         let intent = Intent::Repeat {
             what: format!("{} the certificate of the administrator {}", change.verb(), member.name),
             arguments: fingerprint.to_string(),

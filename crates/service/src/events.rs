@@ -69,7 +69,7 @@ impl Service {
         cose: Vec<u8>,
     ) -> Result<Recorded, ServiceError> {
         let verified = self.verify_event(caller, &cose)?;
-        let slip = self.event_slip(caller, &verified).await?;
+        let slip = self.event_slip(caller, &verified, &[]).await?;
         let (platform, now) = (Arc::clone(&self.platform), self.now());
         let by = caller.clone();
         self.commit(move |tx| {
@@ -80,11 +80,13 @@ impl Service {
         .await
     }
 
-    /// A device is revoked by two where its owner wants that, whoever signs the event.
+    /// A device is revoked by two where its owner wants that, whoever signs the event. `others`:
+    /// what the call as a whole is besides.
     async fn event_slip(
         &self,
         caller: &Caller,
         verified: &VerifiedEvent,
+        others: &[Act],
     ) -> Result<Slip, ServiceError> {
         if verified.event.kind.kind() != Kind::Revoked {
             return Ok(Slip::NotNeeded);
@@ -98,7 +100,7 @@ impl Service {
             what: format!("revoke device {device} for good by a signed event"),
             arguments: crypto::sha256(&verified.bytes).to_string(),
         };
-        self.second_person(caller, &owner, Act::RevokeDevice, &intent).await
+        self.second_person_for_any(caller, &owner, Act::RevokeDevice, others, &intent).await
     }
 
     /// Records many events, of one or many devices, in the order given. Each stands alone: one
@@ -119,9 +121,17 @@ impl Service {
             ));
         }
         let mut verified = Vec::with_capacity(events.len());
-        for event in self.verify_events(caller, events).await? {
+        let events = self.verify_events(caller, events).await?;
+        let revokes = |event: &&VerifiedEvent| event.event.kind.kind() == Kind::Revoked;
+        let others: &[Act] = match events.iter().flatten().filter(revokes).count() {
+            0 | 1 => &[],
+            _ => &[Act::BulkRevoke],
+        };
+        for event in events {
             verified.push(match event {
-                Ok(event) => self.event_slip(caller, &event).await.map(|slip| (event, slip)),
+                Ok(event) => {
+                    self.event_slip(caller, &event, others).await.map(|slip| (event, slip))
+                }
                 Err(error) => Err(error),
             });
         }

@@ -7,9 +7,11 @@ use crate::{
     issue::Order,
     live::found,
     organisations::check_name,
+    people::Administrators,
     store::{
         Effect, Tx, access,
         organisation::{self as store, MemberRow, NewMemberRow},
+        person,
     },
 };
 use crypto::{Sha256, UnixTime};
@@ -56,7 +58,7 @@ impl Service {
     ///
     /// # Errors
     /// `csr`, `name`, `no-platform-ca`, `role`; `not-first-administrator` where a member of the
-    /// platform adds more than that.
+    /// platform adds more than that; `reauthenticate`, `needs-second-person`.
     pub async fn add_member(
         &self,
         caller: &Caller,
@@ -67,6 +69,10 @@ impl Service {
         let first = caller.is_platform_member() && caller.organisation() != Some(&new.organisation);
         let action = if first { Action::CreateOrganisation } else { Action::ManageMembers };
         let _permit = self.authorize(caller, action, &resource)?;
+        // Nobody approves the first administrator; who makes it must at least be at its desk.
+        if first {
+            self.fresh(caller)?;
+        }
         check_name(&new.name)?;
         // The name becomes the certificate's, and a device's certificate bears its id.
         if new.name.parse::<DeviceId>().is_ok() {
@@ -126,13 +132,13 @@ impl Service {
                 order,
                 move |tx| {
                     if first {
-                        without_members(tx, organisation.id)?;
+                        without_anybody(tx, organisation.id)?;
                     }
                     unused_key(tx, &key)
                 },
                 move |tx, certificate, ()| {
                     if first {
-                        without_members(tx, organisation.id)?;
+                        without_anybody(tx, organisation.id)?;
                     }
                     slip.consume(tx, now)?;
                     store::insert_member(
@@ -167,7 +173,7 @@ impl Service {
     /// Removes a member: its certificate is revoked and its tokens end in the same commit.
     ///
     /// # Errors
-    /// `not-found`, `role`; `needs-second-person` for an administrator.
+    /// `not-found`, `role`; `last-administrator`; `needs-second-person` for an administrator.
     pub async fn remove_member(
         &self,
         caller: &Caller,
@@ -221,6 +227,7 @@ impl Service {
                 ));
             }
             slip.consume(tx, now)?;
+            let guard = Administrators::before(tx, member.organisation, now)?;
             store::remove_member(tx, member.id, now)?;
             access::delete_tokens_of(tx, &fingerprint)?;
             if let Some(ca) = ca
@@ -230,6 +237,7 @@ impl Service {
                 use crate::store::certificate::{Status, revoke};
                 revoke(tx, &row, Status::Revoked, 5, now)?;
             }
+            guard.some_left(tx)?;
             tx.effect(Effect::Directory);
             tx.audit(&event).map(|_| ())
         })
@@ -274,13 +282,13 @@ impl Service {
     }
 }
 
-/// Only where an organisation never had a member does somebody else add one: an organisation whose
-/// members were all removed is no more the platform's than before.
-fn without_members(tx: &Tx<'_>, organisation: i64) -> Result<(), ServiceError> {
-    if store::has_members(tx, organisation)? {
+/// Only where an organisation never had a member or a person does somebody else add one: an
+/// organisation whose people come with passkeys alone, or were all removed, is not the platform's.
+fn without_anybody(tx: &Tx<'_>, organisation: i64) -> Result<(), ServiceError> {
+    if store::has_members(tx, organisation)? || person::has_people(tx, organisation)? {
         return Err(ServiceError::forbidden(
             "not-first-administrator",
-            "the organisation has members; its own administrators add more",
+            "the organisation has members or people; its own administrators add more",
         ));
     }
     Ok(())

@@ -203,7 +203,10 @@ fn is_another(tx: &Tx<'_>, who: &Caller, proposal: &ProposalRow) -> Result<bool,
         _ => None,
     };
     // One human's passkey and certificates bear the same name.
-    let another = who.name().is_some() && who.name() != proposal.name.as_deref();
+    let another = who
+        .name()
+        .zip(proposal.name.as_deref())
+        .map_or_else(|| who.name().is_some(), |(name, proposer)| !same_name(name, proposer));
     Ok(another && since.is_some_and(|since| since <= proposal.at))
 }
 
@@ -223,6 +226,11 @@ fn organisation_view(row: OrganisationRow) -> Result<OrganisationView, ServiceEr
         proposed: device::Roles::from_bits(row.proposed.into()).unwrap_or(device::Roles::NONE),
         created_at: row.created_at,
     })
+}
+
+/// Whether two names within an organisation mean the same human.
+pub(crate) fn same_name(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.to_lowercase()
 }
 
 pub(crate) fn check_name(name: &str) -> Result<(), ServiceError> {

@@ -1033,6 +1033,15 @@ pub enum PersonCommand {
         /// The person was invited before and has not registered: make a new link
         #[arg(long, conflicts_with_all = ["name", "roles"])]
         again: bool,
+        /// On this machine itself, with no server running: the data directory. For an organisation
+        /// where nobody is left to approve a new administrator; the log says so
+        #[arg(long, value_hint = ValueHint::DirPath, requires = "console_url", conflicts_with = "again")]
+        data: Option<PathBuf>,
+        /// Address of the console, where --data is given
+        #[arg(long, value_hint = ValueHint::Url)]
+        console_url: Option<String>,
+        #[command(flatten)]
+        unlock: UnlockArgs,
     },
     /// Change what a person may do
     Roles {

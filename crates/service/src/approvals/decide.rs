@@ -4,6 +4,7 @@ use super::{ApprovalId, Intent, Slip, second::read_arguments};
 use crate::{
     DeviceAct, ErrorKind, Page, Paged, Service, ServiceError, fault,
     live::found,
+    organisations::same_name,
     people::{NO_SESSION, still_stands},
     store::{
         approval::{self as store, ApprovalRow},
@@ -313,7 +314,7 @@ impl Service {
         };
         let same_organisation =
             self.organisation_row(organisation.as_str())?.id == row.requester_of;
-        Ok(same_organisation && name.to_lowercase() == row.requester.to_lowercase())
+        Ok(same_organisation && same_name(name, &row.requester))
     }
 
     fn approval_for(

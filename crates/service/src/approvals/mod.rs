@@ -14,6 +14,7 @@ mod second;
 
 pub use decide::{ApprovalQuery, ApprovalState, ApprovalView, Decision};
 pub use policy::PolicyLine;
+pub(crate) use policy::owner_is_asked;
 
 pub(crate) use intent::Intent;
 pub(crate) use second::Slip;

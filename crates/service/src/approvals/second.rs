@@ -58,6 +58,19 @@ impl Service {
         act: Act,
         intent: &Intent,
     ) -> Result<Slip, ServiceError> {
+        self.second_person_for_any(caller, organisation, act, &[], intent).await
+    }
+
+    /// As [`Self::second_person`], for what is an act and at the same time `others`: one of them
+    /// that needs a second person is enough.
+    pub(crate) async fn second_person_for_any(
+        &self,
+        caller: &Caller,
+        organisation: &OrganisationId,
+        act: Act,
+        others: &[Act],
+        intent: &Intent,
+    ) -> Result<Slip, ServiceError> {
         self.fresh(caller)?;
         let (person, certificate) = match caller {
             Caller::Person { person, .. } => (Some(*person.as_bytes()), None),
@@ -83,8 +96,10 @@ impl Service {
         // The organisation that the thing belongs to may want it, or the caller's own.
         let wants = self.read(|connection| {
             for row in [owner, requester_of] {
-                if required(connection, row, row == platform, act, now)? {
-                    return Ok(Some(row));
+                for act in std::iter::once(&act).chain(others) {
+                    if required(connection, row, row == platform, *act, now)? {
+                        return Ok(Some(row));
+                    }
                 }
             }
             Ok(None)

@@ -3,7 +3,7 @@
 
 use crate::{
     Problem, Recorded, Service, ServiceError,
-    approvals::{Intent, Slip},
+    approvals::{Intent, Slip, owner_is_asked},
     events::KnownDevice,
     live::found,
     record,
@@ -365,6 +365,7 @@ impl Service {
             device: *device,
             act: act.clone(),
             now: self.now(),
+            job_of: None,
         }
     }
 
@@ -395,14 +396,29 @@ pub(crate) struct Doing {
     device: DeviceId,
     act: DeviceAct,
     now: crypto::UnixTime,
+    /// row of the organisation whose job this belongs to
+    job_of: Option<i64>,
 }
 
 impl Doing {
+    /// As part of a job, which its own organisation's second person has approved where one is
+    /// wanted, and nobody else's.
+    pub(crate) fn in_job_of(mut self, organisation: i64) -> Self {
+        self.job_of = Some(organisation);
+        self
+    }
+
     /// Signs and records it.
     pub(crate) fn perform(&self, tx: &mut crate::store::Tx<'_>) -> Result<Recorded, ServiceError> {
         let row = found(devices::device(tx, self.device.as_bytes())?, "device")?;
         let state = record::state_of(&row)?.ok_or_else(record::not_begun)?;
         let kind = self.act.kind(&state);
+        if let (DeviceAct::Revoke { .. }, Some(own)) = (&self.act, self.job_of)
+            && own != row.owner
+        {
+            let platform = row.owner == self.platform.organisation.id;
+            owner_is_asked(tx, row.owner, platform, self.now)?;
+        }
         if let DeviceAct::OfferTransfer { to } = &self.act {
             // A signed event may name whom it likes; from a desk a wrong name is a mistake.
             found(organisations::organisation(tx, to.as_str())?, "organisation")?;

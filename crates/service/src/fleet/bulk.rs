@@ -4,7 +4,7 @@
 use super::{acts::DeviceAct, csv, search::DeviceSearch};
 use crate::{
     Page, Paged, Problem, Service, ServiceError,
-    approvals::{Intent, Slip},
+    approvals::{Intent, Slip, owner_is_asked},
     events::KnownDevice,
     live::found,
     record,
@@ -245,6 +245,7 @@ impl Service {
         selection: &Selection,
     ) -> Result<BulkPreview, ServiceError> {
         self.may_bulk(caller, organisation, act)?;
+        let own = self.organisation_row(organisation.as_str())?.id;
         let (service, caller) = (self.clone(), caller.clone());
         let (organisation, act, selection) = (organisation.clone(), act.clone(), selection.clone());
         let rows = self
@@ -259,9 +260,14 @@ impl Service {
             BulkPreview { devices: rows.len() as u64, tried: 0, allowed: 0, refusals: Vec::new() };
         for row in rows.into_iter().take(TRIED_MAX) {
             let row = self.read(|connection| devices::device_by_row(connection, row))?;
-            let id = DeviceId::from_bytes(found(row, "device")?.device_id);
+            let row = found(row, "device")?;
+            let id = DeviceId::from_bytes(row.device_id);
             let refusal = match &act {
-                BulkAct::Device(act) => self.preview_act(&caller, &id, act).await?.refusal,
+                BulkAct::Device(act) => {
+                    let asked = self.owner_of_item(own, &row, act).err();
+                    let asked = asked.map(|error| error.problem().clone());
+                    self.preview_act(&caller, &id, act).await?.refusal.or(asked)
+                }
                 BulkAct::ReleaseCodes { .. } => service
                     .quietly(&caller, Action::ReleaseCode, &id)
                     .err()
@@ -338,7 +344,10 @@ impl Service {
             BulkAct::Device(DeviceAct::Revoke { cause }) => {
                 let arguments = approved(&rows, *cause, &job.reason);
                 let intent = Intent::Repeat { what: "bulk-revoke".into(), arguments };
-                self.second_person(caller, organisation, policy::Act::BulkRevoke, &intent).await?
+                // A job is no way around the second person of a single revocation.
+                let act = policy::Act::BulkRevoke;
+                let single = [policy::Act::RevokeDevice];
+                self.second_person_for_any(caller, organisation, act, &single, &intent).await?
             }
             _ => Slip::NotNeeded,
         };
@@ -494,6 +503,20 @@ impl Service {
             ));
         }
         Ok(())
+    }
+
+    /// Whether the owner of a device wants to be asked, which a job cannot do.
+    fn owner_of_item(
+        &self,
+        own: i64,
+        row: &devices::DeviceRow,
+        act: &DeviceAct,
+    ) -> Result<(), ServiceError> {
+        if row.owner == own || !matches!(act, DeviceAct::Revoke { .. }) {
+            return Ok(());
+        }
+        let (platform, now) = (row.owner == self.platform.organisation.id, self.now());
+        self.read(|connection| owner_is_asked(connection, row.owner, platform, now))
     }
 
     fn job_for(

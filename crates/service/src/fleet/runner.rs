@@ -121,7 +121,7 @@ impl Service {
         }
         let mut prepared = Vec::with_capacity(open.len());
         for (item, device) in open {
-            prepared.push((item, self.prepare_item(&caller, &act, device)?));
+            prepared.push((item, self.prepare_item(&caller, job.organisation, &act, device)?));
         }
         self.store.writer.run_blocking(move |tx| {
             // Cancelled meanwhile: nothing more is done.
@@ -198,6 +198,7 @@ impl Service {
     fn prepare_item(
         &self,
         caller: &Caller,
+        organisation: i64,
         act: &BulkAct,
         device: i64,
     ) -> Result<Prepared, ServiceError> {
@@ -206,7 +207,7 @@ impl Service {
         let outcome = match act {
             BulkAct::Device(act) => self
                 .quietly(caller, act.action(), &id)
-                .map(|_known| Prepared::Act(self.doing(caller, &id, act))),
+                .map(|_known| Prepared::Act(self.doing(caller, &id, act).in_job_of(organisation))),
             BulkAct::ReleaseCodes { lifetime_s } => {
                 self.quietly(caller, Action::ReleaseCode, &id).and_then(|known| {
                     let (code, row, record) = self.release_code(caller, id, *lifetime_s)?;

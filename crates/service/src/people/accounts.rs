@@ -104,6 +104,13 @@ impl Service {
             .subject(&new.handle)
             .detail("what", "person-invited")
             .detail("roles", &new.roles.to_string());
+        let event = match caller {
+            // On the machine itself nobody else was asked.
+            Caller::Platform { .. } => {
+                event.door(audit::Door::Command).severity(audit::Severity::High)
+            }
+            _ => event,
+        };
         let (expires_at, person_id) = (link.expires_at, row.person_id);
         let caller = caller.clone();
         self.commit(move |tx| {
@@ -423,7 +430,7 @@ impl Service {
 }
 
 /// Keeps an organisation from losing its last administrator.
-struct Administrators {
+pub(crate) struct Administrators {
     organisation: i64,
     now: UnixTime,
     were_some: bool,
@@ -431,13 +438,20 @@ struct Administrators {
 
 impl Administrators {
     /// Looks before a change.
-    fn before(tx: &Tx<'_>, organisation: i64, now: UnixTime) -> Result<Self, ServiceError> {
+    pub(crate) fn before(
+        tx: &Tx<'_>,
+        organisation: i64,
+        now: UnixTime,
+    ) -> Result<Self, ServiceError> {
         let were_some = !store::administrators(tx, organisation, now)?.is_empty();
         Ok(Self { organisation, now, were_some })
     }
 
     /// Looks after it.
-    fn some_left(self, tx: &Tx<'_>) -> Result<(), ServiceError> {
+    ///
+    /// # Errors
+    /// `last-administrator`.
+    pub(crate) fn some_left(self, tx: &Tx<'_>) -> Result<(), ServiceError> {
         let left = store::administrators(tx, self.organisation, self.now)?;
         if self.were_some && left.is_empty() {
             return Err(ServiceError::refused(

@@ -13,6 +13,7 @@ mod recovery;
 mod sessions;
 mod sign_in;
 
+pub(crate) use accounts::Administrators;
 pub use accounts::{Invited, NewPerson};
 pub use ceremony::Ceremony;
 pub use first::FirstAdministrator;

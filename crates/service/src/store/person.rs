@@ -1,6 +1,6 @@
 //! People, their passkeys, the one-time links that let them in, and their sessions.
 
-use super::{Tx, organisation::limit_of};
+use super::{Tx, certificate, organisation::limit_of};
 use crate::ServiceError;
 use crypto::{Sha256, UnixTime};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -106,32 +106,54 @@ pub(crate) fn has_people(connection: &Connection, organisation: i64) -> Result<b
 }
 
 /// Names of those who may decide as administrators now: people with a passkey, and members whose
-/// certificate works. A human who has both is in both lists under the same name.
+/// certificate works, which is neither expired nor revoked nor suspended. A human who has both is in
+/// both lists under the same name, however it is capitalised.
 pub(crate) fn administrators(
     connection: &Connection,
     organisation: i64,
     now: UnixTime,
 ) -> Result<Vec<String>, ServiceError> {
+    let administers = |roles: &str| {
+        let roles: policy::Roles = roles.parse().unwrap_or_default();
+        roles.contains(policy::Role::Administrator)
+    };
+    let mut names = Vec::new();
     let mut statement = connection.prepare_cached(
         "SELECT handle, roles FROM person
          WHERE organisation = ?1 AND removed_at IS NULL AND registered_at IS NOT NULL
-           AND EXISTS (SELECT 1 FROM passkey WHERE passkey.person = person.id)
-         UNION
-         SELECT name, roles FROM member
+           AND EXISTS (SELECT 1 FROM passkey WHERE passkey.person = person.id)",
+    )?;
+    let rows = statement.query_map([organisation], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+    })?;
+    for row in rows {
+        let (name, roles) = row?;
+        if administers(&roles) {
+            names.push(name.to_lowercase());
+        }
+    }
+    let mut statement = connection.prepare_cached(
+        "SELECT name, roles, fingerprint FROM member
          WHERE organisation = ?1 AND removed_at IS NULL AND not_after > ?2",
     )?;
     let rows = statement.query_map(params![organisation, now.0], |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, Sha256(row.get(2)?)))
     })?;
-    let mut names = Vec::new();
     for row in rows {
-        let (name, roles) = row?;
-        let roles: policy::Roles = roles.parse().unwrap_or_default();
-        if roles.contains(policy::Role::Administrator) && !names.contains(&name) {
-            names.push(name);
+        let (name, roles, fingerprint) = row?;
+        if administers(&roles) && works(connection, &fingerprint)? {
+            names.push(name.to_lowercase());
         }
     }
+    names.sort_unstable();
+    names.dedup();
     Ok(names)
+}
+
+/// Whether a member's certificate is on record, and neither revoked nor suspended.
+pub(crate) fn works(connection: &Connection, fingerprint: &Sha256) -> Result<bool, ServiceError> {
+    let row = certificate::certificate_by_fingerprint(connection, fingerprint)?;
+    Ok(row.is_some_and(|row| row.status == certificate::Status::Good))
 }
 
 pub(crate) fn insert_person(tx: &mut Tx<'_>, new: &PersonRow) -> Result<i64, ServiceError> {

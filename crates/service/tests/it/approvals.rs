@@ -92,7 +92,9 @@ async fn no_back_door_to_a_second_administrator() {
     let (own, _) = world.member(&org, "Hanako", Roles::ALL).await;
     assert_eq!(code(service.approve(&own, &added).await), "own-request");
     // To weaken the policy, or to remove who could object.
-    waiting(service.set_approval_policy(&hanako.caller, &org, Act::ChangeRoles, false).await);
+    let off = service.set_approval_policy(&hanako.caller, &org, Act::ChangeRoles, false).await;
+    assert_eq!(code(off), "roles-guard-the-rest", "not even two switch it off");
+    waiting(service.set_approval_policy(&hanako.caller, &org, Act::RetireCa, false).await);
     waiting(service.remove_person(&hanako.caller, &org, &jiro.id).await);
     let reader: Roles = Role::Reader.into();
     waiting(service.change_roles(&hanako.caller, &org, &jiro.id, reader).await);
@@ -292,7 +294,10 @@ async fn organisations_choose_and_cannot_unchoose_alone() {
     };
     let policy = service.approval_policy(&hanako.caller, &maker.id).await.unwrap();
     assert_eq!(policy.len(), Act::ALL.len());
-    assert!(!line(policy.clone(), Act::ChangeRoles).required, "a tenant chooses");
+    // Two administrators guard each other: one alone makes no third one.
+    let roles = line(policy.clone(), Act::ChangeRoles);
+    assert!(roles.required && !roles.changeable && !roles.chosen);
+    assert!(!line(policy.clone(), Act::RevokeDevice).required, "a tenant chooses");
     assert!(line(policy.clone(), Act::RecoverPerson).required);
     assert!(!line(policy, Act::ChangePolicy).required);
     let fixed = service.set_approval_policy(&hanako.caller, &maker.id, Act::RecoverPerson, false);

@@ -16,6 +16,7 @@ mod crash;
 mod enrolment;
 mod erasure;
 mod fleet;
+mod guard;
 mod history;
 mod issuance;
 mod jobs;

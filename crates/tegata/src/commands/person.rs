@@ -9,7 +9,7 @@ use api::{
     client::percent_encode,
     wire::{Invitation, NewPerson, NewRoles, Person, Session, scalar::RoleName},
 };
-use service::{Config, Service};
+use service::{Caller, Config, Invited, Service, ServiceError};
 use std::{path::Path, sync::Arc};
 
 /// Runs `tegata person …`.
@@ -33,7 +33,27 @@ pub async fn run(command: PersonCommand, output: Output, language: Language) -> 
                 ]
             })
         }
-        PersonCommand::Invite { server, organisation, handle, name, roles, again } => {
+        PersonCommand::Invite {
+            organisation,
+            handle,
+            name,
+            roles,
+            data: Some(dir),
+            console_url: Some(url),
+            unlock,
+            ..
+        } => {
+            let roles: Vec<policy::Role> = read(&roles)?.into_iter().map(|role| role.0).collect();
+            let new = service::NewPerson {
+                organisation: organisation.parse()?,
+                handle: handle.clone(),
+                display_name: name.unwrap_or_default(),
+                roles: policy::Roles::of(&roles),
+            };
+            let here = Here { dir: &dir, console_url: &url, unlock: &unlock, handle: &handle };
+            here.link(output, async |service, local| service.invite_person(local, new).await).await
+        }
+        PersonCommand::Invite { server, organisation, handle, name, roles, again, .. } => {
             let remote = Remote::open(&server, language)?;
             let invited: Invitation = if again {
                 remote.post_empty(&of(&organisation, &handle, "/invitation")).await?
@@ -65,7 +85,15 @@ pub async fn run(command: PersonCommand, output: Output, language: Language) -> 
             console_url: Some(url),
             unlock,
             ..
-        } => recover_here(&dir, &url, &unlock, &organisation, &handle, output).await,
+        } => {
+            let organisation: device::OrganisationId = organisation.parse()?;
+            let here = Here { dir: &dir, console_url: &url, unlock: &unlock, handle: &handle };
+            let recover = async |service: &Service, local: &Caller| {
+                let person = service.person_by_handle(local, &organisation, &handle).await?;
+                service.request_recovery(local, &organisation, &person.id).await
+            };
+            here.link(output, recover).await
+        }
         PersonCommand::Recover { server, organisation, handle, .. } => {
             let remote = Remote::open(&server, language)?;
             let invited: Invitation =
@@ -94,33 +122,35 @@ pub async fn run(command: PersonCommand, output: Output, language: Language) -> 
 }
 
 /// The last resort: whoever has the machine, the data directory and its passphrase lets a person
-/// in again, alone. The audit log says so with the highest severity.
-async fn recover_here(
-    dir: &Path,
-    console_url: &str,
-    unlock: &UnlockArgs,
-    organisation: &str,
-    handle: &str,
-    output: Output,
-) -> anyhow::Result<()> {
-    let unlocking = Unlocking::read(unlock, dir, false)?;
-    let config = Config { console_url: Some(console_url.to_owned()), ..Config::default() };
-    let service = Service::open(dir, &unlocking.unlock(), config, Arc::new(clock::SystemClock))?;
-    drop(unlocking);
-    let local = service.local_administrator();
-    let organisation: device::OrganisationId = organisation.parse()?;
-    let recovered = async {
-        let person = service.person_by_handle(&local, &organisation, handle).await?;
-        service.request_recovery(&local, &organisation, &person.id).await
+/// in, alone. The audit log says so loudly.
+struct Here<'a> {
+    dir: &'a Path,
+    console_url: &'a str,
+    unlock: &'a UnlockArgs,
+    handle: &'a str,
+}
+
+impl Here<'_> {
+    /// Makes a link in the data directory itself, and prints it.
+    async fn link(
+        &self,
+        output: Output,
+        make: impl AsyncFnOnce(&Service, &Caller) -> Result<Invited, ServiceError>,
+    ) -> anyhow::Result<()> {
+        let unlocking = Unlocking::read(self.unlock, self.dir, false)?;
+        let config = Config { console_url: Some(self.console_url.to_owned()), ..Config::default() };
+        let service =
+            Service::open(self.dir, &unlocking.unlock(), config, Arc::new(clock::SystemClock))?;
+        drop(unlocking);
+        let made = make(&service, &service.local_administrator()).await;
+        let printed = made.map(|invited| {
+            let url = service.link_url(&invited.link);
+            let expires = invited.link.expires_at;
+            output.one(&url, |url| format!("{url}\nfor {} alone, until {expires}", self.handle))
+        });
+        tokio::task::spawn_blocking(move || service.close()).await?;
+        printed?
     }
-    .await;
-    let printed = recovered.map(|invited| {
-        let url = service.link_url(&invited.link);
-        let expires = invited.link.expires_at;
-        output.one(&url, |url| format!("{url}\nfor {handle} alone, until {expires}"))
-    });
-    tokio::task::spawn_blocking(move || service.close()).await?;
-    printed?
 }
 
 fn show(output: Output, invited: &Invitation) -> anyhow::Result<()> {

@@ -18,6 +18,7 @@
 //! ```
 
 pub mod cose;
+mod digest;
 mod hash;
 mod key;
 pub mod random;
@@ -30,6 +31,7 @@ mod time;
 pub mod tls;
 mod verified;
 
+pub use digest::{Digester, HashAlgorithm};
 pub use hash::{Sha256, constant_time_eq, sha1_for_identifiers, sha256, sha256_of};
 pub use key::{KeyAlgorithm, KeyError, PublicKey};
 pub use scheme::{SchemeError, SignatureScheme};

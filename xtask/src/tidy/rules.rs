@@ -7,6 +7,7 @@ pub(super) const LAYERS: &[&str] = &[
     "pki",
     "device",
     "enrolment",
+    "update",
     "policy",
     "audit",
     "service",
@@ -24,7 +25,7 @@ pub(super) const FORBIDDEN_EDGES: &[(&str, &str, &str)] = &[
 
 /// Crates that decide and do nothing else (invariant 1).
 pub(super) const DOMAIN: &[&str] =
-    &["crypto", "ledger", "pki", "device", "enrolment", "policy", "audit"];
+    &["crypto", "ledger", "pki", "device", "enrolment", "update", "policy", "audit"];
 
 /// What a domain crate may not depend on, with the exceptions: (dependency, crates that may).
 pub(super) const FORBIDDEN_DEPENDENCIES: &[(&str, &[&str])] = &[

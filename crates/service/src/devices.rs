@@ -254,28 +254,33 @@ impl Service {
             product,
             phase: query.phase.map(Phase::code),
             standing: query.standing.map(StandingKind::code),
-            text: query.serial_prefix.clone().map(TextFilter::Prefix),
+            text: query.serial_prefix.clone().map(|prefix| TextFilter::Prefix(prefix, Vec::new())),
             now: self.now(),
             ..Wanted::default()
         };
         let (after, limit) = page.rows(self.config.limits.page)?;
-        let rows = self.read(|connection| {
+        let walk = self.at_desk(row.id, move |service, asked| {
             let mut rows = Vec::new();
             let mut from = Place::Row(after);
             loop {
+                asked.still()?;
                 let left = limit.saturating_add(1).saturating_sub(rows.len());
-                let order = Order::Newest;
-                let found = search::search(connection, &wanted, order, Some(&from), true, left)?;
-                for (id, _) in &found.hits {
-                    rows.extend(store::device_by_row(connection, *id)?);
-                }
+                let stopped = service.read(|connection| {
+                    let (order, from) = (Order::Newest, Some(&from));
+                    let found = search::search(connection, &wanted, order, from, true, left)?;
+                    for (id, _) in &found.hits {
+                        rows.extend(store::device_by_row(connection, *id)?);
+                    }
+                    Ok(found.stopped)
+                })?;
                 // This list has no pages that are not full.
-                match found.stopped {
+                match stopped {
                     Some(place) if rows.len() <= limit => from = place,
                     _ => return Ok(rows),
                 }
             }
-        })?;
+        });
+        let rows = walk.await?;
         Paged::cut(rows, limit, |row| row.id.to_string()).try_map(|row| self.device_view(row))
     }
 

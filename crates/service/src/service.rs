@@ -63,6 +63,7 @@ pub struct Inner {
     pub(crate) platform: Arc<Platform>,
     pub(crate) faults: Faults,
     pub(crate) pool: Pool,
+    pub(crate) desk: crate::fleet::Desk,
     pub(crate) published: watch::Sender<Published>,
     pub(crate) people: crate::people::State,
     pub(crate) challenges: Mutex<HashMap<[u8; 32], (DeviceId, UnixTime)>>,
@@ -198,6 +199,7 @@ impl Service {
             platform: Arc::new(platform),
             faults,
             pool: Pool::start(cores)?,
+            desk: crate::fleet::Desk::start()?,
             published: sequencer::published(size),
             people,
             challenges: Mutex::new(HashMap::new()),
@@ -225,6 +227,7 @@ impl Service {
         self.live.want(|wanted| wanted.stop = true);
         self.threads.join();
         self.pool.close();
+        self.desk.close();
         self.store.writer.close();
         drop(self.checkpoint_file.lock().unwrap_or_else(PoisonError::into_inner).take());
         drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());

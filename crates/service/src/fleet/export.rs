@@ -67,7 +67,9 @@ impl Service {
         let resource = Resource::organisation(organisation);
         let _permit = self.authorize(caller, Action::ListDevices, &resource)?;
         // A search that is refused is refused before the stream begins.
-        self.wanted(organisation, wanted)?;
+        let who = self.organisation_row(organisation.as_str())?.id;
+        let tried = (organisation.clone(), wanted.clone());
+        self.at_desk(who, move |service, _| service.wanted(&tried.0, &tried.1).map(|_| ())).await?;
         let arguments = format!("{wanted:?}");
         let intent = Intent::Repeat { what: "export-devices".into(), arguments };
         let slip = self.second_person(caller, organisation, policy::Act::Export, &intent).await?;

@@ -4,6 +4,7 @@
 mod acts;
 mod bulk;
 mod csv;
+mod desk;
 mod export;
 mod overview;
 mod passport;
@@ -13,6 +14,7 @@ mod text;
 mod verdicts;
 mod views;
 
+pub(crate) use desk::Desk;
 pub(crate) use overview::Overviews;
 pub(crate) use runner::run as run_jobs;
 pub(crate) use verdicts::Verdicts;

@@ -5,6 +5,7 @@ use crate::{
     DeviceRelation, DeviceView, Page, Service, ServiceError,
     store::{
         device as devices, fleet as store,
+        named::named,
         search::{self, Found, Last, Order, Place, Relation, TextFilter, Wanted},
     },
 };
@@ -136,7 +137,7 @@ impl Service {
     /// page; devices that are registered meanwhile appear before the first page and move no other.
     ///
     /// # Errors
-    /// `not-found`, `role`, `page`, `text`, `days`.
+    /// `not-found`, `role`, `page`, `text`, `days`, `too-many-searches`.
     pub async fn search_devices(
         &self,
         caller: &Caller,
@@ -150,11 +151,26 @@ impl Service {
         let place = page.after.as_deref().map(|text| Cursor::parse(text, order));
         let cursor = place.transpose().map_err(|()| page.misplaced())?;
         let limit = page.count(self.config.limits.page);
-        let wanted = self.wanted(organisation, wanted)?;
+        let who = self.organisation_row(organisation.as_str())?.id;
+        let (organisation, wanted) = (organisation.clone(), wanted.clone());
+        self.at_desk(who, move |service, _| {
+            let wanted = service.wanted(&organisation, &wanted)?;
+            service.list(&wanted, order, cursor, limit)
+        })
+        .await
+    }
+
+    fn list(
+        &self,
+        wanted: &Wanted,
+        order: Order,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> Result<DeviceList, ServiceError> {
         let back = cursor.as_ref().is_some_and(|cursor| cursor.back);
         let from = cursor.as_ref().map(|cursor| &cursor.place);
         let (found, lines) = self.read(|connection| {
-            let found = search::search(connection, &wanted, order, from, back, limit)?;
+            let found = search::search(connection, wanted, order, from, back, limit)?;
             let mut lines = Vec::with_capacity(found.hits.len());
             for (id, _) in &found.hits {
                 let Some(row) = devices::device_by_row(connection, *id)? else { continue };
@@ -180,7 +196,7 @@ impl Service {
         Ok(DeviceList { items, next, previous, partial })
     }
 
-    /// A search as the store takes it.
+    /// A search as the store takes it. A text is looked up, which takes time: see `at_desk`.
     pub(crate) fn wanted(
         &self,
         organisation: &OrganisationId,
@@ -243,8 +259,8 @@ impl Service {
             }
             if !nothing {
                 let recognised = text::recognise(text);
-                let maker = (relation == Relation::Maker).then_some(who);
-                wanted.text = Some(self.read(|c| search::named(c, &recognised, maker))?);
+                let text = self.read(|connection| named(connection, &recognised, &wanted))?;
+                wanted.text = Some(text);
             }
         }
         Ok(wanted)

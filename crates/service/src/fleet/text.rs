@@ -1,7 +1,7 @@
 //! What somebody typed into a search field: a number from a label, an id, a fingerprint, a serial
 //! number. Untrusted; nothing here fails.
 
-use crate::store::search::Recognised;
+use crate::store::named::Recognised;
 use crypto::Sha256;
 use device::ManagementNumber;
 

@@ -16,6 +16,7 @@ pub(crate) mod key;
 pub(crate) mod log;
 pub(crate) mod meta;
 mod migrate;
+pub(crate) mod named;
 pub(crate) mod organisation;
 pub(crate) mod person;
 pub(crate) mod public;

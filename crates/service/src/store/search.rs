@@ -3,7 +3,7 @@
 
 use super::{access, organisation::limit_of};
 use crate::ServiceError;
-use crypto::{Sha256, UnixTime};
+use crypto::UnixTime;
 use rusqlite::{Connection, OptionalExtension as _, Params, params};
 
 /// Most candidates that are gathered before a search walks instead.
@@ -11,7 +11,7 @@ pub(crate) const CANDIDATES_MAX: usize = 4_000;
 /// Most rows that one page looks at.
 pub(crate) const EXAMINED_MAX: usize = 6_000;
 /// Most rows of an index that are read to gather candidates.
-const GATHERED_MAX: usize = 20_000;
+pub(super) const GATHERED_MAX: usize = 20_000;
 /// Rows that a walk takes at a time.
 const WINDOW: usize = 512;
 /// Phases as the store numbers them: 0 before the history begins, then those of the domain.
@@ -37,8 +37,8 @@ pub(crate) enum Relation {
 pub(crate) enum TextFilter {
     /// it names these devices
     Devices(Vec<i64>),
-    /// the serial number begins so
-    Prefix(String),
+    /// the serial number begins so, or it is one of these
+    Prefix(String, Vec<i64>),
     /// the serial number has it somewhere, in lower case
     Contains(String),
 }
@@ -98,7 +98,7 @@ pub(crate) struct Found {
 }
 
 /// What filters ask of a device.
-struct Slim {
+pub(super) struct Slim {
     product: Option<i64>,
     serial: String,
     maker: i64,
@@ -145,7 +145,11 @@ pub(crate) fn search(
 }
 
 /// Whether a device is wanted: the one place where filters and tenants are looked at.
-fn fits(connection: &Connection, wanted: &Wanted, id: i64) -> Result<Option<Slim>, ServiceError> {
+pub(super) fn fits(
+    connection: &Connection,
+    wanted: &Wanted,
+    id: i64,
+) -> Result<Option<Slim>, ServiceError> {
     let Some(row) = slim(connection, id)? else { return Ok(None) };
     let plain = wanted.product.is_none_or(|product| row.product == Some(product))
         && wanted.phase.is_none_or(|phase| row.phase == phase)
@@ -153,7 +157,9 @@ fn fits(connection: &Connection, wanted: &Wanted, id: i64) -> Result<Option<Slim
         && wanted.owner.is_none_or(|owner| row.owner == owner)
         && match &wanted.text {
             None | Some(TextFilter::Devices(_)) => true,
-            Some(TextFilter::Prefix(prefix)) => row.serial.starts_with(prefix),
+            Some(TextFilter::Prefix(prefix, others)) => {
+                row.serial.starts_with(prefix) || others.contains(&id)
+            }
             Some(TextFilter::Contains(part)) => row.serial.to_ascii_lowercase().contains(part),
         };
     let fits = plain
@@ -568,12 +574,12 @@ fn by_serial(
     }
 }
 
-fn after(product: i64, back: bool) -> Option<i64> {
+pub(super) fn after(product: i64, back: bool) -> Option<i64> {
     if back { product.checked_sub(1) } else { product.checked_add(1) }
 }
 
 /// The first product line at or beyond `place` that may have devices; [`NO_PRODUCT`] comes last.
-fn next_product(
+pub(super) fn next_product(
     connection: &Connection,
     wanted: &Wanted,
     place: i64,
@@ -621,103 +627,4 @@ fn in_product(
     let values = params![product, start, wanted.organisation, limit_of(WINDOW)];
     let rows = statement.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// What a text may name: devices by number, id, key, certificate; else a part of a serial number.
-pub(crate) struct Recognised {
-    pub(crate) management: Option<String>,
-    /// first and last device id of a range
-    pub(crate) device_ids: Option<([u8; 16], [u8; 16])>,
-    pub(crate) fingerprint: Option<Sha256>,
-    pub(crate) certificate_serial: Option<Vec<u8>>,
-    pub(crate) serial: String,
-}
-
-/// Finds what a text names. Whether the caller may see it is decided by [`search`], as for any
-/// other candidate.
-pub(crate) fn named(
-    connection: &Connection,
-    text: &Recognised,
-    maker: Option<i64>,
-) -> Result<TextFilter, ServiceError> {
-    let mut found: Vec<i64> = Vec::new();
-    if let Some(number) = &text.management {
-        found.extend(few_of(connection, "SELECT id FROM device WHERE management = ?1", [number])?);
-    }
-    if let Some((first, last)) = &text.device_ids {
-        let sql = "SELECT id FROM device WHERE device_id BETWEEN ?1 AND ?2 LIMIT 1000";
-        found.extend(few_of(connection, sql, params![first, last])?);
-    }
-    if let Some(fingerprint) = &text.fingerprint {
-        let short = super::certificate::short_key(fingerprint);
-        for column in ["fingerprint", "subject_key"] {
-            let sql = format!(
-                "SELECT device FROM certificate WHERE {column} = ?1 AND {column} IS NOT NULL
-                   AND device IS NOT NULL AND status NOT IN (0, 4) LIMIT 64"
-            );
-            found.extend(few_of(connection, &sql, [short])?);
-        }
-    }
-    if let Some(serial) = &text.certificate_serial {
-        let sql = "SELECT device FROM ca CROSS JOIN certificate
-                     WHERE certificate.ca = ca.id AND certificate.serial = ?1 AND device IS NOT NULL
-                     AND certificate.status NOT IN (0, 4) LIMIT 64";
-        found.extend(few_of(connection, sql, [serial])?);
-    }
-    match by_prefix(connection, &text.serial, maker)? {
-        None if found.is_empty() => return Ok(TextFilter::Prefix(text.serial.clone())),
-        None => {}
-        Some(more) => found.extend(more),
-    }
-    if found.is_empty() {
-        return Ok(TextFilter::Contains(text.serial.to_ascii_lowercase()));
-    }
-    Ok(TextFilter::Devices(found))
-}
-
-fn few_of(
-    connection: &Connection,
-    sql: &str,
-    values: impl Params,
-) -> Result<Vec<i64>, ServiceError> {
-    let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map(values, |row| row.get(0))?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// Devices whose serial number begins so, product line by product line; `None` where too many do.
-fn by_prefix(
-    connection: &Connection,
-    prefix: &str,
-    maker: Option<i64>,
-) -> Result<Option<Vec<i64>>, ServiceError> {
-    let wanted = Wanted {
-        organisation: maker.unwrap_or(0),
-        relation: if maker.is_some() { Relation::Maker } else { Relation::Owner },
-        ..Wanted::default()
-    };
-    let last = format!("{prefix}\u{10ffff}");
-    let mut found = Vec::new();
-    let mut place = i64::MIN;
-    let mut products = 0;
-    while let Some(product) = next_product(connection, &wanted, place, false)? {
-        let which =
-            if product == NO_PRODUCT { "product IS NULL AND ?1 = ?1" } else { "product = ?1" };
-        let sql = format!(
-            "SELECT id FROM device WHERE {which} AND serial_number >= ?2 AND serial_number < ?3"
-        );
-        let Some(more) = few(connection, &sql, params![product, prefix, last])? else {
-            return Ok(None);
-        };
-        found.extend(more);
-        products += 1;
-        if found.len() > CANDIDATES_MAX || products > CANDIDATES_MAX {
-            return Ok(None);
-        }
-        match after(product, false) {
-            Some(next) => place = next,
-            None => break,
-        }
-    }
-    Ok(Some(found))
 }

@@ -257,6 +257,89 @@ async fn rare_devices_among_many_are_found_in_steps() {
     assert!(list.partial && list.previous.is_some() && list.next.is_some());
 }
 
+/// A device with a serial number and, where wanted, an id of its own.
+async fn one(world: &World, maker: &Org, id: Option<DeviceId>, serial: &str) -> DeviceId {
+    let new = NewDevice { id, serial_number: serial.into() };
+    let made = world
+        .service
+        .register_devices(&maker.station, &maker.id, &product("gate"), vec![new])
+        .await
+        .unwrap();
+    made.into_iter().next().unwrap().unwrap().id
+}
+
+#[tokio::test]
+async fn devices_of_strangers_do_not_decide_how_a_text_is_read() {
+    let world = World::new().await;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let other = world.maker("other", "gate", DeviceKind::Device).await;
+    let service = &world.service;
+    // Serial numbers, ids and management numbers of a stranger's that an own serial number holds.
+    let foreign = one(&world, &other, None, "0042-A").await;
+    let number = service.device(&other.admin, &foreign).await.unwrap().management_number;
+    let short = foreign.to_string()[..8].to_owned();
+    for serial in ["GATE-0042".to_owned(), format!("GATE-{short}"), format!("GATE-{number}")] {
+        one(&world, &maker, None, &serial).await;
+    }
+    for (wanted, serial) in [
+        ("0042".to_owned(), "GATE-0042".to_owned()),
+        (short.clone(), format!("GATE-{short}")),
+        (number.to_string(), format!("GATE-{number}")),
+    ] {
+        for relation in [DeviceRelation::Owner, DeviceRelation::Maker] {
+            let wanted = DeviceSearch { relation, ..text(&wanted) };
+            assert_eq!(all(service, &maker, &wanted).await, [serial.as_str()], "{wanted:?}");
+        }
+    }
+    assert_eq!(all(service, &other, &text("0042")).await, ["0042-A"]);
+    // Of one's own, another filter decides as well: what begins so elsewhere hides nothing.
+    one(&world, &maker, None, "0042-B").await;
+    assert_eq!(all(service, &maker, &text("0042")).await, ["0042-B"]);
+    let suspended = DeviceSearch { standing: Some(StandingKind::Suspended), ..text("0042") };
+    assert!(all(service, &maker, &suspended).await.is_empty());
+}
+
+#[tokio::test]
+async fn in_a_long_list_a_text_is_read_the_same_way() {
+    let world = World::with(Config { readers: 2, ..config() }).await;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let other = world.maker("other", "gate", DeviceKind::Device).await;
+    let service = &world.service;
+    let many: Vec<String> = (0..4_100).map(|n| format!("abcdef-{n:04}")).collect();
+    register(&world, &maker, "gate", &many).await;
+    one(&world, &maker, None, "GATE-42Z").await;
+    let mut id = [0; 16];
+    id[..3].copy_from_slice(&[0xab, 0xcd, 0xef]);
+    one(&world, &maker, Some(DeviceId::from_bytes(id)), "BY-ID").await;
+    one(&world, &other, None, "42Z-A").await;
+    id[15] = 1;
+    one(&world, &other, Some(DeviceId::from_bytes(id)), "NOT-YOURS").await;
+    for relation in [DeviceRelation::Owner, DeviceRelation::Maker] {
+        let of = |wanted: &str| DeviceSearch { relation, ..text(wanted) };
+        assert_eq!(all(service, &maker, &of("42Z")).await, ["GATE-42Z"]);
+        assert_eq!(all(service, &maker, &of("abcdef-0007")).await, ["abcdef-0007"]);
+        // More begin so than are gathered, and one is meant by its id.
+        let page = Page { after: None, limit: 500 };
+        let first = list(service, &maker, &of("abcdef"), &page).await;
+        assert_eq!(first.items[0].device.serial_number, "BY-ID");
+        assert_eq!(
+            (first.items.len(), first.items[1].device.serial_number.as_str()),
+            (500, "abcdef-4099")
+        );
+        let by_id = of(&hex::encode(id)[..31]);
+        assert_eq!(all(service, &maker, &by_id).await, ["BY-ID"]);
+    }
+    // A stranger has more of them than anybody looks through, and still hides none.
+    for at in 0..3 {
+        let many: Vec<String> =
+            (0..10_000).map(|n| format!("EDGE-{:05}", at * 10_000 + n)).collect();
+        register(&world, &other, "gate", &many).await;
+    }
+    let edge = one(&world, &maker, None, "EDGE-99999").await;
+    assert_eq!(all(service, &maker, &text("EDGE-")).await, ["EDGE-99999"]);
+    assert_eq!(all(service, &maker, &text(&edge.to_string())).await, ["EDGE-99999"]);
+}
+
 #[tokio::test]
 async fn pages_are_refused_that_no_list_gave() {
     let world = World::new().await;

@@ -1,7 +1,7 @@
 //! Use cases: one act on many devices, as a job that survives a crash and can be watched, cancelled
 //! and read afterwards.
 
-use super::{acts::DeviceAct, csv, search::DeviceSearch};
+use super::{acts::DeviceAct, asker::Asker, csv, desk::Asked, search::DeviceSearch};
 use crate::{
     Page, Paged, Problem, Service, ServiceError,
     approvals::{Intent, Slip, owner_is_asked},
@@ -28,7 +28,7 @@ const UNFINISHED_MAX: u64 = 10;
 /// Devices that a preview tries out.
 const TRIED_MAX: usize = 500;
 /// Items per commit while a job is filled in.
-const FILL: usize = 1_000;
+pub(super) const FILL: usize = 1_000;
 /// Lines per piece of a result.
 const PIECE: usize = 1_000;
 /// Longest reason, in characters.
@@ -225,6 +225,8 @@ pub(crate) struct Starter {
 #[derive(Debug)]
 pub struct JobResult {
     service: Service,
+    asker: Asker,
+    reference: JobId,
     job: i64,
     codes: bool,
     next: Option<u64>,
@@ -246,30 +248,21 @@ impl Service {
     ) -> Result<BulkPreview, ServiceError> {
         self.may_bulk(caller, organisation, act)?;
         let own = self.organisation_row(organisation.as_str())?.id;
-        let (service, caller) = (self.clone(), caller.clone());
-        let (organisation, act, selection) = (organisation.clone(), act.clone(), selection.clone());
-        let rows = self
-            .pool
-            .begin({
-                let (service, caller) = (service.clone(), caller.clone());
-                move || service.selected(&caller, &organisation, &selection)
-            })
-            .outcome()
-            .await??;
+        let rows = self.selection(caller, organisation, own, selection).await?;
         let mut preview =
             BulkPreview { devices: rows.len() as u64, tried: 0, allowed: 0, refusals: Vec::new() };
         for row in rows.into_iter().take(TRIED_MAX) {
             let row = self.read(|connection| devices::device_by_row(connection, row))?;
             let row = found(row, "device")?;
             let id = DeviceId::from_bytes(row.device_id);
-            let refusal = match &act {
+            let refusal = match act {
                 BulkAct::Device(act) => {
                     let asked = self.owner_of_item(own, &row, act).err();
                     let asked = asked.map(|error| error.problem().clone());
-                    self.preview_act(&caller, &id, act).await?.refusal.or(asked)
+                    self.preview_act(caller, &id, act).await?.refusal.or(asked)
                 }
-                BulkAct::ReleaseCodes { .. } => service
-                    .quietly(&caller, Action::ReleaseCode, &id)
+                BulkAct::ReleaseCodes { .. } => self
+                    .quietly(caller, Action::ReleaseCode, &id)
                     .err()
                     .map(|error| error.problem().clone()),
             };
@@ -313,7 +306,7 @@ impl Service {
             ));
         }
         let who = self.organisation_row(organisation.as_str())?.id;
-        let job = JobRow {
+        let mut job = JobRow {
             id: 0,
             reference: random::bytes(),
             organisation: who,
@@ -330,12 +323,7 @@ impl Service {
             finished_at: None,
             note: None,
         };
-        let rows = {
-            let (service, caller) = (self.clone(), caller.clone());
-            let (organisation, selection) = (organisation.clone(), selection.clone());
-            let selected = move || service.selected(&caller, &organisation, &selection);
-            self.pool.begin(selected).outcome().await??
-        };
+        let rows = self.selection(caller, organisation, who, selection).await?;
         if rows.is_empty() {
             return Err(ServiceError::refused("selection", "no device is selected"));
         }
@@ -351,8 +339,17 @@ impl Service {
             }
             _ => Slip::NotNeeded,
         };
-        let (reference, now) = (job.reference, job.created_at);
-        let id = self
+        let now = job.created_at;
+        job.total = rows.len() as u64;
+        let event = self
+            .event(caller, audit::Kind::Authorisation, audit::Outcome::Success)
+            .organisation(organisation.as_str())
+            .subject(&JobId(job.reference).to_string())
+            .detail("what", "job-started")
+            .detail("act", act.name())
+            .detail("devices", &job.total.to_string());
+        // One commit, whoever waits for it: an approval is spent on a job that will be done.
+        let row = self
             .commit(move |tx| {
                 slip.consume(tx, now)?;
                 if store::unfinished_of(tx, who)? >= UNFINISHED_MAX {
@@ -361,32 +358,12 @@ impl Service {
                         "ten jobs are unfinished already; wait for one, or cancel one",
                     ));
                 }
-                store::insert_job(tx, &job)
-            })
-            .await?;
-        let total = rows.len() as u64;
-        let mut item = 0;
-        for chunk in rows.chunks(FILL) {
-            let (chunk, first) = (chunk.to_vec(), item);
-            item += chunk.len() as u64;
-            self.commit(move |tx| {
-                for (item, device) in (first..).zip(chunk) {
-                    store::insert_item(tx, id, item, device)?;
+                let id = store::insert_job(tx, &job)?;
+                store::insert_selection(tx, id, &rows)?;
+                // The rest is filled in beside the requests.
+                if store::fill(tx, id, FILL)? == store::Filled::All {
+                    store::make_ready(tx, id)?;
                 }
-                Ok(())
-            })
-            .await?;
-        }
-        let event = self
-            .event(caller, audit::Kind::Authorisation, audit::Outcome::Success)
-            .organisation(organisation.as_str())
-            .subject(&JobId(reference).to_string())
-            .detail("what", "job-started")
-            .detail("act", act.name())
-            .detail("devices", &total.to_string());
-        let row = self
-            .commit(move |tx| {
-                store::make_ready(tx, id, total)?;
                 tx.audit(&event)?;
                 found(store::job(tx, id)?, "job")
             })
@@ -471,7 +448,15 @@ impl Service {
             .subject(&job.to_string())
             .detail("what", "job-result-read");
         self.commit(move |tx| tx.audit(&event).map(|_| ())).await?;
-        Ok(JobResult { service: self.clone(), job: row.id, codes, next: Some(0), bom })
+        Ok(JobResult {
+            service: self.clone(),
+            asker: Asker::new(caller, self.now()),
+            reference: *job,
+            job: row.id,
+            codes,
+            next: Some(0),
+            bom,
+        })
     }
 
     /// Jobs are of one's own organisation and one's own right to the act.
@@ -499,7 +484,7 @@ impl Service {
         if refused {
             return Err(ServiceError::malformed(
                 "act",
-                "a job suspends, releases, retires, revokes, or releases codes of 60 s to 30 days",
+                "a job suspends, releases, retires, revokes, or releases codes of 60 s to 180 days",
             ));
         }
         Ok(())
@@ -562,12 +547,28 @@ impl Service {
         })
     }
 
-    /// Rows of the selected devices, each once.
+    /// Rows of the selected devices, each once; looked up in turn.
+    async fn selection(
+        &self,
+        caller: &Caller,
+        organisation: &OrganisationId,
+        who: i64,
+        selection: &Selection,
+    ) -> Result<Vec<i64>, ServiceError> {
+        let caller = caller.clone();
+        let (organisation, selection) = (organisation.clone(), selection.clone());
+        self.at_desk(who, move |service, asked| {
+            service.selected(&caller, &organisation, &selection, asked)
+        })
+        .await
+    }
+
     fn selected(
         &self,
         caller: &Caller,
         organisation: &OrganisationId,
         selection: &Selection,
+        asked: &Asked,
     ) -> Result<Vec<i64>, ServiceError> {
         match selection {
             Selection::Devices(ids) => {
@@ -585,6 +586,7 @@ impl Service {
                 let wanted = self.wanted(organisation, search)?;
                 let (mut rows, mut from): (Vec<i64>, Option<Place>) = (Vec::new(), None);
                 loop {
+                    asked.still()?;
                     let page = self.read(|connection| {
                         let order = Order::Newest;
                         search::search(connection, &wanted, order, from.as_ref(), false, 2_000)
@@ -630,12 +632,25 @@ impl Service {
 }
 
 impl JobResult {
+    /// Whether who asked may still read it: codes above all.
+    async fn may_go_on(&self) -> Result<(), ServiceError> {
+        let caller = self.service.asker_still(&self.asker).await?;
+        let (row, organisation) = self.service.job_for(&caller, &self.reference)?;
+        match self.codes {
+            true => self.service.may_bulk(&caller, &organisation, &BulkAct::of(&row)?),
+            false => Ok(()),
+        }
+    }
+
     /// The next piece; `None` at the end.
     ///
     /// # Errors
     /// Where the store fails; nothing follows an error.
     pub async fn next(&mut self) -> Option<Result<Vec<u8>, ServiceError>> {
         let from = self.next.take()?;
+        if let Err(error) = self.may_go_on().await {
+            return Some(Err(error));
+        }
         let mut out = String::new();
         if from == 0 {
             let head = ["device", "management_number", "serial_number", "outcome", "code", "text"];
@@ -698,7 +713,7 @@ fn too_large() -> ServiceError {
 }
 
 /// Who starts a job, so that its rights can be looked at again while it runs.
-fn starter(caller: &Caller) -> Result<Starter, ServiceError> {
+pub(super) fn starter(caller: &Caller) -> Result<Starter, ServiceError> {
     match caller {
         Caller::Member { roles, certificate, .. } => Ok(Starter {
             display: caller.to_string(),

@@ -1,6 +1,7 @@
 //! Use case: a search as a CSV file, streamed: a million devices need no more memory than a page.
 
 use super::{
+    asker::Asker,
     csv,
     search::{DeviceLine, DeviceSearch},
 };
@@ -33,12 +34,12 @@ const HEAD: [&str; 16] = [
     "registered_at",
 ];
 
-/// A CSV file on its way. Rights are looked at with every piece: the stream ends with an error
-/// where they end.
+/// A CSV file on its way. Rights are looked up again with every piece: the stream ends with an
+/// error where they end.
 #[derive(Debug)]
 pub struct DeviceExport {
     service: Service,
-    caller: Caller,
+    asker: Asker,
     organisation: OrganisationId,
     wanted: DeviceSearch,
     place: Place,
@@ -85,7 +86,7 @@ impl Service {
         .await?;
         Ok(DeviceExport {
             service: self.clone(),
-            caller: caller.clone(),
+            asker: Asker::new(caller, now),
             organisation: organisation.clone(),
             wanted: wanted.clone(),
             place: Place::Begin { bom },
@@ -105,11 +106,11 @@ impl DeviceExport {
             Place::End => return None,
         };
         let page = Page { after, limit: PIECE };
-        let found = self
-            .service
-            .search_devices(&self.caller, &self.organisation, &self.wanted, &page)
-            .await;
-        match found {
+        let found = async {
+            let caller = self.service.asker_still(&self.asker).await?;
+            self.service.search_devices(&caller, &self.organisation, &self.wanted, &page).await
+        };
+        match found.await {
             Ok(list) => {
                 for line in &list.items {
                     row(&mut out, line);

@@ -2,6 +2,7 @@
 //! docs/fleet.md describes each with its limits and costs.
 
 mod acts;
+mod asker;
 mod bulk;
 mod csv;
 mod desk;

@@ -2,19 +2,20 @@
 //! came to and the job's progress commit with the act itself, so that a crash repeats nothing and
 //! forgets nothing.
 
-use super::bulk::{BulkAct, Starter, text_of};
+use super::{
+    asker::gone,
+    bulk::{BulkAct, FILL, Starter, text_of},
+};
 use crate::{
     ErrorKind, Service, ServiceError,
     live::{Live, found},
-    people::NO_SESSION,
     service::Inner,
     store::{
         Tx, access, device as devices,
         job::{self as store, ItemOutcome, JobRow, State},
-        organisation as organisations, person as people,
     },
 };
-use crypto::{Sha256, UnixTime};
+use crypto::UnixTime;
 use device::{DeviceId, Language};
 use policy::{Action, Caller, CodeRecord};
 use std::{sync::Weak, time::Duration};
@@ -32,12 +33,6 @@ const FORGET_ROUNDS: u32 = 600;
 
 /// Runs jobs until the service ends.
 pub(crate) fn run(weak: &Weak<Inner>, live: &Live) {
-    {
-        let Some(service) = Service::upgrade(weak) else { return };
-        if let Err(error) = service.abandon_unprepared() {
-            tracing::error!(%error, "jobs that were not filled in could not be ended");
-        }
-    }
     let (mut pause, mut last, mut rounds) = (Duration::ZERO, 0, 0u32);
     loop {
         if live.rest(pause) {
@@ -77,24 +72,12 @@ enum Prepared {
 }
 
 impl Service {
-    /// Jobs whose devices were not all put down when the process ended: whoever asked was not
-    /// answered, and nothing was done.
-    fn abandon_unprepared(&self) -> Result<(), ServiceError> {
-        let now = self.now();
-        for job in self.read(|connection| store::jobs_in(connection, State::Preparing))? {
-            self.store.writer.run_blocking(move |tx| {
-                let note = "the service ended before the job was ready; start it again";
-                store::set_state(tx, job.id, State::Failed, Some(note), now).map(|_| ())
-            })?;
-        }
-        Ok(())
-    }
-
     /// The next job in turn after job `last`.
     fn next_job(&self, last: i64) -> Result<Option<JobRow>, ServiceError> {
         let mut jobs = self.read(|connection| {
             let mut jobs = store::jobs_in(connection, State::Running)?;
             jobs.extend(store::jobs_in(connection, State::Waiting)?);
+            jobs.extend(store::jobs_in(connection, State::Preparing)?);
             Ok(jobs)
         })?;
         jobs.sort_by_key(|job| job.id);
@@ -102,8 +85,30 @@ impl Service {
         Ok((at < jobs.len()).then(|| jobs.swap_remove(at)))
     }
 
+    /// Makes items of the next devices of a job's selection.
+    fn fill(&self, job: &JobRow) -> Result<(), ServiceError> {
+        let (id, now) = (job.id, self.now());
+        self.store.writer.run_blocking(move |tx| {
+            let job = store::job(tx, id)?;
+            if job.is_none_or(|job| job.state != State::Preparing) {
+                return Ok(());
+            }
+            match store::fill(tx, id, FILL)? {
+                store::Filled::More => Ok(()),
+                store::Filled::All => store::make_ready(tx, id),
+                store::Filled::Nothing => {
+                    let note = "its devices are not on record; start it again";
+                    store::set_state(tx, id, State::Failed, Some(note), now).map(|_| ())
+                }
+            }
+        })
+    }
+
     /// Does the next devices of a job.
     fn step(&self, job: &JobRow) -> Result<(), ServiceError> {
+        if job.state == State::Preparing {
+            return self.fill(job);
+        }
         let now = self.now();
         let id = job.id;
         let caller = match self.starter_now(job) {
@@ -158,40 +163,8 @@ impl Service {
 
     /// Who started the job, with the rights that it has now and had then.
     fn starter_now(&self, job: &JobRow) -> Result<Caller, ServiceError> {
-        let gone = || {
-            ServiceError::refused("starter-gone", "who started the job may not do this any more")
-        };
         let starter: Starter = serde_json::from_str(&job.caller).map_err(|_| gone())?;
-        let then: policy::Roles = starter.roles.parse().map_err(|_| gone())?;
-        let both = |now: policy::Roles| {
-            let both: Vec<policy::Role> = now.iter().filter(|role| then.contains(*role)).collect();
-            policy::Roles::of(&both)
-        };
-        if let Some(person) = starter.person {
-            let mut id = [0; 16];
-            hex::decode_to_slice(person, &mut id).map_err(|_| gone())?;
-            let row = self.read(|connection| people::person(connection, &id))?;
-            let row = row.filter(|row| row.removed_at.is_none()).ok_or_else(gone)?;
-            let mut caller = self.person_caller(&row, NO_SESSION, job.created_at)?;
-            if let Caller::Person { roles, .. } = &mut caller {
-                *roles = both(*roles);
-            }
-            return Ok(caller);
-        }
-        let mut fingerprint = [0; 32];
-        hex::decode_to_slice(starter.certificate.unwrap_or_default(), &mut fingerprint)
-            .map_err(|_| gone())?;
-        let certificate = Sha256(fingerprint);
-        let member = self.read(|connection| organisations::member(connection, &certificate))?;
-        let member = member.ok_or_else(gone)?;
-        let certificate = pki::Certificate::from_der(&member.certificate).map_err(|_| gone())?;
-        let now = crate::join::block_on(self.identify_certificate(&certificate));
-        match now.map_err(|_| gone())? {
-            Caller::Member { organisation, name, roles, certificate, .. } => {
-                Ok(Caller::member(organisation, &name, both(roles), certificate))
-            }
-            _ => Err(gone()),
-        }
+        crate::join::block_on(self.starter_still(&starter, job.created_at))
     }
 
     /// Looks at the caller's right to one device, and makes ready what is to be done.

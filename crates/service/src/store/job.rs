@@ -76,7 +76,7 @@ pub(crate) fn insert_job(tx: &Tx<'_>, new: &JobRow) -> Result<i64, ServiceError>
     tx.prepare_cached(
         "INSERT INTO job (reference, organisation, act, terms, reason, caller, state, total, done,
                           failed, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0, ?8)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0, ?9)",
     )?
     .execute(params![
         new.reference,
@@ -86,9 +86,56 @@ pub(crate) fn insert_job(tx: &Tx<'_>, new: &JobRow) -> Result<i64, ServiceError>
         new.reason,
         new.caller,
         new.state as u8,
+        to_i64(new.total),
         new.created_at.0
     ])?;
     Ok(tx.last_insert_rowid())
+}
+
+/// Puts down the devices of a job, to become items one after the other.
+pub(crate) fn insert_selection(tx: &Tx<'_>, job: i64, devices: &[i64]) -> Result<(), ServiceError> {
+    let bytes: Vec<u8> = devices.iter().flat_map(|device| device.to_be_bytes()).collect();
+    tx.prepare_cached("INSERT INTO job_selection (job, devices) VALUES (?1, ?2)")?
+        .execute(params![job, bytes])?;
+    Ok(())
+}
+
+/// Makes items of the next devices of a selection.
+pub(crate) fn fill(tx: &Tx<'_>, job: i64, most: usize) -> Result<Filled, ServiceError> {
+    const EACH: i64 = size_of::<i64>() as i64;
+    let from: i64 = tx
+        .prepare_cached("SELECT coalesce(max(item) + 1, 0) FROM job_item WHERE job = ?1")?
+        .query_row([job], |row| row.get(0))?;
+    let sql = "SELECT substr(devices, ?2, ?3) FROM job_selection WHERE job = ?1";
+    let range = params![job, from.saturating_mul(EACH) + 1, limit_of(most).saturating_mul(EACH)];
+    let next: Option<Vec<u8>> =
+        tx.prepare_cached(sql)?.query_row(range, |row| row.get(0)).optional()?;
+    let Some(next) = next else { return Ok(Filled::Nothing) };
+    let (devices, _) = next.as_chunks::<8>();
+    for (item, device) in (from.unsigned_abs()..).zip(devices) {
+        insert_item(tx, job, item, i64::from_be_bytes(*device))?;
+    }
+    if devices.len() >= most {
+        return Ok(Filled::More);
+    }
+    forget_selection(tx, job)?;
+    Ok(Filled::All)
+}
+
+/// How far a job is filled in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Filled {
+    /// there may be more
+    More,
+    /// every device is an item
+    All,
+    /// it has no selection
+    Nothing,
+}
+
+fn forget_selection(tx: &Tx<'_>, job: i64) -> Result<(), ServiceError> {
+    tx.prepare_cached("DELETE FROM job_selection WHERE job = ?1")?.execute([job])?;
+    Ok(())
 }
 
 pub(crate) fn insert_item(
@@ -114,9 +161,8 @@ pub(crate) fn unfinished_of(
 }
 
 /// The filled job may run.
-pub(crate) fn make_ready(tx: &Tx<'_>, job: i64, total: u64) -> Result<(), ServiceError> {
-    tx.prepare_cached("UPDATE job SET state = 1, total = ?2 WHERE id = ?1 AND state = 0")?
-        .execute(params![job, to_i64(total)])?;
+pub(crate) fn make_ready(tx: &Tx<'_>, job: i64) -> Result<(), ServiceError> {
+    tx.prepare_cached("UPDATE job SET state = 1 WHERE id = ?1 AND state = 0")?.execute([job])?;
     Ok(())
 }
 
@@ -177,6 +223,9 @@ pub(crate) fn set_state(
              WHERE id = ?1 AND state < 3",
         )?
         .execute(params![job, state as u8, note, over, begun])?;
+    if over.is_some() {
+        forget_selection(tx, job)?;
+    }
     Ok(changed == 1)
 }
 

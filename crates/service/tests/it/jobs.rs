@@ -437,6 +437,89 @@ async fn an_export_has_every_device_once() {
 }
 
 #[tokio::test]
+async fn a_file_ends_with_the_rights_of_who_asked_for_it() {
+    let world = World::new().await;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    registered(&world, &maker, 1200).await;
+    let service = &world.service;
+    let roles = Roles::of(&[Role::Operator]);
+    let wanted = DeviceSearch::default();
+    let (operator, certificate) = world.member(&maker.id, "operator", roles).await;
+    let mut export = service.export_devices(&operator, &maker.id, &wanted, false).await.unwrap();
+    let act = BulkAct::ReleaseCodes { lifetime_s: 3600 };
+    let job = service.start_bulk(&operator, &maker.id, &act, &everything(), "x").await.unwrap();
+    let mut codes = service.job_result(&operator, &job.id, false).await.unwrap();
+    let mut read = service.job_result(&maker.admin, &job.id, false).await.unwrap();
+    export.next().await.unwrap().unwrap();
+    codes.next().await.unwrap().unwrap();
+    read.next().await.unwrap().unwrap();
+    service.remove_member(&maker.admin, &maker.id, &certificate.fingerprint()).await.unwrap();
+    assert_eq!(export.next().await.unwrap().unwrap_err().code(), "starter-gone");
+    assert!(export.next().await.is_none());
+    assert_eq!(codes.next().await.unwrap().unwrap_err().code(), "starter-gone");
+    assert!(codes.next().await.is_none());
+    assert!(read.next().await.unwrap().is_ok(), "others read on");
+    assert!(read.next().await.is_none());
+    service.cancel_job(&maker.admin, &job.id).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_job_is_filled_in_though_nobody_waits_for_it() {
+    let world = World::new().await;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    registered(&world, &maker, 2_500).await;
+    let (service, all, act) = (&world.service, everything(), BulkAct::Device(SUSPEND));
+    let jobs = async |service: &Service| {
+        service.jobs(&maker.admin, &maker.id, &Page::default()).await.unwrap().items
+    };
+    // Whoever asked hangs up as soon as the job is on record.
+    let mut start = Box::pin(service.start_bulk(&maker.admin, &maker.id, &act, &all, "x"));
+    while jobs(service).await.is_empty() {
+        tokio::select! {
+            biased;
+            started = &mut start => {
+                started.unwrap();
+                break;
+            }
+            () = tokio::time::sleep(Duration::from_millis(1)) => {}
+        }
+    }
+    drop(start);
+    let job = jobs(service).await.remove(0);
+    assert_eq!(job.total, 2_500);
+    // And the process ends before it is filled in, or soon after.
+    world.service.close();
+    let service = open(world.path(), config(), &world.clock);
+    let mut state = JobState::Preparing;
+    for _ in 0..600 {
+        state = jobs(&service).await.remove(0).state;
+        if state != JobState::Preparing {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(matches!(state, JobState::Waiting | JobState::Running), "{state:?}");
+    let job = service.cancel_job(&maker.admin, &job.id).await.unwrap();
+    let lines = result(&service, &maker.admin, &job).await;
+    let devices: std::collections::BTreeSet<&str> =
+        lines.iter().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!((lines.len(), devices.len()), (2_501, 2_500));
+    let audit = service
+        .audit(&maker.admin, Some(&maker.id), None, &Page { after: None, limit: 200 })
+        .await
+        .unwrap();
+    let text = format!("{audit:?}");
+    assert!(text.contains("job-started") && text.contains("2500"), "{text}");
+    // What is left of the selection is nobody's.
+    let connection = rusqlite::Connection::open(world.path().join("tegata.db")).unwrap();
+    let left = connection
+        .query_row("SELECT count(*) FROM job_selection", [], |row| row.get::<_, i64>(0))
+        .unwrap();
+    assert_eq!(left, 0);
+    service.close();
+}
+
+#[tokio::test]
 async fn an_overview_counts_what_lists_show() {
     let world = World::new().await;
     let maker = world.maker("maker", "gate", DeviceKind::Device).await;

@@ -3,6 +3,7 @@
 import importlib.resources
 import base64
 import json
+import pathlib
 import tempfile
 
 from selenium import webdriver
@@ -14,7 +15,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from lib import Failure, require
 
-WAIT_SECONDS_MAX = 15
+# Conditions are waited for, never times: this only bounds how long a failure takes.
+WAIT_SECONDS_MAX = 90
 FLAGS = [
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -29,19 +31,24 @@ AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practi
 class Browser:
     def __init__(self, origin, language="en", size=DESKTOP, script=True):
         self.origin = origin
+        self.script = script
         self.folder = tempfile.TemporaryDirectory(prefix="tegata-browser-")
+        self.downloads = pathlib.Path(self.folder.name, "downloads")
+        self.downloads.mkdir()
         options = webdriver.ChromeOptions()
         options.binary_location = "/usr/bin/chromium"
         for flag in [*FLAGS, f"--user-data-dir={self.folder.name}", f"--lang={language}",
                      f"--window-size={size[0]},{size[1]}"]:
             options.add_argument(flag)
-        prefs = {"intl.accept_languages": language, "credentials_enable_service": False}
+        prefs = {"intl.accept_languages": language, "credentials_enable_service": False,
+                 "download.default_directory": str(self.downloads)}
         if not script:
             prefs["profile.managed_default_content_settings.javascript"] = 2
         options.add_experimental_option("prefs", prefs)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         self.driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
-        self.driver.implicitly_wait(2)
+        # What is not there is not there: whoever expects something to come uses `until`.
+        self.driver.implicitly_wait(0)
         self.resize(size)
 
     def __enter__(self):
@@ -70,6 +77,13 @@ class Browser:
             is_user_consenting=True,
         )
         self.driver.add_virtual_authenticator(options)
+
+    def carry(self, other):
+        """Takes over the session of another browser: signing in itself needs script."""
+        self.open("/sign-in")
+        session = other.driver.get_cookie("tegata")
+        self.driver.add_cookie({"name": "tegata", "value": session["value"], "path": "/",
+                                "httpOnly": True, "sameSite": "Strict"})
 
     # ---- going places
 
@@ -113,6 +127,43 @@ class Browser:
 
         self.until(filled, f"cannot fill in {name}")
 
+    def choose(self, name, value):
+        """Fills in a field of any kind."""
+        field = self.find(f'main [name="{name}"]')
+        if field.tag_name == "select":
+            self.click(f'main [name="{name}"] option[value="{value}"]')
+        else:
+            self.fill(name, value)
+
+    def texts(self, selector):
+        """The texts of all elements that fit, in one call."""
+        return self.driver.execute_script(
+            "return [...document.querySelectorAll(arguments[0])]"
+            ".map((one) => one.innerText.trim())", selector,
+        )
+
+    def source(self):
+        return self.driver.page_source
+
+    def fits(self, what):
+        """Nothing is wider than the window."""
+        width, window = self.driver.execute_script(
+            "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+        )
+        require(width <= window, f"{what} is {width} pixels wide, the window {window}")
+
+    def download(self, selector):
+        """Clicks a link to a file; gives its bytes once it is whole."""
+        before = set(self.downloads.iterdir())
+        self.click(selector)
+
+        def whole():
+            new = [file for file in set(self.downloads.iterdir()) - before
+                   if file.suffix not in (".crdownload", ".tmp") and not file.name.startswith(".")]
+            return new[0] if new else None
+
+        return self.until(whole, f"{selector} brought no file").read_bytes()
+
     def text(self):
         return self.find("body").text
 
@@ -136,6 +187,12 @@ class Browser:
 
     def sign_in(self, to="/guide"):
         self.open(f"/sign-in?to={to}")
+        self.ceremony()
+        self.until_at(to)
+
+    def show_passkey(self, to="/guide"):
+        """What sensitive acts want: a passkey shown lately."""
+        self.open(f"/confirm?to={to}")
         self.ceremony()
         self.until_at(to)
 

@@ -48,7 +48,7 @@ def require(condition, why):
         raise Failure(why)
 
 
-def run(*command, expect=0, input=None, timeout=120, cwd=None, env=None):
+def run(*command, expect=0, input=None, timeout=600, cwd=None, env=None):
     """Runs a program; fails unless it ends as expected (`None`: any way). Gives both outputs."""
     command = [str(word) for word in command]
     if isinstance(input, str):

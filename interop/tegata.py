@@ -9,7 +9,7 @@ import urllib.request
 
 from lib import TEGATA, Failure, require, run
 
-START_SECONDS_MAX = 60
+START_SECONDS_MAX = 180
 
 
 def free_port():
@@ -28,8 +28,8 @@ class Platform:
     """`maker` makes devices of the line `gate`, `owner` operates them."""
 
     MAKER, PRODUCT, OWNER = "maker", "gate", "owner"
-    # Whether there is a door for people, and how long their sessions may be idle.
-    CONSOLE, IDLE_SECONDS = False, 60
+    # Whether there is a door for people, and how many minutes their sessions may be idle.
+    CONSOLE, IDLE_MINUTES = False, 60
 
     def __init__(self, folder):
         self.folder = folder
@@ -76,7 +76,7 @@ class Platform:
                 "--listen-public", f"127.0.0.1:{self.public_port}",
                 "--public-url", self.public_url,
                 "--console", f"127.0.0.1:{self.console_port}" if self.CONSOLE else "off",
-                "--session-idle", "1",
+                "--session-idle", str(self.IDLE_MINUTES),
             ],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment(),
         )

@@ -1,26 +1,13 @@
 """The console in a real browser: passkeys, sessions, both languages and themes, without script."""
 
-import re
 import time
 import urllib.error
 import urllib.request
 
-from browser import Browser, PHONE
-from lib import OUT, Failure, case, finish, require
+from browser import PHONE, Browser
+from console import WithConsole
+from lib import OUT, case, finish, require
 from pages import PAGES
-from tegata import Platform
-
-
-def link_of(platform):
-    """The first link in the server's log; it is printed once the doors are open."""
-    until = time.monotonic() + 20
-    while True:
-        log = (platform.folder / "server.log").read_text()
-        links = re.findall(r"http://localhost:\d+/invitation/\S+", log)
-        if links:
-            return links[-1]
-        require(time.monotonic() < until, f"the server printed no link:\n{log}")
-        time.sleep(0.1)
 
 
 def status(request):
@@ -31,16 +18,32 @@ def status(request):
         return error.code
 
 
-class WithConsole(Platform):
-    CONSOLE = True
+class Alone(WithConsole):
+    """Nobody but the platform's own people, and no device: every list shows that it is empty."""
 
     def populate(self):
-        """The console needs nobody of the platform's other people here."""
+        pass
 
 
-with WithConsole(OUT / "platform") as platform:
+class Impatient(Alone):
+    IDLE_MINUTES = 1
+
+
+def start_idling(platform, browser):
+    """Signs somebody in who does nothing afterwards; gives the moment after that."""
+    browser.authenticator()
+    browser.register(platform.link(), "留守 番", "rusu")
+    browser.open("/account")
+    browser.until_says("留守 番")
+    return time.monotonic()
+
+
+with Alone(OUT / "platform") as platform, Impatient(OUT / "impatient") as impatient, \
+        Browser(impatient.console_url) as idle:
     origin = platform.console_url
-    link = link_of(platform)
+    link = platform.link()
+    # Its minute passes while the others work.
+    idle_since = start_idling(impatient, idle)
     with Browser(origin) as browser, Browser(origin) as stranger:
         browser.authenticator()
 
@@ -91,7 +94,34 @@ with WithConsole(OUT / "platform") as platform:
             after = browser.driver.get_cookie("tegata")["value"]
             require(before != after, "the secret stayed the same")
 
-        with case("a second passkey, renamed; the last one stays"):
+        with case("a second passkey on a new device; the first is removed and opens nothing"):
+            old = browser.driver.get_credentials()
+            browser.open("/account")
+            browser.driver.remove_virtual_authenticator()
+            browser.authenticator()
+            browser.fill("name", "新しい電話")
+            browser.ceremony()
+            browser.until(lambda: len(browser.all("#passkeys tbody tr")) == 2, "it is not added")
+            browser.sign_out()
+            browser.sign_in("/account")
+            first = browser.texts("#passkeys tbody th").index("Test")
+            browser.until(lambda: browser.all("#passkeys tbody a")[first].click() or True, "no link")
+            browser.click('form[action$="/remove"] button.danger')
+            browser.until(lambda: browser.texts("#passkeys tbody th") == ["新しい電話"],
+                          "it is not removed")
+            with Browser(origin) as other:
+                other.authenticator()
+                for credential in old:
+                    other.driver.add_credential(credential)
+                other.open("/sign-in")
+                other.ceremony()
+                other.until(
+                    lambda: other.find("[data-problem]").is_displayed(), "it says nothing"
+                )
+                other.open("/account")
+                require(other.path.startswith("/sign-in"), "the removed passkey opens")
+
+        with case("a passkey is renamed; the last one stays"):
             browser.open("/account")
             require(len(browser.all("#passkeys tbody tr")) == 1, "there is more than one")
             browser.click("#passkeys tbody a")
@@ -158,18 +188,13 @@ with WithConsole(OUT / "platform") as platform:
             browser.resize(PHONE)
             for name, path, _signed in PAGES:
                 browser.open(path)
-                width = browser.driver.execute_script(
-                    "return document.documentElement.scrollWidth"
-                )
-                require(width <= PHONE[0], f"{name} is {width} pixels wide")
+                browser.fits(name)
 
         with case("without script: pages, forms and signing out"):
-            session = browser.driver.get_cookie("tegata")
             with Browser(origin, script=False) as plain:
                 plain.open("/sign-in")
                 require("JavaScript" in plain.text(), "it does not say that it needs script")
-                plain.driver.add_cookie({"name": "tegata", "value": session["value"],
-                                         "path": "/", "httpOnly": True, "sameSite": "Strict"})
+                plain.carry(browser)
                 for name, path, signed in PAGES:
                     plain.open(path)
                     require(plain.find("main").text.strip(), f"{name} is empty")
@@ -188,9 +213,12 @@ with WithConsole(OUT / "platform") as platform:
             browser.open("/account")
             require(browser.path.startswith("/sign-in"), "the session goes on")
 
-        with case("a session that nobody uses ends"):
-            browser.sign_in("/account")
-            time.sleep(platform.IDLE_SECONDS + 5)
-            browser.open("/account")
-            require(browser.path.startswith("/sign-in"), browser.path)
+    with case("a session that nobody uses ends"):
+        # The one place where time itself is what is tested.
+        left = impatient.IDLE_MINUTES * 60 + 2 - (time.monotonic() - idle_since)
+        time.sleep(max(left, 0))
+        idle.open("/account")
+        require(idle.path.startswith("/sign-in"), idle.path)
+        idle.sign_in("/account")
+        idle.until_says("留守 番")
 finish()

@@ -67,7 +67,20 @@ impl fmt::Display for AssetUrl {
 }
 
 pub(crate) fn router() -> Router<Console> {
-    Router::new().route("/assets/{hash}/{name}", get(serve))
+    // Browsers ask for the second one by themselves where a page names no icon.
+    Router::new().route("/assets/{hash}/{name}", get(serve)).route("/favicon.ico", get(icon))
+}
+
+/// The icon without a hash in its path, hence for a day.
+async fn icon() -> Response {
+    let Some(asset) = ASSETS.iter().find(|asset| asset.name == "favicon.svg") else {
+        return Failure::not_found().plain();
+    };
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(asset.media_type)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400")),
+    ];
+    (headers, asset.bytes).into_response()
 }
 
 async fn serve(Path((hash, name)): Path<(String, String)>) -> Response {

@@ -1,6 +1,7 @@
 //! Every command and flag, each defined once.
 
 pub mod fleet;
+pub mod import;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use std::{net::SocketAddr, path::PathBuf};
@@ -717,6 +718,8 @@ pub enum DeviceCommand {
         /// Its maker's serial number
         serial_number: String,
     },
+    /// Register many devices from a file, and say what came of each
+    Import(import::ImportArgs),
     /// Release a one-time code with which one device may enrol
     Code {
         #[command(flatten)]

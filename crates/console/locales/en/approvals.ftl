@@ -18,6 +18,7 @@ approvals-empty-hint = When somebody starts an act that needs a second person, i
 approvals-approve = Approve
 approvals-reject = Reject
 approvals-withdraw = Take it back
+approvals-own = Another administrator has to decide. You cannot approve your own request; the same page shows the decision to you.
 approvals-goes-on = It is approved. Whoever asked repeats the act now, and gets the link or file.
 approvals-policy-title = Acts that need a second person
 approvals-policy-lead = Each organisation chooses. Whoever changes this needs a second person where any act does.

@@ -75,6 +75,7 @@ nav-account = Account
 
 ui-command = Commands
 ui-copy = Copy
+ui-copy-this = Copy { $what }
 ui-copied = Copied
 ui-confirm = Confirm
 ui-cancel = Cancel

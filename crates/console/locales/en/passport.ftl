@@ -35,6 +35,7 @@ passport-head = Newest commitment
 passport-parts = Parts
 passport-no-parts = No parts are listed.
 passport-owners = Owners, in order
+passport-owner-since = since { $date }
 passport-shares = Shared with
 passport-no-shares = With nobody.
 passport-share-until = until

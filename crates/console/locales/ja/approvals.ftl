@@ -18,6 +18,7 @@ approvals-empty-hint = 二人目の承認が必要な操作を誰かが始める
 approvals-approve = 承認する
 approvals-reject = 却下する
 approvals-withdraw = 依頼を取り下げる
+approvals-own = 別の管理者の承認を待っています。自分の申請を自分で承認することはできません。承認または却下の結果はこのページで確認できます。
 approvals-goes-on = 承認されました。依頼者がもう一度操作すると、リンクやファイルを受け取れます。
 approvals-policy-title = 二人目の承認が必要な操作
 approvals-policy-lead = 組織ごとに設定できます。いずれかの操作に承認が必要な場合、この設定の変更にも承認が必要です。

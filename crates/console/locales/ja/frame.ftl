@@ -45,6 +45,7 @@ nav-account = アカウント
 
 ui-command = コマンド
 ui-copy = コピー
+ui-copy-this = { $what } をコピー
 ui-copied = コピーしました
 ui-confirm = 確定
 ui-cancel = 取り消す

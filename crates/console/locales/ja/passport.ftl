@@ -35,6 +35,7 @@ passport-head = 最新のコミットメント
 passport-parts = 部品構成
 passport-no-parts = 登録された部品はありません。
 passport-owners = 所有者の変遷
+passport-owner-since = { $date }から
 passport-shares = 共有先
 passport-no-shares = 共有していません。
 passport-share-until = 期限

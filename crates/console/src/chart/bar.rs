@@ -8,9 +8,9 @@ use std::fmt::{self, Write as _};
 #[derive(Debug, Clone)]
 pub struct Bars(pub Chart);
 
-const WIDTH: u32 = 640;
-const ROW: u32 = 40;
-const END: f64 = 560.0;
+const WIDTH: u32 = 400;
+const ROW: u32 = 34;
+const END: f64 = 340.0;
 
 impl fmt::Display for Bars {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -19,13 +19,13 @@ impl fmt::Display for Bars {
         let most = (0..chart.categories.len()).map(|at| chart.sum(at)).max().unwrap_or_default();
         let mut svg = chart.open(WIDTH, rows.saturating_mul(ROW), "bars");
         for (row, name) in chart.categories.iter().enumerate() {
-            let top = row * 40;
+            let top = row * 34;
             let sum = chart.sum(row);
-            write!(svg, "<text x=\"0\" y=\"{}\" class=\"name\">{}</text>", top + 14, escape(name))?;
+            write!(svg, "<text x=\"0\" y=\"{}\" class=\"name\">{}</text>", top + 12, escape(name))?;
             write!(
                 svg,
-                "<rect x=\"0\" y=\"{}\" width=\"{END}\" height=\"12\" rx=\"3\" class=\"track\"/>",
-                top + 20
+                "<rect x=\"0\" y=\"{}\" width=\"{END}\" height=\"10\" rx=\"3\" class=\"track\"/>",
+                top + 17
             )?;
             let mut left = 0.0;
             for (at, series) in chart.series.iter().enumerate() {
@@ -33,9 +33,9 @@ impl fmt::Display for Bars {
                 if width > 0.0 {
                     write!(
                         svg,
-                        "<rect x=\"{left:.1}\" y=\"{}\" width=\"{:.1}\" height=\"12\" rx=\"2\" \
+                        "<rect x=\"{left:.1}\" y=\"{}\" width=\"{:.1}\" height=\"10\" rx=\"2\" \
                          class=\"{}\"><title>{}: {}</title></rect>",
-                        top + 20,
+                        top + 17,
                         (width - 1.0).max(1.5),
                         series.class(at),
                         escape(&series.name),
@@ -47,7 +47,7 @@ impl fmt::Display for Bars {
             write!(
                 svg,
                 "<text x=\"{WIDTH}\" y=\"{}\" class=\"value\" text-anchor=\"end\">{}</text>",
-                top + 31,
+                top + 27,
                 chart.t.number(sum)
             )?;
         }

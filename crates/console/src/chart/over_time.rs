@@ -19,18 +19,20 @@ pub enum Shape {
 pub struct OverTime {
     /// how it is drawn
     pub shape: Shape,
+    /// short names for below the axis; empty: those of the categories
+    pub axis: Vec<String>,
     /// what it shows
     pub chart: Chart,
 }
 
-const WIDTH: f64 = 640.0;
-const HEIGHT: f64 = 220.0;
-const LEFT: f64 = 44.0;
-const RIGHT: f64 = 632.0;
+const WIDTH: f64 = 400.0;
+const HEIGHT: f64 = 190.0;
+const LEFT: f64 = 36.0;
+const RIGHT: f64 = 396.0;
 const TOP: f64 = 10.0;
-const BOTTOM: f64 = 190.0;
+const BOTTOM: f64 = 164.0;
 /// Names below the axis at most.
-const NAMES_MAX: usize = 7;
+const NAMES_MAX: usize = 5;
 
 impl OverTime {
     fn most(&self) -> u64 {
@@ -71,7 +73,8 @@ impl OverTime {
         }
         let every = self.chart.categories.len().div_ceil(NAMES_MAX).max(1);
         let last = self.chart.categories.len().saturating_sub(1);
-        for (at, name) in self.chart.categories.iter().enumerate().step_by(every) {
+        let names = if self.axis.is_empty() { &self.chart.categories } else { &self.axis };
+        for (at, name) in names.iter().enumerate().step_by(every) {
             let anchor = match at {
                 _ if self.shape == Shape::Columns => "middle",
                 0 => "start",

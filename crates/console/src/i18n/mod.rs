@@ -91,6 +91,11 @@ impl Locale {
         Moment::date(self, time)
     }
 
+    /// Month and day, for axes.
+    pub fn day(self, time: UnixTime) -> String {
+        moment::day(self, time)
+    }
+
     /// How long ago or ahead, roughly; as a `<time>` element whose title is the exact time.
     pub fn ago(self, time: UnixTime, now: UnixTime) -> Moment {
         Moment::ago(self, time, now)

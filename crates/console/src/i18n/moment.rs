@@ -134,6 +134,15 @@ fn date(locale: Locale, time: UnixTime) -> String {
     }
 }
 
+/// Month and day, for axes.
+pub(super) fn day(locale: Locale, time: UnixTime) -> String {
+    match (local(locale, time), locale.language) {
+        (Some((_, month, day, ..)), Language::En) => format!("{month:02}-{day:02}"),
+        (Some((_, month, day, ..)), Language::Ja) => format!("{month}/{day}"),
+        (None, _) => time.to_string(),
+    }
+}
+
 fn date_time(locale: Locale, time: UnixTime) -> String {
     if let Some(never) = never(locale, time) {
         return never;

@@ -152,7 +152,12 @@ async fn one(State(console): State<Console>, member: Member, Path(text): Path<St
         summary: summary(t, &view),
         act: act(t, view.act),
         state: state(t, view.state),
-        goes_on: goes_on.then(|| Message::new(Tone::Info, t.text("approvals-goes-on"))),
+        message: if goes_on {
+            Some(Message::new(Tone::Info, t.text("approvals-goes-on")))
+        } else {
+            // Who asked is told why there is no button for it.
+            (own && waiting).then(|| Message::new(Tone::Info, t.text("approvals-own")))
+        },
         may_approve: view.can_approve,
         // Who asked takes it back; another administrator says no.
         may_reject: waiting && view.can_approve,
@@ -178,7 +183,7 @@ struct OnePage {
     summary: String,
     act: &'static str,
     state: Badge,
-    goes_on: Option<Message>,
+    message: Option<Message>,
     may_approve: bool,
     may_reject: bool,
     may_withdraw: bool,

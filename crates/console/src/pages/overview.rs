@@ -136,6 +136,7 @@ fn verdicts(t: Locale, found: &Overview) -> OverTime {
     let utc = Locale { zone: crate::i18n::Zone::UTC, ..t };
     OverTime {
         shape: Shape::Columns,
+        axis: days.iter().map(|day| utc.day(day.day)).collect(),
         chart: Chart {
             t,
             id: "verdicts",
@@ -190,7 +191,9 @@ fn newest(t: Locale, found: &Overview) -> Timeline {
         .iter()
         .map(|event| {
             let title = t.of(event.kind.text());
-            let mut entry = Entry::new(Tone::Info, t.time(event.at), title);
+            let mut entry = Entry::new(words::event_tone(event.kind), t.time(event.at), title);
+            let device = (t.text("life-device").to_string(), event.device.to_string());
+            entry.facts.push(device);
             entry.href = Some(format!("/devices/{}#life", event.device));
             entry.who = Some(match &event.actor {
                 Some(actor) => format!("{} · {actor}", event.principal),

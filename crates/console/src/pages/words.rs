@@ -6,7 +6,9 @@ use crate::{
     ui::{Badge, Choice, Tone},
 };
 use crypto::UnixTime;
-use device::{DeviceKind, OrganisationId, Outcome, Phase, RootOfTrust, Severity, StandingKind};
+use device::{
+    DeviceKind, Kind, OrganisationId, Outcome, Phase, RootOfTrust, Severity, StandingKind,
+};
 use policy::{Action, Resource};
 use service::CertificateStatus;
 
@@ -53,6 +55,24 @@ pub(super) fn severity(t: Locale, severity: Severity) -> Badge {
         Severity::Reject => Tone::Bad,
     };
     Badge::new(tone, t.word("weight", severity.name()))
+}
+
+/// How what happened to a device is meant.
+pub(super) fn event_tone(kind: Kind) -> Tone {
+    match kind {
+        Kind::Suspended => Tone::Held,
+        Kind::Revoked
+        | Kind::CredentialRevoked
+        | Kind::Reappeared
+        | Kind::ProofRefused
+        | Kind::PartSeenElsewhere => Tone::Bad,
+        Kind::Released | Kind::Onboarded | Kind::OperationStarted | Kind::TransferAccepted => {
+            Tone::Good
+        }
+        Kind::Retired | Kind::Disposed | Kind::Erased | Kind::TransferCancelled => Tone::Neutral,
+        Kind::RepairStarted | Kind::TransferOffered => Tone::Busy,
+        _ => Tone::Info,
+    }
 }
 
 pub(super) fn roles(t: Locale, roles: policy::Roles) -> String {

@@ -8,6 +8,8 @@ pub enum ButtonKind {
     Primary,
     /// something else that can be done
     Secondary,
+    /// leads to something that cannot be undone; the page that follows warns
+    Grave,
     /// something that cannot be undone or cuts off
     Danger,
     /// hardly more than a link
@@ -20,6 +22,7 @@ impl ButtonKind {
         match self {
             Self::Primary => "primary",
             Self::Secondary => "secondary",
+            Self::Grave => "secondary grave",
             Self::Danger => "danger",
             Self::Quiet => "quiet",
         }

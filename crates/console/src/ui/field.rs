@@ -45,6 +45,7 @@ pub struct Field {
     autocomplete: Option<&'static str>,
     most: Option<u32>,
     focus: bool,
+    grow: bool,
 }
 
 impl Field {
@@ -63,6 +64,7 @@ impl Field {
             autocomplete: None,
             most: None,
             focus: false,
+            grow: false,
         }
     }
 
@@ -180,6 +182,13 @@ impl Field {
     /// Says what is wrong with what was sent.
     pub(crate) fn mark(&mut self, error: String) {
         self.error = Some(error);
+    }
+
+    /// It takes the room that its neighbours leave.
+    #[must_use]
+    pub fn grow(mut self) -> Self {
+        self.grow = true;
+        self
     }
 
     fn holds(&self, value: &str) -> bool {

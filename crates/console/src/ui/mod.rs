@@ -13,6 +13,7 @@
 //! | [`Tree`] | parts within parts |
 //! | [`Command`] | lines for a terminal, to be copied |
 //! | [`Fingerprint`] | a hash in groups, to be copied |
+//! | [`Id`] | an identifier to be copied, whole or cut |
 //! | [`Term`] | a word that the glossary explains |
 //! | [`Empty`] | a list without entries, and what to do |
 //! | [`Message`] | something that the reader must know |
@@ -29,6 +30,7 @@ mod empty;
 mod field;
 mod fingerprint;
 mod icon;
+mod id;
 mod message;
 mod pager;
 mod tabs;
@@ -46,6 +48,7 @@ pub use empty::Empty;
 pub use field::{Choice, Field};
 pub use fingerprint::Fingerprint;
 pub use icon::Icon;
+pub use id::Id;
 pub use message::Message;
 pub use pager::Pager;
 pub use tabs::{Tab, Tabs};

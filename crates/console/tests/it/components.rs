@@ -86,7 +86,7 @@ fn all() -> Vec<(&'static str, String)> {
         ("share", Share(chart()).to_string()),
     ];
     for shape in [Shape::Stacked, Shape::Lines, Shape::Columns] {
-        shown.push(("over time", OverTime { shape, chart: chart() }.to_string()));
+        shown.push(("over time", OverTime { shape, axis: Vec::new(), chart: chart() }.to_string()));
     }
     shown.extend(fields.into_iter().map(|field| ("field", field.to_string())));
     shown
@@ -123,7 +123,7 @@ fn tags_are_closed_in_order() {
 
 #[test]
 fn a_chart_has_title_description_and_its_data() {
-    let html = OverTime { shape: Shape::Stacked, chart: chart() }.to_string();
+    let html = OverTime { shape: Shape::Stacked, axis: Vec::new(), chart: chart() }.to_string();
     for part in ["<title id=\"verdicts-title\">", "<desc id=\"verdicts-desc\">", "<table", "12,345"]
     {
         assert!(html.contains(part), "{part} is not in {html}");
@@ -135,7 +135,7 @@ fn a_chart_has_title_description_and_its_data() {
 fn an_empty_chart_is_a_chart() {
     let nothing = Chart { categories: Vec::new(), series: Vec::new(), ..chart() };
     for shape in [Shape::Stacked, Shape::Lines, Shape::Columns] {
-        let html = OverTime { shape, chart: nothing.clone() }.to_string();
+        let html = OverTime { shape, axis: Vec::new(), chart: nothing.clone() }.to_string();
         assert!(!html.contains("NaN") && !html.contains("inf"), "{html}");
     }
     assert!(!Bars(nothing.clone()).to_string().contains("NaN"));

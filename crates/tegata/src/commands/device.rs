@@ -1,7 +1,7 @@
 use crate::{
     cli::{DeviceCommand, EstArgs, Language},
     clock,
-    commands::{credential_pem, fleet, label, write_private},
+    commands::{credential_pem, fleet, import, label, write_private},
     output::Output,
     remote::{Remote, only, read_identity, read_roots},
 };
@@ -76,6 +76,7 @@ pub async fn run(command: DeviceCommand, output: Output, language: Language) -> 
             let all: Outcomes<Device> = remote.post("/v1/devices", &body).await?;
             output.one(&only(all.items)?, describe)
         }
+        DeviceCommand::Import(args) => import::run(args, language).await,
         DeviceCommand::Code { server, device, seconds } => {
             let remote = Remote::open(&server, language)?;
             let wanted = CodesWanted { devices: vec![DeviceRef(device)], lifetime_s: seconds };

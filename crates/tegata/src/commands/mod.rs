@@ -7,6 +7,7 @@ pub mod device;
 pub mod event;
 pub mod fleet;
 pub mod glossary;
+pub mod import;
 pub mod init;
 pub mod label;
 pub mod log;

@@ -40,6 +40,11 @@ fn given<T>(text: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<Option<T
 }
 
 impl Filters {
+    /// Whether somebody typed an owner that no organisation can be called: nothing fits it.
+    pub(super) fn wrong_owner(&self) -> bool {
+        !self.owner.is_empty() && OrganisationId::new(&self.owner).is_err()
+    }
+
     /// As the service takes them.
     pub(super) fn search(&self) -> Result<DeviceSearch, Failure> {
         let relation = given(&self.relation, |text| match text {
@@ -127,6 +132,7 @@ impl Filters {
             Field::search(t, "text", t.text("devices-text"))
                 .value(&self.text)
                 .hint(t.text("devices-text-hint"))
+                .grow()
                 .most(200),
             Field::select(t, "relation", t.text("devices-relation"), relations.collect())
                 .value(if self.relation.is_empty() { "owner" } else { &self.relation }),
@@ -161,6 +167,7 @@ impl Filters {
                     .value(&self.product),
             );
         }
+        fields.push(Field::text(t, "owner", t.text("devices-owner")).value(&self.owner).most(40));
         let orders = ["newest", "serial"]
             .into_iter()
             .map(|name| crate::ui::Choice::new(name, t.word("order", name).to_string()));

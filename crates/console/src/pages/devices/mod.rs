@@ -21,7 +21,7 @@ use axum::{
 pub(super) use filters::Filters;
 use http::header;
 use policy::{Action, Resource};
-use service::{BulkAct, DeviceLine, Page};
+use service::{BulkAct, DeviceLine, DeviceList, Page};
 
 pub(super) fn router() -> Router<Console> {
     Router::new()
@@ -63,9 +63,12 @@ async fn list(
         after: (!filters.after.is_empty()).then(|| filters.after.clone()),
         limit: listing::ROWS,
     };
-    let search = filters.search()?;
     let service = &console.service;
-    let found = service.search_devices(member.caller(), own, &search, &place).await?;
+    let found = if filters.wrong_owner() {
+        DeviceList { items: Vec::new(), next: None, previous: None, partial: false }
+    } else {
+        service.search_devices(member.caller(), own, &filters.search()?, &place).await?
+    };
     let views = service.saved_views(member.caller(), own).await?;
     let products =
         service.products(member.caller(), own, &Page { after: None, limit: listing::ROWS }).await?;
@@ -89,7 +92,12 @@ async fn list(
         .into_iter()
         .map(|name| Choice::new(name, t.word("bulk-name", name).to_string()))
         .collect();
-    let empty = if filters.is_plain() && filters.after.is_empty() {
+    let empty = if let (true, Some(next)) = (found.partial, &found.next) {
+        Empty::new(Icon::Search, t.text("devices-goes-on"), t.text("devices-goes-on-hint")).action(
+            crate::ui::Button::new(crate::ui::ButtonKind::Secondary, t.text("devices-go-on"))
+                .link(to(next)),
+        )
+    } else if filters.is_plain() && filters.after.is_empty() {
         Empty::new(Icon::Device, t.text("devices-empty"), t.text("devices-empty-hint")).action(
             crate::ui::Button::new(crate::ui::ButtonKind::Secondary, t.text("devices-to-guide"))
                 .link("/guide"),
@@ -114,7 +122,12 @@ async fn list(
             query.extend(&pairs);
             listing::address("/devices/labels", &query)
         }),
-        partial: found.partial.then(|| Message::new(Tone::Info, t.text("devices-partial"))),
+        note: if filters.wrong_owner() {
+            Some(Message::new(Tone::Warn, t.text("devices-owner-wrong")))
+        } else {
+            let short = found.partial && !found.items.is_empty();
+            short.then(|| Message::new(Tone::Info, t.text("devices-partial")))
+        },
         act: (!acts.is_empty()).then(|| Field::select(t, "act", t.text("devices-act"), acts)),
         rows,
         pager,
@@ -184,7 +197,7 @@ struct ListPage {
     hidden: Vec<(String, String)>,
     export: String,
     labels: Option<String>,
-    partial: Option<Message>,
+    note: Option<Message>,
     act: Option<Field>,
     rows: Vec<Row>,
     pager: Pager,

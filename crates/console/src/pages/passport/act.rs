@@ -33,6 +33,18 @@ struct Details {
     to: String,
 }
 
+/// As the buttons stand: what can be taken back first, what ends a life last.
+const IN_ORDER: &[&str] = &[
+    "accept-transfer",
+    "release",
+    "suspend",
+    "offer-transfer",
+    "cancel-transfer",
+    "retire",
+    "dispose",
+    "revoke",
+];
+
 /// Which acts would be done now: those that the page offers.
 pub(super) async fn offered(
     console: &Console,
@@ -42,7 +54,7 @@ pub(super) async fn offered(
     let t = member.t;
     let mut buttons = Vec::new();
     let own = &member.signed().organisation;
-    for name in DeviceAct::NAMES {
+    for name in IN_ORDER {
         let offers = *name == "offer-transfer";
         let allowed = if offers {
             // To whom is not known yet.
@@ -76,12 +88,12 @@ fn kind(name: &str) -> ButtonKind {
 }
 
 fn button(t: Locale, id: &DeviceId, name: &str) -> Button {
-    // On the passport no act stands out: the page that follows warns.
-    link(
-        ButtonKind::Secondary,
-        t.word("act-name", name).to_string(),
-        format!("/devices/{id}/act/{name}"),
-    )
+    // On the passport no act stands out by a ground of its own: the page that follows warns.
+    let kind = match kind(name) {
+        ButtonKind::Danger => ButtonKind::Grave,
+        kind => kind,
+    };
+    link(kind, t.word("act-name", name).to_string(), format!("/devices/{id}/act/{name}"))
 }
 
 /// Whether an act wants a cause.
@@ -226,4 +238,18 @@ struct ActPage {
     refusal: Option<Message>,
     whom: Option<(String, Field)>,
     confirm: Option<Confirm>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_act_has_its_place() {
+        let mut ordered = IN_ORDER.to_vec();
+        ordered.sort_unstable();
+        let mut all = DeviceAct::NAMES.to_vec();
+        all.sort_unstable();
+        assert_eq!(ordered, all);
+    }
 }

@@ -1,12 +1,12 @@
 //! What happened to a device: who, what, when, and whether it is proven.
 
 use crate::{
-    Console, Failure,
+    Console, Failure, Member,
     i18n::{Locale, Moment},
-    pages::log,
+    pages::{log, words},
     ui::{Badge, Entry, Timeline, Tone},
 };
-use device::{EventKind, Kind, SignedEvent};
+use device::{EventKind, SignedEvent};
 use service::{DeviceView, EventView};
 
 /// Events shown at a time.
@@ -31,34 +31,28 @@ struct Proven {
 
 impl Life {
     pub(super) async fn new(
-        t: Locale,
         console: &Console,
+        member: &Member,
         view: &DeviceView,
         from: u64,
         events: &[EventView],
     ) -> Result<Self, Failure> {
+        let (t, caller) = (member.t, member.caller());
         let trust = console.service.trust_store().await?;
         let proven = Proven {
             included: console.service.health().tree_size,
             witnessed: log::witnessed(&console.service.checkpoint(), &trust),
         };
-        let mut owners = Vec::new();
-        for event in events {
-            let parsed = parse(event);
-            match (event.kind, parsed.as_ref().map(|event| &event.kind)) {
-                (Kind::ChipMade | Kind::Assembled, _) => {
-                    owners.push((view.maker.to_string(), t.date(event.at)));
-                }
-                (Kind::TransferAccepted, _) => {
-                    let who = parsed.as_ref().map_or_else(
-                        || event.reporter.to_string(),
-                        |event| event.principal().to_string(),
-                    );
-                    owners.push((who, t.date(event.at)));
-                }
-                _ => {}
-            }
-        }
+        let owners = console.service.owners(caller, &view.id).await?;
+        let owners = owners
+            .into_iter()
+            .map(|one| {
+                let who = one
+                    .owner
+                    .map_or_else(|| t.text("life-erased").to_string(), |owner| owner.to_string());
+                (who, t.date(one.since))
+            })
+            .collect();
         let entries = events.iter().rev().map(|event| entry(t, event, &proven)).collect();
         let href = |from: u64| format!("/devices/{}?from={from}#life", view.id);
         let end = from.saturating_add(u64::try_from(events.len()).unwrap_or(u64::MAX));
@@ -78,26 +72,10 @@ fn parse(view: &EventView) -> Option<device::Event> {
     Some(SignedEvent::parse(cose).ok()?.unverified().clone())
 }
 
-fn tone(kind: Kind) -> Tone {
-    match kind {
-        Kind::Suspended => Tone::Held,
-        Kind::Revoked
-        | Kind::CredentialRevoked
-        | Kind::Reappeared
-        | Kind::ProofRefused
-        | Kind::PartSeenElsewhere => Tone::Bad,
-        Kind::Released | Kind::Onboarded | Kind::OperationStarted | Kind::TransferAccepted => {
-            Tone::Good
-        }
-        Kind::Retired | Kind::Disposed | Kind::Erased | Kind::TransferCancelled => Tone::Neutral,
-        Kind::RepairStarted | Kind::TransferOffered => Tone::Busy,
-        _ => Tone::Info,
-    }
-}
-
 fn entry(t: Locale, view: &EventView, proven: &Proven) -> Entry {
     let event = parse(view);
-    let mut entry = Entry::new(tone(view.kind), t.time(view.at), t.of(view.kind.text()));
+    let mut entry =
+        Entry::new(words::event_tone(view.kind), t.time(view.at), t.of(view.kind.text()));
     let principal = event.as_ref().map_or(&view.reporter, |event| event.principal());
     let actor = event.as_ref().and_then(|event| event.actor.as_deref());
     entry.who = Some(match actor {

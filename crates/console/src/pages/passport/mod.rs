@@ -10,7 +10,7 @@ use super::words;
 use crate::{
     Answer, Asked, Console, Failure, Frame, Member, Posted, Section,
     i18n::{Locale, Moment},
-    ui::{Badge, Button, ButtonKind, Empty, Fingerprint, Icon, Tree},
+    ui::{Badge, Button, ButtonKind, Empty, Icon, Id, Tree},
 };
 use askama::Template;
 use axum::{
@@ -74,7 +74,7 @@ async fn page(
     let page = Page { after: Some(from.to_string()), limit: life::EVENTS_LIMIT };
     let events = if_allowed(service.history(caller, &id, &page).await)?;
     let life = match &events {
-        Some(events) => Some(life::Life::new(t, &console, &view, from, &events.items).await?),
+        Some(events) => Some(life::Life::new(&console, &member, &view, from, &events.items).await?),
         None => None,
     };
     let tree = parts::tree(&console, &member, &view).await?;
@@ -95,8 +95,8 @@ async fn page(
             state: words::certificate(t, one.status, one.certificate.not_after(), member.now),
             since: t.date(one.certificate.not_before()),
             ends: t.date(one.certificate.not_after()),
-            serial: hex::encode(one.id.serial.as_bytes()),
-            fingerprint: Fingerprint::new(t, &one.certificate.fingerprint()),
+            serial: Id::short(t, &hex::encode(one.id.serial.as_bytes())),
+            fingerprint: Id::short(t, &one.certificate.fingerprint()),
         })
         .collect();
     let shares = if *own == view.owner && words::may(&member, Action::ShareDevice, own) {
@@ -124,7 +124,9 @@ async fn page(
         standing: words::standing(t, view.standing),
         kind: words::device_kind(t, view.kind),
         since: t.date(view.created_at),
-        head: view.head.map(|head| Fingerprint::new(t, &head.0)),
+        head: view.head.map(|head| Id::short(t, &head.0)),
+        number: Id::new(t, &view.management_number),
+        device: Id::new(t, &view.id),
         no_life: Empty::new(
             Icon::Clock,
             t.text("passport-no-life"),
@@ -147,8 +149,8 @@ struct CertificateRow {
     state: Badge,
     since: Moment,
     ends: Moment,
-    serial: String,
-    fingerprint: Fingerprint,
+    serial: Id,
+    fingerprint: Id,
 }
 
 struct Share {
@@ -167,7 +169,9 @@ struct PassportPage {
     standing: Badge,
     kind: String,
     since: Moment,
-    head: Option<Fingerprint>,
+    head: Option<Id>,
+    number: Id,
+    device: Id,
     verdict: Option<verdict::Panel>,
     life: Option<life::Life>,
     no_life: Empty,

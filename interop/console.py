@@ -9,7 +9,7 @@ import urllib.parse
 import urllib.request
 
 from browser import WAIT_SECONDS_MAX
-from lib import require
+from lib import Failure, require
 from tegata import Platform
 
 
@@ -72,3 +72,16 @@ def serials(browser):
 def asked(browser):
     """The filters in the address."""
     return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(browser.driver.current_url).query))
+
+
+def never_given(browser, number, variant=0):
+    """A number with a right check character that nobody was given, and how it is answered: a slip
+    is told (400) before anything is looked up, so that only the right character gets further."""
+    symbols = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+    other = symbols[(symbols.index(number[10]) + 1 + variant) % len(symbols)]
+    for last in symbols:
+        changed = number[:10] + other + number[11:-1] + last
+        status, _, _ = ask(browser, f"/p/{changed}")
+        if status != 400:
+            return changed, status
+    raise Failure(f"no check character fits {changed}")

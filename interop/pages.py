@@ -1,7 +1,6 @@
 """The pages that the browser tests and `cargo xtask screens` visit: one line each.
 
-(name, path, signed in). A page that lands adds its line. Names in braces stand for what the visitor
-has at hand: the test or the demo fills them in.
+(name, path, signed in). A page that lands adds its line.
 """
 
 PAGES = [
@@ -27,3 +26,73 @@ PAGES = [
     ("organisation-new", "/organisations/new", True),
     ("product-new", "/products/new", True),
 ]
+
+# What only the platform's own administrators see.
+PLATFORM = [
+    ("authorities-keys", "/authorities/keys", True),
+    ("authorities-uses", "/authorities/uses", True),
+]
+
+# About something in particular: what is in braces is filled in by the test, or from the demo.
+ABOUT = [
+    ("passport", "/devices/{device}", True),
+    ("passport-revoked", "/devices/{revoked}", True),
+    ("passport-suspended", "/devices/{suspended}", True),
+    ("passport-not-begun", "/devices/{unborn}", True),
+    ("act-suspend", "/devices/{device}/act/suspend", True),
+    ("act-release", "/devices/{suspended}/act/release", True),
+    ("act-revoke", "/devices/{device}/act/revoke", True),
+    ("act-offer-whom", "/devices/{device}/act/offer-transfer", True),
+    ("act-offer-transfer", "/devices/{device}/act/offer-transfer?to={other}", True),
+    ("act-cancel-transfer", "/devices/{offered}/act/cancel-transfer", True),
+    ("act-accept-transfer", "/devices/{arriving}/act/accept-transfer", True),
+    ("act-retire", "/devices/{device}/act/retire", True),
+    ("act-dispose", "/devices/{retired}/act/dispose", True),
+    ("act-erase", "/devices/{device}/act/erase", True),
+    ("act-refused", "/devices/{device}/act/release", True),
+    ("bulk", "/devices/bulk?act=suspend&device={device}&device={suspended}", True),
+    ("bulk-refused", "/devices/bulk?act=release&device={device}", True),
+    ("labels", "/devices/labels?device={device}", True),
+    ("devices-filtered", "/devices?relation=maker&standing=suspended", True),
+    ("devices-offered", "/devices?relation=offered", True),
+    ("job", "/jobs/{job}", True),
+    ("approval-waiting", "/approvals/{waiting}", True),
+    ("approval-decided", "/approvals/{decided}", True),
+    ("approvals-all", "/approvals?all=yes", True),
+    ("audit-filtered", "/audit?kind=account-change", True),
+    ("person", "/people/{person}", True),
+    ("organisation", "/organisations/{own}", True),
+    ("members", "/organisations/{own}/members", True),
+    ("signers", "/organisations/{own}/signers", True),
+    ("product", "/products/{product}", True),
+    ("product-public", "/products/{product}/public", True),
+    ("glossary-entry", "/glossary/tpm", True),
+    ("public-form", "/p", False),
+    ("public-mistyped", "/p?number=TG-123", False),
+    ("public-genuine", "/p/{number}", False),
+    ("public-revoked", "/p/{gone}", False),
+    ("public-unknown", "/p/{unknown}", False),
+]
+# The server answers these with something else than 200, and the browser notes that.
+NOT_OK = {"not-found", "public-mistyped", "public-unknown"}
+
+
+def address(path, language, **names):
+    """A page's path with its names filled in, in a language."""
+    path = path.format(**names)
+    return f"{path}{'&' if '?' in path else '?'}lang={language}"
+
+
+def examine(pages, languages, themes, visitor, case, **names):
+    """axe and the browser's own log on every page: one case each."""
+    for language in languages:
+        for theme in themes:
+            for name, path, signed in pages:
+                with case(f"axe and policy: {name}, {language}, {theme}"):
+                    browser = visitor(signed)
+                    browser.prefer(theme)
+                    browser.complaints()
+                    browser.open(address(path, language, **names))
+                    if name in NOT_OK:
+                        browser.complaints()
+                    browser.spotless(name)

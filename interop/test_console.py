@@ -7,7 +7,7 @@ import urllib.request
 from browser import PHONE, Browser
 from console import WithConsole
 from lib import OUT, case, finish, require
-from pages import PAGES
+from pages import PAGES, PLATFORM, examine
 
 
 def status(request):
@@ -170,23 +170,12 @@ with Alone(OUT / "platform") as platform, Impatient(OUT / "impatient") as impati
             browser.click("details.menu > summary")
             browser.click('button[name="theme"][value="system"]')
 
-        for language in ["ja", "en"]:
-            for theme in ["light", "dark"]:
-                browser.prefer(theme)
-                stranger.prefer(theme)
-                for name, path, signed in PAGES:
-                    with case(f"axe and policy: {name}, {language}, {theme}"):
-                        visitor = browser if signed else stranger
-                        joint = "&" if "?" in path else "?"
-                        visitor.complaints()
-                        visitor.open(f"{path}{joint}lang={language}")
-                        if name == "not-found":
-                            visitor.complaints()  # the browser notes the 404 that we asked for
-                        visitor.spotless(name)
+        examine(PAGES + PLATFORM, ["ja", "en"], ["light", "dark"],
+                lambda signed: browser if signed else stranger, case)
 
         with case("on a phone nothing is wider than the window"):
             browser.resize(PHONE)
-            for name, path, _signed in PAGES:
+            for name, path, _signed in PAGES + PLATFORM:
                 browser.open(path)
                 browser.fits(name)
 
@@ -195,7 +184,7 @@ with Alone(OUT / "platform") as platform, Impatient(OUT / "impatient") as impati
                 plain.open("/sign-in")
                 require("JavaScript" in plain.text(), "it does not say that it needs script")
                 plain.carry(browser)
-                for name, path, signed in PAGES:
+                for name, path, signed in PAGES + PLATFORM:
                     plain.open(path)
                     require(plain.find("main").text.strip(), f"{name} is empty")
                     if signed:

@@ -215,6 +215,9 @@ with Fleet(OUT / "platform") as platform:
             browser.until_says("lower-case letters")
             require(serials(browser) == [], "it shows devices")
 
+        # Files and acts on many want a passkey shown lately, however long the searches took.
+        browser.show_passkey()
+        plain.carry(browser)
         with case("the CSV file holds what the list shows"):
             browser.open("/devices?text=LAMP-0012&relation=maker&order=serial")
             listed = whole_list(browser)
@@ -240,6 +243,8 @@ with Fleet(OUT / "platform") as platform:
             status, _, body = ask(plain, "/devices/export?relation=maker")
             require(status == 200 and len(rows(body)) == DEVICES, f"{len(rows(body))} lines")
 
+        browser.show_passkey()
+        plain.carry(browser)
         with case("suspend all that a search finds: preview, progress, result file"):
             effects = many(
                 browser, "suspend", "recall",

@@ -6,6 +6,7 @@ use crate::{
     ceremony::{CaRequest, CaSpec, end},
     keys::{Purpose, Use},
     live::found,
+    organisations::check_name,
     store::{
         Effect,
         key::{self as store, CaRow},
@@ -104,6 +105,7 @@ impl Service {
     ) -> Result<CaRequest, ServiceError> {
         let resource = Resource::organisation(&spec.organisation);
         let _permit = self.authorize(caller, Action::CreateIssuingCa, &resource)?;
+        check_name(&spec.name)?;
         let organisation = self.organisation_row(spec.organisation.as_str())?;
         let product = match (spec.kind, &spec.product) {
             (CaKind::Device, Some(product)) => {

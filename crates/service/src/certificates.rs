@@ -4,7 +4,7 @@ use crate::{
     Page, Paged, Service, ServiceError,
     approvals::{Intent, Slip},
     live::{HOLD, found},
-    organisations::same_name,
+    names::same_name,
     people::Administrators,
     record,
     store::{
@@ -310,9 +310,10 @@ impl Service {
             self.fresh(caller)?;
             return Ok(Slip::NotNeeded);
         }
-        let intent = Intent::Repeat {
-            what: format!("{} the certificate of the administrator {}", change.verb(), member.name),
-            arguments: fingerprint.to_string(),
+        let intent = Intent::ChangeCertificate {
+            change: change.verb().to_owned(),
+            name: member.name,
+            certificate: fingerprint.to_string(),
         };
         self.second_person(caller, &owner, Act::ChangeRoles, &intent).await
     }

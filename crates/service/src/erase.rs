@@ -12,15 +12,16 @@
 
 use crate::{
     Recorded, Service, ServiceError,
-    approvals::{Intent, Slip},
+    approvals::{Attached, Intent, Question, Slip},
     live::found,
     record,
-    store::{Effect, Tx, device as devices, event as store, organisation as organisations},
+    store::{Effect, device as devices, event as store, organisation as organisations},
     verdict::EVENTS_MAX,
 };
 use crypto::UnixTime;
 use device::{Context, DeviceId, EventKind, Kind, OrganisationId, Roles, SignedEvent, State};
 use policy::{Act, Action, Caller, Resource};
+use rusqlite::Connection;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Sequence numbers that one event of erasure names.
@@ -81,9 +82,27 @@ impl Service {
         caller: &Caller,
         device: &DeviceId,
     ) -> Result<Recorded, ServiceError> {
-        let (_, state) = self.device_for(caller, Action::EraseDevice, device)?.begun()?;
-        let slip = self.erase_slip(caller, state.owner(), device, None).await?;
-        self.erase(caller, device, None, right(caller, &state), slip).await
+        let (row, state) = self.device_for(caller, Action::EraseDevice, device)?.begun()?;
+        let right = right(caller, &state);
+        let wanted = self.wants_second_person(caller, state.owner(), &[Act::Erase])?;
+        if wanted.is_none() {
+            let intent = all_of(device, Vec::new());
+            let slip = self.second_person(caller, state.owner(), Act::Erase, &intent).await?;
+            return self.erase(caller, device, None, right, slip).await;
+        }
+        // What is there now is what the other person is asked about; what comes later stays.
+        let now = self.now();
+        let intent = self.read(|connection| {
+            let standing = standing(connection, row.id, now)?;
+            let covered = standing.iter().filter(|event| right.covers(event));
+            Ok(all_of(device, covered.map(|event| event.sequence).collect()))
+        })?;
+        let slip = self.second_person(caller, state.owner(), Act::Erase, &intent).await?;
+        let approved = self.approved_intent(&slip)?.unwrap_or(intent);
+        let Intent::EraseEvents { sequences, .. } = approved else {
+            return Err(ServiceError::refused("approval-damaged", "the request cannot be read"));
+        };
+        self.erase(caller, device, Some(sequences), right, slip).await
     }
 
     /// Erases the contents of some events of a device.
@@ -98,7 +117,12 @@ impl Service {
         sequences: Vec<u64>,
     ) -> Result<Recorded, ServiceError> {
         let (_, state) = self.device_for(caller, Action::EraseDevice, device)?.begun()?;
-        let slip = self.erase_slip(caller, state.owner(), device, Some(&sequences)).await?;
+        let mut sorted = sequences.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let intent =
+            Intent::EraseEvents { device: device.to_string(), all: false, sequences: sorted };
+        let slip = self.second_person(caller, state.owner(), Act::Erase, &intent).await?;
         self.erase(caller, device, Some(sequences), right(caller, &state), slip).await
     }
 
@@ -115,11 +139,16 @@ impl Service {
     ) -> Result<PersonErased, ServiceError> {
         let resource = Resource::organisation(reporter);
         let _permit = self.authorize(caller, Action::ErasePerson, &resource)?;
-        let intent = Intent::Repeat {
-            what: format!("erase what {reporter} reported in the name of a person"),
-            arguments: crypto::sha256(actor.as_bytes()).to_string(),
+        let intent = Intent::ErasePerson {
+            reporter: reporter.to_string(),
+            name: crypto::sha256(actor.as_bytes()).to_string(),
         };
-        let slip = self.second_person(caller, reporter, Act::Erase, &intent).await?;
+        // The other person must know whose traces; the request's own record must not.
+        let asked = Question {
+            attached: Some(Attached { devices: Vec::new(), name: Some(actor.to_owned()) }),
+            ..Question::new(Act::Erase, &intent)
+        };
+        let slip = self.second_person_for(caller, reporter, &asked).await?;
         // Many commits follow, and each may be refused alone: the slip is spent before the first.
         let now = self.now();
         self.commit(move |tx| slip.consume(tx, now)).await?;
@@ -217,25 +246,6 @@ impl Service {
         .await
     }
 
-    /// Erasure may need a second person, where the owner of the device or the caller's organisation
-    /// wants one. The requester asks again after the approval.
-    async fn erase_slip(
-        &self,
-        caller: &Caller,
-        owner: &OrganisationId,
-        device: &DeviceId,
-        sequences: Option<&[u64]>,
-    ) -> Result<Slip, ServiceError> {
-        let what = match sequences {
-            None => format!("erase the contents of the history of device {device}"),
-            Some(which) => {
-                format!("erase the contents of {} events of device {device}", which.len())
-            }
-        };
-        let intent = Intent::Repeat { what, arguments: format!("{sequences:?}") };
-        self.second_person(caller, owner, Act::Erase, &intent).await
-    }
-
     fn events_naming(
         &self,
         reporter: i64,
@@ -271,6 +281,10 @@ impl Service {
     }
 }
 
+fn all_of(device: &DeviceId, sequences: Vec<u64>) -> Intent {
+    Intent::EraseEvents { device: device.to_string(), all: true, sequences }
+}
+
 /// With what right a caller erases contents of a device that it may erase of.
 fn right(caller: &Caller, state: &State) -> Right {
     match caller {
@@ -280,7 +294,7 @@ fn right(caller: &Caller, state: &State) -> Right {
 }
 
 /// The events that still have contents, in their order.
-fn standing(tx: &Tx<'_>, device: i64, now: UnixTime) -> Result<Vec<Standing>, ServiceError> {
+fn standing(tx: &Connection, device: i64, now: UnixTime) -> Result<Vec<Standing>, ServiceError> {
     let damaged = |_| ServiceError::fatal("history-altered", "the device's history is damaged");
     let mut standing = Vec::new();
     let mut state: Option<State> = None;

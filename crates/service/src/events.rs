@@ -2,7 +2,7 @@
 
 use crate::{
     DeviceAct, Page, Paged, Recorded, Service, ServiceError,
-    approvals::{Intent, Slip},
+    approvals::{Intent, Question, Slip},
     live::found,
     record::{self, VerifiedEvent},
     store::{
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 use crypto::UnixTime;
-use device::{Cause, DeviceId, Kind, OrganisationId, SignedEvent, State};
+use device::{Cause, DeviceId, EventKind, Kind, OrganisationId, SignedEvent, State};
 use ledger::Commitment;
 use policy::{Act, Action, Caller, Resource};
 use std::sync::Arc;
@@ -96,11 +96,17 @@ impl Service {
         // What does not exist is refused where every event is.
         let Some(row) = row else { return Ok(Slip::NotNeeded) };
         let owner = self.organisation_id(row.owner)?;
-        let intent = Intent::Repeat {
-            what: format!("revoke device {device} for good by a signed event"),
-            arguments: crypto::sha256(&verified.bytes).to_string(),
+        let cause = match &verified.event.kind {
+            EventKind::Revoked { cause } => cause.name(),
+            _ => "",
         };
-        self.second_person_for_any(caller, &owner, Act::RevokeDevice, others, &intent).await
+        let intent = Intent::RevokeByEvent {
+            device: device.to_string(),
+            cause: cause.to_owned(),
+            event: crypto::sha256(&verified.bytes).to_string(),
+        };
+        let asked = Question { others, ..Question::new(Act::RevokeDevice, &intent) };
+        self.second_person_for(caller, &owner, &asked).await
     }
 
     /// Records many events, of one or many devices, in the order given. Each stands alone: one

@@ -59,6 +59,7 @@ mod join;
 mod keys;
 mod live;
 mod members;
+mod names;
 mod ocsp;
 mod organisations;
 mod own_keys;
@@ -83,7 +84,8 @@ mod store;
 mod verdict;
 
 pub use approvals::{
-    ApprovalId, ApprovalIdError, ApprovalQuery, ApprovalState, ApprovalView, Decision, PolicyLine,
+    ApprovalDevice, ApprovalDevices, ApprovalId, ApprovalIdError, ApprovalQuery, ApprovalState,
+    ApprovalView, Decision, PolicyLine,
 };
 pub use audit_trail::AuditQuery;
 pub use authorities::{CaView, TrustStore};

@@ -187,7 +187,11 @@ impl Service {
         let issued = found(issued.filter(|member| member.organisation == row.id), "member")?;
         let roles: Roles = issued.roles.parse().unwrap_or(Roles::ALL);
         let slip = if roles.contains(Role::Administrator) {
-            let intent = Intent::RemoveMember { certificate: fingerprint.to_string() };
+            let intent = Intent::RemoveMember {
+                certificate: fingerprint.to_string(),
+                name: issued.name,
+                roles: roles.to_string(),
+            };
             self.second_person(caller, organisation, Act::ChangeRoles, &intent).await?
         } else {
             Slip::NotNeeded

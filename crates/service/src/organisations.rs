@@ -3,6 +3,7 @@
 use crate::{
     Page, Paged, Service, ServiceError,
     live::found,
+    names::{self, same_name},
     store::{
         Effect, Tx,
         organisation::{self as store, OrganisationRow, ProposalRow},
@@ -12,9 +13,6 @@ use crate::{
 use crypto::UnixTime;
 use device::OrganisationId;
 use policy::{Action, Caller, Resource};
-
-/// Longest name of an organisation, member or product, in characters.
-const NAME_CHARS_MAX: usize = 64;
 
 /// An organisation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -228,22 +226,16 @@ fn organisation_view(row: OrganisationRow) -> Result<OrganisationView, ServiceEr
     })
 }
 
-/// Whether two names within an organisation mean the same human.
-pub(crate) fn same_name(one: &str, other: &str) -> bool {
-    one.to_lowercase() == other.to_lowercase()
-}
-
 pub(crate) fn check_name(name: &str) -> Result<(), ServiceError> {
-    let length = name.chars().count();
-    if name.trim() != name
-        || !(1..=NAME_CHARS_MAX).contains(&length)
-        || name.chars().any(char::is_control)
-    {
-        return Err(ServiceError::malformed(
-            "name",
-            "a name has 1 to 64 characters, none of them control characters, and no space at \
-             either end",
-        ));
+    if names::is_name(name) {
+        return Ok(());
     }
-    Ok(())
+    Err(ServiceError::malformed(
+        "name",
+        "a name has 1 to 64 characters, none of them hidden or control characters, and no space at \
+         either end or beside another",
+    )
+    .in_japanese(
+        "名前は1〜64文字で、制御文字や見えない文字は使えません。先頭・末尾の空白や連続する空白も使えません",
+    ))
 }

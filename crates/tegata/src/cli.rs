@@ -1115,6 +1115,13 @@ pub enum ApprovalCommand {
         /// Its identifier
         id: String,
     },
+    /// List the devices that a request is about, where it names many
+    Devices {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Its identifier
+        id: String,
+    },
     /// Approve another's request, and carry it out
     Approve {
         #[command(flatten)]

@@ -1,4 +1,4 @@
-use super::scalar::{Digest, OrganisationRef, RoleName, Timestamp};
+use super::scalar::{DeviceRef, Digest, OrganisationRef, RoleName, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -92,6 +92,8 @@ pub struct Approval {
     pub summary_ja: String,
     /// Its arguments, as JSON.
     pub arguments: String,
+    /// Devices that it is about, where it names many: they have a list of their own.
+    pub devices: u64,
     /// Who asked.
     pub requester: String,
     /// The requester's organisation.
@@ -118,6 +120,17 @@ pub struct Approval {
     pub requester_continues: bool,
     /// Whether the caller may approve it now.
     pub can_approve: bool,
+}
+
+/// A device that a request for a second person is about.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ApprovalDevice {
+    /// Device.
+    pub device: DeviceRef,
+    /// Management number.
+    pub management_number: String,
+    /// Serial number.
+    pub serial_number: String,
 }
 
 /// Whether an act needs a second person.

@@ -15,6 +15,16 @@ approvals-where = Where you are
 approvals-one = Request for a second person
 approvals-empty = Nothing waits for approval
 approvals-empty-hint = When somebody starts an act that needs a second person, it appears here.
+approvals-arguments = Exactly what is asked for
+approvals-devices = { $count ->
+    [one] One device
+   *[other] { $count } devices
+ }
+approvals-devices-first = These are the first 50. The file has them all.
+approvals-devices-file = The whole list as a file (CSV)
+approvals-device-number = Management number
+approvals-device-serial = Serial number
+approvals-device-id = Device
 approvals-approve = Approve
 approvals-reject = Reject
 approvals-withdraw = Take it back

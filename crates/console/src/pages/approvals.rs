@@ -9,19 +9,24 @@ use crate::{
 use askama::Template;
 use axum::{
     Router,
+    body::Body,
     extract::{Path, State},
     routing::{get, post},
 };
 use device::Language;
 use policy::{Act, Action};
 use serde::Deserialize;
-use service::{ApprovalId, ApprovalQuery, ApprovalState, ApprovalView};
+use service::{ApprovalDevice, ApprovalId, ApprovalQuery, ApprovalState, ApprovalView, Page};
+
+/// Devices of a request that its page shows; the file has them all.
+const SHOWN: u32 = 50;
 
 pub(super) fn router() -> Router<Console> {
     Router::new()
         .route("/approvals", get(list))
         .route("/approvals/policy", get(policy_page).post(set_policy))
         .route("/approvals/{id}", get(one))
+        .route("/approvals/{id}/devices.csv", get(devices))
         .route("/approvals/{id}/approve", post(approve))
         .route("/approvals/{id}/reject", post(reject))
         .route("/approvals/{id}/withdraw", post(withdraw))
@@ -145,11 +150,17 @@ async fn one(State(console): State<Console>, member: Member, Path(text): Path<St
     let own = view.requester_of == member.signed().organisation
         && member.caller().name() == Some(view.requester.as_str());
     let waiting = view.state == ApprovalState::Waiting;
+    let shown = Page { after: None, limit: SHOWN };
+    let listed = console.service.approval_devices(member.caller(), &view.id, &shown).await?;
     let goes_on = view.state == ApprovalState::Approved && view.requester_continues;
     let page = OnePage {
         t,
         frame: member.frame(Section::Approvals, t.text("approvals-one")),
         summary: summary(t, &view),
+        arguments: view.arguments.clone(),
+        devices: listed.items,
+        devices_title: t.text("approvals-devices").arg("count", view.devices).to_string(),
+        devices_more: listed.next.is_some(),
         act: act(t, view.act),
         state: state(t, view.state),
         message: if goes_on {
@@ -181,6 +192,10 @@ struct OnePage {
     frame: Frame,
     id: String,
     summary: String,
+    arguments: String,
+    devices: Vec<ApprovalDevice>,
+    devices_title: String,
+    devices_more: bool,
     act: &'static str,
     state: Badge,
     message: Option<Message>,
@@ -194,6 +209,21 @@ struct OnePage {
     decided: Option<Moment>,
     decided_by: Option<String>,
     outcome: Option<String>,
+}
+
+/// All devices of a request, as long as it is open.
+async fn devices(
+    State(console): State<Console>,
+    member: Member,
+    Path(text): Path<String>,
+) -> Answer {
+    let id = id(&text)?;
+    let file = console.service.approval_devices_file(member.caller(), &id, true).await?;
+    let pieces = futures_util::stream::unfold(file, async |mut file| {
+        let piece = file.next().await?;
+        Some((piece, file))
+    });
+    Ok(super::devices::csv(&format!("approval-{id}.csv"), Body::from_stream(pieces)))
 }
 
 async fn approve(

@@ -7,7 +7,8 @@ use super::{
 };
 use crate::{app::App, authenticated::Authenticated, limit::body};
 use api::wire::{
-    Approval, ApprovalRule, Authority, NewApprovalRule, Page, PageQuery, scalar::OrganisationRef,
+    Approval, ApprovalDevice, ApprovalRule, Authority, NewApprovalRule, Page, PageQuery,
+    scalar::OrganisationRef,
 };
 use axum::extract::State;
 use policy::Act;
@@ -38,6 +39,21 @@ pub(super) async fn one(
     Path(id): Path<String>,
 ) -> Result<Json<Approval>, Fault> {
     Ok(Json(view::approval(app.service.approval(&caller, &read(&id)?).await?)))
+}
+
+/// The devices that a request is about, where it names many, as long as it is open
+#[utoipa::path(get, path = "/v1/approvals/{approval}/devices", tag = "people",
+    params(("approval" = String, Path), PageQuery),
+    responses((status = 200, body = Page<ApprovalDevice>)))]
+pub(super) async fn devices(
+    State(app): State<App>,
+    caller: Authenticated,
+    Path(id): Path<String>,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<Page<ApprovalDevice>>, Fault> {
+    let page = page(query.after, query.limit)?;
+    let found = app.service.approval_devices(&caller, &read(&id)?, &page).await?;
+    Ok(Json(view::paged(found, view::approval_device)))
 }
 
 /// Approves another's request, and carries it out

@@ -50,6 +50,7 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(people::sessions, people::end_sessions))
         .routes(routes!(approvals::list))
         .routes(routes!(approvals::one))
+        .routes(routes!(approvals::devices))
         .routes(routes!(approvals::approve))
         .routes(routes!(approvals::reject))
         .routes(routes!(approvals::withdraw))

@@ -150,6 +150,7 @@ pub(super) fn approval(view: service::ApprovalView) -> wire::Approval {
         summary: view.summary,
         summary_ja: view.summary_ja,
         arguments: view.arguments,
+        devices: view.devices,
         requester: view.requester,
         requester_of: OrganisationRef(view.requester_of),
         requested: view.requested_at.into(),
@@ -161,6 +162,14 @@ pub(super) fn approval(view: service::ApprovalView) -> wire::Approval {
         outcome: view.outcome,
         requester_continues: view.requester_continues,
         can_approve: view.can_approve,
+    }
+}
+
+pub(super) fn approval_device(device: service::ApprovalDevice) -> wire::ApprovalDevice {
+    wire::ApprovalDevice {
+        device: DeviceRef(device.id),
+        management_number: device.management_number,
+        serial_number: device.serial_number,
     }
 }
 

@@ -4,7 +4,7 @@ use super::{ApprovalId, Intent, Slip, second::read_arguments};
 use crate::{
     DeviceAct, ErrorKind, Page, Paged, Service, ServiceError, fault,
     live::found,
-    organisations::same_name,
+    names::same_name,
     people::{NO_SESSION, still_stands},
     store::{
         approval::{self as store, ApprovalRow},
@@ -13,7 +13,7 @@ use crate::{
 };
 use crypto::{Sha256, UnixTime};
 use device::{DeviceId, Language, OrganisationId};
-use policy::{Act, Action, Caller, PersonId, Resource};
+use policy::{Act, Action, Caller, Resource};
 
 /// Approved acts that one round of recovery carries out.
 const RECOVERY_BATCH: usize = 100;
@@ -92,6 +92,8 @@ pub struct ApprovalView {
     pub act: Act,
     /// its arguments, as JSON
     pub arguments: String,
+    /// devices that it is about, where it names many ([`Service::approval_devices`])
+    pub devices: u64,
     /// what would be done, in English
     pub summary: String,
     /// the same in Japanese
@@ -162,14 +164,20 @@ impl Service {
         caller: &Caller,
         id: &ApprovalId,
     ) -> Result<ApprovalView, ServiceError> {
+        self.approval_view(caller, &self.approval_to_read(caller, id)?)
+    }
+
+    /// A request of one's own, or one of an organisation whose requests one may read.
+    pub(super) fn approval_to_read(
+        &self,
+        caller: &Caller,
+        id: &ApprovalId,
+    ) -> Result<ApprovalRow, ServiceError> {
         let row = self.read(|connection| store::approval(connection, id.as_bytes()))?;
-        if let Some(row) = &row
-            && is_requester(caller, row)
-        {
-            return self.approval_view(caller, row);
+        match row {
+            Some(row) if is_requester(caller, &row) => Ok(row),
+            row => self.approval_for(caller, Action::ReadApprovals, row),
         }
-        let row = self.approval_for(caller, Action::ReadApprovals, row)?;
-        self.approval_view(caller, &row)
     }
 
     /// Approves a request of another person and carries its act out, in the requester's name and
@@ -407,18 +415,18 @@ impl Service {
         let damaged = || ServiceError::refused("approval-damaged", "the request cannot be read");
         let device = |text: &str| text.parse::<DeviceId>().map_err(|_| damaged());
         match intent {
-            Intent::ChangeRoles { person, roles } => {
-                let person = self.person_id_of(organisation, &person)?;
-                let roles = roles.parse().map_err(|_| damaged())?;
-                self.perform_change_roles(requester, organisation, &person, roles, slip)
+            Intent::ChangeRoles { person, before, roles } => {
+                let person = person.id.parse().map_err(|_| damaged())?;
+                let change = (before, roles.parse().map_err(|_| damaged())?);
+                self.perform_change_roles(requester, organisation, &person, change, slip)
                     .await
                     .map(|_| ())
             }
-            Intent::RemovePerson { person } => {
-                let person = self.person_id_of(organisation, &person)?;
-                self.perform_remove_person(requester, organisation, &person, slip).await
+            Intent::RemovePerson { person, roles } => {
+                let person = person.id.parse().map_err(|_| damaged())?;
+                self.perform_remove_person(requester, organisation, &person, &roles, slip).await
             }
-            Intent::RemoveMember { certificate } => {
+            Intent::RemoveMember { certificate, .. } => {
                 let certificate = Sha256::from_hex(&certificate).ok_or_else(damaged)?;
                 self.perform_remove_member(requester, organisation, &certificate, slip).await
             }
@@ -429,28 +437,25 @@ impl Service {
             Intent::RetireCa { ca } => {
                 self.perform_retire_ca(requester, &ca, slip).await.map(|_| ())
             }
-            Intent::RevokeDevice { device: id, cause } => {
+            Intent::RevokeDevice { device: id, cause, .. } => {
                 let id = device(&id)?;
                 let cause = cause.parse().map_err(|_| damaged())?;
                 let act = DeviceAct::Revoke { cause };
                 self.perform_act_with(requester, &id, &act, slip).await.map(|_| ())
             }
             Intent::Invite { .. }
+            | Intent::InviteAgain { .. }
             | Intent::Recover { .. }
             | Intent::AddMember { .. }
             | Intent::InstallCa { .. }
-            | Intent::Repeat { .. } => Ok(()),
+            | Intent::RevokeByEvent { .. }
+            | Intent::ChangeCertificate { .. }
+            | Intent::EraseEvents { .. }
+            | Intent::ErasePerson { .. }
+            | Intent::Export { .. }
+            | Intent::ExportResult { .. }
+            | Intent::RevokeMany { .. } => Ok(()),
         }
-    }
-
-    fn person_id_of(
-        &self,
-        organisation: &OrganisationId,
-        handle: &str,
-    ) -> Result<PersonId, ServiceError> {
-        let row = self.organisation_row(organisation.as_str())?.id;
-        let person = self.read(|connection| people::person_by_handle(connection, row, handle))?;
-        Ok(PersonId::from_bytes(found(person, "person")?.person_id))
     }
 
     fn approval_view(
@@ -476,6 +481,11 @@ impl Service {
         let organisation = self.organisation_id(row.organisation)?;
         let act = Act::from_name(&row.act).ok_or_else(damaged)?;
         let read = read_arguments(&row.arguments).ok();
+        let (devices, name) = self.read(|connection| store::attached(connection, row.id))?;
+        let summary = |language| {
+            let intent = read.as_ref().map(|(_, intent)| intent.summary(language, name.as_deref()));
+            intent.unwrap_or_else(|| row.summary.clone())
+        };
         let may = |action| {
             let resource = Resource::organisation(&organisation);
             policy::authorize(caller, action, &resource).is_ok()
@@ -488,10 +498,9 @@ impl Service {
             id: ApprovalId::from_bytes(row.approval_id),
             act,
             arguments: row.arguments.clone(),
-            summary: row.summary.clone(),
-            summary_ja: read
-                .as_ref()
-                .map_or_else(|| row.summary.clone(), |(_, intent)| intent.summary(Language::Ja)),
+            devices,
+            summary: summary(Language::En),
+            summary_ja: summary(Language::Ja),
             requester: row.requester.clone(),
             requester_of: self.organisation_id(row.requester_of)?,
             requested_at: row.requested_at,
@@ -502,7 +511,7 @@ impl Service {
             decided_at: row.decided_at,
             finished_at: row.finished_at,
             outcome: row.outcome.clone(),
-            requester_continues: read.is_some_and(|(_, intent)| !intent.is_carried_out()),
+            requester_continues: read.as_ref().is_some_and(|(_, intent)| !intent.is_carried_out()),
             can_approve,
             organisation,
         })

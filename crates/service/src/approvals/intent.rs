@@ -1,34 +1,65 @@
-//! What is asked for, in a canonical form: the same request always has the same bytes.
+//! What is asked for, in a canonical form: the same request always has the same bytes, and all that
+//! another person needs to know before it says yes.
 
-use device::Language;
+use device::{Cause, Language};
 use serde::{Deserialize, Serialize};
 
-/// An act with its arguments. The order of variants' fields is the order of the stored JSON.
+/// An act with its arguments. The order of variants' fields is the order of the stored JSON. People
+/// are named by their ids: a handle that nobody took up may come to mean somebody else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case")]
 pub(crate) enum Intent {
     /// carried out on approval
-    ChangeRoles { person: String, roles: String },
+    ChangeRoles { person: Who, before: String, roles: String },
     /// carried out on approval
-    RemovePerson { person: String },
+    RemovePerson { person: Who, roles: String },
     /// carried out on approval
-    RemoveMember { certificate: String },
+    RemoveMember { certificate: String, name: String, roles: String },
     /// carried out on approval
     ChangePolicy { act: String, required: bool },
     /// carried out on approval
     RetireCa { ca: String },
     /// carried out on approval
-    RevokeDevice { device: String, cause: String },
+    RevokeDevice { device: String, serial_number: String, cause: String },
     /// the requester repeats it and gets the link
-    Invite { handle: String, roles: String },
+    Invite { handle: String, name: String, roles: String },
     /// the requester repeats it and gets the link
-    Recover { person: String },
+    InviteAgain { person: Who, roles: String },
+    /// the requester repeats it and gets the link
+    Recover { person: Who, roles: String },
     /// the requester repeats it and gets the certificate
     AddMember { name: String, roles: String, key: String },
     /// the requester repeats it with the CA's certificate
     InstallCa { ca: String, certificate: String },
-    /// the requester repeats it: what other use cases ask, in their own words
-    Repeat { what: String, arguments: String },
+    /// the requester sends the event again
+    RevokeByEvent { device: String, cause: String, event: String },
+    /// the requester repeats it; `change`: *revoke* or *suspend*
+    ChangeCertificate { change: String, name: String, certificate: String },
+    /// the requester repeats it. `all`: whatever there was to erase when it was asked for
+    EraseEvents { device: String, all: bool, sequences: Vec<u64> },
+    /// the requester repeats it; the name is kept beside the request as long as it is open
+    ErasePerson { reporter: String, name: String },
+    /// the requester repeats it and gets the file
+    Export { filter: String },
+    /// the requester repeats it and gets the file
+    ExportResult { job: String },
+    /// the requester repeats it; the devices are kept beside the request as long as it is open
+    RevokeMany { count: usize, devices: String, filter: String, cause: String, reason: String },
+}
+
+/// A person, for the machine and for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Who {
+    /// 32 hexadecimal digits
+    pub(crate) id: String,
+    pub(crate) handle: String,
+    pub(crate) name: String,
+}
+
+impl std::fmt::Display for Who {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", self.handle, self.name)
+    }
 }
 
 impl Intent {
@@ -45,57 +76,209 @@ impl Intent {
         )
     }
 
-    /// One line for people.
-    pub(super) fn summary(&self, language: Language) -> String {
-        let ja = language == Language::Ja;
+    /// What makes two requests the same. What was there to erase grows while one waits: the request
+    /// stays the same, and so does what it is about.
+    pub(super) fn question(&self) -> Self {
         match self {
-            Self::ChangeRoles { person, roles } if ja => {
-                format!("{person} の役割を {roles} にする")
+            Self::EraseEvents { device, all: true, .. } => {
+                Self::EraseEvents { device: device.clone(), all: true, sequences: Vec::new() }
             }
-            Self::ChangeRoles { person, roles } => {
-                format!("change the roles of {person} to {roles}")
+            other => other.clone(),
+        }
+    }
+
+    /// All of it for people, in one line. `name`: of the person whose traces are erased, where it is
+    /// still known.
+    pub(super) fn summary(&self, language: Language, name: Option<&str>) -> String {
+        match language {
+            Language::En => self.english(name),
+            Language::Ja => self.japanese(name),
+        }
+    }
+
+    fn english(&self, name: Option<&str>) -> String {
+        let cause = |name: &str| cause(name, Language::En);
+        match self {
+            Self::ChangeRoles { person, before, roles } => {
+                format!("change the roles of {person} from {before} to {roles}")
             }
-            Self::RemovePerson { person } if ja => format!("{person} を削除する"),
-            Self::RemovePerson { person } => format!("remove {person}"),
-            Self::RemoveMember { certificate } if ja => {
-                format!("証明書 {certificate} の管理者を削除する")
-            }
-            Self::RemoveMember { certificate } => {
-                format!("remove the administrator with the certificate {certificate}")
-            }
-            Self::ChangePolicy { act, required: true } if ja => {
-                format!("{act} に二人目の承認を求める")
+            Self::RemovePerson { person, roles } => format!("remove {person}, now {roles}"),
+            Self::RemoveMember { certificate, name, roles } => {
+                format!("remove {name}, now {roles}, with the certificate {certificate}")
             }
             Self::ChangePolicy { act, required: true } => format!("want a second person for {act}"),
-            Self::ChangePolicy { act, .. } if ja => format!("{act} に二人目の承認を求めない"),
             Self::ChangePolicy { act, .. } => format!("want no second person for {act} any more"),
-            Self::RetireCa { ca } if ja => format!("発行CA {ca} を廃止する"),
             Self::RetireCa { ca } => format!("retire the issuing CA {ca}"),
-            Self::RevokeDevice { device, cause } if ja => {
-                format!("機器 {device} を失効させる（理由: {cause}）")
+            Self::RevokeDevice { device, serial_number, cause: why } => format!(
+                "revoke device {device}, serial number {serial_number}, for good ({})",
+                cause(why)
+            ),
+            Self::Invite { handle, name, roles } => format!("invite {handle} ({name}) as {roles}"),
+            Self::InviteAgain { person, roles } => {
+                format!("give {person}, who has not registered, a new link as {roles}")
             }
-            Self::RevokeDevice { device, cause } => {
-                format!("revoke device {device} for good ({cause})")
+            Self::Recover { person, roles } => {
+                format!("let {person}, now {roles}, who lost every passkey, in again")
             }
-            Self::Invite { handle, roles } if ja => format!("{handle} を {roles} として招待する"),
-            Self::Invite { handle, roles } => format!("invite {handle} as {roles}"),
-            Self::Recover { person } if ja => {
-                format!("パスキーをすべて失った {person} を復旧する")
+            Self::AddMember { name, roles, key } => {
+                format!("add {name} as {roles} with a certificate for the key {key}")
             }
-            Self::Recover { person } => {
-                format!("let {person}, who lost every passkey, in again")
+            Self::InstallCa { ca, certificate } => {
+                format!(
+                    "let the issuing CA {ca} issue identities, with the certificate {certificate}"
+                )
             }
-            Self::AddMember { name, roles, .. } if ja => {
-                format!("証明書で {name} を {roles} として追加する")
+            Self::RevokeByEvent { device, cause: why, event } => format!(
+                "revoke device {device} for good ({}) by the signed event {event}",
+                cause(why)
+            ),
+            Self::ChangeCertificate { change, name, certificate } => {
+                format!("{change} the certificate {certificate} of the administrator {name}")
             }
-            Self::AddMember { name, roles, .. } => {
-                format!("add {name} as {roles} with a certificate")
-            }
-            Self::InstallCa { ca, .. } if ja => {
-                format!("発行CA {ca} の使用を開始する（量産の承認）")
-            }
-            Self::InstallCa { ca, .. } => format!("let the issuing CA {ca} issue identities"),
-            Self::Repeat { what, .. } => what.clone(),
+            Self::EraseEvents { device, sequences, .. } => format!(
+                "erase the contents of {} events of device {device}: {}",
+                sequences.len(),
+                ranges(sequences)
+            ),
+            Self::ErasePerson { reporter, name: digest } => match name {
+                Some(name) => format!("erase what {reporter} reported in the name of “{name}”"),
+                None => format!(
+                    "erase what {reporter} reported in the name of a person (SHA-256 {digest})"
+                ),
+            },
+            Self::Export { filter } => format!("export devices as a file: {filter}"),
+            Self::ExportResult { job } => format!("export the result of job {job} as a file"),
+            Self::RevokeMany { count, devices, filter, cause: why, reason } => format!(
+                "revoke {count} devices for good ({}), because “{reason}”; chosen: {filter}; \
+                 list {devices}",
+                cause(why)
+            ),
         }
+    }
+
+    fn japanese(&self, name: Option<&str>) -> String {
+        let cause = |name: &str| cause(name, Language::Ja);
+        match self {
+            Self::ChangeRoles { person, before, roles } => {
+                format!("{person} の役割を {before} から {roles} にする")
+            }
+            Self::RemovePerson { person, roles } => {
+                format!("{person}（現在の役割: {roles}）を削除する")
+            }
+            Self::RemoveMember { certificate, name, roles } => {
+                format!("{name}（現在の役割: {roles}、証明書 {certificate}）を削除する")
+            }
+            Self::ChangePolicy { act, required: true } => format!("{act} に二人目の承認を求める"),
+            Self::ChangePolicy { act, .. } => format!("{act} に二人目の承認を求めない"),
+            Self::RetireCa { ca } => format!("発行CA {ca} を廃止する"),
+            Self::RevokeDevice { device, serial_number, cause: why } => format!(
+                "機器 {device}（シリアル番号 {serial_number}）を失効させる（理由: {}）",
+                cause(why)
+            ),
+            Self::Invite { handle, name, roles } => {
+                format!("{handle} ({name}) を {roles} として招待する")
+            }
+            Self::InviteAgain { person, roles } => {
+                format!("未登録の {person} に、{roles} としての新しいリンクを渡す")
+            }
+            Self::Recover { person, roles } => {
+                format!("パスキーをすべて失った {person}（現在の役割: {roles}）を復旧する")
+            }
+            Self::AddMember { name, roles, key } => {
+                format!("鍵 {key} の証明書を発行し、{name} を {roles} として追加する")
+            }
+            Self::InstallCa { ca, certificate } => {
+                format!("発行CA {ca} の使用を開始する（量産の承認、証明書 {certificate}）")
+            }
+            Self::RevokeByEvent { device, cause: why, event } => format!(
+                "署名済みイベント {event} により機器 {device} を失効させる（理由: {}）",
+                cause(why)
+            ),
+            Self::ChangeCertificate { change, name, certificate } => {
+                let change = if change == "suspend" { "一時停止" } else { "失効" };
+                format!("管理者 {name} の証明書 {certificate} を{change}させる")
+            }
+            Self::EraseEvents { device, sequences, .. } => format!(
+                "機器 {device} のイベント{}件の内容を消去する: {}",
+                sequences.len(),
+                ranges(sequences)
+            ),
+            Self::ErasePerson { reporter, name: digest } => match name {
+                Some(name) => format!("{reporter} が「{name}」の名前で報告した内容を消去する"),
+                None => {
+                    format!("{reporter} がある人の名前で報告した内容を消去する（SHA-256 {digest}）")
+                }
+            },
+            Self::Export { filter } => format!("機器データをファイルに書き出す: {filter}"),
+            Self::ExportResult { job } => format!("ジョブ {job} の結果をファイルに書き出す"),
+            Self::RevokeMany { count, devices, filter, cause: why, reason } => format!(
+                "機器{count}台を失効させる（理由: {}、「{reason}」、選択: {filter}、一覧: {devices}）",
+                cause(why)
+            ),
+        }
+    }
+}
+
+/// The cause by its name in the texts of the language.
+fn cause(name: &str, language: Language) -> String {
+    name.parse::<Cause>()
+        .map_or_else(|_| name.to_owned(), |cause| format!("{}: {name}", cause.text().of(language)))
+}
+
+/// `0, 2–5, 9`
+fn ranges(sorted: &[u64]) -> String {
+    let mut parts: Vec<(u64, u64)> = Vec::new();
+    for number in sorted {
+        match parts.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(*number) => *last = *number,
+            _ => parts.push((*number, *number)),
+        }
+    }
+    let parts: Vec<String> = parts
+        .into_iter()
+        .map(|(first, last)| match first == last {
+            true => first.to_string(),
+            false => format!("{first}–{last}"),
+        })
+        .collect();
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_says_all_there_is() {
+        let intent = Intent::RevokeMany {
+            count: 3,
+            devices: "abc".into(),
+            filter: "relation=maker".into(),
+            cause: "recall".into(),
+            reason: "stolen lorry".into(),
+        };
+        for language in [Language::En, Language::Ja] {
+            let text = intent.summary(language, None);
+            for part in ["3", "abc", "relation=maker", "recall", "stolen lorry"] {
+                assert!(text.contains(part), "{part} in {text}");
+            }
+        }
+        let erased = Intent::ErasePerson { reporter: "maker".into(), name: "d1".into() };
+        assert!(erased.summary(Language::Ja, Some("山田")).contains("山田"));
+        assert!(erased.summary(Language::Ja, None).contains("d1"));
+        assert_eq!(ranges(&[0, 2, 3, 4, 9]), "0, 2–4, 9");
+        assert_eq!(ranges(&[]), "");
+    }
+
+    #[test]
+    fn what_is_erased_is_part_of_the_request_and_not_of_the_question() {
+        let erase = |all, sequences: &[u64]| Intent::EraseEvents {
+            device: "d".into(),
+            all,
+            sequences: sequences.to_vec(),
+        };
+        assert_eq!(erase(true, &[1]).question(), erase(true, &[1, 2]).question());
+        assert_ne!(erase(false, &[1]).question(), erase(false, &[1, 2]).question());
+        assert_ne!(erase(true, &[]).question(), erase(false, &[]).question());
     }
 }

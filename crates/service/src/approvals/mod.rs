@@ -8,16 +8,19 @@
 //! transaction of the act itself, so that it happens exactly once, whatever crashes in between.
 
 mod decide;
+mod devices;
 mod intent;
 mod policy;
 mod second;
 
 pub use decide::{ApprovalQuery, ApprovalState, ApprovalView, Decision};
+pub use devices::{ApprovalDevice, ApprovalDevices};
 pub use policy::PolicyLine;
 pub(crate) use policy::owner_is_asked;
 
-pub(crate) use intent::Intent;
-pub(crate) use second::Slip;
+pub(crate) use crate::store::approval::Attached;
+pub(crate) use intent::{Intent, Who};
+pub(crate) use second::{Question, Slip};
 
 use std::{fmt, str::FromStr};
 

@@ -5,7 +5,7 @@ use crate::{
     Service, ServiceError,
     store::{
         Tx,
-        approval::{self as store, ApprovalRow},
+        approval::{self as store, ApprovalRow, Attached},
     },
 };
 use crypto::{Sha256, UnixTime, random, sha256_of};
@@ -18,6 +18,23 @@ const WAITING_MAX: i64 = 100;
 const ARGUMENTS_BYTES_MAX: usize = 64 * 1024;
 /// What an approved request's outcome says once its act is done.
 pub(super) const DONE: &str = "done";
+
+/// What a second person is asked.
+#[derive(Debug)]
+pub(crate) struct Question<'a> {
+    pub(crate) act: Act,
+    /// what it is at the same time: one of them that needs a second person is enough
+    pub(crate) others: &'a [Act],
+    pub(crate) intent: &'a Intent,
+    /// what the other person sees besides, as long as the request is open
+    pub(crate) attached: Option<Attached>,
+}
+
+impl<'a> Question<'a> {
+    pub(crate) fn new(act: Act, intent: &'a Intent) -> Self {
+        Self { act, others: &[], intent, attached: None }
+    }
+}
 
 /// Leave to do a sensitive act once. Not cloneable: the act takes it by value.
 #[derive(Debug)]
@@ -58,19 +75,50 @@ impl Service {
         act: Act,
         intent: &Intent,
     ) -> Result<Slip, ServiceError> {
-        self.second_person_for_any(caller, organisation, act, &[], intent).await
+        self.second_person_for(caller, organisation, &Question::new(act, intent)).await
     }
 
-    /// As [`Self::second_person`], for what is an act and at the same time `others`: one of them
-    /// that needs a second person is enough.
-    pub(crate) async fn second_person_for_any(
+    /// What was approved, where a slip comes from an approval: it may be older than what is asked
+    /// for now, and is what is done.
+    pub(crate) fn approved_intent(&self, slip: &Slip) -> Result<Option<Intent>, ServiceError> {
+        let Slip::Approved(id) = slip else { return Ok(None) };
+        let row = self.read(|connection| store::approval_by_row(connection, *id))?;
+        row.map(|row| read_arguments(&row.arguments).map(|(_, intent)| intent)).transpose()
+    }
+
+    /// Whether an act of this caller in an organisation needs a second person now, and whose.
+    pub(crate) fn wants_second_person(
         &self,
         caller: &Caller,
         organisation: &OrganisationId,
-        act: Act,
-        others: &[Act],
-        intent: &Intent,
+        acts: &[Act],
+    ) -> Result<Option<i64>, ServiceError> {
+        let Some(own) = caller.organisation() else { return Ok(None) };
+        let now = self.now();
+        let owner = self.organisation_row(organisation.as_str())?.id;
+        let requester_of = self.organisation_row(own.as_str())?.id;
+        let platform = self.platform.organisation.id;
+        // The organisation that the thing belongs to may want it, or the caller's own.
+        self.read(|connection| {
+            for row in [owner, requester_of] {
+                for act in acts {
+                    if required(connection, row, row == platform, *act, now)? {
+                        return Ok(Some(row));
+                    }
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    /// As [`Self::second_person`], with more about what is asked.
+    pub(crate) async fn second_person_for(
+        &self,
+        caller: &Caller,
+        organisation: &OrganisationId,
+        asked: &Question<'_>,
     ) -> Result<Slip, ServiceError> {
+        let Question { act, others, intent, .. } = *asked;
         self.fresh(caller)?;
         let (person, certificate) = match caller {
             Caller::Person { person, .. } => (Some(*person.as_bytes()), None),
@@ -90,23 +138,12 @@ impl Service {
             return Err(ServiceError::not_found("thing"));
         };
         let now = self.now();
-        let owner = self.organisation_row(organisation.as_str())?.id;
         let requester_of = self.organisation_row(own.as_str())?.id;
-        let platform = self.platform.organisation.id;
-        // The organisation that the thing belongs to may want it, or the caller's own.
-        let wants = self.read(|connection| {
-            for row in [owner, requester_of] {
-                for act in std::iter::once(&act).chain(others) {
-                    if required(connection, row, row == platform, *act, now)? {
-                        return Ok(Some(row));
-                    }
-                }
-            }
-            Ok(None)
-        })?;
+        let acts: Vec<Act> = std::iter::once(act).chain(others.iter().copied()).collect();
+        let wants = self.wants_second_person(caller, organisation, &acts)?;
         let Some(wants) = wants else { return Ok(Slip::NotNeeded) };
         let arguments = arguments_of(intent, organisation)?;
-        let digest = digest(act, &arguments);
+        let digest = digest(act, &arguments_of(&intent.question(), organisation)?);
         let same = |row: &ApprovalRow| {
             row.person == person
                 && row.certificate == certificate
@@ -127,7 +164,7 @@ impl Service {
             act: act.name().to_owned(),
             arguments,
             digest,
-            summary: intent.summary(Language::En),
+            summary: intent.summary(Language::En, None),
             requester: name.to_owned(),
             requester_of,
             person,
@@ -148,14 +185,19 @@ impl Service {
             .detail("what", "requested")
             .detail("act", act.name())
             .detail("summary", &row.summary);
+        let attached = asked.attached.clone();
         self.commit(move |tx| {
+            store::drop_expired_attachments(tx, now)?;
             if store::count_waiting(tx, wants, &row.requester, now)? >= WAITING_MAX {
                 return Err(ServiceError::too_many(
                     "too-many-requests-waiting",
                     "too many of your requests wait for a second person; withdraw some",
                 ));
             }
-            store::insert_approval(tx, &row)?;
+            let id = store::insert_approval(tx, &row)?;
+            if let Some(attached) = attached {
+                store::attach(tx, id, &attached)?;
+            }
             tx.audit(&event).map(|_| ())
         })
         .await?;
@@ -211,14 +253,14 @@ mod tests {
     #[test]
     fn the_same_request_has_the_same_bytes_and_another_has_others() {
         let organisation = OrganisationId::new("maker").unwrap();
-        let intent = Intent::ChangeRoles { person: "hanako".into(), roles: "reader".into() };
+        let intent = Intent::RetireCa { ca: "maker.gate".into() };
         let text = arguments_of(&intent, &organisation).unwrap();
         assert_eq!(read_arguments(&text), Ok((organisation.clone(), intent)));
-        let other = Intent::ChangeRoles { person: "hanako".into(), roles: "auditor".into() };
+        let other = Intent::RetireCa { ca: "maker.lamp".into() };
         let other = arguments_of(&other, &organisation).unwrap();
         assert_ne!(digest(Act::ChangeRoles, &text), digest(Act::ChangeRoles, &other));
         assert_ne!(digest(Act::ChangeRoles, &text), digest(Act::Erase, &text));
-        let long = Intent::Repeat { what: "a".into(), arguments: "b".repeat(70_000) };
+        let long = Intent::Export { filter: "b".repeat(70_000) };
         assert_eq!(arguments_of(&long, &organisation).unwrap_err().code(), "too-much-at-once");
     }
 }

@@ -277,8 +277,11 @@ impl Service {
         let slip = match act {
             DeviceAct::Revoke { cause } => {
                 let owner = self.organisation_id(known.row.owner)?;
-                let (device, cause) = (device.to_string(), cause.name().to_owned());
-                let intent = Intent::RevokeDevice { device, cause };
+                let intent = Intent::RevokeDevice {
+                    device: device.to_string(),
+                    serial_number: known.row.serial_number.clone(),
+                    cause: cause.name().to_owned(),
+                };
                 self.second_person(caller, &owner, policy::Act::RevokeDevice, &intent).await?
             }
             _ => Slip::NotNeeded,

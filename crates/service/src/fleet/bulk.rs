@@ -4,9 +4,10 @@
 use super::{acts::DeviceAct, asker::Asker, csv, desk::Asked, search::DeviceSearch};
 use crate::{
     Page, Paged, Problem, Service, ServiceError,
-    approvals::{Intent, Slip, owner_is_asked},
+    approvals::{Attached, Intent, Question, Slip, owner_is_asked},
     events::KnownDevice,
     live::found,
+    names::shows_what_it_is,
     record,
     store::{
         device as devices,
@@ -297,12 +298,10 @@ impl Service {
         self.may_bulk(caller, organisation, act)?;
         let starter = starter(caller)?;
         let reason = reason.trim().to_owned();
-        if !(1..=REASON_MAX).contains(&reason.chars().count())
-            || reason.chars().any(char::is_control)
-        {
+        if !(1..=REASON_MAX).contains(&reason.chars().count()) || !shows_what_it_is(&reason) {
             return Err(ServiceError::malformed(
                 "reason",
-                "say why, in 1 to 200 characters without control characters",
+                "say why, in 1 to 200 characters without hidden or control characters",
             ));
         }
         let who = self.organisation_row(organisation.as_str())?.id;
@@ -330,12 +329,14 @@ impl Service {
         // The second person approves these devices and no others.
         let slip = match act {
             BulkAct::Device(DeviceAct::Revoke { cause }) => {
-                let arguments = approved(&rows, *cause, &job.reason);
-                let intent = Intent::Repeat { what: "bulk-revoke".into(), arguments };
-                // A job is no way around the second person of a single revocation.
-                let act = policy::Act::BulkRevoke;
-                let single = [policy::Act::RevokeDevice];
-                self.second_person_for_any(caller, organisation, act, &single, &intent).await?
+                let intent = approved(&rows, selection, *cause, &job.reason);
+                let asked = Question {
+                    // A job is no way around the second person of a single revocation.
+                    others: &[policy::Act::RevokeDevice],
+                    attached: Some(Attached { devices: rows.clone(), name: None }),
+                    ..Question::new(policy::Act::BulkRevoke, &intent)
+                };
+                self.second_person_for(caller, organisation, &asked).await?
             }
             _ => Slip::NotNeeded,
         };
@@ -696,12 +697,21 @@ impl JobResult {
 }
 
 /// What a second person approves: how many devices and, by their digest, exactly which.
-fn approved(rows: &[i64], cause: Cause, reason: &str) -> String {
+fn approved(rows: &[i64], selection: &Selection, cause: Cause, reason: &str) -> Intent {
     let mut sorted = rows.to_vec();
     sorted.sort_unstable();
     let bytes: Vec<u8> = sorted.iter().flat_map(|row| row.to_be_bytes()).collect();
     let digest = crypto::sha256(&bytes);
-    format!("{} devices, {cause}, {reason} ({digest})", sorted.len())
+    Intent::RevokeMany {
+        count: sorted.len(),
+        devices: digest.to_string(),
+        filter: match selection {
+            Selection::Devices(_) => "one by one".to_owned(),
+            Selection::Search(search) => search.in_words(),
+        },
+        cause: cause.name().to_owned(),
+        reason: reason.to_owned(),
+    }
 }
 
 fn too_large() -> ServiceError {

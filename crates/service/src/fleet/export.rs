@@ -71,8 +71,7 @@ impl Service {
         let who = self.organisation_row(organisation.as_str())?.id;
         let tried = (organisation.clone(), wanted.clone());
         self.at_desk(who, move |service, _| service.wanted(&tried.0, &tried.1).map(|_| ())).await?;
-        let arguments = format!("{wanted:?}");
-        let intent = Intent::Repeat { what: "export-devices".into(), arguments };
+        let intent = Intent::Export { filter: wanted.in_words() };
         let slip = self.second_person(caller, organisation, policy::Act::Export, &intent).await?;
         let now = self.now();
         let event = self

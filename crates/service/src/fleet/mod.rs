@@ -4,7 +4,7 @@
 mod acts;
 mod asker;
 mod bulk;
-mod csv;
+pub(crate) mod csv;
 mod desk;
 mod export;
 mod overview;

@@ -40,6 +40,39 @@ pub struct DeviceSearch {
     pub order: DeviceOrder,
 }
 
+impl DeviceSearch {
+    /// All conditions, by the names that they have in addresses.
+    pub(crate) fn in_words(&self) -> String {
+        // One more condition is one more line here.
+        let Self { relation, product, phase, standing, verdict, owner, attention, text, order: _ } =
+            self;
+        let relation = match relation {
+            DeviceRelation::Owner => "owner",
+            DeviceRelation::Maker => "maker",
+            DeviceRelation::Shared => "shared",
+            DeviceRelation::Offered => "offered",
+        };
+        let mut words = vec![format!("relation={relation}")];
+        words.extend(product.as_ref().map(|(maker, id)| format!("product={maker}/{id}")));
+        words.extend(phase.map(|phase| format!("phase={}", phase.name())));
+        words.extend(standing.map(|standing| format!("standing={}", standing.name())));
+        words.extend(verdict.map(|verdict| match verdict {
+            VerdictFilter::Outcome(outcome) => format!("verdict={}", outcome.name()),
+            VerdictFilter::Never => "verdict=never".to_owned(),
+        }));
+        words.extend(owner.as_ref().map(|owner| format!("owner={owner}")));
+        words.extend(attention.map(|attention| match attention {
+            Attention::Expiring { days } | Attention::Stale { days } => {
+                format!("attention={} days={days}", attention.name())
+            }
+            _ => format!("attention={}", attention.name()),
+        }));
+        // Escaped: it is anybody's text.
+        words.extend(text.as_ref().map(|text| format!("text={text:?}")));
+        words.join(" ")
+    }
+}
+
 /// By the last verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VerdictFilter {

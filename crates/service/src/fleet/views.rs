@@ -1,6 +1,6 @@
 //! Use cases: searches that a person named and comes back to.
 
-use crate::{Service, ServiceError, store::fleet as store};
+use crate::{Service, ServiceError, names::shows_what_it_is, store::fleet as store};
 use crypto::UnixTime;
 use device::OrganisationId;
 use policy::{Action, Caller, Resource};
@@ -51,7 +51,7 @@ impl Service {
         let (row, whose) = self.viewer(caller, organisation)?;
         let name = name.trim();
         let count = name.chars().count();
-        if !(1..=NAME_MAX).contains(&count) || name.chars().any(char::is_control) {
+        if !(1..=NAME_MAX).contains(&count) || !shows_what_it_is(name) {
             return Err(ServiceError::malformed(
                 "view-name",
                 "a view's name has 1 to 80 characters and no control characters",

@@ -2,7 +2,7 @@
 
 use super::{
     Link, LinkPurpose, PersonView, Theme, check_handle, language_name, links::handle_taken,
-    roles_of,
+    roles_of, who,
 };
 use crate::{
     Page, Paged, Service, ServiceError,
@@ -71,7 +71,11 @@ impl Service {
         if self.read(|c| store::person_by_handle(c, organisation, &new.handle))?.is_some() {
             return Err(handle_taken());
         }
-        let intent = Intent::Invite { handle: new.handle.clone(), roles: new.roles.to_string() };
+        let intent = Intent::Invite {
+            handle: new.handle.clone(),
+            name: new.display_name.clone(),
+            roles: new.roles.to_string(),
+        };
         let slip = if first || !new.roles.contains(Role::Administrator) {
             Slip::NotNeeded
         } else {
@@ -160,7 +164,7 @@ impl Service {
         let slip = if first || !administrator {
             Slip::NotNeeded
         } else {
-            let intent = Intent::Invite { handle: row.handle.clone(), roles: row.roles.clone() };
+            let intent = Intent::InviteAgain { person: who(&row), roles: row.roles.clone() };
             self.second_person(caller, organisation, Act::ChangeRoles, &intent).await?
         };
         let (secret, link) = self.new_link(
@@ -276,9 +280,13 @@ impl Service {
                 "name at least one role, or remove the person",
             ));
         }
-        let intent = Intent::ChangeRoles { person: row.handle, roles: roles.to_string() };
+        let intent = Intent::ChangeRoles {
+            person: who(&row),
+            before: row.roles.clone(),
+            roles: roles.to_string(),
+        };
         let slip = self.second_person(caller, organisation, Act::ChangeRoles, &intent).await?;
-        self.perform_change_roles(caller, organisation, person, roles, slip).await
+        self.perform_change_roles(caller, organisation, person, (row.roles, roles), slip).await
     }
 
     pub(crate) async fn perform_change_roles(
@@ -286,7 +294,7 @@ impl Service {
         caller: &Caller,
         organisation: &OrganisationId,
         person: &PersonId,
-        roles: Roles,
+        (before, roles): (String, Roles),
         slip: Slip,
     ) -> Result<PersonView, ServiceError> {
         let resource = Resource::organisation(organisation);
@@ -307,6 +315,9 @@ impl Service {
                 let row = found(store::person_by_row(tx, id)?, "person")?;
                 if row.removed_at.is_some() {
                     return Err(removed());
+                }
+                if row.roles != before {
+                    return Err(changed());
                 }
                 slip.consume(tx, now)?;
                 let guard = Administrators::before(tx, row.organisation, now)?;
@@ -338,13 +349,13 @@ impl Service {
         let row = self.person_row(organisation, person)?;
         let registered = row.registered_at.is_some();
         let slip = if registered && roles_of(&row)?.contains(Role::Administrator) {
-            let intent = Intent::RemovePerson { person: row.handle };
+            let intent = Intent::RemovePerson { person: who(&row), roles: row.roles.clone() };
             self.second_person(caller, organisation, Act::ChangeRoles, &intent).await?
         } else {
             self.fresh(caller)?;
             Slip::NotNeeded
         };
-        self.perform_remove_person(caller, organisation, person, slip).await
+        self.perform_remove_person(caller, organisation, person, &row.roles, slip).await
     }
 
     pub(crate) async fn perform_remove_person(
@@ -352,6 +363,7 @@ impl Service {
         caller: &Caller,
         organisation: &OrganisationId,
         person: &PersonId,
+        roles: &str,
         slip: Slip,
     ) -> Result<(), ServiceError> {
         let resource = Resource::organisation(organisation);
@@ -363,7 +375,7 @@ impl Service {
             .subject(&row.handle)
             .detail("what", "person-removed");
         let (id, now, by) = (row.id, self.now(), caller.clone());
-        let seen = row;
+        let (seen, roles) = (row, roles.to_owned());
         self.commit(move |tx| {
             super::sessions::still_stands(tx, &by)?;
             let row = found(store::person_by_row(tx, id)?, "person")?;
@@ -371,11 +383,8 @@ impl Service {
                 return Err(removed());
             }
             // What was asked, and perhaps approved, is what happens: not more.
-            if row.roles != seen.roles || row.registered_at != seen.registered_at {
-                return Err(ServiceError::conflict(
-                    "person-changed",
-                    "the person's account has changed meanwhile; look again and repeat",
-                ));
+            if row.roles != roles || row.registered_at != seen.registered_at {
+                return Err(changed());
             }
             slip.consume(tx, now)?;
             if row.registered_at.is_none() {
@@ -466,6 +475,13 @@ impl Administrators {
 
 fn removed() -> ServiceError {
     ServiceError::conflict("person-removed", "the person is removed already")
+}
+
+fn changed() -> ServiceError {
+    ServiceError::conflict(
+        "person-changed",
+        "the person's account has changed meanwhile; look again and repeat",
+    )
 }
 
 fn not_first() -> ServiceError {

@@ -287,6 +287,15 @@ impl Service {
     }
 }
 
+/// A person for a second person to look at.
+pub(crate) fn who(row: &store::PersonRow) -> crate::approvals::Who {
+    crate::approvals::Who {
+        id: PersonId::from_bytes(row.person_id).to_string(),
+        handle: row.handle.clone(),
+        name: row.display_name.clone(),
+    }
+}
+
 /// What the row of a person says it may be.
 pub(crate) fn roles_of(row: &store::PersonRow) -> Result<Roles, ServiceError> {
     row.roles.parse().map_err(|_| ServiceError::fatal("store-damaged", "a person's row is damaged"))

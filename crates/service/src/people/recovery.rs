@@ -45,7 +45,7 @@ impl Service {
                 "only somebody who has registered can be recovered; invite the person instead",
             ));
         }
-        let intent = Intent::Recover { person: row.handle.clone() };
+        let intent = Intent::Recover { person: super::who(&row), roles: row.roles.clone() };
         let slip = self.second_person(caller, organisation, Act::RecoverPerson, &intent).await?;
         let (secret, link) = self.new_link(
             caller,

@@ -82,6 +82,14 @@ CREATE TABLE approval (
 CREATE INDEX approval_by_organisation ON approval (organisation, id);
 CREATE INDEX approval_open ON approval (digest) WHERE finished_at IS NULL;
 
+-- What the other person sees of an open request besides: the devices (rows, 8 bytes each), the name
+-- of the person whose traces are erased. Deleted when the request ends.
+CREATE TABLE approval_attachment (
+    approval INTEGER PRIMARY KEY REFERENCES approval (id),
+    devices  BLOB NOT NULL,
+    name     TEXT
+) STRICT;
+
 -- Which acts need a second person, where the organisation has chosen.
 CREATE TABLE approval_policy (
     organisation INTEGER NOT NULL REFERENCES organisation (id),

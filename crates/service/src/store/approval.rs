@@ -1,6 +1,6 @@
 //! What waits, or waited, for a second person, and which acts need one.
 
-use super::{Tx, organisation::limit_of};
+use super::{Effect, Tx, organisation::limit_of};
 use crate::ServiceError;
 use crypto::{Sha256, UnixTime};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -171,6 +171,82 @@ pub(crate) fn insert_approval(tx: &mut Tx<'_>, new: &ApprovalRow) -> Result<i64,
     Ok(tx.last_insert_rowid())
 }
 
+/// What the other person sees of an open request besides its arguments.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Attached {
+    /// rows of devices
+    pub(crate) devices: Vec<i64>,
+    /// the person whose traces are to be erased: kept no longer than needed
+    pub(crate) name: Option<String>,
+}
+
+pub(crate) fn attach(tx: &mut Tx<'_>, id: i64, attached: &Attached) -> Result<(), ServiceError> {
+    let devices: Vec<u8> = attached.devices.iter().flat_map(|row| row.to_be_bytes()).collect();
+    tx.prepare_cached(
+        "INSERT INTO approval_attachment (approval, devices, name) VALUES (?1, ?2, ?3)",
+    )?
+    .execute(params![id, devices, attached.name])?;
+    Ok(())
+}
+
+/// How many devices a request is about, and the name of the person.
+pub(crate) fn attached(
+    connection: &Connection,
+    id: i64,
+) -> Result<(u64, Option<String>), ServiceError> {
+    let found = connection
+        .prepare_cached(
+            "SELECT length(devices) / 8, name FROM approval_attachment WHERE approval = ?1",
+        )?
+        .query_row([id], |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?)))
+        .optional()?;
+    Ok(found.unwrap_or_default())
+}
+
+/// Rows of a request's devices, from the place `from` on.
+pub(crate) fn attached_devices(
+    connection: &Connection,
+    id: i64,
+    from: usize,
+    limit: usize,
+) -> Result<Vec<i64>, ServiceError> {
+    let first = i64::try_from(from.saturating_mul(8).saturating_add(1)).unwrap_or(i64::MAX);
+    let bytes: Option<Vec<u8>> = connection
+        .prepare_cached(
+            "SELECT substr(devices, ?2, ?3) FROM approval_attachment WHERE approval = ?1",
+        )?
+        .query_row(params![id, first, limit_of(limit.saturating_mul(8))], |row| row.get(0))
+        .optional()?;
+    let (rows, _rest) = bytes.as_deref().unwrap_or_default().as_chunks::<8>();
+    Ok(rows.iter().map(|row| i64::from_be_bytes(*row)).collect())
+}
+
+/// Forgets what was attached to a request that has ended.
+fn detach(tx: &mut Tx<'_>, id: i64) -> Result<(), ServiceError> {
+    let gone =
+        tx.prepare_cached("DELETE FROM approval_attachment WHERE approval = ?1")?.execute([id])?;
+    if gone > 0 {
+        tx.effect(Effect::Scrub);
+    }
+    Ok(())
+}
+
+/// Forgets what was attached to requests that have expired.
+pub(crate) fn drop_expired_attachments(tx: &mut Tx<'_>, now: UnixTime) -> Result<(), ServiceError> {
+    let gone = tx
+        .prepare_cached(
+            "DELETE FROM approval_attachment WHERE approval IN
+                (SELECT approval.id FROM approval_attachment AS attached
+                 JOIN approval ON approval.id = attached.approval
+                 WHERE approval.expires_at <= ?1)",
+        )?
+        .execute([now.0])?;
+    if gone > 0 {
+        tx.effect(Effect::Scrub);
+    }
+    Ok(())
+}
+
 /// Decides a request that nobody decided yet; false where somebody was faster.
 pub(crate) fn decide(
     tx: &mut Tx<'_>,
@@ -186,6 +262,10 @@ pub(crate) fn decide(
              WHERE id = ?1 AND decision IS NULL AND finished_at IS NULL AND expires_at > ?4",
         )?
         .execute(params![id, decision, by, at.0, expires_at.0])?;
+    // Only an approved request goes on.
+    if changed > 0 && decision != 1 {
+        detach(tx, id)?;
+    }
     Ok(changed > 0)
 }
 
@@ -203,6 +283,9 @@ pub(crate) fn finish(
              WHERE id = ?1 AND decision = 1 AND finished_at IS NULL AND expires_at > ?2",
         )?
         .execute(params![id, at.0, outcome])?;
+    if changed > 0 {
+        detach(tx, id)?;
+    }
     Ok(changed > 0)
 }
 

@@ -8,7 +8,8 @@ use device::{Cause, DeviceKind, EventKind, StandingKind};
 use pki::crl::RevocationReason;
 use policy::{Act, Role, Roles};
 use service::{
-    BulkAct, Caller, DeviceAct, JobState, JobView, NewMember, NewOrganisation, Selection, Service,
+    ApprovalId, ApprovalState, BulkAct, Caller, DeviceAct, DeviceRelation, DeviceSearch, JobState,
+    JobView, NewMember, NewOrganisation, Page, Selection, Service, ServiceError,
 };
 use std::time::Duration;
 
@@ -78,7 +79,7 @@ async fn nobody_is_its_own_second_person() {
     let admin: Roles = Role::Administrator.into();
     // One administrator alone can want no second person, and makes the second one alone.
     let local = service.local_administrator();
-    let members = service.members(&local, &org, &service::Page::default()).await.unwrap().items;
+    let members = service.members(&local, &org, &Page::default()).await.unwrap().items;
     let only = members.iter().find(|member| member.name == "admin").unwrap();
     let alone = service.identify_certificate(&only.certificate).await.unwrap();
     let wanted = service.set_approval_policy(&alone, &org, Act::RevokeDevice, true).await;
@@ -196,7 +197,7 @@ async fn the_last_administrator_stays() {
     assert!(line(Act::ChangeRoles).await.required);
     service.suspend_certificate(&hanako, &own).await.unwrap();
     assert!(!line(Act::ChangeRoles).await.required, "only one of them can act");
-    let only = service.members(&maker.admin, &maker.id, &service::Page::default()).await.unwrap();
+    let only = service.members(&maker.admin, &maker.id, &Page::default()).await.unwrap();
     let only = only.items.into_iter().find(|member| member.name == "admin").unwrap();
     let removed = service.remove_member(&maker.admin, &maker.id, &only.fingerprint).await;
     assert_eq!(code(removed), "last-administrator");
@@ -215,4 +216,181 @@ async fn the_last_administrator_stays() {
     // In the wrong hands it is taken away all the same: by the machine.
     service.revoke_certificate(&local, &last, reason).await.unwrap();
     assert!(service.identify_certificate(&only.certificate).await.is_err());
+}
+
+fn waiting<T: std::fmt::Debug>(outcome: Result<T, ServiceError>) -> ApprovalId {
+    let error = outcome.unwrap_err();
+    assert_eq!(error.code(), "needs-second-person", "{error}");
+    error.approval().unwrap()
+}
+
+async fn texts(service: &Service, caller: &Caller, approval: &ApprovalId) -> [String; 2] {
+    let view = service.approval(caller, approval).await.unwrap();
+    [view.summary, view.summary_ja]
+}
+
+#[tokio::test]
+async fn who_approves_sees_what() {
+    let world = World::with(with_console()).await;
+    let service = &world.service;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let org = &maker.id;
+    let hanako = person(&world, org, "hanako", Role::Administrator.into()).await;
+    let reader = person(&world, org, "saburo", Role::Reader.into()).await;
+    let local = service.local_administrator();
+    for act in [Act::BulkRevoke, Act::Erase, Act::Export] {
+        service.set_approval_policy(&local, org, act, true).await.unwrap();
+    }
+    let mut devices = Vec::new();
+    for _ in 0..3 {
+        devices.push(world.made(&maker, "gate", Vec::new()).await.id);
+    }
+    let says = async |approval: &ApprovalId, parts: &[&str]| {
+        for text in texts(service, &hanako.caller, approval).await {
+            for part in parts {
+                assert!(text.contains(part), "{part} in {text}");
+            }
+        }
+    };
+    // How many, which, why.
+    let act = BulkAct::Device(DeviceAct::Revoke { cause: Cause::Recall });
+    let all = DeviceSearch { relation: DeviceRelation::Maker, ..DeviceSearch::default() };
+    let start = |selection: Selection| {
+        let (admin, act) = (&maker.admin, &act);
+        async move { service.start_bulk(admin, org, act, &selection, "stolen lorry").await }
+    };
+    let search = Selection::Search(Box::new(all));
+    let job = waiting(start(search.clone()).await);
+    says(&job, &["3", "recall", "stolen lorry", "relation=maker"]).await;
+    let view = service.approval(&hanako.caller, &job).await.unwrap();
+    assert_eq!(view.devices, 3);
+    let page = Page { after: None, limit: 2 };
+    let first = service.approval_devices(&hanako.caller, &job, &page).await.unwrap();
+    let page = Page { after: first.next, limit: 2 };
+    let rest = service.approval_devices(&hanako.caller, &job, &page).await.unwrap();
+    let mut listed: Vec<_> =
+        first.items.iter().chain(&rest.items).map(|device| device.id).collect();
+    listed.sort_unstable();
+    devices.sort_unstable();
+    assert_eq!((listed, rest.next), (devices.clone(), None));
+    let mut file = service.approval_devices_file(&hanako.caller, &job, false).await.unwrap();
+    let text = String::from_utf8(file.next().await.unwrap().unwrap()).unwrap();
+    assert!(file.next().await.is_none());
+    assert!(devices.iter().all(|id| text.contains(&id.to_string())) && text.lines().count() == 4);
+    service.approve(&hanako.caller, &job).await.unwrap();
+    let started = start(search).await.unwrap();
+    over(service, &maker.admin, &started).await;
+    assert_eq!(service.approval(&hanako.caller, &job).await.unwrap().devices, 0, "it is done");
+    // Whose roles, and which.
+    let auditor: Roles = Role::Auditor.into();
+    let roles = service.change_roles(&maker.admin, org, &reader.id, auditor).await;
+    says(&waiting(roles), &["saburo of maker", "reader", "auditor"]).await;
+    let removed = service.members(&maker.admin, org, &Page::default()).await.unwrap().items;
+    let own = removed.iter().find(|member| member.name == "admin").unwrap().fingerprint;
+    let removed = service.remove_member(&hanako.caller, org, &own).await;
+    for text in texts(service, &hanako.caller, &waiting(removed)).await {
+        assert!(text.contains("admin") && text.contains(&own.to_string()), "{text}");
+    }
+    // Which devices leave.
+    let filter = DeviceSearch { text: Some("SN\u{202e}".into()), ..DeviceSearch::default() };
+    let export = service.export_devices(&maker.admin, org, &filter, false).await.map(drop);
+    says(&waiting(export), &["relation=owner", "text=\"SN\\u{202e}\""]).await;
+    // Whose traces: known to who decides, as long as it is open, and nowhere for good.
+    let erased = service.erase_person(&maker.admin, org, "Taro Yamada").await;
+    let erased = waiting(erased.map(drop));
+    says(&erased, &["Taro Yamada"]).await;
+    service.reject(&hanako.caller, &erased).await.unwrap();
+    for text in texts(service, &hanako.caller, &erased).await {
+        assert!(!text.contains("Taro"), "{text}");
+    }
+    let page = Page { after: None, limit: 1000 };
+    let log = service.audit(&local, Some(org), Some(audit::Kind::Approval), &page).await.unwrap();
+    assert!(log.items.len() > 5);
+    assert!(log.items.iter().all(|view| !format!("{view:?}").contains("Taro")));
+}
+
+#[tokio::test]
+async fn what_was_recorded_after_the_approval_is_not_erased() {
+    let world = World::with(with_console()).await;
+    let service = &world.service;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let hanako = person(&world, &maker.id, "hanako", Role::Administrator.into()).await;
+    let local = service.local_administrator();
+    service.set_approval_policy(&local, &maker.id, Act::Erase, true).await.unwrap();
+    let thing = world.made(&maker, "gate", Vec::new()).await;
+    let erase = || service.erase_device(&maker.admin, &thing.id);
+    let asked = waiting(erase().await);
+    let later = EventKind::Suspended { cause: Cause::Lost };
+    world.report(&maker, &thing.id, later).await.unwrap();
+    assert_eq!(waiting(erase().await), asked, "the same question");
+    service.approve(&hanako.caller, &asked).await.unwrap();
+    world.report(&maker, &thing.id, EventKind::Released).await.unwrap();
+    erase().await.unwrap();
+    let history = service.history(&maker.admin, &thing.id, &Page::default()).await.unwrap();
+    let left: Vec<bool> = history.items.iter().map(|event| event.cose.is_some()).collect();
+    assert_eq!(left, [false, true, true, true], "the second person was asked about the first");
+}
+
+#[tokio::test]
+async fn an_approval_is_for_the_human_and_not_for_the_handle() {
+    let world = World::with(with_console()).await;
+    let service = &world.service;
+    let org = world.org("maker", device::Roles::MAKER).await;
+    let hanako = person(&world, &org.id, "hanako", Role::Administrator.into()).await;
+    let invite = |name: &str, roles: Roles| {
+        let new = service::NewPerson { display_name: name.into(), ..new(&org.id, "saburo", roles) };
+        service.invite_person(&hanako.caller, new)
+    };
+    let reader: Roles = Role::Reader.into();
+    let honest = invite("Saburo", reader).await.unwrap().person;
+    let raised = service.change_roles(&hanako.caller, &org.id, &honest.id, Roles::ALL).await;
+    let raised = waiting(raised);
+    // Nobody took it up: the handle is free, and somebody else gets it.
+    service.remove_person(&hanako.caller, &org.id, &honest.id).await.unwrap();
+    let puppet = invite("Saburo", reader).await.unwrap().person;
+    let view = service.approve(&org.admin, &raised).await.unwrap();
+    assert_eq!((view.state, view.outcome.as_deref()), (ApprovalState::Failed, Some("not-found")));
+    let now = service.person(&hanako.caller, &org.id, &puppet.id).await.unwrap();
+    assert_eq!(now.roles, reader);
+    // Nor does an invitation that was approved for one name serve for another.
+    service.remove_person(&hanako.caller, &org.id, &puppet.id).await.unwrap();
+    let asked = waiting(invite("Saburo", Roles::ALL).await);
+    service.approve(&org.admin, &asked).await.unwrap();
+    assert_ne!(waiting(invite("Mallory", Roles::ALL).await), asked);
+    invite("Saburo", Roles::ALL).await.unwrap();
+    // What changed since it was asked for is not what was approved.
+    let other = person(&world, &org.id, "jiro", reader).await;
+    let auditor: Roles = Role::Auditor.into();
+    let asked = service.change_roles(&hanako.caller, &org.id, &other.id, auditor).await;
+    let asked = waiting(asked);
+    let local = service.local_administrator();
+    service.change_roles(&local, &org.id, &other.id, Role::Operator.into()).await.unwrap();
+    let view = service.approve(&org.admin, &asked).await.unwrap();
+    assert_eq!(view.outcome.as_deref(), Some("person-changed"));
+}
+
+#[tokio::test]
+async fn names_are_what_they_look_like() {
+    let world = World::with(with_console()).await;
+    let service = &world.service;
+    let platform = first(service).await;
+    let org = world.org("maker", device::Roles::MAKER).await;
+    for name in ["gnp.\u{202e}txt", "a\u{200b}", "a\u{a0}b", "\u{2066}a", "a\u{3164}"] {
+        let named = service::NewPerson {
+            display_name: name.into(),
+            ..new(&org.id, "saburo", Role::Reader.into())
+        };
+        assert_eq!(code(service.invite_person(&org.admin, named).await), "name", "{name:?}");
+        let member = NewMember { name: name.into(), ..member_of("maker", "x") };
+        assert_eq!(code(service.add_member(&org.admin, member).await.map(drop)), "name");
+        let club =
+            NewOrganisation { id: id("club"), name: name.into(), roles: device::Roles::NONE };
+        assert_eq!(code(service.create_organisation(&platform.caller, club).await), "name");
+        assert_eq!(code(service.set_display_name(&platform.caller, name).await), "name");
+        let act = BulkAct::Device(DeviceAct::Release);
+        let all = Selection::Search(Box::default());
+        let job = service.start_bulk(&org.admin, &org.id, &act, &all, &format!("x{name}")).await;
+        assert_eq!(code(job), "reason");
+    }
+    service.set_display_name(&platform.caller, "葛\u{e0100}城　花子").await.unwrap();
 }

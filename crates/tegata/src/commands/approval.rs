@@ -5,7 +5,7 @@ use crate::{
 };
 use api::{
     client::percent_encode,
-    wire::{Approval, ApprovalRule, NewApprovalRule},
+    wire::{Approval, ApprovalDevice, ApprovalRule, NewApprovalRule},
 };
 
 /// Runs `tegata approval …`.
@@ -34,6 +34,18 @@ pub async fn run(
             let remote = Remote::open(&server, language)?;
             let path = format!("/v1/approvals/{}", percent_encode(&id));
             show(output, &remote.get(&path).await?, language)
+        }
+        ApprovalCommand::Devices { server, id } => {
+            let remote = Remote::open(&server, language)?;
+            let path = format!("/v1/approvals/{}/devices", percent_encode(&id));
+            let all: Vec<ApprovalDevice> = remote.all(&path).await?;
+            output.list(&all, &["device", "management number", "serial number"], |one| {
+                vec![
+                    one.device.to_string(),
+                    one.management_number.clone(),
+                    one.serial_number.clone(),
+                ]
+            })
         }
         ApprovalCommand::Approve { server, id } => {
             let remote = Remote::open(&server, language)?;
@@ -85,6 +97,11 @@ fn show(output: Output, approval: &Approval, language: Language) -> anyhow::Resu
             approval.requested,
             approval.expires
         );
+        if approval.devices > 0 {
+            let (count, id) = (approval.devices, &approval.id);
+            text = format!("{text}\n{count} devices; list them: tegata approval devices {id}");
+        }
+        text = format!("{text}\nexactly {}", approval.arguments);
         if let Some(by) = &approval.decided_by {
             text = format!("{text}\ndecided by {by}");
         }

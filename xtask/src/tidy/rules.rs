@@ -8,6 +8,7 @@ pub(super) const LAYERS: &[&str] = &[
     "device",
     "enrolment",
     "update",
+    "advisory",
     "policy",
     "audit",
     "service",
@@ -25,7 +26,7 @@ pub(super) const FORBIDDEN_EDGES: &[(&str, &str, &str)] = &[
 
 /// Crates that decide and do nothing else (invariant 1).
 pub(super) const DOMAIN: &[&str] =
-    &["crypto", "ledger", "pki", "device", "enrolment", "update", "policy", "audit"];
+    &["crypto", "ledger", "pki", "device", "enrolment", "update", "advisory", "policy", "audit"];
 
 /// What a domain crate may not depend on, with the exceptions: (dependency, crates that may).
 pub(super) const FORBIDDEN_DEPENDENCIES: &[(&str, &[&str])] = &[

@@ -2,6 +2,7 @@
 
 pub mod fleet;
 pub mod import;
+pub mod vulnerability;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use std::{net::SocketAddr, path::PathBuf};
@@ -66,6 +67,15 @@ pub enum Command {
     Passport(PassportCommand),
     /// Judge a passport file offline, with nothing but trusted roots and log keys
     Verify(VerifyArgs),
+    /// Software bills of materials: what a release is made of, and what of it is vulnerable
+    #[command(subcommand)]
+    Sbom(vulnerability::SbomCommand),
+    /// Advisories (OSV, CSAF, KEV): what they say, and which SBOMs they affect
+    #[command(subcommand)]
+    Advisory(vulnerability::AdvisoryCommand),
+    /// Statements about exploitability (OpenVEX, CycloneDX, CSAF)
+    #[command(subcommand)]
+    Vex(vulnerability::VexCommand),
     /// The verifiable log: checkpoint, proofs, audit
     #[command(subcommand)]
     Log(LogCommand),

@@ -67,6 +67,17 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Verify(args) => {
             return Ok(ExitCode::from(commands::verify::run(&args, output, language)?));
         }
+        Command::Sbom(command) => {
+            return Ok(ExitCode::from(commands::vulnerability::sbom(command, output, language)?));
+        }
+        Command::Advisory(command) => {
+            return Ok(ExitCode::from(commands::vulnerability::advisory(
+                command, output, language,
+            )?));
+        }
+        Command::Vex(command) => {
+            return Ok(ExitCode::from(commands::vulnerability::vex(command, output)?));
+        }
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -99,6 +110,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             }
             Command::Bench(args) => bench::run(&args, output).await?,
             Command::Verify(_)
+            | Command::Sbom(_)
+            | Command::Advisory(_)
+            | Command::Vex(_)
             | Command::Glossary { .. }
             | Command::Completions { .. }
             | Command::Man { .. } => {}
@@ -109,8 +123,12 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     code
 }
 
-/// What to do next, where the server said so.
+/// What to do next, where the server or the domain said so.
 fn hint(error: &anyhow::Error) -> Option<String> {
+    let found = error.chain().find_map(|cause| cause.downcast_ref::<advisory::AdvisoryError>());
+    if let Some(error) = found {
+        return Some(error.hint().to_owned());
+    }
     let problem = error.chain().find_map(|cause| {
         cause.downcast_ref::<api::ClientError>().and_then(api::ClientError::problem)
     })?;

@@ -19,6 +19,7 @@ pub mod product;
 pub mod serve;
 pub mod token;
 pub mod verify;
+pub mod vulnerability;
 pub mod witness;
 
 use anyhow::Context as _;

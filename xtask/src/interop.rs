@@ -33,6 +33,7 @@ const PACKAGES: &[&str] = &[
     "poppler-utils",
     "python3",
     "python3-venv",
+    "rpm",
     "strongswan-pki",
     "zbar-tools",
 ];

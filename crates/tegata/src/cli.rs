@@ -2,6 +2,7 @@
 
 pub mod fleet;
 pub mod import;
+pub mod update;
 pub mod vulnerability;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -79,6 +80,9 @@ pub enum Command {
     /// The verifiable log: checkpoint, proofs, audit
     #[command(subcommand)]
     Log(LogCommand),
+    /// Updates by The Update Framework: keys, releases, signatures; works without a server
+    #[command(subcommand)]
+    Update(update::UpdateCommand),
     /// Run an independent witness that refuses a forked log
     Witness(WitnessArgs),
     /// Security events of the platform

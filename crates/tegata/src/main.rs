@@ -108,6 +108,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Platform(command) => {
                 commands::platform::run(command, output, language).await?;
             }
+            Command::Update(command) => {
+                return commands::update::run(command, output, language).await;
+            }
             Command::Bench(args) => bench::run(&args, output).await?,
             Command::Verify(_)
             | Command::Sbom(_)

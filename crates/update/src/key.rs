@@ -174,6 +174,32 @@ impl Key {
         Ok(Self { keytype, scheme, public, other, keyval_other, usable })
     }
 
+    /// Reads a file with one public key: this JSON, or `BEGIN PUBLIC KEY` as other tools write it.
+    ///
+    /// # Errors
+    /// [`MetadataError::Json`], [`MetadataError::Malformed`], [`MetadataError::PublicKey`],
+    /// [`MetadataError::Key`] where it verifies nothing.
+    pub fn from_file(bytes: &[u8]) -> Result<Self, MetadataError> {
+        let not_pem = || MetadataError::malformed("public key", "is neither JSON nor PEM");
+        let key = if bytes.starts_with(b"-----BEGIN") {
+            let text = std::str::from_utf8(bytes).map_err(|_| not_pem())?;
+            let (label, document) = der::Document::from_pem(text.trim()).map_err(|_| not_pem())?;
+            if label != "PUBLIC KEY" {
+                return Err(MetadataError::malformed("public key", "is not labelled PUBLIC KEY"));
+            }
+            Self::from_public(&PublicKey::from_spki(document.as_bytes())?)?
+        } else {
+            Self::from_json(crate::json::parse(bytes)?)?
+        };
+        match key.fault() {
+            None => Ok(key),
+            Some(reason) => Err(MetadataError::Key {
+                id: key.computed_id().to_string(),
+                reason: reason.to_owned(),
+            }),
+        }
+    }
+
     /// As metadata has it.
     pub fn to_json(&self) -> Value {
         let mut keyval = self.keyval_other.clone();
@@ -309,6 +335,19 @@ mod tests {
         }
         let pq = SoftwareKey::generate(KeyAlgorithm::MlDsa44).unwrap();
         assert!(matches!(Key::from_public(pq.public_key()), Err(MetadataError::Key { .. })));
+    }
+
+    #[test]
+    fn files_of_keys_are_json_or_pem() {
+        let signer = SoftwareKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+        let key = Key::from_public(signer.public_key()).unwrap();
+        assert_eq!(Key::from_file(&file_form(&key.to_json())), Ok(key.clone()));
+        assert_eq!(Key::from_file(key.public.as_bytes()), Ok(key.clone()));
+        for bad in
+            [&b""[..], b"{}", b"-----BEGIN", key.public.replace("PUBLIC", "PRIVATE").as_bytes()]
+        {
+            assert!(Key::from_file(bad).is_err());
+        }
     }
 
     #[test]

@@ -199,7 +199,13 @@ impl Signed<Root> {
 
     /// The root's own keys, according to itself: shows how far a draft is signed.
     pub fn own_authority(&self) -> Authority {
-        Authority::named_by(self.unverified(), TopRole::Root)
+        self.draft_authority(TopRole::Root)
+    }
+
+    /// The keys of a role according to a root that nobody verified: for those who work on drafts.
+    /// What such an authority verifies is as good as the draft.
+    pub fn draft_authority(&self, role: TopRole) -> Authority {
+        Authority::named_by(self.unverified(), role)
     }
 }
 

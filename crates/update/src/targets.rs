@@ -1,6 +1,6 @@
 use crate::{
     MetadataError,
-    authority::{Keys, RoleKeys, read_keys, write_keys},
+    authority::{Authority, Keys, RoleKeys, read_keys, write_keys},
     custom::Custom,
     fields::Fields,
     hashes::Hashes,
@@ -10,7 +10,7 @@ use crate::{
     path::{TargetPath, path_matches, prefix_matches},
     role::{RoleName, TopRole},
     root::usable,
-    signed::{Header, Metadata, number, sealed::Contents},
+    signed::{Header, Metadata, Signed, number, sealed::Contents},
 };
 use crypto::UnixTime;
 use std::collections::BTreeMap;
@@ -183,6 +183,17 @@ impl Targets {
         let used: std::collections::BTreeSet<KeyId> =
             self.delegations.iter().flat_map(|one| one.keys.key_ids.iter().cloned()).collect();
         self.keys.retain(|id, _| used.contains(id));
+    }
+}
+
+impl Signed<Targets> {
+    /// The keys of a delegated role according to a file that nobody verified: for those who work on
+    /// drafts. What such an authority verifies is as good as the draft.
+    ///
+    /// # Errors
+    /// [`MetadataError::NoAuthority`] where the file does not delegate to it.
+    pub fn draft_authority_of(&self, role: &RoleName) -> Result<Authority, MetadataError> {
+        Authority::delegated_by(self.unverified(), role)
     }
 }
 

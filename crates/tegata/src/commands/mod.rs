@@ -18,6 +18,7 @@ pub mod platform;
 pub mod product;
 pub mod serve;
 pub mod token;
+pub mod update;
 pub mod verify;
 pub mod vulnerability;
 pub mod witness;

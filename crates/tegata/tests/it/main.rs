@@ -13,3 +13,4 @@ mod demo;
 mod kill;
 mod orphans;
 mod quickstart;
+mod update;

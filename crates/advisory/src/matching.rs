@@ -318,8 +318,8 @@ fn component_versions(target: &Target, component: &Component) -> Vec<String> {
             }
             own.map(with_epoch(purl)).into_iter().collect()
         }
-        Target::Cpe(_) => {
-            let mut versions: Vec<String> = component.cpes.iter().flat_map(Cpe::versions).collect();
+        Target::Cpe(cpe) => {
+            let mut versions: Vec<String> = named(component, cpe).flat_map(Cpe::versions).collect();
             if versions.is_empty() {
                 versions.extend(own);
             }
@@ -327,6 +327,12 @@ fn component_versions(target: &Target, component: &Component) -> Vec<String> {
         }
         Target::Repository(_) => own.into_iter().collect(),
     }
+}
+
+/// The names of a component that an advisory's name may cover: one component may be known as two
+/// products, each with versions of its own.
+fn named<'a>(component: &'a Component, advisory: &'a Cpe) -> impl Iterator<Item = &'a Cpe> {
+    component.cpes.iter().filter(|ours| advisory.relation(ours) != CpeRelation::Disjoint)
 }
 
 /// rpm's package URLs keep the epoch in a qualifier.
@@ -445,7 +451,7 @@ fn cpe_version(
     let theirs = cpe.versions();
     let detail = theirs.first().cloned().unwrap_or_else(|| cpe.to_string());
     let covers: Vec<Option<bool>> =
-        component.cpes.iter().map(|ours| cpe.version_covers(ours)).collect();
+        named(component, cpe).map(|ours| cpe.version_covers(ours)).collect();
     if covers.contains(&Some(true)) {
         return (Inclusion::Inside, ReasonCode::VersionListed, detail);
     }

@@ -571,3 +571,50 @@ proptest! {
         prop_assert_eq!(report.findings.len(), usize::from(expected));
     }
 }
+
+#[test]
+fn only_what_speaks_of_a_component_is_weighed() {
+    let mut index = AdvisoryIndex::new();
+    for number in 0..3_000 {
+        let record = osv(
+            &format!("T-{number}"),
+            "npm",
+            &format!("p{}", number % 1_000),
+            &[("introduced", "0")],
+        );
+        index.insert(Advisory::parse(record.to_string().as_bytes()).unwrap().remove(0));
+    }
+    let report =
+        report(&of_purls(&["pkg:npm/p7@1.0.0", "pkg:npm/q@1.0.0", "pkg:cargo/p7@1.0.0"]), &index);
+    assert_eq!((report.weighed, report.findings.len()), (3, 3));
+}
+
+#[test]
+fn a_component_known_as_two_products_has_two_versions() {
+    let sbom = sbom(&json!({"spdxVersion": "SPDX-2.3", "SPDXID": "SPDXRef-DOCUMENT", "packages": [
+        {"SPDXID": "SPDXRef-a", "name": "a", "externalRefs": [
+            {"referenceType": "cpe23Type", "referenceLocator": "cpe:2.3:a:v:a:1.0:*:*:*:*:*:*:*"},
+            {"referenceType": "cpe23Type", "referenceLocator": "cpe:2.3:a:v:b:2.0:*:*:*:*:*:*:*"}]}]}));
+    let document = |affected: &str, fixed: &str| {
+        json!({
+            "document": {"csaf_version": "2.0", "tracking": {"id": "A"}},
+            "product_tree": {"full_product_names": [
+                {"product_id": "all", "name": "all", "product_identification_helper": {"cpe": affected}},
+                {"product_id": "new", "name": "new", "product_identification_helper": {"cpe": fixed}}]},
+            "vulnerabilities": [{"cve": "CVE-1", "product_status": {"known_affected": ["all"], "fixed": ["new"]}}],
+        })
+    };
+    let found_with = |fixed| found(&report(&sbom, &index(&[document("cpe:/a:v:a", fixed)])));
+    assert_eq!(found_with("cpe:/a:v:a:2.0"), ["CVE-1 affected every-version"]);
+    assert_eq!(found_with("cpe:/a:v:a:1.0"), Vec::<String>::new());
+}
+
+#[test]
+fn two_versions_of_one_component_are_remarked() {
+    let sbom = sbom(&json!({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [
+        {"type": "library", "name": "a", "version": "9.9.9", "purl": "pkg:cargo/a@1.0.0"},
+        {"type": "library", "name": "b", "version": "1.0", "purl": "pkg:deb/debian/b@1.0-1"}]}));
+    let index = index(&[osv("T-1", "crates.io", "a", &[("introduced", "0"), ("fixed", "2.0.0")])]);
+    assert_eq!(found(&report(&sbom, &index)), ["T-1 affected version-in-range"]);
+    assert_eq!(sbom.remarks.count(), 1);
+}

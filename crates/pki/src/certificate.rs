@@ -4,6 +4,7 @@ use crate::{
     oid,
     strict::{DerError, Reader, only, tag},
     time::{self, Time},
+    write::signed,
 };
 use base64::Engine as _;
 use const_oid::ObjectIdentifier;
@@ -40,6 +41,18 @@ struct Inner {
     fingerprint: OnceLock<Sha256>,
 }
 
+/// What a TBSCertificate says, read before it was signed. Ranges lie within the TBSCertificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Contents {
+    pub(crate) serial: Serial,
+    pub(crate) issuer: Range<usize>,
+    pub(crate) subject: Range<usize>,
+    pub(crate) spki: Range<usize>,
+    pub(crate) not_before: Time,
+    pub(crate) not_after: Time,
+    pub(crate) extensions: Extensions,
+}
+
 /// The name of a hardware module (RFC 4108 section 5): what an IDevID calls its device (IEEE
 /// 802.1AR-2018 section 8.10.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +76,42 @@ impl Certificate {
             return Err(CertificateError::TooLarge { length: der.len() });
         }
         parse(der).map(|inner| Self(Arc::new(inner)))
+    }
+
+    /// The certificate that is `tbs` with its signature, where `contents` and `key` were read from
+    /// `tbs` (version 3): the same as [`Self::from_der`] of its DER, without reading it again.
+    pub(crate) fn assemble(
+        tbs: &[u8],
+        contents: Contents,
+        key: PublicKey,
+        scheme: SignatureScheme,
+        signature: &[u8],
+    ) -> Result<Self, CertificateError> {
+        let der = signed(tbs, scheme.algorithm_identifier(), signature);
+        if der.len() > CERTIFICATE_BYTES_MAX {
+            return Err(CertificateError::TooLarge { length: der.len() });
+        }
+        let inside = only(&der, tag::SEQUENCE).in_field("certificate")?.value;
+        let start = range(&der, inside).start;
+        let at = |range: Range<usize>| range.start + start..range.end + start;
+        let Contents { serial, issuer, subject, spki, not_before, not_after, extensions } =
+            contents;
+        Ok(Self(Arc::new(Inner {
+            tbs: at(0..tbs.len()),
+            issuer: at(issuer),
+            subject: at(subject),
+            spki: at(spki),
+            signature: der.len().saturating_sub(signature.len())..der.len(),
+            version: 3,
+            serial,
+            not_before,
+            not_after,
+            scheme: Ok(scheme),
+            extensions,
+            key: OnceLock::from(Ok(key)),
+            fingerprint: OnceLock::new(),
+            der: der.into(),
+        })))
     }
 
     /// Reads the first certificate of a PEM text (RFC 7468), which may say other things around it.

@@ -8,7 +8,7 @@ use crate::{
     issuer::has_key_identifier,
     lint::{self, Finding, Outline, Severity},
     oid,
-    write::{Writer, signed, tag},
+    write::{Writer, tag},
 };
 use crypto::{KeyError, PublicKey, SignError, SignatureScheme, Signer, UnixTime};
 
@@ -90,7 +90,7 @@ pub enum IssueError {
     /// Signing failed.
     #[error(transparent)]
     Sign(#[from] SignError),
-    /// What was signed cannot be read back.
+    /// What was signed is no certificate that anybody here reads: it is too large.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
 }
@@ -201,8 +201,10 @@ impl Prepared {
             return Err(IssueError::OtherSigner);
         }
         let signature = signer.sign(outline.scheme, &tbs)?;
-        let der = signed(&tbs, outline.scheme.algorithm_identifier(), &signature);
-        Ok(Certificate::from_der(&der)?)
+        // The linter has read what is in it; around it come the algorithm, which is the one inside,
+        // and the signature.
+        let lint::Outline { scheme, public_key, contents, .. } = outline;
+        Ok(Certificate::assemble(&tbs, contents, public_key, scheme, &signature)?)
     }
 }
 

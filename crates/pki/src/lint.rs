@@ -3,7 +3,9 @@
 //! RFC 9881) and the profile.
 
 use crate::{
-    Extensions, GeneralName, KeyUsage, Name, Profile, Serial, oid,
+    Extensions, GeneralName, KeyUsage, Name, Profile, Serial,
+    certificate::{Contents, range},
+    oid,
     profile::{dns_problem, is_printable, uri_problem},
     strict::{DerError, Reader, only, tag},
     time,
@@ -51,6 +53,8 @@ pub(crate) struct Outline {
     /// key identifier of the issuer; `None` where the certificate is self-signed without one
     pub(crate) issuer_key_identifier: Option<Vec<u8>>,
     pub(crate) public_key: PublicKey,
+    /// what the certificate will say
+    pub(crate) contents: Contents,
 }
 
 /// [`lint`], and what it read where that is possible at all. `expected` is the key that it should
@@ -62,7 +66,7 @@ pub(crate) fn examine(
 ) -> (Option<Outline>, Vec<Finding>) {
     let mut findings = Findings(Vec::new());
     let outline = match Fields::parse(tbs) {
-        Ok(fields) => check(&fields, profile, expected, &mut findings),
+        Ok(fields) => check(tbs, &fields, profile, expected, &mut findings),
         Err((field, DerError(reason))) => {
             findings.error("der", format!("{field} {reason}"));
             None
@@ -136,13 +140,14 @@ impl<'a> Fields<'a> {
 }
 
 fn check(
+    tbs: &[u8],
     f: &Fields<'_>,
     profile: Option<Profile>,
     expected: Option<&PublicKey>,
     out: &mut Findings,
 ) -> Option<Outline> {
     out.require(f.version == [2, 1, 2], "version", "version must be 3 (RFC 5280 section 4.1.2.1)");
-    check_serial(f.serial, out);
+    let serial = check_serial(f.serial, out);
     let scheme = SignatureScheme::from_algorithm_identifier(f.algorithm)
         .map_err(|error| out.error("signature-algorithm", error.to_string()))
         .ok();
@@ -167,7 +172,7 @@ fn check(
             return None;
         }
     };
-    let (scheme, key) = (scheme?, key?);
+    let (scheme, key, serial) = (scheme?, key?, serial?);
     check_identifiers(f, &extensions, &key, out);
     check_usage(&extensions, &key, out);
     check_alternative_names(f, &extensions, out);
@@ -180,17 +185,31 @@ fn check(
     }
     let issuer_key_identifier =
         extensions.authority_key_identifier().and_then(|id| id.key_identifier.clone());
-    Some(Outline { scheme, issuer_key_identifier, public_key: key })
+    let contents = Contents {
+        serial,
+        issuer: range(tbs, f.issuer.der()),
+        subject: range(tbs, f.subject.der()),
+        spki: range(tbs, f.spki),
+        not_before: f.not_before,
+        not_after: f.not_after,
+        extensions,
+    };
+    Some(Outline { scheme, issuer_key_identifier, public_key: key, contents })
 }
 
-fn check_serial(contents: &[u8], out: &mut Findings) {
+fn check_serial(contents: &[u8], out: &mut Findings) -> Option<Serial> {
     match Serial::from_contents(contents) {
-        Err(DerError(reason)) => out.error("serial", format!("serialNumber {reason}")),
-        // CA/Browser Forum baseline requirements section 7.1: 64 bits from a generator.
-        Ok(serial) if serial.as_bytes().len() < 8 => {
-            out.warn("serial-short", "serialNumber has fewer than 64 bits");
+        Err(DerError(reason)) => {
+            out.error("serial", format!("serialNumber {reason}"));
+            None
         }
-        Ok(_) => {}
+        Ok(serial) => {
+            // CA/Browser Forum baseline requirements section 7.1: 64 bits from a generator.
+            if serial.as_bytes().len() < 8 {
+                out.warn("serial-short", "serialNumber has fewer than 64 bits");
+            }
+            Some(serial)
+        }
     }
 }
 

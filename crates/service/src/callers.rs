@@ -2,6 +2,7 @@
 
 use crate::{
     Page, Paged, Service, ServiceError,
+    ca::CaKind,
     live::{HOLD, found},
     store::{
         Effect, access, certificate as certificates,
@@ -155,11 +156,15 @@ impl Service {
             }
         }
         let fingerprint = certificate.fingerprint();
-        if let Some(member) = self.member_row(&fingerprint)? {
-            return self.member_caller(&member, fingerprint);
-        }
         let index = self.ca_index()?;
         let ca = index.issuer_of(certificate).ok_or_else(unknown)?;
+        // Members have their certificates from the platform's CA and from no other, so that a
+        // device's needs no look for a member.
+        if ca.kind == CaKind::Platform
+            && let Some(member) = self.member_row(&fingerprint)?
+        {
+            return self.member_caller(&member, fingerprint);
+        }
         self.read(|connection| {
             let serial = certificate.serial().as_bytes();
             let row = certificates::certificate(connection, ca.id, serial)?

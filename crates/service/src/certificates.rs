@@ -118,7 +118,7 @@ impl Service {
         let items = page
             .items
             .into_iter()
-            .filter(|row| !matches!(row.status, Status::Intended | Status::Abandoned))
+            .filter(|row| row.status != Status::Abandoned)
             .map(|row| self.certificate_view(&row))
             .collect::<Result<_, _>>()?;
         Ok(Paged { items, next: page.next })
@@ -328,7 +328,7 @@ impl Service {
             Some(ca) => self.read(|c| store::certificate(c, ca.id, id.serial.as_bytes()))?,
             None => None,
         };
-        let row = row.filter(|row| !matches!(row.status, Status::Intended | Status::Abandoned));
+        let row = row.filter(|row| row.status != Status::Abandoned);
         match row {
             Some(row) => {
                 let owner = self.organisation_id(row.organisation)?;
@@ -374,9 +374,7 @@ impl Service {
             status: match row.status {
                 Status::Good => CertificateStatus::Good,
                 Status::Suspended => CertificateStatus::Suspended,
-                Status::Revoked | Status::Abandoned | Status::Intended => {
-                    CertificateStatus::Revoked
-                }
+                Status::Revoked | Status::Abandoned => CertificateStatus::Revoked,
             },
             revoked,
             certificate: Certificate::from_der(&row.der).map_err(|_| damaged())?,

@@ -62,9 +62,8 @@ pub(crate) fn verified_csr(der: &[u8]) -> Result<Verified<Csr>, ServiceError> {
 
 /// A person's or service's key must not be anybody else's (invariant 10).
 pub(crate) fn unused_key(tx: &Tx<'_>, key: &Sha256) -> Result<(), ServiceError> {
-    use crate::store::certificate::{Status, holders_of_key};
-    let used = holders_of_key(tx, key)?.into_iter().any(|(_, row)| row.status != Status::Abandoned);
-    if used { Err(key_in_use()) } else { Ok(()) }
+    let holders = crate::store::certificate::holders_of_key(tx, key)?;
+    if holders.is_empty() { Ok(()) } else { Err(key_in_use()) }
 }
 
 pub(crate) fn key_in_use() -> ServiceError {

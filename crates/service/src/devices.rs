@@ -7,7 +7,7 @@ use crate::{
     store::{
         access,
         device::{self as store, DeviceRow},
-        organisation as organisations,
+        organisation::{self as organisations, ProductRow},
         search::{self, Order, Place, Relation, TextFilter, Wanted},
     },
 };
@@ -16,6 +16,7 @@ use device::{
     DeviceId, DeviceKind, ManagementNumber, OrganisationId, Phase, ProductId, StandingKind,
 };
 use policy::{Action, Caller, CodeRecord, CodeText, EnrolmentSubject, ReleasedBy, Resource};
+use std::sync::Arc;
 
 /// A device to be entered in the register, before its history begins.
 #[derive(Debug, Clone)]
@@ -555,12 +556,22 @@ impl Service {
 
     /// The product line of a device's row.
     pub(crate) fn product_of(&self, row: &DeviceRow) -> Result<Option<ProductId>, ServiceError> {
-        let Some(product) = row.product else { return Ok(None) };
-        let product = self.read(|connection| organisations::product_by_id(connection, product))?;
-        product
+        self.product_row_of(row)?
             .map(|product| ProductId::new(&product.slug))
             .transpose()
             .map_err(|_| ServiceError::fatal("store-damaged", "a product's row is damaged"))
+    }
+
+    /// The product line's row of a device's row; from memory as a rule.
+    pub(crate) fn product_row_of(
+        &self,
+        row: &DeviceRow,
+    ) -> Result<Option<Arc<ProductRow>>, ServiceError> {
+        let Some(product) = row.product else { return Ok(None) };
+        self.live.products_by_id.get_or_load(product, || {
+            let row = self.read(|connection| organisations::product_by_id(connection, product))?;
+            Ok(row.map(Arc::new))
+        })
     }
 
     pub(crate) fn device_view(&self, row: DeviceRow) -> Result<DeviceView, ServiceError> {

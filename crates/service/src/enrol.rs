@@ -5,19 +5,19 @@ use crate::{
     Recorded, Service, ServiceError,
     ca::{CaEntry, CaKind},
     csr::{key_in_use, verified_csr},
-    issue::{Commit, Order},
+    issue::{Issue, Order},
     live::found,
     record,
     store::{
-        Tx, access,
+        Guard, Tx, access,
         certificate::{self as certificates, CertificateRow, Held, Status},
         device::{self as devices, DeviceRow},
-        organisation as organisations,
     },
 };
 use crypto::{KeyAlgorithm, Secret, Sha256, SoftwareKey, UnixTime, Verified};
 use device::{
-    Credential, CredentialProfile, DeviceId, EventKind, Phase, ProductId, StandingKind, State,
+    Credential, CredentialProfile, DeviceId, EventKind, OrganisationId, Phase, ProductId,
+    StandingKind, State,
 };
 use enrolment::{
     est::ChannelBinding,
@@ -28,8 +28,10 @@ use pki::{Certificate, Csr, CsrBuilder, HardwareModuleName, Profile, Subject};
 use policy::{Action, Caller, DeviceCredential, Resource};
 use std::sync::Arc;
 
-/// Chips of a batch that are worked on at a time: enough to fill a commit.
+/// Chips of a batch that are worked on at a time, and those of them that share their commits: while
+/// the intents of some are on their way to the disk, others are signed.
 const AT_ONCE: usize = 256;
+const GROUP: usize = 64;
 
 /// A request for a device's certificate.
 #[derive(Debug, Clone)]
@@ -75,6 +77,20 @@ struct Target {
     held: Vec<Held>,
 }
 
+/// A certificate that a device is to get.
+struct Wanted {
+    device: DeviceId,
+    row: DeviceRow,
+    state: State,
+    /// fingerprint of its key
+    key: Sha256,
+    profile: CredentialProfile,
+    principal: OrganisationId,
+    order: Order,
+    event: audit::SecurityEvent,
+    now: UnixTime,
+}
+
 impl Service {
     /// A device's first certificate of a kind: by its chip's certificate or a station of its maker
     /// an IDevID, by its IDevID or a code of its owner an LDevID.
@@ -91,7 +107,7 @@ impl Service {
         let csr = verified_csr(&request.csr)?;
         check_binding(&csr, binding)?;
         let target = self.target(caller, request.label.as_ref(), &csr, Action::EnrolDevice)?;
-        let outcome = self.enrol_first(caller, target, csr).await;
+        let outcome = self.certify(caller, self.enrol_first(caller, target, &csr)).await;
         self.note_refusal(caller, &outcome);
         outcome
     }
@@ -109,7 +125,7 @@ impl Service {
     ) -> Result<Enrolled, ServiceError> {
         let csr = verified_csr(&request.csr)?;
         check_binding(&csr, binding)?;
-        let outcome = self.renew(caller, csr).await;
+        let outcome = self.certify(caller, self.renew(caller, &csr)).await;
         self.note_refusal(caller, &outcome);
         outcome
     }
@@ -142,7 +158,7 @@ impl Service {
                 .build(&key)
                 .map_err(refused)?;
         let own = Csr::parse(&der).and_then(Csr::verify).map_err(refused)?;
-        let outcome = self.enrol_first(caller, target, own).await;
+        let outcome = self.certify(caller, self.enrol_first(caller, target, &own)).await;
         self.note_refusal(caller, &outcome);
         Ok((outcome?, key.to_pkcs8().map_err(failed)?))
     }
@@ -171,30 +187,24 @@ impl Service {
         let mut outcomes = Vec::with_capacity(requests.len());
         let mut requests = requests.into_iter();
         loop {
-            let some: Vec<ChipRequest> = requests.by_ref().take(AT_ONCE).collect();
-            if some.is_empty() {
+            let mut some = requests
+                .by_ref()
+                .take(AT_ONCE)
+                .map(|request| {
+                    let made = request.made.as_ref().and_then(|_| recorded.next());
+                    (request, made.and_then(Result::err))
+                })
+                .peekable();
+            if some.peek().is_none() {
                 return Ok(outcomes);
             }
-            // One look at the store for all of them.
-            let known = self.read(|connection| {
-                some.iter().map(|request| Known::read(connection, &request.device)).collect()
-            });
-            let known: Vec<Known> = known?;
-            let chips: Vec<_> = some
-                .into_iter()
-                .zip(known)
-                .map(|(request, known)| {
-                    let made = request.made.as_ref().and_then(|_| recorded.next());
-                    async move {
-                        if let Some(Err(error)) = made {
-                            return Err(error);
-                        }
-                        let csr = verified_csr(&request.csr)?;
-                        self.issue_chip(caller, known, csr).await
-                    }
-                })
-                .collect();
-            outcomes.extend(crate::join::all(chips).await);
+            let groups: Vec<_> = std::iter::from_fn(|| {
+                let group: Vec<_> = some.by_ref().take(GROUP).collect();
+                (!group.is_empty()).then_some(group)
+            })
+            .map(|group| self.issue_chips(caller, group))
+            .collect();
+            outcomes.extend(crate::join::all(groups).await.into_iter().flatten());
         }
     }
 
@@ -251,12 +261,12 @@ impl Service {
         Ok(certificates)
     }
 
-    async fn enrol_first(
+    fn enrol_first(
         &self,
         caller: &Caller,
         target: Target,
-        csr: Verified<Csr>,
-    ) -> Result<Enrolled, ServiceError> {
+        csr: &Verified<Csr>,
+    ) -> Result<Wanted, ServiceError> {
         let module = self.hardware_module(&target.row);
         let id = DeviceId::from_bytes(target.row.device_id);
         let applicant = Applicant {
@@ -267,11 +277,11 @@ impl Service {
             voucher: target.voucher,
             standing: standing(&target.state),
         };
-        let _grant = rules::enroll(&applicant, &csr).map_err(|refusal| refused(&refusal))?;
-        self.certify(caller, target, &csr).await
+        let _grant = rules::enroll(&applicant, csr).map_err(|refusal| refused(&refusal))?;
+        self.credential_for(caller, target, csr)
     }
 
-    async fn renew(&self, caller: &Caller, csr: Verified<Csr>) -> Result<Enrolled, ServiceError> {
+    fn renew(&self, caller: &Caller, csr: &Verified<Csr>) -> Result<Wanted, ServiceError> {
         let Caller::Device { device, credential, certificate: shown, .. } = caller else {
             return Err(refused(&rules::Refusal::UseEnroll));
         };
@@ -318,7 +328,7 @@ impl Service {
         let renewed = renewed.filter(|renewed| {
             renewed.certificate.organization().as_deref() == Some(state.owner().as_str())
         });
-        let _grant = rules::reenroll(&applicant, renewed.as_ref(), &csr, now)
+        let _grant = rules::reenroll(&applicant, renewed.as_ref(), csr, now)
             .map_err(|refusal| refused(&refusal))?;
         let ca = self.owner_ca(&state)?;
         let profile = CredentialProfile::Ldevid;
@@ -326,15 +336,41 @@ impl Service {
         if renewed.is_none() {
             self.vouched(caller, &target)?;
         }
-        self.certify(caller, target, &csr).await
+        self.credential_for(caller, target, csr)
     }
 
-    async fn issue_chip(
+    /// Certificates for some chips of a batch; those whose first event was refused get none.
+    async fn issue_chips(
+        &self,
+        caller: &Caller,
+        requests: Vec<(ChipRequest, Option<ServiceError>)>,
+    ) -> Vec<Result<Enrolled, ServiceError>> {
+        // One look at the store for all of them.
+        let known = self.read(|connection| {
+            let devices = requests.iter().map(|(request, _)| &request.device);
+            devices.map(|device| Known::read(connection, device)).collect::<Result<Vec<_>, _>>()
+        });
+        let known = match known {
+            Ok(known) => known,
+            Err(error) => return requests.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let wanted = requests
+            .into_iter()
+            .zip(known)
+            .map(|((request, refused), known)| match refused {
+                Some(error) => Err(error),
+                None => self.issue_chip(caller, known, &verified_csr(&request.csr)?),
+            })
+            .collect();
+        self.certify_all(caller, wanted).await
+    }
+
+    fn issue_chip(
         &self,
         caller: &Caller,
         Known { row, held }: Known,
-        csr: Verified<Csr>,
-    ) -> Result<Enrolled, ServiceError> {
+        csr: &Verified<Csr>,
+    ) -> Result<Wanted, ServiceError> {
         let known = self.permitted(caller, Action::IssueChipCertificate, row)?;
         let (row, state) = known.begun()?;
         let ca = self.product_ca(&row)?;
@@ -346,7 +382,7 @@ impl Service {
                 "chip certificates go to chips; enrol this device for its IDevID",
             ));
         }
-        self.enrol_first(caller, target, csr).await
+        self.enrol_first(caller, target, csr)
     }
 
     /// Decides which device gets which certificate from which CA.
@@ -458,12 +494,13 @@ impl Service {
         ))
     }
 
-    async fn certify(
+    /// The certificate that a device gets, as far as it can be said before anything is written.
+    fn credential_for(
         &self,
         caller: &Caller,
         target: Target,
         csr: &Csr,
-    ) -> Result<Enrolled, ServiceError> {
+    ) -> Result<Wanted, ServiceError> {
         let Target { row, state, profile, ca, held, .. } = target;
         let device = DeviceId::from_bytes(row.device_id);
         let now = self.now();
@@ -482,7 +519,6 @@ impl Service {
             CredentialProfile::Idevid => (Profile::Idevid, UnixTime::NEVER),
             CredentialProfile::Ldevid => (Profile::Ldevid, now.plus(self.ldevid_validity(&row)?)),
         };
-        let chain = ca.chain();
         let order = Order {
             ca,
             profile: pki_profile,
@@ -498,9 +534,64 @@ impl Service {
             organisation: if initial { row.maker } else { row.owner },
             device: Some(row.id),
         };
-        let platform = Arc::clone(&self.platform);
-        let (id, owner, by, code) =
-            (row.id, row.owner, caller.to_string(), matches!(caller, Caller::Code { .. }));
+        let event = self
+            .event(caller, audit::Kind::Enrolment, audit::Outcome::Success)
+            .subject(&device.to_string())
+            .detail("profile", profile.name());
+        Ok(Wanted { device, row, state, key, profile, principal, order, event, now })
+    }
+
+    async fn certify(
+        &self,
+        caller: &Caller,
+        wanted: Result<Wanted, ServiceError>,
+    ) -> Result<Enrolled, ServiceError> {
+        let outcomes = self.certify_all(caller, vec![wanted]).await;
+        outcomes.into_iter().next().unwrap_or_else(|| Err(ServiceError::stopped()))
+    }
+
+    /// Issues what is wanted, with the life event and everything else in the same commits.
+    async fn certify_all(
+        &self,
+        caller: &Caller,
+        wanted: Vec<Result<Wanted, ServiceError>>,
+    ) -> Vec<Result<Enrolled, ServiceError>> {
+        let code = matches!(caller, Caller::Code { .. });
+        // A code is used up before the history can still refuse.
+        let guard = if code { Guard::Savepoint } else { Guard::Checked };
+        let by: Arc<str> = caller.to_string().into();
+        let whose: Vec<_> = wanted
+            .iter()
+            .map(|wanted| wanted.as_ref().ok().map(|w| (w.device, w.order.ca.chain())))
+            .collect();
+        let issues = wanted
+            .into_iter()
+            .map(|wanted| wanted.map(|wanted| self.to_issue(wanted, &by, code)))
+            .collect();
+        let outcomes = self.issue_all(caller, guard, issues).await;
+        let enrolled = whose.into_iter().zip(outcomes).map(|(whose, outcome)| {
+            let (certificate, recorded) = outcome?;
+            let (device, chain) = whose.ok_or_else(ServiceError::stopped)?;
+            Ok(Enrolled { device, certificate, chain, recorded })
+        });
+        enrolled.collect()
+    }
+
+    #[expect(clippy::type_complexity, reason = "three steps, each with what it takes and gives")]
+    fn to_issue(
+        &self,
+        wanted: Wanted,
+        by: &Arc<str>,
+        code: bool,
+    ) -> Issue<
+        impl FnOnce(&mut Tx<'_>) -> Result<(DeviceRow, State), ServiceError> + Send + use<>,
+        impl FnOnce(&Certificate, (DeviceRow, State)) -> Result<record::Next, ServiceError> + use<>,
+        impl FnOnce(&mut Tx<'_>, &Certificate, record::Next) -> Result<Recorded, ServiceError>
+        + Send
+        + use<>,
+    > {
+        let Wanted { device, row, state, key, profile, principal, order, event, now } = wanted;
+        let (id, owner) = (row.id, row.owner);
         let credential = move |certificate: &Certificate| {
             EventKind::CredentialIssued(Credential {
                 certificate: certificate.fingerprint(),
@@ -511,42 +602,33 @@ impl Service {
             })
         };
         let kind = credential.clone();
-        let (signer, actor) = (Arc::clone(&platform), by.clone());
-        let event = self
-            .event(caller, audit::Kind::Enrolment, audit::Outcome::Success)
-            .subject(&device.to_string())
-            .detail("profile", profile.name());
-        let (certificate, recorded) = self
-            .issue_with(
-                caller,
-                order,
-                // A code is used up before the history can still refuse.
-                if code { Commit::Apart } else { Commit::Checked },
-                event,
-                move |tx| ready(tx, row, state, &key),
-                move |certificate, (row, state)| {
-                    record::Next::sign(&signer, row, state, &kind(certificate), Some(&actor), now)
-                },
-                move |tx, certificate, next: record::Next| {
-                    let place = found(devices::place(tx, id)?, "device")?;
-                    if place.owner != owner {
-                        return Err(sold());
-                    }
-                    if code {
-                        use_code(tx, &device, now)?;
-                    }
-                    let applied = if place.ends_with(&next.follows()) {
-                        next.apply(tx, &platform, now)?
-                    } else {
-                        // Something else happened meanwhile: the event takes its place after it.
-                        let kind = credential(certificate);
-                        record::apply_platform(tx, &platform, &device, &kind, Some(&by), now)?
-                    };
-                    Ok(applied.recorded)
-                },
-            )
-            .await?;
-        Ok(Enrolled { device, certificate, chain, recorded })
+        let (platform, by) = (Arc::clone(&self.platform), Arc::clone(by));
+        let (signer, actor) = (Arc::clone(&platform), Arc::clone(&by));
+        Issue {
+            order,
+            event,
+            check: move |tx: &mut Tx<'_>| ready(tx, row, state, &key),
+            between: move |certificate: &Certificate, (row, state): (DeviceRow, State)| {
+                record::Next::sign(&signer, row, state, &kind(certificate), Some(&actor), now)
+            },
+            done: move |tx: &mut Tx<'_>, certificate: &Certificate, next: record::Next| {
+                let place = found(devices::place(tx, id)?, "device")?;
+                if place.owner != owner {
+                    return Err(sold());
+                }
+                if code {
+                    use_code(tx, &device, now)?;
+                }
+                let applied = if place.ends_with(&next.follows()) {
+                    next.apply(tx, &platform, now)?
+                } else {
+                    // Something else happened meanwhile: the event takes its place after it.
+                    let kind = credential(certificate);
+                    record::apply_platform(tx, &platform, &device, &kind, Some(&by), now)?
+                };
+                Ok(applied.recorded)
+            },
+        }
     }
 
     fn note_refusal<T>(&self, caller: &Caller, outcome: &Result<T, ServiceError>) {
@@ -580,12 +662,7 @@ impl Service {
     }
 
     fn ldevid_validity(&self, row: &DeviceRow) -> Result<i64, ServiceError> {
-        let product = match row.product {
-            Some(product) => {
-                self.read(|connection| organisations::product_by_id(connection, product))?
-            }
-            None => None,
-        };
+        let product = self.product_row_of(row)?;
         let own = product.and_then(|product| product.ldevid_s);
         Ok(own.map_or(self.config.ldevid_validity_s, i64::from))
     }
@@ -658,7 +735,7 @@ fn ready(
         row = found(devices::device_by_row(tx, row.id)?, "device")?;
         state = record::state_of(&row)?.ok_or_else(record::not_begun)?;
     }
-    for (holder, _) in certificates::holders_of_key(tx, key)? {
+    for holder in certificates::holders_of_key(tx, key)? {
         if holder == row.id {
             continue;
         }

@@ -13,12 +13,12 @@ use crate::{
     fault,
     keys::Use,
     store::{
-        Tx,
-        certificate::{self as store, CertificateRow, NewCertificate},
+        Guard, Tx,
+        certificate::{self as store, Intent},
         key,
     },
 };
-use crypto::{PublicKey, UnixTime, random};
+use crypto::{PublicKey, Signer, UnixTime, random};
 use pki::{
     AlternativeName, Certificate, HardwareModuleName, IssueError, Prepared, Profile, Request,
     Serial, Subject,
@@ -45,18 +45,38 @@ pub(crate) struct Order {
     pub(crate) device: Option<i64>,
 }
 
-/// How a completion is kept apart from others in its batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Commit {
-    /// It may be refused when it has changed something already.
-    Apart,
-    /// It makes sure of everything before it changes anything, which is cheaper.
-    Checked,
+/// A certificate to be issued, and what is done around its signature.
+pub(crate) struct Issue<C, S, D> {
+    pub(crate) order: Order,
+    /// the security event that the certificate is part of
+    pub(crate) event: audit::SecurityEvent,
+    /// runs with the intent and may refuse, before it changes anything
+    pub(crate) check: C,
+    /// runs outside any transaction, when the certificate is signed: for further signatures
+    pub(crate) between: S,
+    /// runs with the completion, in the same transaction
+    pub(crate) done: D,
+}
+
+/// What is known of a certificate between its two commits.
+struct Begun<S, D> {
+    /// where its outcome goes
+    place: usize,
+    prepared: Prepared,
+    signer: Arc<dyn Signer>,
+    /// row of the signer's key
+    key: i64,
+    serial: Serial,
+    intent: Intent,
+    /// the security event, but for what the certificate adds
+    event: audit::SecurityEvent,
+    between: S,
+    done: D,
 }
 
 impl Service {
-    /// Issues a certificate. `check` runs with the intent and may refuse; `done` runs with the
-    /// completion, in the same transaction.
+    /// Issues a certificate. `check` runs with the intent and may refuse, before it changes
+    /// anything; `done` runs with the completion, in the same transaction.
     pub(crate) async fn issue<A, T>(
         &self,
         caller: &Caller,
@@ -70,116 +90,155 @@ impl Service {
     {
         let event = self.event(caller, audit::Kind::CertificateIssued, audit::Outcome::Success);
         let between = |_: &Certificate, checked| Ok(checked);
-        self.issue_with(caller, order, Commit::Apart, event, check, between, done).await
+        let issue = Issue { order, event, check, between, done };
+        let outcomes = self.issue_all(caller, Guard::Savepoint, vec![Ok(issue)]).await;
+        outcomes.into_iter().next().unwrap_or_else(|| Err(ServiceError::stopped()))
     }
 
-    /// As [`Self::issue`]; `event` is the security event that the certificate is part of, and
-    /// `between` runs outside any transaction, when the certificate is signed: for further
-    /// signatures.
-    #[expect(clippy::too_many_arguments, reason = "three steps and what they need")]
-    pub(crate) async fn issue_with<A, B, T>(
+    /// Issues certificates together: their intents share one commit, their completions another, and
+    /// each is refused by itself. What is refused already stays so. The outcomes are in their order.
+    ///
+    /// With [`Guard::Checked`] `done` refuses before it changes anything, which is cheaper.
+    pub(crate) async fn issue_all<A, B, T, C, S, D>(
         &self,
         caller: &Caller,
-        order: Order,
-        commit: Commit,
-        event: audit::SecurityEvent,
-        check: impl FnOnce(&mut Tx<'_>) -> Result<A, ServiceError> + Send + 'static,
-        between: impl FnOnce(&Certificate, A) -> Result<B, ServiceError>,
-        done: impl FnOnce(&mut Tx<'_>, &Certificate, B) -> Result<T, ServiceError> + Send + 'static,
-    ) -> Result<(Certificate, T), ServiceError>
+        guard: Guard,
+        issues: Vec<Result<Issue<C, S, D>, ServiceError>>,
+    ) -> Vec<Result<(Certificate, T), ServiceError>>
     where
         A: Send + 'static,
         B: Send + 'static,
         T: Send + 'static,
+        C: FnOnce(&mut Tx<'_>) -> Result<A, ServiceError> + Send + 'static,
+        S: FnOnce(&Certificate, A) -> Result<B, ServiceError>,
+        D: FnOnce(&mut Tx<'_>, &Certificate, B) -> Result<T, ServiceError> + Send + 'static,
     {
         let now = self.now();
-        let prepared = self.prepare(&order, now)?;
-        let signer = self.signer(order.ca.key)?;
-        let by = caller.to_string();
-        let (tbs, serial) = (prepared.0.tbs().to_vec(), prepared.1);
-        let (not_before, not_after) = prepared.2;
-        let (ca, key_row) = (order.ca.id, order.ca.key);
-        let subject_key = order.public_key.fingerprint();
-        let (profile, organisation, device) =
-            (order.profile as u8, order.organisation, order.device);
-        let (intent, checked) = self
-            .store
-            .writer
-            .run_checked(move |tx| {
-                let checked = check(tx)?;
-                let intent = store::insert_intent(
-                    tx,
-                    &NewCertificate {
-                        ca,
-                        serial: serial.as_bytes(),
-                        profile,
-                        organisation,
-                        device,
-                        subject_key: &subject_key,
-                        not_before,
-                        not_after,
-                        tbs: &tbs,
-                    },
-                )?;
-                key::insert_key_use(
-                    tx,
-                    key_row,
-                    now,
-                    Use::Certificate as u8,
-                    serial.as_bytes(),
-                    &by,
-                )?;
-                Ok((intent, checked))
-            })
-            .await?;
-        self.faults.point(fault::BEFORE_SIGNATURE)?;
-        let signed = prepared
-            .0
-            .sign(signer.as_ref())
-            .map_err(|error| refused(&error))
-            .and_then(|certificate| between(&certificate, checked).map(|b| (certificate, b)));
-        self.faults.point(fault::AFTER_SIGNATURE)?;
-        let event = match event.subject_of() {
-            Some(_) => event.detail("serial", &serial.to_string()),
-            None => event.subject(&serial.to_string()),
-        };
-        let event = event.detail("profile", order.profile.name()).detail("ca", &order.ca.slug);
-        let outcome = match signed {
-            Ok((certificate, checked)) => {
-                let handed_out = certificate.clone();
-                let encoded = event.encode();
-                let complete = move |tx: &mut Tx<'_>| {
-                    // First what can be refused; an intent goes away only while opening.
-                    let outcome = done(tx, &certificate, checked)?;
-                    if !store::complete_intent(tx, intent, &certificate)? {
-                        return Err(ServiceError::conflict(
-                            "intent-gone",
-                            "the request was abandoned meanwhile; repeat it",
-                        ));
-                    }
-                    tx.audit_encoded(&event, &encoded)?;
-                    Ok(outcome)
-                };
-                match commit {
-                    Commit::Apart => self.commit(complete).await,
-                    Commit::Checked => self.store.writer.run_checked(complete).await,
+        let by: Arc<str> = caller.to_string().into();
+        let mut outcomes: Vec<_> = issues.iter().map(|_| None).collect();
+        let (mut begun, mut works) = (Vec::new(), Vec::new());
+        for (place, issue) in issues.into_iter().enumerate() {
+            match issue.and_then(|issue| self.begin_issue(place, issue, now)) {
+                Ok((one, check)) => {
+                    let (tbs, intent) = (one.prepared.tbs().to_vec(), one.intent.clone());
+                    let (key, by) = (one.key, Arc::clone(&by));
+                    works.push(move |tx: &mut Tx<'_>| {
+                        let checked = check(tx)?;
+                        let row = store::insert_intent(tx, &intent, &tbs)?;
+                        let (what, subject) = (Use::Certificate as u8, &intent.serial);
+                        key::insert_key_use(tx, key, now, what, subject, &by)?;
+                        Ok((row, checked))
+                    });
+                    begun.push(one);
                 }
-                .map(|outcome| (handed_out, outcome))
+                Err(error) => put(&mut outcomes, place, Err(error)),
             }
-            Err(error) => Err(error),
-        };
-        if outcome.is_err() {
+        }
+        let intents = self.store.writer.run_each(Guard::Checked, works).await;
+        let intents = each(intents, begun.len());
+
+        let (mut certificates, mut works, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        for (one, intent) in begun.into_iter().zip(intents) {
+            let Begun {
+                place, prepared, signer, serial, intent: what, event, between, done, ..
+            } = one;
+            let (row, checked) = match intent {
+                Ok(intent) => intent,
+                Err(error) => {
+                    put(&mut outcomes, place, Err(error));
+                    continue;
+                }
+            };
+            let signed =
+                self.sign(prepared, signer.as_ref(), |certificate| between(certificate, checked));
+            let (certificate, checked) = match signed {
+                Ok(signed) => signed,
+                Err(error) => {
+                    put(&mut outcomes, place, Err(error));
+                    refused.push(row);
+                    continue;
+                }
+            };
+            let event = match event.subject_of() {
+                Some(_) => event.detail("serial", &serial.to_string()),
+                None => event.subject(&serial.to_string()),
+            };
+            let encoded = event.encode();
+            certificates.push((place, row, certificate.clone()));
+            works.push(move |tx: &mut Tx<'_>| {
+                // First what can be refused; an intent goes away only while opening.
+                let outcome = done(tx, &certificate, checked)?;
+                if !store::complete_intent(tx, row, &what, &certificate)? {
+                    return Err(ServiceError::conflict(
+                        "intent-gone",
+                        "the request was abandoned meanwhile; repeat it",
+                    ));
+                }
+                tx.audit_encoded(&event, &encoded)?;
+                Ok(outcome)
+            });
+        }
+        let completions = self.store.writer.run_each(guard, works).await;
+        let completions = each(completions, certificates.len());
+        for ((place, row, certificate), completed) in certificates.into_iter().zip(completions) {
+            if completed.is_err() {
+                refused.push(row);
+            }
+            put(&mut outcomes, place, completed.map(|outcome| (certificate, outcome)));
+        }
+        for row in refused {
             // Where the writer is gone as well, recovery does it.
             let _ = self
-                .commit(move |tx| match store::certificate(tx, ca, serial.as_bytes())? {
-                    Some(intent) if intent.status == store::Status::Intended => {
-                        abandon(tx, &intent, now, "refused")
-                    }
-                    _ => Ok(()),
+                .commit(move |tx| match store::intended(tx, row)? {
+                    Some((intent, tbs)) => abandon(tx, row, &intent, &tbs, now, "refused"),
+                    None => Ok(()),
                 })
                 .await;
         }
-        outcome
+        let lost = || Err(ServiceError::stopped());
+        outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(lost)).collect()
+    }
+
+    /// What comes before the intent: the to-be-signed bytes are written and linted.
+    fn begin_issue<C, S, D>(
+        &self,
+        place: usize,
+        issue: Issue<C, S, D>,
+        now: UnixTime,
+    ) -> Result<(Begun<S, D>, C), ServiceError> {
+        let Issue { order, event, check, between, done } = issue;
+        let (prepared, serial, (not_before, not_after)) = self.prepare(&order, now)?;
+        let signer = self.signer(order.ca.key)?;
+        let event = event.detail("profile", order.profile.name()).detail("ca", &order.ca.slug);
+        let intent = Intent {
+            ca: order.ca.id,
+            serial: serial.as_bytes().into(),
+            profile: order.profile as u8,
+            organisation: order.organisation,
+            device: order.device,
+            subject_key: store::short_key(&order.public_key.fingerprint()),
+            not_before,
+            not_after,
+        };
+        let key = order.ca.key;
+        let begun = Begun { place, prepared, signer, key, serial, intent, event, between, done };
+        Ok((begun, check))
+    }
+
+    /// The step between the two commits.
+    fn sign<B>(
+        &self,
+        prepared: Prepared,
+        signer: &dyn Signer,
+        between: impl FnOnce(&Certificate) -> Result<B, ServiceError>,
+    ) -> Result<(Certificate, B), ServiceError> {
+        self.faults.point(fault::BEFORE_SIGNATURE)?;
+        let signed = prepared
+            .sign(signer)
+            .map_err(|error| refused(&error))
+            .and_then(|certificate| between(&certificate).map(|b| (certificate, b)));
+        self.faults.point(fault::AFTER_SIGNATURE)?;
+        signed
     }
 
     fn prepare(
@@ -212,14 +271,31 @@ impl Service {
     }
 }
 
+/// Keeps the outcome of one of many.
+fn put<T>(outcomes: &mut [Option<T>], place: usize, outcome: T) {
+    if let Some(slot) = outcomes.get_mut(place) {
+        *slot = Some(outcome);
+    }
+}
+
+/// The outcomes of a commit; the same for all where it was lost.
+fn each<T>(
+    commit: Result<Vec<Result<T, ServiceError>>, ServiceError>,
+    count: usize,
+) -> Vec<Result<T, ServiceError>> {
+    commit.unwrap_or_else(|error| (0..count).map(|_| Err(error.clone())).collect())
+}
+
 /// Burns an intent: it never becomes a certificate, and its serial number counts as revoked.
 pub(crate) fn abandon(
     tx: &mut Tx<'_>,
-    intent: &CertificateRow,
+    row: i64,
+    intent: &Intent,
+    tbs: &[u8],
     now: UnixTime,
     why: &'static str,
 ) -> Result<(), ServiceError> {
-    if !store::abandon_intent(tx, intent.id)? {
+    if !store::abandon_intent(tx, row, intent, tbs)? {
         return Ok(());
     }
     // cessationOfOperation: it never operated.

@@ -6,7 +6,7 @@ use crate::{
     cache::Cache,
     store::{
         Effect, Effects,
-        organisation::{MemberRow, OrganisationRow, SignerRow},
+        organisation::{MemberRow, OrganisationRow, ProductRow, SignerRow},
     },
 };
 use crypto::{PublicKey, Sha256, UnixTime};
@@ -50,6 +50,7 @@ pub(crate) struct Live {
     epoch: AtomicU64,
     pub(crate) organisations: Cache<String, Option<OrganisationRow>>,
     pub(crate) organisations_by_id: Cache<i64, Option<OrganisationRow>>,
+    pub(crate) products_by_id: Cache<i64, Option<Arc<ProductRow>>>,
     pub(crate) signers: Cache<Sha256, Option<Arc<SignerEntry>>>,
     pub(crate) members: Cache<Sha256, Option<Arc<MemberRow>>>,
     /// emptied whenever CAs change
@@ -81,6 +82,7 @@ impl Live {
             epoch: AtomicU64::new(1),
             organisations: Cache::new(10_000),
             organisations_by_id: Cache::new(10_000),
+            products_by_id: Cache::new(10_000),
             signers: Cache::new(10_000),
             members: Cache::new(10_000),
             cas: Cache::new(1),
@@ -181,6 +183,7 @@ impl Effects for Live {
                 Effect::Directory => {
                     self.organisations.clear();
                     self.organisations_by_id.clear();
+                    self.products_by_id.clear();
                     self.signers.clear();
                     self.members.clear();
                     self.cas.clear();

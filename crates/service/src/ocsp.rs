@@ -160,7 +160,7 @@ impl Service {
                     Some(Status::Revoked | Status::Suspended | Status::Abandoned) => {
                         CertStatus::Revoked { at: now, reason: RevocationReason::Unspecified }
                     }
-                    Some(Status::Intended) | None => CertStatus::Unknown,
+                    None => CertStatus::Unknown,
                 }
             }
         };

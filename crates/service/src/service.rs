@@ -438,8 +438,8 @@ fn recover(store: &Store, now: UnixTime) -> Result<(), ServiceError> {
     loop {
         let left = store.writer.run_blocking(move |tx| {
             let intents = certificate::intents(tx, RECOVERY_BATCH)?;
-            for intent in &intents {
-                crate::issue::abandon(tx, intent, now, "recovery")?;
+            for (row, intent, tbs) in &intents {
+                crate::issue::abandon(tx, *row, intent, tbs, now, "recovery")?;
             }
             Ok(intents.len())
         })?;

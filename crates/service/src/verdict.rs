@@ -204,7 +204,7 @@ impl Service {
         let on_record = self
             .read(|connection| certificates::certificates_of(connection, row.id))?
             .into_iter()
-            .filter(|row| !matches!(row.status, Status::Intended | Status::Abandoned))
+            .filter(|row| row.status != Status::Abandoned)
             .filter_map(|row| Certificate::from_der(&row.der).ok());
         let of_key = |certificate: &Certificate| {
             certificate.public_key().is_ok_and(|key| key.fingerprint() == key_id)
@@ -603,7 +603,7 @@ pub(crate) fn current(gathered: &Gathered) -> Vec<&CertificateRow> {
     let row = &gathered.row;
     let mut chosen: Vec<&CertificateRow> = Vec::new();
     for certificate in &gathered.certificates {
-        let issued = !matches!(certificate.status, Status::Intended | Status::Abandoned);
+        let issued = certificate.status != Status::Abandoned;
         let ldevid = certificate.profile == Profile::Ldevid as u8;
         let own = certificate.organisation == if ldevid { row.owner } else { row.maker };
         if issued && own && !chosen.iter().any(|other| other.profile == certificate.profile) {

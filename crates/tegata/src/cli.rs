@@ -222,6 +222,10 @@ pub struct ServeArgs {
     /// Network of a proxy in front of the public page whose headers are believed (repeat for more)
     #[arg(long = "trusted-proxy")]
     pub trusted_proxies: Vec<String>,
+    /// Requests a second from one address (an IPv6 /64 network), twice as many at once: more where
+    /// many devices share one, behind a gateway or in a load test
+    #[arg(long, env = "TEGATA_REQUESTS_PER_SOURCE", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub requests_per_source: u32,
     /// How long the export of a passport waits for witnesses, in milliseconds
     #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u64).range(0..=20_000))]
     pub cosignature_wait_ms: u64,

@@ -17,7 +17,8 @@ use output::Output;
 use std::process::ExitCode;
 
 /// A certificate costs some hundred allocations; the system's allocator would take a tenth of the
-/// time for them (docs/performance.md).
+/// time for them (docs/performance.md). It serves the C libraries too (feature `override`): SQLite
+/// allocates each page of its caches by itself.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -50,11 +50,31 @@ fn every_profile_with_every_algorithm_is_read_back_by_another_parser() {
             assert_eq!(prepared.findings(), [], "{profile} {algorithm}");
             let certificate = prepared.sign(&issuer.key).unwrap();
             compare(&certificate, profile, &request, issuer);
+            same_as_read(&certificate);
             let options = Options { allow_ca_leaf: true, ..Options::any(NOW) };
             validate(&certificate, &sent, &anchors, &options)
                 .unwrap_or_else(|error| panic!("{profile} {algorithm}: {error}"));
         }
     }
+}
+
+/// A certificate that was just signed is what a reader makes of its DER, in every part.
+fn same_as_read(signed: &Certificate) {
+    let read = Certificate::from_der(signed.der()).unwrap();
+    assert_eq!(signed.tbs_der(), read.tbs_der());
+    assert_eq!(signed.version(), read.version());
+    assert_eq!(signed.serial(), read.serial());
+    assert_eq!(signed.issuer_der(), read.issuer_der());
+    assert_eq!(signed.subject_der(), read.subject_der());
+    assert_eq!(signed.spki_der(), read.spki_der());
+    assert_eq!(signed.not_before(), read.not_before());
+    assert_eq!(signed.not_after(), read.not_after());
+    assert_eq!(signed.times_conform(), read.times_conform());
+    assert_eq!(signed.signature_scheme(), read.signature_scheme());
+    assert_eq!(signed.signature(), read.signature());
+    assert_eq!(signed.extensions(), read.extensions());
+    assert_eq!(signed.public_key(), read.public_key());
+    assert_eq!(signed.fingerprint(), read.fingerprint());
 }
 
 /// Compares what was asked for with what the x509-cert crate reads.

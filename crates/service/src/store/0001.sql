@@ -1,5 +1,9 @@
 -- Version 1. Times are seconds since 1970 (UTC); identifiers of other rows are row numbers, so that
 -- indexes stay small and new rows go to the end of their trees. docs/store.md explains each table.
+--
+-- Tables that get a row with every event or certificate (event, intent, certificate, key_use) have no
+-- foreign keys: what their rows name is read in the transaction that writes them, organisations,
+-- devices, CAs and keys are never deleted, and each constraint is a look-up of its own.
 
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,
@@ -57,7 +61,7 @@ CREATE TABLE key (
 -- Every use of such a key: one row each for certificates and other rare uses …
 CREATE TABLE key_use (
     id      INTEGER PRIMARY KEY,
-    key     INTEGER NOT NULL REFERENCES key (id),
+    key     INTEGER NOT NULL,
     at      INTEGER NOT NULL,
     what    INTEGER NOT NULL,
     subject BLOB NOT NULL,
@@ -141,28 +145,44 @@ CREATE TABLE leaf (
 -- Life events by their leaf. `salt` and `cose` are NULL once erased; then `state_after` holds what
 -- the history added up to after the event, so that the rest can still be replayed.
 CREATE TABLE event (
-    leaf        INTEGER PRIMARY KEY REFERENCES leaf (idx),
-    device      INTEGER NOT NULL REFERENCES device (id),
+    leaf        INTEGER PRIMARY KEY,
+    device      INTEGER NOT NULL,
     sequence    INTEGER NOT NULL,
     kind        INTEGER NOT NULL,
     at          INTEGER NOT NULL,
     recorded_at INTEGER NOT NULL,
-    reporter    INTEGER NOT NULL REFERENCES organisation (id),
+    reporter    INTEGER NOT NULL,
     salt        BLOB,
     cose        BLOB,
     state_after BLOB,
     UNIQUE (device, sequence)
 ) STRICT;
 
--- Certificates from their intent on: `der` holds the to-be-signed bytes until the status is good.
+-- What is about to be signed: from the commit of the intent to that of the certificate. There are as
+-- many rows as certificates under way.
+CREATE TABLE intent (
+    id           INTEGER PRIMARY KEY,
+    ca           INTEGER NOT NULL,
+    serial       BLOB NOT NULL,
+    profile      INTEGER NOT NULL,
+    organisation INTEGER NOT NULL,
+    device       INTEGER,
+    subject_key  INTEGER NOT NULL,
+    not_before   INTEGER NOT NULL,
+    not_after    INTEGER NOT NULL,
+    tbs          BLOB NOT NULL
+) STRICT;
+CREATE INDEX intent_by_key ON intent (subject_key);
+
+-- Certificates, and intents that came to nothing (status 4; `der` holds what was to be signed).
 CREATE TABLE certificate (
     id           INTEGER PRIMARY KEY,
-    ca           INTEGER NOT NULL REFERENCES ca (id),
+    ca           INTEGER NOT NULL,
     serial       BLOB NOT NULL,
-    status       INTEGER NOT NULL,
+    status       INTEGER NOT NULL CHECK (status > 0),
     profile      INTEGER NOT NULL,
-    organisation INTEGER NOT NULL REFERENCES organisation (id),
-    device       INTEGER REFERENCES device (id),
+    organisation INTEGER NOT NULL,
+    device       INTEGER,
     subject_key  INTEGER NOT NULL,
     not_before   INTEGER NOT NULL,
     not_after    INTEGER NOT NULL,
@@ -175,7 +195,6 @@ CREATE INDEX certificate_by_key ON certificate (subject_key);
 CREATE INDEX certificate_by_fingerprint ON certificate (fingerprint)
     WHERE fingerprint IS NOT NULL;
 CREATE INDEX certificate_by_expiry ON certificate (not_after) WHERE not_after < 253402300799;
-CREATE INDEX certificate_intended ON certificate (status) WHERE status = 0;
 
 -- What is revoked or suspended: the set that every door keeps in memory.
 CREATE TABLE revocation (

@@ -10,18 +10,16 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Status {
-    /// to-be-signed bytes are recorded; nothing was handed out
-    Intended = 0,
     Good = 1,
     Suspended = 2,
     Revoked = 3,
-    /// the process died between intent and certificate; the serial number is burned
+    /// an intent that came to nothing; the serial number is burned
     Abandoned = 4,
 }
 
 impl Status {
     fn from_number(number: u8) -> Option<Self> {
-        [Self::Intended, Self::Good, Self::Suspended, Self::Revoked, Self::Abandoned]
+        [Self::Good, Self::Suspended, Self::Revoked, Self::Abandoned]
             .into_iter()
             .find(|status| *status as u8 == number)
     }
@@ -97,12 +95,12 @@ pub(crate) struct Held {
     pub(crate) status: Status,
 }
 
-/// What a device holds and held, newest first, without the certificates themselves. Intents and
-/// what came to nothing are not among it.
+/// What a device holds and held, newest first, without the certificates themselves. What came to
+/// nothing is not among it.
 pub(crate) fn held_by(connection: &Connection, device: i64) -> Result<Vec<Held>, ServiceError> {
     let mut statement = connection.prepare_cached(
         "SELECT profile, status FROM certificate
-         WHERE device = ?1 AND status NOT IN (0, 4) ORDER BY id DESC LIMIT 1000",
+         WHERE device = ?1 AND status != 4 ORDER BY id DESC LIMIT 1000",
     )?;
     let rows = statement
         .query_map([device], |row| Ok(Held { profile: row.get(0)?, status: status(row, 1)? }))?;
@@ -171,52 +169,144 @@ pub(crate) fn expiring(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-pub(crate) struct NewCertificate<'a> {
+/// What is to be signed, or was.
+#[derive(Debug, Clone)]
+pub(crate) struct Intent {
     pub(crate) ca: i64,
-    pub(crate) serial: &'a [u8],
+    pub(crate) serial: Box<[u8]>,
     pub(crate) profile: u8,
     pub(crate) organisation: i64,
     pub(crate) device: Option<i64>,
-    pub(crate) subject_key: &'a Sha256,
+    /// [`short_key`] of the subject's key
+    pub(crate) subject_key: i64,
     pub(crate) not_before: UnixTime,
     pub(crate) not_after: UnixTime,
-    pub(crate) tbs: &'a [u8],
 }
 
 /// Records what will be signed, before it is signed.
-pub(crate) fn insert_intent(tx: &Tx<'_>, new: &NewCertificate<'_>) -> Result<i64, ServiceError> {
+pub(crate) fn insert_intent(tx: &Tx<'_>, intent: &Intent, tbs: &[u8]) -> Result<i64, ServiceError> {
     tx.prepare_cached(
-        "INSERT INTO certificate (ca, serial, status, profile, organisation, device, subject_key,
-                                  not_before, not_after, der)
-         VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO intent (ca, serial, profile, organisation, device, subject_key, not_before,
+                             not_after, tbs)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?
     .execute(params![
-        new.ca,
-        new.serial,
-        new.profile,
-        new.organisation,
-        new.device,
-        short_key(new.subject_key),
-        new.not_before.0,
-        new.not_after.0,
-        new.tbs
+        intent.ca,
+        intent.serial,
+        intent.profile,
+        intent.organisation,
+        intent.device,
+        intent.subject_key,
+        intent.not_before.0,
+        intent.not_after.0,
+        tbs
     ])?;
     Ok(tx.last_insert_rowid())
 }
 
-/// Replaces the intent by the signed certificate; false where it is no intent any more.
+/// Replaces an intent by the signed certificate; false where there is no such intent any more.
 pub(crate) fn complete_intent(
     tx: &Tx<'_>,
     id: i64,
+    intent: &Intent,
     certificate: &Certificate,
 ) -> Result<bool, ServiceError> {
-    let changed = tx
-        .prepare_cached(
-            "UPDATE certificate SET status = 1, der = ?2, fingerprint = ?3
-             WHERE id = ?1 AND status = 0",
-        )?
-        .execute(params![id, certificate.der(), short_key(&certificate.fingerprint())])?;
-    Ok(changed == 1)
+    if !delete_intent(tx, id, intent)? {
+        return Ok(false);
+    }
+    let fingerprint = short_key(&certificate.fingerprint());
+    insert_certificate(tx, intent, Status::Good, certificate.der(), Some(fingerprint))?;
+    Ok(true)
+}
+
+/// Burns an intent that did not become a certificate; false where it is none any more.
+pub(crate) fn abandon_intent(
+    tx: &Tx<'_>,
+    id: i64,
+    intent: &Intent,
+    tbs: &[u8],
+) -> Result<bool, ServiceError> {
+    if !delete_intent(tx, id, intent)? {
+        return Ok(false);
+    }
+    insert_certificate(tx, intent, Status::Abandoned, tbs, None)?;
+    Ok(true)
+}
+
+/// The serial number too: row numbers are used again.
+fn delete_intent(tx: &Tx<'_>, id: i64, intent: &Intent) -> Result<bool, ServiceError> {
+    let deleted = tx
+        .prepare_cached("DELETE FROM intent WHERE id = ?1 AND ca = ?2 AND serial = ?3")?
+        .execute(params![id, intent.ca, intent.serial])?;
+    Ok(deleted == 1)
+}
+
+fn insert_certificate(
+    tx: &Tx<'_>,
+    intent: &Intent,
+    status: Status,
+    der: &[u8],
+    fingerprint: Option<i64>,
+) -> Result<(), ServiceError> {
+    tx.prepare_cached(
+        "INSERT INTO certificate (ca, serial, status, profile, organisation, device, subject_key,
+                                  not_before, not_after, der, fingerprint)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )?
+    .execute(params![
+        intent.ca,
+        intent.serial,
+        status as u8,
+        intent.profile,
+        intent.organisation,
+        intent.device,
+        intent.subject_key,
+        intent.not_before.0,
+        intent.not_after.0,
+        der,
+        fingerprint
+    ])?;
+    Ok(())
+}
+
+/// Intents that a crash left behind: row, intent, to-be-signed bytes.
+pub(crate) fn intents(
+    connection: &Connection,
+    limit: usize,
+) -> Result<Vec<(i64, Intent, Vec<u8>)>, ServiceError> {
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT {INTENT} FROM intent ORDER BY id LIMIT ?1"))?;
+    let rows = statement.query_map([limit_of(limit)], intent_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The to-be-signed bytes of an intent.
+pub(crate) fn intended(
+    connection: &Connection,
+    id: i64,
+) -> Result<Option<(Intent, Vec<u8>)>, ServiceError> {
+    Ok(connection
+        .prepare_cached(&format!("SELECT {INTENT} FROM intent WHERE id = ?1"))?
+        .query_row([id], intent_row)
+        .optional()?
+        .map(|(_, intent, tbs)| (intent, tbs)))
+}
+
+const INTENT: &str =
+    "id, ca, serial, profile, organisation, device, subject_key, not_before, not_after, tbs";
+
+fn intent_row(row: &Row<'_>) -> rusqlite::Result<(i64, Intent, Vec<u8>)> {
+    let intent = Intent {
+        ca: row.get(1)?,
+        serial: row.get::<_, Vec<u8>>(2)?.into(),
+        profile: row.get(3)?,
+        organisation: row.get(4)?,
+        device: row.get(5)?,
+        subject_key: row.get(6)?,
+        not_before: UnixTime(row.get(7)?),
+        not_after: UnixTime(row.get(8)?),
+    };
+    Ok((row.get(0)?, intent, row.get(9)?))
 }
 
 /// The certificate of a fingerprint.
@@ -237,41 +327,24 @@ pub(crate) fn certificate_by_fingerprint(
     Ok(None)
 }
 
-/// Burns an intent that did not become a certificate; false where it is none any more.
-pub(crate) fn abandon_intent(tx: &Tx<'_>, id: i64) -> Result<bool, ServiceError> {
-    let changed = tx
-        .prepare_cached("UPDATE certificate SET status = 4 WHERE id = ?1 AND status = 0")?
-        .execute([id])?;
-    Ok(changed == 1)
-}
-
-/// Intents that a crash left behind.
-pub(crate) fn intents(
-    connection: &Connection,
-    limit: usize,
-) -> Result<Vec<CertificateRow>, ServiceError> {
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT {CERTIFICATE} FROM certificate WHERE status = 0 ORDER BY id LIMIT ?1"
-    ))?;
-    let rows = statement.query_map([limit_of(limit)], certificate_row)?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// Holders of a public key: device rows (0 for none) of certificates with this key that were not
-/// abandoned.
+/// Whom a public key belongs to: device rows (0 for none) of certificates with this key that were
+/// not abandoned, and of those under way.
 pub(crate) fn holders_of_key(
     connection: &Connection,
     key: &Sha256,
-) -> Result<Vec<(i64, Held)>, ServiceError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT device, profile, status FROM certificate
-         WHERE subject_key = ?1 AND status != 4 LIMIT 64",
-    )?;
-    let rows = statement.query_map([short_key(key)], |row| {
-        let held = Held { profile: row.get(1)?, status: status(row, 2)? };
-        Ok((row.get::<_, Option<i64>>(0)?.unwrap_or(0), held))
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+) -> Result<Vec<i64>, ServiceError> {
+    let mut holders = Vec::new();
+    for sql in [
+        "SELECT device FROM certificate WHERE subject_key = ?1 AND status != 4 LIMIT 64",
+        "SELECT device FROM intent WHERE subject_key = ?1 LIMIT 64",
+    ] {
+        let mut statement = connection.prepare_cached(sql)?;
+        let rows = statement.query_map([short_key(key)], |row| row.get::<_, Option<i64>>(0))?;
+        for device in rows {
+            holders.push(device?.unwrap_or(0));
+        }
+    }
+    Ok(holders)
 }
 
 /// The first 8 bytes of a fingerprint: enough to find, and half the index of the whole.

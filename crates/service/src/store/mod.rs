@@ -27,7 +27,7 @@ mod writer;
 
 pub(crate) use reader::Readers;
 pub(crate) use tx::{Effect, Tx, audit_head, to_i64};
-pub(crate) use writer::{Effects, Writer};
+pub(crate) use writer::{Effects, Guard, Writer};
 
 use crate::{ServiceError, fault::Faults};
 use rusqlite::{Connection, OpenFlags, config::DbConfig};

@@ -100,7 +100,7 @@ fn by_number(
         for column in ["fingerprint", "subject_key"] {
             let sql = format!(
                 "SELECT device FROM certificate WHERE {column} = ?1 AND {column} IS NOT NULL
-                   AND device IS NOT NULL AND status NOT IN (0, 4) LIMIT 1000"
+                   AND device IS NOT NULL AND status != 4 LIMIT 1000"
             );
             named.extend(rows(connection, &sql, [short])?);
         }
@@ -108,7 +108,7 @@ fn by_number(
     if let Some(serial) = &text.certificate_serial {
         let sql = "SELECT device FROM ca CROSS JOIN certificate
                      WHERE certificate.ca = ca.id AND certificate.serial = ?1 AND device IS NOT NULL
-                     AND certificate.status NOT IN (0, 4) LIMIT 1000";
+                     AND certificate.status != 4 LIMIT 1000";
         named.extend(rows(connection, sql, [serial])?);
     }
     let mut found = Vec::new();

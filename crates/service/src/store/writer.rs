@@ -1,8 +1,10 @@
 //! The one writer: gathers what is queued into one transaction and one fsync (group commit).
 //!
-//! No timer: while one batch is being committed the next one gathers by itself, so a lone caller
-//! does not wait and a crowd shares. Each command has a savepoint; one that is refused leaves the
-//! others alone. Callers are told after the commit.
+//! While one batch is being committed the next one gathers by itself, so a lone caller does not wait
+//! and a crowd shares. Where the last batch was a crowd's, the writer takes a nap of a quarter of a
+//! millisecond, at most four, until half as many have come again: a commit costs as much as many
+//! commands, and those who were answered a moment ago are on their way back. Each command has a
+//! savepoint; one that is refused leaves the others alone. Callers are told after the commit.
 
 use super::{Effect, Sizes, Tx, checkpoint::Checkpoints};
 use crate::{
@@ -16,6 +18,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
+    time::Duration,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -33,6 +36,12 @@ pub(crate) struct Counters {
     /// commands that were run
     pub(crate) commands: AtomicU64,
 }
+
+/// How long the writer waits at a time for the rest of a crowd, and how often at most.
+const NAP: Duration = Duration::from_micros(250);
+const NAPS_MAX: usize = 4;
+/// Commands in one batch from which on it is a crowd.
+const CROWD_MIN: usize = 16;
 
 /// The queue to the writer thread.
 pub(crate) struct Writer {
@@ -106,6 +115,29 @@ impl Writer {
         self.send(command(work, Guard::Checked)).await
     }
 
+    /// As [`Self::run_checked`] for many works in one place of the queue and one commit: each is
+    /// refused by itself. The outcomes are in their order.
+    ///
+    /// # Errors
+    /// `stopped`, and what loses the whole commit.
+    pub(crate) async fn run_each<F, T>(
+        &self,
+        guard: Guard,
+        works: Vec<F>,
+    ) -> Result<Vec<Result<T, ServiceError>>, ServiceError>
+    where
+        F: FnOnce(&mut Tx<'_>) -> Result<T, ServiceError> + Send + 'static,
+        T: Send + 'static,
+    {
+        if works.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (reply, answer) = oneshot::channel();
+        let (parts, outcomes) = (works.len(), Vec::with_capacity(works.len()));
+        let job = Box::new(Group { guard, parts, works: works.into_iter(), outcomes, reply });
+        self.send((job, answer)).await
+    }
+
     async fn send<T: Send + 'static>(
         &self,
         (job, answer): (Box<dyn Job>, Answer<T>),
@@ -145,7 +177,7 @@ impl Writer {
             match queue.try_send(next) {
                 Ok(()) => {}
                 Err(mpsc::error::TrySendError::Full(back)) => {
-                    std::thread::sleep(std::time::Duration::from_millis(1));
+                    std::thread::sleep(Duration::from_millis(1));
                     job = Some(back);
                 }
                 Err(mpsc::error::TrySendError::Closed(_)) => return Err(ServiceError::stopped()),
@@ -201,7 +233,7 @@ type Answer<T> = oneshot::Receiver<Result<T, ServiceError>>;
 
 /// How the rest of the batch is kept safe from a command that is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Guard {
+pub(crate) enum Guard {
     /// It runs in a savepoint.
     Savepoint,
     /// It refuses before it changes anything.
@@ -210,13 +242,60 @@ enum Guard {
 
 trait Job: Send {
     fn guard(&self) -> Guard;
-    /// Runs; false: undo what it did.
+    /// How many commands it is; each is kept apart from the others.
+    fn parts(&self) -> usize {
+        1
+    }
+    /// Runs the next of them; false: undo what it did.
     ///
     /// # Errors
     /// Only where the store itself is lost, and with it the whole batch.
     fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, ServiceError>;
     /// Tells the caller.
     fn answer(self: Box<Self>, lost: Option<&ServiceError>);
+}
+
+/// Many commands of one caller.
+struct Group<F, T> {
+    guard: Guard,
+    parts: usize,
+    works: std::vec::IntoIter<F>,
+    outcomes: Vec<Result<T, ServiceError>>,
+    reply: oneshot::Sender<Result<Vec<Result<T, ServiceError>>, ServiceError>>,
+}
+
+impl<F, T> Job for Group<F, T>
+where
+    F: FnOnce(&mut Tx<'_>) -> Result<T, ServiceError> + Send,
+    T: Send,
+{
+    fn guard(&self) -> Guard {
+        self.guard
+    }
+
+    fn parts(&self) -> usize {
+        self.parts
+    }
+
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, ServiceError> {
+        let outcome = match self.works.next() {
+            Some(work) => work(tx),
+            None => Err(ServiceError::stopped()),
+        };
+        let keep = match &outcome {
+            Err(error) if error.is_store_lost() => return Err(error.clone()),
+            outcome => outcome.is_ok(),
+        };
+        self.outcomes.push(outcome);
+        Ok(keep)
+    }
+
+    fn answer(self: Box<Self>, lost: Option<&ServiceError>) {
+        let _ = self.reply.send(match lost {
+            Some(error) => Err(error.clone()),
+            None => Ok(self.outcomes),
+        });
+    }
 }
 
 struct Command<F, T> {
@@ -282,15 +361,27 @@ struct Worker {
 impl Worker {
     fn run(mut self) {
         let mut jobs = Vec::with_capacity(self.batch);
+        let mut crowd = 0;
         loop {
             jobs.clear();
             let Some(first) = self.receiver.blocking_recv() else { break };
+            let mut commands = first.parts();
             jobs.push(first);
-            while jobs.len() < self.batch
-                && let Ok(next) = self.receiver.try_recv()
-            {
-                jobs.push(next);
+            for nap in 0..=NAPS_MAX {
+                let before = commands;
+                while commands < self.batch
+                    && let Ok(next) = self.receiver.try_recv()
+                {
+                    commands += next.parts();
+                    jobs.push(next);
+                }
+                let nobody_came = nap > 0 && commands == before;
+                if commands >= crowd || nobody_came || nap == NAPS_MAX {
+                    break;
+                }
+                std::thread::sleep(NAP);
             }
+            crowd = if commands < CROWD_MIN { 0 } else { commands / 2 };
             if !self.commit(&mut jobs) {
                 tracing::error!("the writer stops: the store is in doubt");
                 return;
@@ -319,7 +410,8 @@ impl Worker {
         match self.transaction(jobs) {
             Ok(effects) => {
                 self.counters.commits.fetch_add(1, Ordering::Relaxed);
-                self.counters.commands.fetch_add(jobs.len() as u64, Ordering::Relaxed);
+                let commands: usize = jobs.iter().map(|job| job.parts()).sum();
+                self.counters.commands.fetch_add(commands as u64, Ordering::Relaxed);
                 let scrub = effects.contains(&Effect::Scrub);
                 self.effects.committed(effects);
                 if scrub {
@@ -349,35 +441,39 @@ impl Worker {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let mut tx = Tx::new(&self.connection, &self.origin);
         for job in jobs {
-            match job.guard() {
-                Guard::Savepoint => {
-                    let mark = tx.savepoint()?;
-                    if job.run(&mut tx)? {
-                        tx.release()?;
-                    } else {
-                        tx.roll_back(&mark)?;
-                    }
-                }
-                Guard::Checked => {
-                    let mark = tx.mark();
-                    let changes = self.connection.total_changes();
-                    if !job.run(&mut tx)? {
-                        if self.connection.total_changes() != changes {
-                            tracing::error!("a command changed something before it was refused");
-                            return Err(ServiceError::unavailable(
-                                "batch-undone",
-                                "the change was undone with others in its batch; repeat it",
-                            ));
-                        }
-                        tx.take_back(&mark)?;
-                    }
-                }
+            for _ in 0..job.parts() {
+                self.command(&mut tx, job.as_mut())?;
             }
         }
         let effects = tx.finish()?;
         self.faults.point(fault::BEFORE_COMMIT)?;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(effects)
+    }
+
+    /// Runs one command, so that it leaves nothing behind where it is refused.
+    fn command(&self, tx: &mut Tx<'_>, job: &mut dyn Job) -> Result<(), ServiceError> {
+        match job.guard() {
+            Guard::Savepoint => {
+                let mark = tx.savepoint()?;
+                if job.run(tx)? { tx.release() } else { tx.roll_back(&mark) }
+            }
+            Guard::Checked => {
+                let mark = tx.mark();
+                let changes = self.connection.total_changes();
+                if job.run(tx)? {
+                    return Ok(());
+                }
+                if self.connection.total_changes() != changes {
+                    tracing::error!("a command changed something before it was refused");
+                    return Err(ServiceError::unavailable(
+                        "batch-undone",
+                        "the change was undone with others in its batch; repeat it",
+                    ));
+                }
+                tx.take_back(&mark)
+            }
+        }
     }
 }
 
@@ -452,6 +548,49 @@ mod tests {
         assert_eq!(logged, 10);
         assert_eq!(seen.0.lock().unwrap().last(), Some(&Effect::Leaves(90)));
         assert!(store.writer.counters().commits.load(Ordering::Relaxed) <= 100);
+    }
+
+    #[tokio::test]
+    async fn of_a_group_each_is_refused_by_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        create(dir.path(), "test/log", |_| Ok(())).unwrap();
+        let (store, _) = open(dir.path(), Faults::default());
+        let group = |late: bool| {
+            (0..2000u64)
+                .map(move |n| {
+                    move |tx: &mut Tx<'_>| {
+                        let refused = n % 10 == 3;
+                        if refused && !late {
+                            return Err(ServiceError::refused("no", "not this one"));
+                        }
+                        let leaf = append(tx)?;
+                        if refused {
+                            return Err(ServiceError::refused("no", "not this one"));
+                        }
+                        Ok((n, leaf))
+                    }
+                })
+                .collect::<Vec<_>>()
+        };
+        // In savepoints it may be late, else it must be in time.
+        for (guard, late, before) in [(Guard::Savepoint, true, 0), (Guard::Checked, false, 1800)] {
+            let outcomes = store.writer.run_each(guard, group(late)).await.unwrap();
+            assert_eq!(outcomes.len(), 2000);
+            let refused: Vec<usize> = (0..2000).filter(|n| outcomes[*n].is_err()).collect();
+            assert_eq!(refused, (0..2000).filter(|n| n % 10 == 3).collect::<Vec<_>>());
+            let kept: Vec<u64> = outcomes.iter().flatten().map(|(_, leaf)| *leaf).collect();
+            assert_eq!(kept, (before..before + 1800).collect::<Vec<_>>());
+        }
+        assert_eq!(leaves(&store), 3600);
+        let nothing = Vec::from_iter(group(false).into_iter().take(0));
+        assert_eq!(store.writer.run_each(Guard::Checked, nothing).await, Ok(Vec::new()));
+        // One that is late after all takes the group with it, and nothing of it stays.
+        let lost = store.writer.run_each(Guard::Checked, group(true)).await.unwrap_err();
+        assert_eq!(lost.code(), "batch-undone");
+        assert_eq!(leaves(&store), 3600);
+        store.writer.close();
+        let stopped = store.writer.run_each(Guard::Checked, group(false)).await.unwrap_err();
+        assert_eq!(stopped.code(), "stopped");
     }
 
     #[tokio::test]

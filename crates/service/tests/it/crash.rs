@@ -32,7 +32,7 @@ async fn whole(service: &Service, dir: &Path) {
     assert!(check.problems.is_empty(), "{:?}", check.problems);
     let chain = service.audit_verify(&service.local_administrator()).await.unwrap();
     assert_eq!(chain.broken, None);
-    assert_eq!(count(dir, "SELECT count(*) FROM certificate WHERE status = 0"), 0, "intents");
+    assert_eq!(count(dir, "SELECT count(*) FROM intent"), 0, "intents");
     // Each device certificate has its event, each such event its certificate.
     let half = "SELECT
         (SELECT count(*) FROM certificate WHERE device IS NOT NULL AND status IN (1, 2, 3))

@@ -39,7 +39,7 @@ async fn whole(world: &World) {
     let check = world.service.check_log(&local).await.unwrap();
     assert!(check.problems.is_empty(), "{:?}", check.problems);
     assert_eq!(world.service.audit_verify(&local).await.unwrap().broken, None);
-    assert_eq!(count(world, "SELECT count(*) FROM certificate WHERE status = 0"), 0);
+    assert_eq!(count(world, "SELECT count(*) FROM intent"), 0);
     // Each use of a CA's key is on record, and so is each of the platform's event key.
     let unaccounted = "SELECT count(*) FROM certificate WHERE NOT EXISTS
         (SELECT 1 FROM key_use WHERE what = 1 AND subject = certificate.serial)";
@@ -74,6 +74,26 @@ async fn an_event_that_comes_between_goes_first() {
     let logged =
         format!("SELECT count(*) FROM audit WHERE instr(event, CAST('{serial}' AS BLOB)) > 0");
     assert_eq!(count(&world, &logged), 1, "one security event");
+    whole(&world).await;
+}
+
+#[tokio::test]
+async fn a_key_whose_certificate_is_under_way_is_in_use() {
+    let (world, meanwhile) = interrupted().await;
+    let maker: Arc<Org> = Arc::new(world.maker("maker", "gate", DeviceKind::Device).await);
+    let thing = world.made(&maker, "gate", Vec::new()).await;
+    let (there, who, theirs) = (world.clone(), maker.clone(), request(&thing).csr);
+    let names = vec![pki::AlternativeName::Dns("gate.example".to_owned())];
+    *meanwhile.lock().unwrap() = Some(Box::new(move || {
+        assert_eq!(count(&there, "SELECT count(*) FROM intent"), 1);
+        assert_eq!(count(&there, "SELECT count(*) FROM certificate WHERE device IS NOT NULL"), 0);
+        let organisation = device::OrganisationId::new("maker").unwrap();
+        let other =
+            there.service.issue_service_certificate(&who.admin, &organisation, &theirs, names);
+        assert_eq!(at_once(other).unwrap_err().code(), "key-in-use");
+    }));
+    world.service.enrol_device(&maker.station, &request(&thing), None).await.unwrap();
+    assert!(meanwhile.lock().unwrap().is_none(), "it happened");
     whole(&world).await;
 }
 

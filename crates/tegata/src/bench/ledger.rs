@@ -21,7 +21,7 @@ const SIGNED_AT_ONCE: usize = 50_000;
 
 pub async fn run(bench: &Bench) -> anyhow::Result<()> {
     let devices = bench.count(50_000);
-    let limit = machine::verify(KeyAlgorithm::Ed25519)?;
+    let limit = machine::verify(KeyAlgorithm::Ed25519)?.per_second;
     let sync = machine::fdatasync_rate(bench.dir())?;
     let world = World::create(bench.dir()).await?;
     let mut fleet = Fleet::default();

@@ -23,8 +23,18 @@ pub fn clock() -> Instant {
     Instant::now()
 }
 
+/// What all cores together can do.
+#[derive(Debug, Clone, Copy)]
+pub struct Limit {
+    /// how often per second
+    pub per_second: f64,
+    /// CPU time of one, in microseconds
+    pub cpu_us: f64,
+}
+
 /// How often per second all cores together can do `work`, over about a second.
-pub fn rate_on_all_cores<W: FnMut() + Send>(make: impl Fn() -> W) -> f64 {
+pub fn rate_on_all_cores<W: FnMut() + Send>(make: impl Fn() -> W) -> anyhow::Result<Limit> {
+    let cpu_s = cpu_seconds(std::process::id())?;
     let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let start = clock();
     std::thread::scope(|scope| {
@@ -40,23 +50,31 @@ pub fn rate_on_all_cores<W: FnMut() + Send>(make: impl Fn() -> W) -> f64 {
         std::thread::sleep(Duration::from_millis(1000));
         stop.store(true, Ordering::Relaxed);
     });
-    per_second(done.load(Ordering::Relaxed), start.elapsed())
+    let done = done.load(Ordering::Relaxed);
+    let per_second = per_second(done, start.elapsed());
+    let cpu_s = cpu_seconds(std::process::id())? - cpu_s;
+    Ok(Limit { per_second, cpu_us: 1e6 * cpu_s / count_f64(done.max(1)) })
 }
 
 /// A count as a rate.
-#[expect(clippy::cast_precision_loss, reason = "counts of a bench stay far below 2^52")]
 pub fn per_second(count: u64, elapsed: Duration) -> f64 {
-    count as f64 / elapsed.as_secs_f64()
+    count_f64(count) / elapsed.as_secs_f64().max(f64::EPSILON)
+}
+
+/// A count as a number.
+#[expect(clippy::cast_precision_loss, reason = "counts of a bench stay far below 2^52")]
+pub fn count_f64(count: u64) -> f64 {
+    count as f64
 }
 
 /// The crypto limit of issuance: one CSR check, of a key that was not seen before, and one signature
 /// per certificate, all cores.
-pub fn csr_check_and_sign(algorithm: KeyAlgorithm) -> anyhow::Result<f64> {
+pub fn csr_check_and_sign(algorithm: KeyAlgorithm) -> anyhow::Result<Limit> {
     let key = Arc::new(SoftwareKey::generate(algorithm)?);
     let scheme = key.public_key().default_scheme();
     let request = vec![7_u8; 300];
     let signature = key.sign(scheme, &request)?;
-    Ok(rate_on_all_cores(|| {
+    rate_on_all_cores(|| {
         let (key, request, signature) = (key.clone(), request.clone(), signature.clone());
         move || {
             let good = PublicKey::from_spki(key.public_key().spki())
@@ -64,21 +82,21 @@ pub fn csr_check_and_sign(algorithm: KeyAlgorithm) -> anyhow::Result<f64> {
             let signed = key.sign(scheme, &request).is_ok();
             std::hint::black_box(good && signed);
         }
-    }))
+    })
 }
 
 /// The crypto limit of events: one signature check per event, all cores.
-pub fn verify(algorithm: KeyAlgorithm) -> anyhow::Result<f64> {
+pub fn verify(algorithm: KeyAlgorithm) -> anyhow::Result<Limit> {
     let key = Arc::new(SoftwareKey::generate(algorithm)?);
     let scheme = key.public_key().default_scheme();
     let event = vec![7_u8; 300];
     let signature = key.sign(scheme, &event)?;
-    Ok(rate_on_all_cores(|| {
+    rate_on_all_cores(|| {
         let (key, event, signature) = (key.clone(), event.clone(), signature.clone());
         move || {
             std::hint::black_box(key.public_key().verify(scheme, &event, &signature).is_ok());
         }
-    }))
+    })
 }
 
 /// How many fdatasync of 4 KiB a second the disk under `dir` does.

@@ -96,7 +96,7 @@ async fn costs(
     let chips = world.make_chips(with_keys, &bench.progress(with_keys, "making chips")).await?;
     let bar = bench.progress(with_keys, "certifying chips");
     let (new, issuing) = certify(world, chips, &bar).await?;
-    let issue_us = microseconds_each(issuing, new.len());
+    let issue_us = microseconds_each(issuing.elapsed, new.len());
     certified.extend(new);
 
     let (mut appending, mut events, cpu) = (Duration::ZERO, 0, fleet.recording_cpu_s());

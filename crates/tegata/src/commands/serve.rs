@@ -1,6 +1,6 @@
 use crate::{cli::ServeArgs, clock, commands::Unlocking};
 use anyhow::Context as _;
-use server::{ConsoleCertificate, ConsoleDoor, Server, witness::HttpWitness};
+use server::{ConsoleCertificate, ConsoleDoor, Limits, Rate, Server, witness::HttpWitness};
 use service::{Config, Service, Urls, WitnessClient};
 use std::sync::Arc;
 
@@ -51,6 +51,13 @@ pub async fn run(args: &ServeArgs) -> anyhow::Result<()> {
         public: args.listen_public,
         names: args.hosts.clone(),
         console,
+        limits: Limits {
+            rate_per_source: Rate::new(
+                args.requests_per_source,
+                args.requests_per_source.saturating_mul(2),
+            ),
+            ..Limits::default()
+        },
         ..server::Config::default()
     };
     let running = Server::start(config, service.clone()).await?;

@@ -111,20 +111,29 @@ try:
     found = links(log)
     link = found["kawa-waterworks"]
     origin = re.match(r"http://localhost:\d+", link)[0]
-    with Browser(origin) as member, Browser(origin) as stranger, Browser(origin) as platform:
-        # Who comes in first is the member; the other two look on.
+    with Browser(origin) as member, Browser(origin) as stranger, Browser(origin) as platform, \
+            Browser(origin) as maker:
+        # Most pages are the operator's; product lines are the maker's, the platform has pages of its own.
         stranger.open(link)
         stranger.until_at("/invitation")
-        names = at_hand(Demo(log))
         member.authenticator()
         member.register(link, "川村 花子", "hanako")
+        names = at_hand(Demo(log))
         platform.authenticator()
         platform.register(found["platform"], "管理 太郎", "taro")
+        maker.authenticator()
+        maker.register(found["yamato-devices"], "大和 彰", "akira")
         member.open("/people")
         person = member.find('main tbody a[href^="/people/"]').get_attribute("href")
         names |= {"person": person.rsplit("/", 1)[1], "unknown": never_given(stranger, names["number"])[0]}
+
+        def of(page):
+            if "product" in page[0]:
+                return maker
+            return member if page[2] else stranger
+
         pages = [
-            *[(page, member if page[2] else stranger) for page in PAGES + ABOUT],
+            *[(page, of(page)) for page in PAGES + ABOUT],
             *[(page, platform) for page in PLATFORM],
             (("platform-overview", "/", True), platform),
             (("platform-organisations", "/organisations", True), platform),

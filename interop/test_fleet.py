@@ -107,7 +107,7 @@ def many(browser, name, cause, choose):
     browser.choose("act", name)
     browser.click('form[action="/devices/bulk"] button[type="submit"]')
     browser.until(lambda: "/devices/bulk" in browser.path, "the preview does not open")
-    effects = browser.texts("form.confirm li")
+    effects = browser.texts("form.confirm :is(h2, li)")
     require(len(effects) >= 3, f"it does not say what will happen: {effects}")
     if cause:
         browser.choose("cause", cause)

@@ -297,6 +297,11 @@ impl From<ServiceError> for Failure {
                 return Self::internal();
             }
         };
+        // What is not found says no more than that: the hint of the page is enough.
+        if failure.kind == FailureKind::NotFound && error.code() == "not-found" {
+            failure.detail.code = Some(error.code());
+            return failure;
+        }
         failure.detail = Detail {
             en: Some(error.problem().message.to_string()),
             ja: error.message_ja().map(str::to_owned),

@@ -110,6 +110,7 @@ act-title-retire = Retire this device?
 act-title-dispose = Record that this device was disposed of?
 act-title-erase = Erase the contents of this device’s history?
 act-cause = Reason
+act-cause-choose = Choose
 act-to = New owner
 act-to-hint = Identifier of the organisation
 act-to-wrong = Not an identifier: lower-case letters, digits and hyphens.

@@ -110,6 +110,7 @@ act-title-retire = この機器の使用を終了しますか
 act-title-dispose = この機器の廃棄を記録しますか
 act-title-erase = この機器の履歴の内容を消去しますか
 act-cause = 理由
+act-cause-choose = 選択してください
 act-to = 新しい所有者
 act-to-hint = 組織の識別子を入力してください
 act-to-wrong = 識別子には半角の英小文字・数字・ハイフンを使ってください。

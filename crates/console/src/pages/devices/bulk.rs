@@ -117,8 +117,8 @@ async fn ask(State(console): State<Console>, member: Member, RawQuery(query): Ra
     let selection = chosen.selection()?;
     let preview = console.service.preview_bulk(member.caller(), own, &act, &selection).await?;
     let frame = member.frame(Section::Devices, t.word("bulk-title", &chosen.act));
-    let mut confirm = Confirm::new(&frame, "/devices/bulk", &frame.title, &back)
-        .effect(t.text("bulk-devices").arg("count", preview.devices).to_string())
+    let count = t.text("bulk-devices").arg("count", preview.devices).to_string();
+    let mut confirm = Confirm::new(&frame, "/devices/bulk", &count, &back)
         .effect(
             t.text("bulk-allowed")
                 .arg("allowed", preview.allowed)
@@ -130,8 +130,9 @@ async fn ask(State(console): State<Console>, member: Member, RawQuery(query): Ra
         confirm = confirm.hidden(name, value);
     }
     if matches!(chosen.act.as_str(), "suspend" | "retire" | "revoke") {
-        let causes =
-            Cause::ALL.iter().map(|cause| Choice::new(cause.name(), t.of(cause.text()))).collect();
+        let none = Choice::new("", t.text("act-cause-choose"));
+        let all = Cause::ALL.iter().map(|cause| Choice::new(cause.name(), t.of(cause.text())));
+        let causes = [none].into_iter().chain(all).collect();
         confirm = confirm.field(Field::select(t, "cause", t.text("bulk-cause"), causes).required());
     }
     let reason = Field::text(t, "reason", t.text("bulk-reason"))

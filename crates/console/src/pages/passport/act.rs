@@ -87,6 +87,14 @@ fn kind(name: &str) -> ButtonKind {
     }
 }
 
+/// As it stands on its own page: the one thing to do there.
+fn on_page(name: &str) -> ButtonKind {
+    match kind(name) {
+        ButtonKind::Danger => ButtonKind::Danger,
+        _ => ButtonKind::Primary,
+    }
+}
+
 fn button(t: Locale, id: &DeviceId, name: &str) -> Button {
     // On the passport no act stands out by a ground of its own: the page that follows warns.
     let kind = match kind(name) {
@@ -108,7 +116,10 @@ fn read(name: &str, details: &Details) -> Option<DeviceAct> {
 }
 
 fn causes(t: Locale) -> Vec<Choice> {
-    Cause::ALL.iter().map(|cause| Choice::new(cause.name(), t.of(cause.text()))).collect()
+    // None is chosen beforehand: it stands in the history for good.
+    let none = Choice::new("", t.text("act-cause-choose"));
+    let all = Cause::ALL.iter().map(|cause| Choice::new(cause.name(), t.of(cause.text())));
+    [none].into_iter().chain(all).collect()
 }
 
 async fn ask(
@@ -137,7 +148,6 @@ async fn show(
     if !known {
         return Err(Failure::not_found());
     }
-    let title = t.word("act-title", name).to_string();
     let frame = member.frame(Section::Devices, t.word("act-title", name));
     let mut page = ActPage {
         t,
@@ -159,7 +169,7 @@ async fn show(
         page.whom = Some((here, field));
         return Ok(member.page(&page));
     }
-    let mut confirm = Confirm::new(&page.frame, &here, &title, &back);
+    let mut confirm = Confirm::new(&page.frame, &here, &view.serial_number, &back);
     if name == ERASE {
         let own = &member.signed().organisation;
         if *own != view.owner || !words::may(member, Action::EraseDevice, own) {
@@ -196,7 +206,7 @@ async fn show(
             confirm = confirm.hidden("to", to.as_str());
         }
     }
-    page.confirm = Some(confirm.button(kind(name), t.word("act-name", name)));
+    page.confirm = Some(confirm.button(on_page(name), t.word("act-name", name)));
     Ok(member.page(&page))
 }
 

@@ -129,6 +129,11 @@ impl Failure {
     }
 
     /// Reached under a foreign host name.
+    /// True a moment ago: look again and repeat.
+    pub(crate) fn conflict() -> Self {
+        Self::new(FailureKind::Conflict, StatusCode::CONFLICT)
+    }
+
     pub(crate) fn misdirected(origin: &str) -> Self {
         let failure = Self::new(FailureKind::BadRequest, StatusCode::MISDIRECTED_REQUEST);
         failure.saying(

@@ -10,7 +10,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 /// What a page may load and do: only what is ours, nothing inline.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
@@ -35,6 +35,9 @@ static FIXED: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("permissions-policy"), PERMISSIONS_POLICY),
 ];
 
+/// `Retry-After` of an answer that says "too many" or "not now" and not for how long, in seconds.
+const BUSY_WAIT_S: HeaderValue = HeaderValue::from_static("10");
+
 /// Paths that strangers reach under other host names, too: what a printed code points to.
 const PUBLIC: &[&str] = &["/p/", "/01/", "/assets/"];
 
@@ -53,11 +56,16 @@ pub(crate) async fn protect(
         Some(failure) => failure.plain(),
         None => next.run(request).await,
     };
+    let busy = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
+    let busy = busy.contains(&response.status());
     let headers = response.headers_mut();
     for (name, value) in &FIXED {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    if busy {
+        headers.entry(header::RETRY_AFTER).or_insert(BUSY_WAIT_S);
+    }
     if console.origin.is_tls() {
         let year = HeaderValue::from_static("max-age=31536000");
         headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(year);
@@ -117,6 +125,12 @@ pub(crate) fn token(session_secret: &str) -> String {
     hex::encode(
         crypto::sha256_of(&[b"tegata/form-token/v1\0", session_secret.as_bytes()]).as_bytes(),
     )
+}
+
+/// Which ticket a page was made for, likewise: a link that is opened meanwhile, perhaps by somebody
+/// else's page, brings another ticket, and what was begun must not go on with that.
+pub(crate) fn ticket_mark(ticket: &str) -> String {
+    hex::encode(crypto::sha256_of(&[b"tegata/ticket-mark/v1\0", ticket.as_bytes()]).as_bytes())
 }
 
 /// Whether a form's token is the session's.

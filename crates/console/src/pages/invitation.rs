@@ -8,6 +8,7 @@ use crate::{
     cookies::Cookie,
     i18n::{self, Locale, Moment},
     pages::{ceremony, visitor::visitor},
+    security,
     ui::{CeremonyAttributes, Field},
 };
 use askama::Template;
@@ -37,7 +38,8 @@ async fn open(visit: Visit, State(console): State<Console>, Path(secret): Path<S
 }
 
 async fn page(visit: Visit, State(console): State<Console>) -> Answer {
-    let link = console.service.opened_link(ticket(&visit)?).await?;
+    let ticket = ticket(&visit)?;
+    let link = console.service.opened_link(ticket).await?;
     let t = visit.t;
     let title = match link.purpose {
         LinkPurpose::Recovery => t.text("invitation-recovery-title"),
@@ -64,6 +66,7 @@ async fn page(visit: Visit, State(console): State<Console>) -> Answer {
         until: t.time(link.expires_at),
         fields: fields(t, &link),
         organisation,
+        mark: security::ticket_mark(ticket),
         ceremony: CeremonyAttributes::new(t),
     };
     Ok(visit.page(&page))
@@ -105,6 +108,9 @@ struct Registration {
     #[serde(default)]
     name: String,
     passkey: String,
+    /// which ticket the page was made for
+    #[serde(default)]
+    mark: String,
     #[serde(default)]
     ceremony: String,
     #[serde(default)]
@@ -116,9 +122,17 @@ async fn begin(
     State(console): State<Console>,
     Posted(form): Posted<Registration>,
 ) -> Answer {
+    let ticket = ticket(&visit)?;
+    if security::ticket_mark(ticket) != form.mark {
+        return Err(Failure::conflict().saying(
+            "another link was opened in this browser after this page; open the link that you were \
+             given again",
+            "このページを開いた後に、このブラウザーで別のリンクが開かれました。受け取ったリンクをもう一度開いてください",
+        ));
+    }
     let first = (!form.handle.is_empty()).then_some((form.handle.trim(), form.name.trim()));
     let visitor = visitor(&visit);
-    let begun = console.service.begin_registration(&visitor, ticket(&visit)?, first).await?;
+    let begun = console.service.begin_registration(&visitor, ticket, first).await?;
     ceremony::begun(&begun)
 }
 
@@ -157,6 +171,7 @@ struct InvitationPage {
     lead: String,
     organisation: String,
     roles: String,
+    mark: String,
     until: Moment,
     fields: Vec<Field>,
     ceremony: CeremonyAttributes,

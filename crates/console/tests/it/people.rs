@@ -1,8 +1,12 @@
 //! People, roles, approvals and the policy of second persons.
 
-use crate::stage::{Stage, is_sound};
+use crate::{
+    site::{ask, form},
+    stage::{Stage, is_sound},
+};
+use axum::body::Body;
 use device::Language;
-use http::StatusCode;
+use http::{Method, StatusCode, header};
 
 /// What stands between two marks, the first time.
 fn between<'a>(html: &'a str, before: &str, after: &str) -> Option<&'a str> {
@@ -85,6 +89,52 @@ async fn a_person_is_invited_by_a_link_that_is_shown_once() {
     let removed = stage.post("maker-admin", &format!("{path}/remove"), "").await;
     assert_eq!(removed.status, StatusCode::SEE_OTHER, "{}", removed.html);
     assert!(!stage.get("maker-admin", "/people").await.html.contains("hanako"));
+}
+
+/// Opens a link as another site's page makes a browser do it: the ticket that comes back.
+async fn ticket(stage: &Stage, link: &str) -> String {
+    let path = format!("/invitation/{link}");
+    let opened = stage.send(ask(Method::GET, &path).body(Body::empty()).unwrap()).await;
+    assert_eq!(opened.status, StatusCode::OK, "{}", opened.html);
+    let mut cookies = opened.headers.get_all(header::SET_COOKIE).iter();
+    let cookie = cookies.find_map(|cookie| cookie.to_str().unwrap().strip_prefix("__Host-ticket="));
+    cookie.unwrap().split(';').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_link_that_is_opened_meanwhile_takes_no_registration_over() {
+    let stage = Stage::new().await;
+    let mut tickets = Vec::new();
+    for handle in ["hanako", "mallory"] {
+        let fields = format!("handle={handle}&name={handle}&roles=reader");
+        let page = stage.post("maker-admin", "/people/invite", &fields).await;
+        let link = between(&page.html, "https://console.example/invitation/", "<").unwrap();
+        tickets.push(ticket(&stage, link).await);
+    }
+    let with = |request: http::request::Builder, ticket: &str| {
+        request.header(header::COOKIE, format!("__Host-ticket={ticket}"))
+    };
+    let page = with(ask(Method::GET, "/invitation"), &tickets[0]).body(Body::empty()).unwrap();
+    let page = stage.send(page).await;
+    assert!(page.html.contains("hanako"), "{}", page.html);
+    is_sound(&page, "/invitation");
+    let mark = between(&page.html, "name=\"mark\" value=\"", "\"").unwrap();
+    assert!(!page.html.contains(&tickets[0]), "the ticket stays in its cookie");
+    let begin = async |ticket: &str, mark: &str| {
+        let body = format!("passkey=Laptop&mark={mark}");
+        let request =
+            with(form("/invitation/begin"), ticket).header(header::ACCEPT, "application/json");
+        stage.send(request.body(Body::from(body)).unwrap()).await
+    };
+    // The page of one ticket does not go on with another's, nor does one without a mark.
+    for (ticket, mark) in [(&tickets[1], mark), (&tickets[1], ""), (&tickets[0], "")] {
+        let refused = begin(ticket, mark).await;
+        assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.html);
+        assert!(refused.html.contains("nother link was opened"), "{}", refused.html);
+    }
+    let begun = begin(&tickets[0], mark).await;
+    assert_eq!(begun.status, StatusCode::OK, "{}", begun.html);
+    assert!(begun.html.contains("hanako"), "{}", begun.html);
 }
 
 #[tokio::test]

@@ -240,6 +240,8 @@ async fn unknown_numbers_look_alike_and_are_charged() {
         let number = ManagementNumber::from_random([n; 13]);
         let page = site.get(&format!("/p/{number}")).await;
         refused += u32::from(page.status == StatusCode::TOO_MANY_REQUESTS);
+        let waits = page.headers.contains_key(header::RETRY_AFTER);
+        assert_eq!(waits, page.status == StatusCode::TOO_MANY_REQUESTS);
     }
     assert!(refused >= 12, "{refused}");
 }

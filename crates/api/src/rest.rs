@@ -356,12 +356,12 @@ impl Rest {
         self.post(&format!("/v1/devices/{id}/erasures"), what).await
     }
 
-    /// Erases a person's traces in events that the organisation reported.
+    /// Begins the job that erases a person's traces in events that the organisation reported.
     pub async fn erase_person(
         &self,
         id: &OrganisationId,
         who: &wire::PersonErasure,
-    ) -> Result<wire::PersonErased> {
+    ) -> Result<wire::Job> {
         self.post(&format!("/v1/organisations/{id}/erasures"), who).await
     }
 

@@ -12,37 +12,31 @@
 
 use crate::{
     Recorded, Service, ServiceError,
-    approvals::{Attached, Intent, Question, Slip},
+    approvals::{Intent, Slip},
     live::found,
     record,
-    store::{Effect, device as devices, event as store, organisation as organisations},
+    service::Platform,
+    store::{Effect, Tx, device as devices, event as store, organisation as organisations},
     verdict::EVENTS_MAX,
 };
 use crypto::UnixTime;
-use device::{Context, DeviceId, EventKind, Kind, OrganisationId, Roles, SignedEvent, State};
-use policy::{Act, Action, Caller, Resource};
+use device::{
+    Context, DeviceId, Event, EventKind, Kind, OrganisationId, Roles, SignedEvent, State,
+};
+use policy::{Act, Action, Caller};
 use rusqlite::Connection;
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 /// Sequence numbers that one event of erasure names.
 const SEQUENCES_MAX: usize = 1024;
-/// Events looked at per read when a person's are searched.
-const STEP: usize = 4096;
-
-/// What the erasure of a person's data did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PersonErased {
-    /// devices whose histories had such events, and how many were erased
-    pub erased: Vec<(DeviceId, usize)>,
-    /// devices where it was not possible now: ask again
-    pub failed: usize,
-}
 
 /// An event that still has contents.
 struct Standing {
     sequence: u64,
     /// who reported it, or whom the platform reported it for
     reporter: OrganisationId,
+    /// reported in the name of the person in question
+    person: bool,
     /// who owned the device when it happened
     owner: OrganisationId,
     /// nobody's to erase but the operator's: an authority's word, an alarm
@@ -55,8 +49,6 @@ struct Standing {
 enum Right {
     /// the owner of the device
     Owner(OrganisationId),
-    /// who reported it, in a person's name
-    Reporter(OrganisationId),
     /// the operator
     Operator,
 }
@@ -65,7 +57,6 @@ impl Right {
     fn covers(&self, event: &Standing) -> bool {
         match self {
             Self::Operator => true,
-            Self::Reporter(own) => event.reporter == *own,
             Self::Owner(own) => event.reporter == *own || (event.owner == *own && !event.kept),
         }
     }
@@ -93,7 +84,7 @@ impl Service {
         // What is there now is what the other person is asked about; what comes later stays.
         let now = self.now();
         let intent = self.read(|connection| {
-            let standing = standing(connection, row.id, now)?;
+            let standing = standing(connection, row.id, now, None)?;
             let covered = standing.iter().filter(|event| right.covers(event));
             Ok(all_of(device, covered.map(|event| event.sequence).collect()))
         })?;
@@ -126,53 +117,24 @@ impl Service {
         self.erase(caller, device, Some(sequences), right(caller, &state), slip).await
     }
 
-    /// Erases the contents of every event that the organisation `reporter` reported in the name of
-    /// `actor`, whoever owns the device now.
-    ///
-    /// # Errors
-    /// `role`; where the store fails.
-    pub async fn erase_person(
+    /// What a job does to one device to erase a person's traces.
+    pub(crate) fn forgetting(
         &self,
         caller: &Caller,
+        device: &DeviceId,
         reporter: &OrganisationId,
         actor: &str,
-    ) -> Result<PersonErased, ServiceError> {
-        let resource = Resource::organisation(reporter);
-        let _permit = self.authorize(caller, Action::ErasePerson, &resource)?;
-        let intent = Intent::ErasePerson {
-            reporter: reporter.to_string(),
-            name: crypto::sha256(actor.as_bytes()).to_string(),
-        };
-        // The other person must know whose traces; the request's own record must not.
-        let asked = Question {
-            attached: Some(Attached { devices: Vec::new(), name: Some(actor.to_owned()) }),
-            ..Question::new(Act::Erase, &intent)
-        };
-        let slip = self.second_person_for(caller, reporter, &asked).await?;
-        // Many commits follow, and each may be refused alone: the slip is spent before the first.
-        let now = self.now();
-        self.commit(move |tx| slip.consume(tx, now)).await?;
-        let row = self.organisation_row(reporter.as_str())?.id;
-        let (service, wanted, slug) = (self.clone(), actor.to_owned(), reporter.clone());
-        let found = self
-            .pool
-            .begin(move || service.events_naming(row, slug.as_str(), &wanted))
-            .outcome()
-            .await??;
-        let mut done = PersonErased::default();
-        for (device, sequences) in found {
-            let count = sequences.len();
-            let right = Right::Reporter(reporter.clone());
-            match self.erase(caller, &device, Some(sequences), right, Slip::NotNeeded).await {
-                Ok(_) => done.erased.push((device, count)),
-                Err(error) if error.kind() == crate::ErrorKind::Fatal => return Err(error),
-                Err(error) => {
-                    tracing::warn!(%device, %error, "a person's traces could not be erased");
-                    done.failed += 1;
-                }
-            }
+    ) -> Forgetting {
+        Forgetting {
+            platform: Arc::clone(&self.platform),
+            device: *device,
+            reporter: reporter.clone(),
+            actor: actor.to_owned(),
+            event: self
+                .event(caller, audit::Kind::Erasure, audit::Outcome::Success)
+                .subject(&device.to_string()),
+            now: self.now(),
         }
-        Ok(done)
     }
 
     async fn erase(
@@ -189,7 +151,7 @@ impl Service {
             .subject(&device.to_string());
         self.commit(move |tx| {
             let row = found(devices::device(tx, device.as_bytes())?, "device")?;
-            let standing = standing(tx, row.id, now)?;
+            let standing = standing(tx, row.id, now, None)?;
             // Decided with what is on record now: the device may have been sold meanwhile.
             let state = record::state_of(&row)?.ok_or_else(record::not_begun)?;
             if let Right::Owner(own) = &right
@@ -233,52 +195,90 @@ impl Service {
                 ));
             }
             slip.consume(tx, now)?;
-            for event in standing.iter().filter(|event| wanted.contains(&event.sequence)) {
-                store::erase_event(tx, row.id, event.sequence, &event.after.encode())?;
-            }
-            let kind = EventKind::Erased { sequences: wanted };
-            // Names nobody: this event is never erased itself.
-            let applied = record::apply_platform(tx, &platform, &device, &kind, None, now)?;
-            tx.effect(Effect::Scrub);
-            tx.audit(&event)?;
-            Ok(applied.recorded)
+            destroy(tx, &platform, &device, row.id, &standing, wanted, &event, now)
         })
         .await
     }
+}
 
-    fn events_naming(
-        &self,
-        reporter: i64,
-        slug: &str,
-        actor: &str,
-    ) -> Result<BTreeMap<DeviceId, Vec<u64>>, ServiceError> {
-        let platform = self.platform.organisation.id;
-        let mut found: BTreeMap<DeviceId, Vec<u64>> = BTreeMap::new();
-        let mut from = 0;
-        loop {
-            let rows = self.read(|connection| store::events_by_leaf(connection, from, STEP))?;
-            let Some(last) = rows.last() else { return Ok(found) };
-            from = last.leaf.saturating_add(1);
-            for row in rows.iter().filter(|row| [reporter, platform].contains(&row.reporter)) {
-                let Some((_, cose)) = &row.contents else { continue };
-                let Ok(signed) = SignedEvent::parse(cose) else { continue };
-                let event = signed.unverified();
-                // The platform signs for members as well, and names them as callers are named.
-                let named = match &event.on_behalf {
-                    None => row.reporter == reporter && event.actor.as_deref() == Some(actor),
-                    Some(behalf) => {
-                        behalf.organisation.as_str() == slug
-                            && event.actor.as_deref().is_some_and(|named| {
-                                named == actor || named.ends_with(&format!(" {slug}/{actor}"))
-                            })
-                    }
-                };
-                if named {
-                    found.entry(event.device).or_default().push(event.sequence);
-                }
-            }
+/// The erasure of a person's traces in one history.
+pub(crate) struct Forgetting {
+    platform: Arc<Platform>,
+    device: DeviceId,
+    /// whose reports
+    reporter: OrganisationId,
+    /// in whose name
+    actor: String,
+    event: audit::SecurityEvent,
+    now: UnixTime,
+}
+
+/// How much of a history was erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Forgot {
+    /// as much as one event of erasure names; there is more
+    Some,
+    /// all that there was
+    All,
+}
+
+impl Forgetting {
+    /// Erases, in the transaction of the job's item. Whoever owns the device now: the organisation
+    /// brought the name there.
+    pub(crate) fn perform(&self, tx: &mut Tx<'_>) -> Result<Forgot, ServiceError> {
+        let row = found(devices::device(tx, self.device.as_bytes())?, "device")?;
+        let person = Some((self.reporter.as_str(), self.actor.as_str()));
+        let standing = standing(tx, row.id, self.now, person)?;
+        let mut wanted: Vec<u64> =
+            standing.iter().filter(|event| event.person).map(|event| event.sequence).collect();
+        if wanted.is_empty() {
+            return Ok(Forgot::All);
         }
+        let forgot = if wanted.len() > SEQUENCES_MAX { Forgot::Some } else { Forgot::All };
+        wanted.truncate(SEQUENCES_MAX);
+        let (platform, event) = (&self.platform, &self.event);
+        destroy(tx, platform, &self.device, row.id, &standing, wanted, event, self.now)?;
+        Ok(forgot)
     }
+}
+
+/// Whether an event was reported by an organisation in a person's name. The platform signs for
+/// members as well, and names them as callers are named.
+pub(crate) fn names(event: &Event, reporter: &str, actor: &str) -> bool {
+    let as_caller = |named: &str| {
+        event.on_behalf.is_some()
+            && named
+                .strip_suffix(actor)
+                .and_then(|rest| rest.strip_suffix('/'))
+                .and_then(|rest| rest.strip_suffix(reporter))
+                .is_some_and(|rest| rest.ends_with(' '))
+    };
+    let named = event.actor.as_deref();
+    event.principal().as_str() == reporter
+        && named.is_some_and(|named| named == actor || as_caller(named))
+}
+
+/// Destroys salts and contents, and records that.
+#[expect(clippy::too_many_arguments, reason = "one step of two transactions")]
+fn destroy(
+    tx: &mut Tx<'_>,
+    platform: &Arc<Platform>,
+    device: &DeviceId,
+    row: i64,
+    standing: &[Standing],
+    wanted: Vec<u64>,
+    event: &audit::SecurityEvent,
+    now: UnixTime,
+) -> Result<Recorded, ServiceError> {
+    for event in standing.iter().filter(|event| wanted.contains(&event.sequence)) {
+        store::erase_event(tx, row, event.sequence, &event.after.encode())?;
+    }
+    let kind = EventKind::Erased { sequences: wanted };
+    // Names nobody: this event is never erased itself.
+    let applied = record::apply_platform(tx, platform, device, &kind, None, now)?;
+    tx.effect(Effect::Scrub);
+    tx.audit(event)?;
+    Ok(applied.recorded)
 }
 
 fn all_of(device: &DeviceId, sequences: Vec<u64>) -> Intent {
@@ -294,7 +294,13 @@ fn right(caller: &Caller, state: &State) -> Right {
 }
 
 /// The events that still have contents, in their order.
-fn standing(tx: &Connection, device: i64, now: UnixTime) -> Result<Vec<Standing>, ServiceError> {
+/// `person`: an organisation, and a name that it may have reported in.
+fn standing(
+    tx: &Connection,
+    device: i64,
+    now: UnixTime,
+    person: Option<(&str, &str)>,
+) -> Result<Vec<Standing>, ServiceError> {
     let damaged = |_| ServiceError::fatal("history-altered", "the device's history is damaged");
     let mut standing = Vec::new();
     let mut state: Option<State> = None;
@@ -324,6 +330,7 @@ fn standing(tx: &Connection, device: i64, now: UnixTime) -> Result<Vec<Standing>
                     standing.push(Standing {
                         sequence: row.sequence,
                         reporter: event.principal().clone(),
+                        person: person.is_some_and(|(own, actor)| names(event, own, actor)),
                         owner: owner.clone(),
                         kept: roles.has(Roles::AUTHORITY) || is_alarm(&event.kind),
                         after: next.clone(),

@@ -102,7 +102,6 @@ pub use devices::{
 };
 pub use doors::{Health, LogCheck};
 pub use enrol::{ChipRequest, EnrolRequest, Enrolled};
-pub use erase::PersonErased;
 pub use error::{ErrorKind, Problem, ServiceError};
 pub use events::{EventView, Head};
 pub use fleet::{

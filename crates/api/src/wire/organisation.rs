@@ -1,6 +1,6 @@
 use super::scalar::{
-    AlgorithmName, Base64, CertificatePem, CsrPem, DeviceRef, Digest, KindName, OrganisationRef,
-    ProductRef, RoleName, RootOfTrustName, Timestamp,
+    AlgorithmName, Base64, CertificatePem, CsrPem, Digest, KindName, OrganisationRef, ProductRef,
+    RoleName, RootOfTrustName, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -247,22 +247,4 @@ pub struct PersonErasure {
     /// The actor, as events of the organisation name it.
     #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$")]
     pub actor: String,
-}
-
-/// What was erased of a person.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct PersonErased {
-    /// Devices in whose histories events were erased.
-    pub erased: Vec<ErasedOf>,
-    /// Devices where it was not possible now: ask again.
-    pub failed: u64,
-}
-
-/// How much was erased of one history.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct ErasedOf {
-    /// The device.
-    pub device: DeviceRef,
-    /// Events erased.
-    pub events: u64,
 }

@@ -58,6 +58,7 @@ bulk-name-release = Release
 bulk-name-retire = Retire
 bulk-name-revoke = Revoke
 bulk-name-release-codes = Release enrolment codes
+bulk-name-erase-person = Erase a person's traces
 bulk-title-suspend = Suspend several devices
 bulk-title-release = Release several devices
 bulk-title-retire = Retire several devices

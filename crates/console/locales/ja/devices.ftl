@@ -58,6 +58,7 @@ bulk-name-release = 一時停止を解除
 bulk-name-retire = 使用を終了
 bulk-name-revoke = 失効
 bulk-name-release-codes = 登録コードを発行
+bulk-name-erase-person = 個人の記録を消去
 bulk-title-suspend = 複数の機器を一時停止
 bulk-title-release = 複数の機器の一時停止を解除
 bulk-title-retire = 複数の機器の使用を終了

@@ -77,7 +77,7 @@ pub const FAMILIES: &[(&str, &[&str])] = &[
     ("relation", &["owner", "maker", "shared", "offered"]),
     ("attention", &["suspect", "expiring", "stale", "suspended", "alarm"]),
     ("order", &["newest", "serial"]),
-    ("bulk-name", BULK_ACTS),
+    ("bulk-name", &["suspend", "release", "retire", "revoke", "release-codes", "erase-person"]),
     ("bulk-title", BULK_ACTS),
     ("bulk-means", BULK_ACTS),
     ("job-state", &["preparing", "waiting", "running", "done", "cancelled", "failed"]),

@@ -478,7 +478,7 @@ fn saved_view(view: service::SavedView) -> SavedView {
     SavedView { name: view.name, query: view.query, saved_at: view.saved_at.into() }
 }
 
-fn job_view(job: service::JobView) -> Job {
+pub(super) fn job_view(job: service::JobView) -> Job {
     Job {
         id: job.id.to_string(),
         organisation: OrganisationRef(job.organisation),

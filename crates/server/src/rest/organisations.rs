@@ -2,13 +2,14 @@
 
 use super::{
     extract::{Created, Json, JsonBody, Path, Query, line, page},
+    fleet::job_view,
     problem::Fault,
     view,
 };
 use crate::{app::App, authenticated::Authenticated, limit::body};
 use api::wire::{
-    EventSigner, Member, NewEventSigner, NewMember, NewOrganisation, Organisation, Page, PageQuery,
-    PersonErased, PersonErasure,
+    EventSigner, Job, Member, NewEventSigner, NewMember, NewOrganisation, Organisation, Page,
+    PageQuery, PersonErasure,
     scalar::{Digest, OrganisationRef},
 };
 use axum::extract::State;
@@ -182,19 +183,20 @@ pub(super) async fn retire_signer(
 
 /// Erases a person's traces in events that the organisation reported (PR-4)
 ///
-/// Contents and salts of these events are destroyed; places and commitments stay.
+/// A job looks through all events so far: contents and salts of these are destroyed, places and
+/// commitments stay. While one is under way for the same person, that one is given.
 #[utoipa::path(post, path = "/v1/organisations/{organisation}/erasures", tag = "organisations",
     params(("organisation" = OrganisationRef, Path)),
-    request_body = PersonErasure, responses((status = 200, body = PersonErased)))]
+    request_body = PersonErasure, responses((status = 201, body = Job)))]
 pub(super) async fn erase_person(
     State(app): State<App>,
     caller: Authenticated,
     Path(organisation): Path<OrganisationRef>,
     JsonBody(who): JsonBody<PersonErasure, { body::SMALL }>,
-) -> Result<Json<PersonErased>, Fault> {
+) -> Result<Created<Job>, Fault> {
     line("actor", &who.actor, 200)?;
     // Whose events they are must be the caller's to know.
     app.service.organisation(&caller, &organisation.0).await?;
-    let erased = app.service.erase_person(&caller, &organisation.0, &who.actor).await?;
-    Ok(Json(view::person_erased(erased)))
+    let job = app.service.erase_person(&caller, &organisation.0, &who.actor).await?;
+    Ok(Created(job_view(job)))
 }

@@ -182,21 +182,6 @@ pub(super) fn approval_rule(line: service::PolicyLine) -> wire::ApprovalRule {
     }
 }
 
-pub(super) fn person_erased(erased: service::PersonErased) -> wire::PersonErased {
-    let count = |count| u64::try_from(count).unwrap_or(u64::MAX);
-    wire::PersonErased {
-        erased: erased
-            .erased
-            .into_iter()
-            .map(|(device, events)| wire::ErasedOf {
-                device: DeviceRef(device),
-                events: count(events),
-            })
-            .collect(),
-        failed: count(erased.failed),
-    }
-}
-
 pub(super) fn signer(view: &service::SignerView) -> wire::EventSigner {
     wire::EventSigner {
         key: view.key.fingerprint().into(),

@@ -13,6 +13,7 @@ use crate::{
         device as devices,
         job::{self as store, JobRow, State},
         search::{self, Order, Place},
+        search_person::ACT as ERASE_PERSON,
     },
 };
 use crypto::{UnixTime, random};
@@ -25,7 +26,7 @@ pub const SELECTED_MAX: usize = 10_000;
 /// Most devices of one job.
 pub const JOB_DEVICES_MAX: usize = 100_000;
 /// Most unfinished jobs of an organisation.
-const UNFINISHED_MAX: u64 = 10;
+pub(super) const UNFINISHED_MAX: u64 = 10;
 /// Devices that a preview tries out.
 const TRIED_MAX: usize = 500;
 /// Items per commit while a job is filled in.
@@ -47,10 +48,15 @@ pub enum BulkAct {
         /// lifetime of each code, in seconds
         lifetime_s: i64,
     },
+    /// erases a person's traces; started by [`Service::erase_person`] alone
+    ErasePerson {
+        /// the name that events have; empty once the job is over
+        actor: String,
+    },
 }
 
 impl BulkAct {
-    /// Names of all acts that jobs do.
+    /// Names of all acts that [`Service::start_bulk`] begins.
     pub const NAMES: &'static [&'static str] =
         &["suspend", "release", "retire", "revoke", "release-codes"];
 
@@ -59,13 +65,15 @@ impl BulkAct {
         match self {
             Self::Device(act) => act.name(),
             Self::ReleaseCodes { .. } => "release-codes",
+            Self::ErasePerson { .. } => ERASE_PERSON,
         }
     }
 
-    fn action(&self) -> Action {
+    pub(super) fn action(&self) -> Action {
         match self {
             Self::Device(act) => act.action(),
             Self::ReleaseCodes { .. } => Action::ReleaseCode,
+            Self::ErasePerson { .. } => Action::ErasePerson,
         }
     }
 
@@ -75,12 +83,18 @@ impl BulkAct {
                 DeviceAct::Suspend { cause }
                 | DeviceAct::Revoke { cause }
                 | DeviceAct::Retire { cause },
-            ) => Terms { cause: Some(cause.name().to_owned()), lifetime_s: None },
+            ) => Terms { cause: Some(cause.name().to_owned()), ..Terms::default() },
             Self::Device(_) => Terms::default(),
             Self::ReleaseCodes { lifetime_s } => {
-                Terms { cause: None, lifetime_s: Some(*lifetime_s) }
+                Terms { lifetime_s: Some(*lifetime_s), ..Terms::default() }
             }
+            Self::ErasePerson { actor } => Terms { actor: Some(actor.clone()), ..Terms::default() },
         }
+    }
+
+    /// What the store holds beside the name.
+    pub(super) fn stored_terms(&self) -> String {
+        serde_json::to_string(&self.terms()).unwrap_or_default()
     }
 
     /// Reads what the store holds.
@@ -89,6 +103,9 @@ impl BulkAct {
         let terms: Terms = serde_json::from_str(&row.terms).map_err(|_| damaged())?;
         if row.act == "release-codes" {
             return Ok(Self::ReleaseCodes { lifetime_s: terms.lifetime_s.ok_or_else(damaged)? });
+        }
+        if row.act == ERASE_PERSON {
+            return Ok(Self::ErasePerson { actor: terms.actor.unwrap_or_default() });
         }
         let cause: Option<Cause> =
             terms.cause.map(|cause| cause.parse()).transpose().map_err(|_| damaged())?;
@@ -100,6 +117,8 @@ impl BulkAct {
 struct Terms {
     cause: Option<String>,
     lifetime_s: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    actor: Option<String>,
 }
 
 /// Which devices.
@@ -164,6 +183,12 @@ impl JobState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct JobId([u8; 16]);
 
+impl JobId {
+    pub(super) fn of(row: &JobRow) -> Self {
+        Self(row.reference)
+    }
+}
+
 impl std::fmt::Display for JobId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(&hex::encode(self.0))
@@ -187,7 +212,7 @@ pub struct JobView {
     pub id: JobId,
     /// whose
     pub organisation: OrganisationId,
-    /// what it does: a name of [`BulkAct::NAMES`]
+    /// what it does: [`BulkAct::name`]
     pub act: String,
     /// why, in the words of who started it
     pub reason: String,
@@ -220,6 +245,21 @@ pub(crate) struct Starter {
     /// its id, for a person
     pub(crate) person: Option<String>,
     pub(crate) roles: String,
+    /// a command on the machine itself
+    #[serde(default)]
+    pub(crate) machine: bool,
+}
+
+impl Starter {
+    pub(super) fn machine(caller: &Caller) -> Self {
+        Self {
+            display: caller.to_string(),
+            certificate: None,
+            person: None,
+            roles: String::new(),
+            machine: true,
+        }
+    }
 }
 
 /// The result of a job on its way.
@@ -230,6 +270,8 @@ pub struct JobResult {
     reference: JobId,
     job: i64,
     codes: bool,
+    /// devices that may be others' by now: nothing of them but their ids
+    bare: bool,
     next: Option<u64>,
     bom: bool,
 }
@@ -266,6 +308,8 @@ impl Service {
                     .quietly(caller, Action::ReleaseCode, &id)
                     .err()
                     .map(|error| error.problem().clone()),
+                // Refused above.
+                BulkAct::ErasePerson { .. } => None,
             };
             preview.tried += 1;
             let Some(refusal) = refusal else {
@@ -310,7 +354,7 @@ impl Service {
             reference: random::bytes(),
             organisation: who,
             act: act.name().to_owned(),
-            terms: serde_json::to_string(&act.terms()).unwrap_or_default(),
+            terms: act.stored_terms(),
             reason,
             caller: serde_json::to_string(&starter).unwrap_or_default(),
             state: State::Preparing,
@@ -354,10 +398,7 @@ impl Service {
             .commit(move |tx| {
                 slip.consume(tx, now)?;
                 if store::unfinished_of(tx, who)? >= UNFINISHED_MAX {
-                    return Err(ServiceError::too_many(
-                        "too-many-jobs",
-                        "ten jobs are unfinished already; wait for one, or cancel one",
-                    ));
+                    return Err(too_many_jobs());
                 }
                 let id = store::insert_job(tx, &job)?;
                 store::insert_selection(tx, id, &rows)?;
@@ -407,7 +448,7 @@ impl Service {
         let (row, organisation) = self.job_for(caller, job)?;
         let act = BulkAct::of(&row)?;
         // Who may do it may stop it, whoever started it.
-        self.may_bulk(caller, &organisation, &act)?;
+        self.may_job(caller, &organisation, &act)?;
         let event = self
             .event(caller, audit::Kind::Authorisation, audit::Outcome::Success)
             .organisation(organisation.as_str())
@@ -455,6 +496,7 @@ impl Service {
             reference: *job,
             job: row.id,
             codes,
+            bare: matches!(act, BulkAct::ErasePerson { .. }),
             next: Some(0),
             bom,
         })
@@ -467,9 +509,7 @@ impl Service {
         organisation: &OrganisationId,
         act: &BulkAct,
     ) -> Result<(), ServiceError> {
-        let resource = Resource::organisation(organisation);
-        let _permit = self.authorize(caller, Action::ListDevices, &resource)?;
-        let _permit = self.authorize(caller, act.action(), &resource)?;
+        self.may_job(caller, organisation, act)?;
         let refused = match act {
             BulkAct::Device(
                 DeviceAct::Suspend { .. }
@@ -477,7 +517,7 @@ impl Service {
                 | DeviceAct::Retire { .. }
                 | DeviceAct::Revoke { .. },
             ) => false,
-            BulkAct::Device(_) => true,
+            BulkAct::Device(_) | BulkAct::ErasePerson { .. } => true,
             BulkAct::ReleaseCodes { lifetime_s } => {
                 !(60..=policy::CODE_SECONDS_MAX).contains(lifetime_s)
             }
@@ -489,6 +529,17 @@ impl Service {
             ));
         }
         Ok(())
+    }
+
+    fn may_job(
+        &self,
+        caller: &Caller,
+        organisation: &OrganisationId,
+        act: &BulkAct,
+    ) -> Result<(), ServiceError> {
+        let resource = Resource::organisation(organisation);
+        let _permit = self.authorize(caller, Action::ListDevices, &resource)?;
+        self.authorize(caller, act.action(), &resource).map(|_permit| ())
     }
 
     /// Whether the owner of a device wants to be asked, which a job cannot do.
@@ -674,8 +725,9 @@ impl JobResult {
             };
             let code = row.code.as_deref().unwrap_or_default();
             let text = row.text.as_deref().unwrap_or_default();
-            let mut fields =
-                vec![device.as_str(), &row.management, &row.serial_number, outcome, code, text];
+            let known = |text| if self.bare { "" } else { text };
+            let (management, serial) = (known(&row.management), known(&row.serial_number));
+            let mut fields = vec![device.as_str(), management, serial, outcome, code, text];
             let secret;
             if self.codes {
                 secret = match &row.secret {
@@ -714,6 +766,13 @@ fn approved(rows: &[i64], selection: &Selection, cause: Cause, reason: &str) -> 
     }
 }
 
+pub(super) fn too_many_jobs() -> ServiceError {
+    ServiceError::too_many(
+        "too-many-jobs",
+        "ten jobs are unfinished already; wait for one, or cancel one",
+    )
+}
+
 fn too_large() -> ServiceError {
     ServiceError::too_many(
         "selection-too-large",
@@ -730,12 +789,14 @@ pub(super) fn starter(caller: &Caller) -> Result<Starter, ServiceError> {
             certificate: Some(certificate.to_string()),
             person: None,
             roles: roles.to_string(),
+            machine: false,
         }),
         Caller::Person { roles, person, .. } => Ok(Starter {
             display: caller.to_string(),
             certificate: None,
             person: Some(hex::encode(person.as_bytes())),
             roles: roles.to_string(),
+            machine: false,
         }),
         _ => Err(ServiceError::forbidden("role", "jobs are started by people and members")),
     }

@@ -7,6 +7,7 @@ mod bulk;
 pub(crate) mod csv;
 mod desk;
 mod export;
+mod forget;
 mod overview;
 mod passport;
 mod runner;

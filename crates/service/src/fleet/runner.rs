@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     ErrorKind, Service, ServiceError,
+    erase::{Forgetting, Forgot},
     live::{Live, found},
     service::Inner,
     store::{
@@ -17,11 +18,13 @@ use crate::{
 };
 use crypto::UnixTime;
 use device::{DeviceId, Language};
-use policy::{Action, Caller, CodeRecord};
+use policy::{Action, Caller, CodeRecord, Resource};
 use std::{sync::Weak, time::Duration};
 
 /// Devices per commit.
 const BATCH: usize = 20;
+/// Devices per commit whose histories are read again as a whole.
+const BATCH_OF_HISTORIES: usize = 4;
 /// Pause after a commit: jobs take at most 200 devices per second, so that others have their turn.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How often somebody looks for jobs.
@@ -68,6 +71,7 @@ pub(crate) fn run(weak: &Weak<Inner>, live: &Live) {
 enum Prepared {
     Act(super::acts::Doing),
     Code { row: i64, owner: i64, record: Box<CodeRecord>, sealed: Vec<u8> },
+    Forget(Box<Forgetting>),
     Refused(ServiceError),
 }
 
@@ -106,7 +110,8 @@ impl Service {
 
     /// Does the next devices of a job.
     fn step(&self, job: &JobRow) -> Result<(), ServiceError> {
-        if job.state == State::Preparing {
+        let act = BulkAct::of(job)?;
+        if job.state == State::Preparing && !matches!(act, BulkAct::ErasePerson { .. }) {
             return self.fill(job);
         }
         let now = self.now();
@@ -119,8 +124,19 @@ impl Service {
                 return self.end(job, State::Failed, Some(note));
             }
         };
-        let act = BulkAct::of(job)?;
-        let open = self.read(|connection| store::open_items(connection, id, 0, BATCH))?;
+        let mut batch = BATCH;
+        if let BulkAct::ErasePerson { actor } = &act {
+            let organisation = self.organisation_id(job.organisation)?;
+            let resource = Resource::organisation(&organisation);
+            if policy::authorize(&caller, act.action(), &resource).is_err() {
+                return self.end(job, State::Failed, Some(text_of(&gone(), Language::En)));
+            }
+            if job.state == State::Preparing {
+                return self.search_person(job, actor);
+            }
+            batch = BATCH_OF_HISTORIES;
+        }
+        let open = self.read(|connection| store::open_items(connection, id, 0, batch))?;
         if open.is_empty() {
             return self.end(job, State::Done, None);
         }
@@ -189,6 +205,10 @@ impl Service {
                     Ok(Prepared::Code { row, owner, record, sealed })
                 })
             }
+            BulkAct::ErasePerson { actor } => {
+                let organisation = self.organisation_id(organisation)?;
+                Ok(Prepared::Forget(Box::new(self.forgetting(caller, &id, &organisation, actor))))
+            }
         };
         match outcome {
             Err(error) if matches!(error.kind(), ErrorKind::Fatal | ErrorKind::Unavailable) => {
@@ -210,6 +230,12 @@ fn one(
 ) -> Result<(), ServiceError> {
     let outcome = match prepared {
         Prepared::Refused(error) => Err(error.clone()),
+        Prepared::Forget(forgetting) => match tx.attempt(|tx| forgetting.perform(tx)) {
+            // The item stays open: the next step does the rest.
+            Ok(Forgot::Some) => return Ok(()),
+            Ok(Forgot::All) => Ok(None),
+            Err(error) => Err(error),
+        },
         Prepared::Act(doing) => tx.attempt(|tx| doing.perform(tx)).map(|_recorded| None),
         Prepared::Code { row, owner, record, sealed } => tx.attempt(|tx| {
             let device = found(devices::device_by_row(tx, *row)?, "device")?;

@@ -1,6 +1,6 @@
 //! Bulk jobs and their items.
 
-use super::{Tx, organisation::limit_of, to_i64};
+use super::{Effect, Tx, organisation::limit_of, search_person, to_i64};
 use crate::ServiceError;
 use crypto::UnixTime;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -208,7 +208,7 @@ pub(crate) fn jobs_in(connection: &Connection, state: State) -> Result<Vec<JobRo
 
 /// Ends or moves a job that is not over; false where it is.
 pub(crate) fn set_state(
-    tx: &Tx<'_>,
+    tx: &mut Tx<'_>,
     job: i64,
     state: State,
     note: Option<&str>,
@@ -225,6 +225,9 @@ pub(crate) fn set_state(
         .execute(params![job, state as u8, note, over, begun])?;
     if over.is_some() {
         forget_selection(tx, job)?;
+        if search_person::forget(tx, job)? {
+            tx.effect(Effect::Scrub);
+        }
     }
     Ok(changed == 1)
 }

@@ -22,6 +22,7 @@ pub(crate) mod person;
 pub(crate) mod public;
 mod reader;
 pub(crate) mod search;
+pub(crate) mod search_person;
 mod tx;
 mod writer;
 

@@ -1,9 +1,13 @@
 //! Erasure destroys contents and leaves every other proof valid.
 
-use crate::{verdict::trust, world::World};
+use crate::{
+    jobs::{over, result},
+    verdict::trust,
+    world::{World, config, open},
+};
 use device::{DeviceKind, PassportFile, ReasonCode, VerifyOptions};
 use ledger::{SignedCheckpoint, verify_inclusion};
-use service::{Clock as _, ErrorKind, Page, VerifyRequest};
+use service::{Clock as _, ErrorKind, JobState, Page, VerifyRequest};
 
 #[tokio::test]
 async fn contents_go_and_proofs_stay() {
@@ -79,13 +83,22 @@ async fn a_person_is_forgotten_where_the_caller_may() {
     let kept = world.made(&maker, "gate", Vec::new()).await;
     let stranger = world.service.erase_person(&owner.admin, &maker.id, "Taro Yamada").await;
     assert_eq!(stranger.unwrap_err().kind(), ErrorKind::NotFound);
-    let done = world.service.erase_person(&maker.admin, &maker.id, "Taro Yamada").await.unwrap();
+    let job = world.service.erase_person(&maker.admin, &maker.id, "Taro Yamada").await.unwrap();
+    assert_eq!((job.act.as_str(), &job.organisation), ("erase-person", &maker.id));
+    // Asked twice, it is done once.
+    let again = world.service.erase_person(&maker.admin, &maker.id, "Taro Yamada").await.unwrap();
+    let first = world.service.job(&maker.admin, &job.id).await.unwrap();
+    assert!(again.id == job.id || first.state.is_over());
+    let job = over(&world.service, &maker.admin, &job).await;
+    over(&world.service, &maker.admin, &again).await;
     // What it reported itself in that name, whoever owns the device now, and nothing else.
-    let mut erased: Vec<_> = done.erased.iter().map(|(device, _)| *device).collect();
+    let lines = result(&world.service, &maker.admin, &job).await;
+    let mut erased: Vec<_> = lines[1..].iter().map(String::as_str).collect();
     erased.sort_unstable();
-    let mut expected = [kept.id, working.thing.id];
+    let mut expected = [kept.id, working.thing.id].map(|device| format!("{device},,,done,done,"));
     expected.sort_unstable();
-    assert_eq!((erased.as_slice(), done.failed), (&expected[..], 0));
+    assert_eq!((erased.as_slice(), job.failed), (&expected.each_ref().map(String::as_str)[..], 0));
+    assert!(!format!("{job:?}").contains("Taro"));
     let history = world.service.history(&maker.admin, &kept.id, &Page::default()).await.unwrap();
     assert!(history.items[0].cose.is_none());
     let sold = &working.thing.id;
@@ -99,6 +112,69 @@ async fn a_person_is_forgotten_where_the_caller_may() {
     // Not everybody of the organisation may.
     let denied = world.service.erase_person(&maker.reader, &maker.id, "Taro Yamada").await;
     assert_eq!(denied.unwrap_err().kind(), ErrorKind::Forbidden);
+}
+
+#[tokio::test]
+async fn what_the_platform_signed_for_a_member_is_forgotten_as_well() {
+    let world = World::new().await;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let other = world.maker("other", "gate", DeviceKind::Device).await;
+    let (mine, theirs) = (
+        world.made(&maker, "gate", Vec::new()).await,
+        world.made(&other, "gate", Vec::new()).await,
+    );
+    let service = &world.service;
+    service.suspend_device(&maker.admin, &mine.id, device::Cause::Lost).await.unwrap();
+    service.suspend_device(&other.admin, &theirs.id, device::Cause::Lost).await.unwrap();
+    let job = service.erase_person(&maker.admin, &maker.id, "admin").await.unwrap();
+    let job = over(service, &maker.admin, &job).await;
+    assert_eq!((job.state, job.total, job.done), (JobState::Done, 1, 1));
+    let history = service.history(&maker.admin, &mine.id, &Page::default()).await.unwrap();
+    for event in &history.items {
+        assert_eq!(event.cose.is_none(), event.kind == device::Kind::Suspended, "{event:?}");
+    }
+    let history = service.history(&other.admin, &theirs.id, &Page::default()).await.unwrap();
+    assert!(history.items.iter().all(|event| event.cose.is_some()));
+}
+
+#[tokio::test]
+async fn an_erasure_goes_on_after_a_restart_and_forgets_whom_it_was_about() {
+    let world = World::new().await;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let roles = policy::Roles::of(&[policy::Role::Administrator]);
+    let (second, certificate) = world.member(&maker.id, "second", roles).await;
+    for _ in 0..30 {
+        world.made(&maker, "gate", Vec::new()).await;
+    }
+    let job = world.service.erase_person(&maker.admin, &maker.id, "Taro Yamada").await.unwrap();
+    world.service.close();
+    let service = open(world.path(), config(), &world.clock);
+    let job = over(&service, &maker.admin, &job).await;
+    assert_eq!((job.state, job.total, job.done, job.failed), (JobState::Done, 30, 30, 0));
+    service.integrate_now().await.unwrap();
+    let check = service.check_log(&service.local_administrator()).await.unwrap();
+    assert_eq!((check.problems.as_slice(), check.events_erased), ([].as_slice(), 30));
+    // A person can be asked for again: nothing is left.
+    let again = service.erase_person(&maker.admin, &maker.id, "Taro Yamada").await.unwrap();
+    let again = over(&service, &maker.admin, &again).await;
+    assert_eq!((again.state, again.total), (JobState::Done, 0));
+    // One who may not any more ends it.
+    let job = service.erase_person(&second, &maker.id, "Hanako Suzuki").await.unwrap();
+    let local = service.local_administrator();
+    service.remove_member(&local, &maker.id, &certificate.fingerprint()).await.unwrap();
+    let job = over(&service, &maker.admin, &job).await;
+    assert!(matches!(job.state, JobState::Failed | JobState::Done), "{job:?}");
+    service.close();
+    for entry in std::fs::read_dir(world.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            let bytes = std::fs::read(&path).unwrap();
+            for name in [&b"Taro Yamada"[..], b"Hanako Suzuki"] {
+                let found = bytes.windows(name.len()).any(|window| window == name);
+                assert!(!found, "a name is left in {}", path.display());
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -140,7 +140,7 @@ async fn registered(world: &World, maker: &Org, count: usize) {
     assert!(done.iter().all(Result::is_ok));
 }
 
-async fn over(service: &Service, caller: &Caller, job: &JobView) -> JobView {
+pub(crate) async fn over(service: &Service, caller: &Caller, job: &JobView) -> JobView {
     for _ in 0..300 {
         let job = service.job(caller, &job.id).await.unwrap();
         if job.state.is_over() {
@@ -151,7 +151,7 @@ async fn over(service: &Service, caller: &Caller, job: &JobView) -> JobView {
     panic!("the job does not end");
 }
 
-async fn result(service: &Service, caller: &Caller, job: &JobView) -> Vec<String> {
+pub(crate) async fn result(service: &Service, caller: &Caller, job: &JobView) -> Vec<String> {
     let mut result = service.job_result(caller, &job.id, false).await.unwrap();
     let mut bytes = Vec::new();
     while let Some(piece) = result.next().await {

@@ -136,3 +136,50 @@ fn from_keys_to_a_device() {
     let said: serde_json::Value = serde_json::from_slice(&late.stdout).unwrap();
     assert_eq!((&said["outcome"], &said["code"]), (&"refused".into(), &"expired".into()));
 }
+
+#[test]
+fn surprises_are_not_signed_and_not_published() {
+    let desk = Desk::new();
+    desk.keys();
+    desk.init();
+    let sign = "sign updates/staged/targets.json --key keys/targets.sealed --yes";
+    desk.refused(&format!("{sign} --expect-version 2"), "not 2");
+    desk.refused(&format!("{sign} --role kairo"), "not of kairo");
+    desk.ok("renew targets --days 3650");
+    desk.refused(sign, "longer than 366 days");
+    desk.ok(&format!("{sign} --long"));
+    let other = sign.replace("targets.sealed", "nothing.sealed");
+    desk.refused(&format!("{other} --long"), "cannot read");
+    fs::write(desk.path("kf"), [8; 32]).unwrap();
+    desk.refused(&format!("{sign} --long"), "cannot open");
+    fs::write(desk.path("kf"), [7; 32]).unwrap();
+    desk.refused("renew timestamp", "signed online");
+    let up = desk.run("add-target firmware --path ../fw.img");
+    assert_eq!(up.status.code(), Some(2), "no path leads out of the folder");
+    desk.refused("add-target firmware --path gate/fw.img --role kairo", "delegate to it first");
+    desk.refused("remove-target gate/none", "has no target");
+    desk.refused("delegate root --key keys/stranger.json --paths gate/*", "must be of a-z");
+    desk.refused("rotate --add targets=keys/stranger.json", "nothing is published yet");
+    desk.refused("check --dir elsewhere", "tegata update init");
+    desk.sign("root", "root-1");
+    desk.sign("root", "root-2");
+    desk.ok(PUBLISH);
+    desk.refused("rotate", "say what changes");
+    desk.refused(
+        "rotate --stolen --remove targets=keys/targets.json --add targets=keys/stranger.json",
+        "rotate snapshot as well",
+    );
+    // A file that devices would be sent is gone: found by a check, not by devices.
+    desk.ok("add-target firmware --path gate/fw.img");
+    desk.sign("targets", "targets");
+    desk.ok(PUBLISH);
+    for name in names(&desk.path("updates/targets/gate")) {
+        fs::remove_file(desk.path("updates/targets/gate").join(name)).unwrap();
+    }
+    desk.refused("check", "add it again");
+    // Whoever writes into the folder publishes nothing.
+    let path = desk.path("updates/metadata/timestamp.json");
+    let forged = fs::read_to_string(&path).unwrap().replace("\"version\":2}}", "\"version\":9}}");
+    fs::write(&path, forged).unwrap();
+    desk.refused("check", "is damaged");
+}

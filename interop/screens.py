@@ -118,6 +118,7 @@ try:
         stranger.until_at("/invitation")
         member.authenticator()
         member.register(link, "川村 花子", "hanako")
+        # A second person is wanted where there are two.
         names = at_hand(Demo(log))
         platform.authenticator()
         platform.register(found["platform"], "管理 太郎", "taro")

@@ -52,6 +52,8 @@ pub(crate) async fn protect(
     request: Request,
     next: Next,
 ) -> Response {
+    // The one address that holds a secret says it to nobody, not even to our own pages.
+    let secret = request.uri().path().starts_with("/invitation/");
     let mut response = match refused(&console, &request) {
         Some(failure) => failure.plain(),
         None => next.run(request).await,
@@ -59,6 +61,9 @@ pub(crate) async fn protect(
     let busy = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
     let busy = busy.contains(&response.status());
     let headers = response.headers_mut();
+    if secret {
+        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    }
     for (name, value) in &FIXED {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }

@@ -20,8 +20,9 @@ use policy::Caller;
 use service::CameFrom;
 use std::{ops::Deref, sync::Arc};
 
-/// Longest path with query that is kept to come back to, in bytes.
-const PATH_BYTES_MAX: usize = 2048;
+/// Longest path with query that is kept to come back to, in bytes: a page of devices that were
+/// chosen one by one, with act, cause and reason.
+const PATH_BYTES_MAX: usize = 8192;
 
 /// One request's context; every handler can take one.
 #[derive(Debug, Clone)]

@@ -197,7 +197,8 @@ fn is_another(tx: &Tx<'_>, who: &Caller, proposal: &ProposalRow) -> Result<bool,
         }
         Caller::Person { person, .. } => person::person(tx, person.as_bytes())?
             .filter(|person| person.removed_at.is_none())
-            .map(|person| person.added_at),
+            // Invited is not there yet: who had the link could be anybody.
+            .and_then(|person| Some(person.administrator_since?.max(person.registered_at?))),
         _ => None,
     };
     // One human's passkey and certificates bear the same name.

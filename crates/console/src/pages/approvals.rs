@@ -147,9 +147,6 @@ fn id(text: &str) -> Result<ApprovalId, Failure> {
 async fn one(State(console): State<Console>, member: Member, Path(text): Path<String>) -> Answer {
     let view = console.service.approval(member.caller(), &id(&text)?).await?;
     let t = member.t;
-    let own = view.requester_of == member.signed().organisation
-        && member.caller().name() == Some(view.requester.as_str());
-    let waiting = view.state == ApprovalState::Waiting;
     let shown = Page { after: None, limit: SHOWN };
     let listed = console.service.approval_devices(member.caller(), &view.id, &shown).await?;
     let goes_on = view.state == ApprovalState::Approved && view.requester_continues;
@@ -167,12 +164,13 @@ async fn one(State(console): State<Console>, member: Member, Path(text): Path<St
             Some(Message::new(Tone::Info, t.text("approvals-goes-on")))
         } else {
             // Who asked is told why there is no button for it.
-            (own && waiting).then(|| Message::new(Tone::Info, t.text("approvals-own")))
+            (view.can_withdraw && view.state == ApprovalState::Waiting)
+                .then(|| Message::new(Tone::Info, t.text("approvals-own")))
         },
         may_approve: view.can_approve,
         // Who asked takes it back; another administrator says no.
-        may_reject: waiting && view.can_approve,
-        may_withdraw: own && (waiting || view.state == ApprovalState::Approved),
+        may_reject: view.can_reject,
+        may_withdraw: view.can_withdraw,
         requester: view.requester.clone(),
         requester_of: view.requester_of.to_string(),
         asked: t.time(view.requested_at),

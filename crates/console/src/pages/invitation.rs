@@ -17,6 +17,7 @@ use axum::{
     extract::{Path, State},
     routing::{get, post},
 };
+use http::HeaderMap;
 use serde::Deserialize;
 use service::{LinkPurpose, LinkView};
 
@@ -28,7 +29,17 @@ pub(super) fn router() -> Router<Console> {
         .route("/invitation/finish", post(finish))
 }
 
-async fn open(visit: Visit, State(console): State<Console>, Path(secret): Path<String>) -> Answer {
+async fn open(
+    visit: Visit,
+    State(console): State<Console>,
+    Path(secret): Path<String>,
+    headers: HeaderMap,
+) -> Answer {
+    // A person opens a link in a window of its own. What another site's page loads by itself, as a
+    // picture or in a frame, is nobody's wish (Fetch Metadata).
+    if !opens_a_page(&headers) {
+        return Err(Failure::forbidden());
+    }
     let opened = console.service.open_link(&visitor(&visit), &secret).await?;
     // Through a page of ours: links come from mail and chat, and from there a redirect would not
     // bring a strict cookie along.
@@ -151,6 +162,14 @@ async fn finish(
     visit.put(&mut response, Cookie::Session, signed.cookie.expose());
     visit.clear(&mut response, Cookie::Ticket);
     Ok(response)
+}
+
+/// Whether a browser says that it opens a page; one that says nothing is believed.
+fn opens_a_page(headers: &HeaderMap) -> bool {
+    let is = |name: &str, wanted: &str| {
+        headers.get_all(name).iter().all(|value| value.as_bytes() == wanted.as_bytes())
+    };
+    is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document")
 }
 
 fn ticket(visit: &Visit) -> Result<&str, Failure> {

@@ -33,6 +33,33 @@ async fn every_answer_carries_the_policy() {
 }
 
 #[tokio::test]
+async fn a_link_is_opened_by_people_and_tells_nobody_its_secret() {
+    /// What somebody is told whose link is none.
+    const LOOKED_UP: &str = "link does not work";
+    let site = Site::new();
+    let path = format!("/invitation/tgi_{}", "x".repeat(43));
+    let by = async |mode: &str, dest: &str| {
+        let request = ask(Method::GET, &path)
+            .header("sec-fetch-mode", mode)
+            .header("sec-fetch-dest", dest)
+            .header("sec-fetch-site", "cross-site");
+        site.send(request.body(Body::empty()).unwrap()).await
+    };
+    // Another site's pictures and frames are refused before they count as anybody's attempt.
+    for _ in 0..100 {
+        for (mode, dest) in [("no-cors", "image"), ("navigate", "iframe"), ("cors", "empty")] {
+            let page = by(mode, dest).await;
+            assert_eq!(page.status, StatusCode::FORBIDDEN, "{mode} {dest}");
+            assert!(!page.html.contains(LOOKED_UP), "{mode} {dest}: it was looked up");
+        }
+    }
+    let opened = by("navigate", "document").await;
+    assert!(opened.html.contains(LOOKED_UP), "{} {}", opened.status, opened.html);
+    assert_eq!(opened.header("referrer-policy"), "no-referrer");
+    assert_eq!(site.get("/invitation").await.header("referrer-policy"), "same-origin");
+}
+
+#[tokio::test]
 async fn files_are_kept_for_ever_under_their_hash() {
     let site = Site::new();
     let page = site.get("/guide").await;

@@ -122,6 +122,10 @@ pub struct ApprovalView {
     pub requester_continues: bool,
     /// whether the caller may approve it now
     pub can_approve: bool,
+    /// whether the caller may reject it now: also one that is approved and not done
+    pub can_reject: bool,
+    /// whether the caller asked for it and may take it back now
+    pub can_withdraw: bool,
 }
 
 /// Which requests are wanted.
@@ -198,7 +202,8 @@ impl Service {
         self.approval_view(caller, &found(row, "approval")?)
     }
 
-    /// Says no to a request of another person.
+    /// Says no to a request of another person; also to one that is approved, by oneself or somebody
+    /// else, as long as the act is not done.
     ///
     /// # Errors
     /// `own-request`, `approval-decided`, `approval-expired`, `not-found`, `role`,
@@ -212,7 +217,7 @@ impl Service {
         self.approval_view(caller, &row)
     }
 
-    /// Takes one's own request back.
+    /// Takes one's own request back, approved or not, as long as the act is not done.
     ///
     /// # Errors
     /// `not-found` where it is not one's own, `approval-decided`, `approval-expired`.
@@ -289,7 +294,18 @@ impl Service {
             Decision::Approved => now.plus(self.config.people.approved_s),
             Decision::Rejected | Decision::Withdrawn => row.expires_at,
         };
-        let (id, by, caller) = (row.id, caller.to_string(), caller.clone());
+        let by = store::Decider {
+            name: caller.to_string(),
+            person: match caller {
+                Caller::Person { person, .. } => Some(*person.as_bytes()),
+                _ => None,
+            },
+            certificate: match caller {
+                Caller::Member { certificate, .. } => Some(*certificate),
+                _ => None,
+            },
+        };
+        let (id, caller) = (row.id, caller.clone());
         self.commit(move |tx| {
             still_stands(tx, &caller)?;
             if !store::decide(tx, id, decision as u8, &by, now, expires_at)? {
@@ -348,10 +364,21 @@ impl Service {
     /// Carries out what was approved and not done when the process ended.
     pub(crate) async fn carry_out_approved(&self) -> Result<(), ServiceError> {
         let now = self.now();
-        for row in self.read(|connection| store::approved(connection, now, RECOVERY_BATCH))? {
-            self.carry_out(&row).await?;
+        let (mut after, mut failed) = (0, Ok(()));
+        loop {
+            let rows = self.read(|c| store::approved(c, now, after, RECOVERY_BATCH))?;
+            let Some(last) = rows.last() else { return failed };
+            after = last.id;
+            for row in &rows {
+                // What cannot be done now does not hold up the others.
+                if let Err(error) = self.carry_out(row).await {
+                    if error.kind() == ErrorKind::Fatal {
+                        return Err(error);
+                    }
+                    failed = failed.and(Err(error));
+                }
+            }
         }
-        Ok(())
     }
 
     /// Carries out an approved act. What the act refuses is its outcome; what only time can mend
@@ -490,10 +517,9 @@ impl Service {
             let resource = Resource::organisation(&organisation);
             policy::authorize(caller, action, &resource).is_ok()
         };
-        let can_approve = state == ApprovalState::Waiting
-            && may(Action::Approve)
-            && may(act.action())
-            && !self.same_human(caller, row)?;
+        let open = matches!(state, ApprovalState::Waiting | ApprovalState::Approved);
+        let can_reject =
+            open && may(Action::Approve) && may(act.action()) && !self.same_human(caller, row)?;
         Ok(ApprovalView {
             id: ApprovalId::from_bytes(row.approval_id),
             act,
@@ -512,7 +538,9 @@ impl Service {
             finished_at: row.finished_at,
             outcome: row.outcome.clone(),
             requester_continues: read.as_ref().is_some_and(|(_, intent)| !intent.is_carried_out()),
-            can_approve,
+            can_approve: can_reject && state == ApprovalState::Waiting,
+            can_reject,
+            can_withdraw: open && is_requester(caller, row),
             organisation,
         })
     }

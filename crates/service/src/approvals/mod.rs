@@ -16,7 +16,7 @@ mod second;
 pub use decide::{ApprovalQuery, ApprovalState, ApprovalView, Decision};
 pub use devices::{ApprovalDevice, ApprovalDevices};
 pub use policy::PolicyLine;
-pub(crate) use policy::owner_is_asked;
+pub(crate) use policy::{owner_is_asked, required};
 
 pub(crate) use crate::store::approval::Attached;
 pub(crate) use intent::{Intent, Who};

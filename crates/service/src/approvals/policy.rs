@@ -123,7 +123,7 @@ impl Service {
 }
 
 /// Whether an act needs a second person now.
-pub(super) fn required(
+pub(crate) fn required(
     connection: &Connection,
     organisation: i64,
     platform: bool,

@@ -16,6 +16,12 @@ use policy::{Act, Caller};
 const WAITING_MAX: i64 = 100;
 /// Longest arguments kept, in bytes.
 const ARGUMENTS_BYTES_MAX: usize = 64 * 1024;
+/// Requests of everybody in one other organisation that may wait in an organisation.
+const WAITING_PER_OUTSIDER_MAX: i64 = 20;
+/// Requests of all outsiders that may wait in an organisation.
+const WAITING_OUTSIDERS_MAX: i64 = 200;
+/// What an approved request's outcome says where its approver is none any more.
+const GONE: &str = "approver-gone";
 /// What an approved request's outcome says once its act is done.
 pub(super) const DONE: &str = "done";
 
@@ -49,14 +55,25 @@ pub(crate) enum Slip {
 impl Slip {
     /// Spends the slip, in the transaction of the act.
     pub(crate) fn consume(self, tx: &mut Tx<'_>, now: UnixTime) -> Result<(), ServiceError> {
-        match self {
-            Self::NotNeeded => Ok(()),
-            Self::Approved(row) if store::finish(tx, row, DONE, now)? => Ok(()),
-            Self::Approved(_) => Err(ServiceError::conflict(
-                "approval-used",
-                "the approval was used already or has expired; look at the request",
-            )),
+        let Self::Approved(id) = self else { return Ok(()) };
+        if let Some(row) = store::approval_by_row(tx, id)?
+            && !store::approver_stands(tx, &row, now)?
+        {
+            return Err(ServiceError::conflict(
+                GONE,
+                "who approved this may not do so any more; ask again",
+            )
+            .in_japanese(
+                "承認した人は、もう承認できる立場にありません。あらためて依頼してください",
+            ));
         }
+        if store::finish(tx, id, DONE, now)? {
+            return Ok(());
+        }
+        Err(ServiceError::conflict(
+            "approval-used",
+            "the approval was used already, was taken back or has expired; look at the request",
+        ))
     }
 }
 
@@ -150,12 +167,18 @@ impl Service {
                 && row.requester_of == requester_of
         };
         let open = self.read(|c| store::open_approvals(c, wants, &digest, now))?;
-        let mine: Vec<ApprovalRow> = open.into_iter().filter(same).collect();
-        if let Some(row) = mine.iter().find(|row| row.decision.is_some()) {
-            return Ok(Slip::Approved(row.id));
+        let (mut stale, mut waits) = (Vec::new(), None);
+        for row in open.iter().filter(|row| same(row)) {
+            if row.decision.is_none() {
+                waits = waits.or(Some(row.approval_id));
+            } else if self.read(|c| store::approver_stands(c, row, now))? {
+                return Ok(Slip::Approved(row.id));
+            } else {
+                stale.push(row.id);
+            }
         }
-        if let Some(row) = mine.first() {
-            return Err(needed(&row.approval_id));
+        if let Some(id) = waits {
+            return Err(needed(&id));
         }
         let row = ApprovalRow {
             id: 0,
@@ -174,6 +197,9 @@ impl Service {
             decision: None,
             decided_by: None,
             decided_at: None,
+            decider: None,
+            decider_certificate: None,
+            carried_out: intent.is_carried_out(),
             finished_at: None,
             outcome: None,
         };
@@ -188,10 +214,20 @@ impl Service {
         let attached = asked.attached.clone();
         self.commit(move |tx| {
             store::drop_expired_attachments(tx, now)?;
-            if store::count_waiting(tx, wants, &row.requester, now)? >= WAITING_MAX {
+            for id in stale {
+                store::finish(tx, id, GONE, now)?;
+            }
+            let requester = (row.requester_of, row.requester.as_str());
+            let waiting = store::count_waiting(tx, wants, requester, now)?;
+            let outside = row.requester_of != wants;
+            if waiting.own >= WAITING_MAX
+                || (outside && waiting.organisation >= WAITING_PER_OUTSIDER_MAX)
+                || (outside && waiting.outsiders >= WAITING_OUTSIDERS_MAX)
+            {
                 return Err(ServiceError::too_many(
                     "too-many-requests-waiting",
-                    "too many of your requests wait for a second person; withdraw some",
+                    "too many requests wait for a second person; withdraw some, or wait until \
+                     they are decided",
                 ));
             }
             let id = store::insert_approval(tx, &row)?;

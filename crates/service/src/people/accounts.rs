@@ -98,6 +98,7 @@ impl Service {
             roles: new.roles.to_string(),
             language: None,
             theme: None,
+            administrator_since: new.roles.contains(Role::Administrator).then_some(now),
             added_at: now,
             registered_at: None,
             removed_at: None,
@@ -321,7 +322,10 @@ impl Service {
                 }
                 slip.consume(tx, now)?;
                 let guard = Administrators::before(tx, row.organisation, now)?;
-                store::set_roles(tx, id, &roles.to_string())?;
+                let since = roles
+                    .contains(Role::Administrator)
+                    .then(|| row.administrator_since.unwrap_or(now));
+                store::set_roles(tx, id, &roles.to_string(), since)?;
                 guard.some_left(tx)?;
                 store::end_sessions(tx, id, None)?;
                 tx.effect(Effect::Directory);

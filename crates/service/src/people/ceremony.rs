@@ -1,6 +1,9 @@
 //! Ceremonies that have begun and not ended: kept in memory, for a few minutes, for one use.
 
-use super::{Visitor, limits::Counted};
+use super::{
+    Visitor,
+    limits::{Count, Counted},
+};
 use crate::{Service, ServiceError};
 use crypto::{Sha256, UnixTime, random};
 use std::{
@@ -194,14 +197,35 @@ impl Service {
 
     /// Whether the source may begin; counts it.
     pub(super) fn admit(&self, visitor: &Visitor) -> Result<(), ServiceError> {
+        self.admit_to(visitor, Counted::Begun, Counted::Failed)
+    }
+
+    /// Whether the source may open a link; counts it apart from everything else.
+    pub(super) fn admit_link(&self, visitor: &Visitor) -> Result<(), ServiceError> {
+        self.admit_to(visitor, Counted::Opened, Counted::BadLink)
+    }
+
+    fn admit_to(
+        &self,
+        visitor: &Visitor,
+        begun: Counted,
+        failed: Counted,
+    ) -> Result<(), ServiceError> {
         let (now, source) = (self.now(), visitor.network());
         let mut limits = self.people.limits.lock().unwrap_or_else(PoisonError::into_inner);
-        limits.check(Counted::Begun, &source, now)?;
-        limits.check(Counted::Failed, &source, now)?;
-        let reached = limits.count(Counted::Begun, &source, now);
+        limits.check(begun, &source, now)?;
+        limits.check(failed, &source, now)?;
+        let count = limits.count(begun, &source, now);
         drop(limits);
-        self.note_limit(visitor, reached);
+        self.note_limit(visitor, count);
         Ok(())
+    }
+
+    /// Whether an answer of the source is looked at: what has failed too often is not, and leaves no
+    /// line in the log either, which others need.
+    pub(super) fn may_answer(&self, visitor: &Visitor) -> Result<(), ServiceError> {
+        let limits = self.people.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        limits.check(Counted::Failed, &visitor.network(), self.now())
     }
 
     /// Records a failure (LG-1), and counts it against its source.
@@ -212,11 +236,31 @@ impl Service {
         reason: &str,
         subject: Option<&str>,
     ) {
+        self.failed_as(Counted::Failed, visitor, what, reason, subject);
+    }
+
+    /// Records that somebody opened what is no link.
+    pub(super) fn failed_link(&self, visitor: &Visitor, reason: &str) {
+        self.failed_as(Counted::BadLink, visitor, "link", reason, None);
+    }
+
+    fn failed_as(
+        &self,
+        counted: Counted,
+        visitor: &Visitor,
+        what: &str,
+        reason: &str,
+        subject: Option<&str>,
+    ) {
         let now = self.now();
-        let reached = {
+        let count = {
             let mut limits = self.people.limits.lock().unwrap_or_else(PoisonError::into_inner);
-            limits.count(Counted::Failed, &visitor.network(), now)
+            limits.count(counted, &visitor.network(), now)
         };
+        // Several at once may pass the look before.
+        if count == Count::Beyond {
+            return;
+        }
         let mut event = self
             .door_event(visitor, audit::Kind::Authentication, audit::Outcome::Failure)
             .detail("what", what)
@@ -225,11 +269,11 @@ impl Service {
             event = event.subject(subject);
         }
         self.note(event);
-        self.note_limit(visitor, reached);
+        self.note_limit(visitor, count);
     }
 
-    fn note_limit(&self, visitor: &Visitor, reached: bool) {
-        if reached {
+    fn note_limit(&self, visitor: &Visitor, count: Count) {
+        if count == Count::Reached {
             self.note(
                 self.door_event(visitor, audit::Kind::RateLimit, audit::Outcome::Failure)
                     .detail("what", "sign-in"),

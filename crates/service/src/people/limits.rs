@@ -3,7 +3,7 @@
 
 use crate::ServiceError;
 use crypto::UnixTime;
-use std::collections::HashMap;
+use std::{cmp::Ordering, collections::HashMap};
 
 /// Sources remembered. When there are more the old ones are forgotten: secrets and signatures do
 /// not become guessable by that, limits only spare the store and the log.
@@ -16,14 +16,30 @@ pub(crate) enum Counted {
     Begun,
     /// attempts that failed
     Failed,
+    /// links opened: any website can have its visitors open some, which must not keep them from
+    /// signing in
+    Opened,
+    /// links opened that were none
+    BadLink,
+}
+
+/// What counting came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Count {
+    /// more may come
+    Within,
+    /// this one reached the limit, which is worth a line in the log
+    Reached,
+    /// the limit was reached before: not worth any
+    Beyond,
 }
 
 impl Counted {
     /// How many in how many seconds.
     fn limit(self) -> (u32, i64) {
         match self {
-            Self::Begun => (60, 60),
-            Self::Failed => (30, 300),
+            Self::Begun | Self::Opened => (60, 60),
+            Self::Failed | Self::BadLink => (30, 300),
         }
     }
 }
@@ -56,8 +72,8 @@ impl Limits {
         }
     }
 
-    /// Counts one; true when this one reached the limit, which is worth a line in the log.
-    pub(crate) fn count(&mut self, what: Counted, source: &str, now: UnixTime) -> bool {
+    /// Counts one.
+    pub(crate) fn count(&mut self, what: Counted, source: &str, now: UnixTime) -> Count {
         let (most, seconds) = what.limit();
         if self.windows.len() >= SOURCES_MAX {
             self.windows.retain(|(what, _), (since, _)| within(*since, now, what.limit().1));
@@ -70,7 +86,11 @@ impl Limits {
             *window = (now, 0);
         }
         window.1 = window.1.saturating_add(1);
-        window.1 == most
+        match window.1.cmp(&most) {
+            Ordering::Less => Count::Within,
+            Ordering::Equal => Count::Reached,
+            Ordering::Greater => Count::Beyond,
+        }
     }
 }
 
@@ -86,8 +106,9 @@ mod tests {
     fn a_source_waits_and_others_do_not() {
         let mut limits = Limits::default();
         let now = UnixTime(1000);
-        let reached = (0..30).filter(|_| limits.count(Counted::Failed, "a", now)).count();
-        assert_eq!(reached, 1);
+        let counts: Vec<Count> = (0..32).map(|_| limits.count(Counted::Failed, "a", now)).collect();
+        assert_eq!(counts[28..], [Count::Within, Count::Reached, Count::Beyond, Count::Beyond]);
+        assert!(limits.check(Counted::BadLink, "a", now).is_ok());
         assert!(limits.check(Counted::Failed, "a", now.plus(299)).is_err());
         assert!(limits.check(Counted::Failed, "a", now.plus(300)).is_ok());
         assert!(limits.check(Counted::Failed, "b", now).is_ok());

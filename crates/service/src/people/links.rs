@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     Service, ServiceError,
+    approvals::required,
     live::found,
     organisations::check_name,
     store::{
@@ -22,7 +23,7 @@ use crate::{
 use crypto::{Sha256, UnixTime, random};
 use device::OrganisationId;
 use policy::{
-    Action, BearerKind, BearerText, Caller, PersonId, Resource, Role, Roles, bearer_digest,
+    Act, Action, BearerKind, BearerText, Caller, PersonId, Resource, Role, Roles, bearer_digest,
 };
 use webauthn_rs::prelude::{RegisterPublicKeyCredential, Uuid};
 
@@ -145,19 +146,36 @@ impl Service {
         Ok(made.then_some(Link { secret, purpose: LinkPurpose::First, expires_at }))
     }
 
+    /// The link that a start of the server makes by itself: as [`Self::first_link`], but none where
+    /// making an administrator takes two. There one of the administrators, who have certificates,
+    /// invites the first person, or the machine's own command does.
+    ///
+    /// # Errors
+    /// As [`Self::first_link`].
+    pub async fn first_link_of_a_start(
+        &self,
+        caller: &Caller,
+    ) -> Result<Option<Link>, ServiceError> {
+        let (row, now) = (self.platform.organisation.id, self.now());
+        if self.read(|c| required(c, row, true, Act::ChangeRoles, now))? {
+            return Ok(None);
+        }
+        self.first_link(caller).await
+    }
+
     /// Opens a link: what it offers, and a ticket with which the browser goes on, so that the
     /// secret leaves the address bar. The link works until somebody has registered.
     ///
     /// # Errors
     /// `link` where it is none, has expired or was used; `too-many-attempts`.
     pub async fn open_link(&self, visitor: &Visitor, link: &str) -> Result<Opened, ServiceError> {
-        self.admit(visitor)?;
+        self.admit_link(visitor)?;
         let view = bearer_digest(BearerKind::Link, link)
             .ok_or_else(bad_link)
             .and_then(|digest| Ok((digest, self.link_row(&digest)?)))
             .and_then(|(digest, row)| Ok((digest, self.link_view(&row)?)));
         let (digest, view) = view.inspect_err(|error| {
-            self.failed(visitor, "link", error.code(), None);
+            self.failed_link(visitor, error.code());
         })?;
         let (ticket, id) = bearer(BearerKind::Ticket)?;
         self.hold(*id.as_bytes(), visitor, Kind::Ticket { link: digest }, TICKET_S);
@@ -224,7 +242,7 @@ impl Service {
     ///
     /// # Errors
     /// `ceremony-over`, `passkey-refused`, `passkey-response`, `not-discoverable`, `link`,
-    /// `handle-taken`, `name`.
+    /// `handle-taken`, `name`, `too-many-attempts`.
     pub async fn finish_registration(
         &self,
         visitor: &Visitor,
@@ -232,6 +250,7 @@ impl Service {
         passkey_name: &str,
         response: &str,
     ) -> Result<SignedIn, ServiceError> {
+        self.may_answer(visitor)?;
         check_name(passkey_name)?;
         let kind = self.take(ceremony);
         let Kind::Register { state, link, person_id, first } =
@@ -278,6 +297,7 @@ impl Service {
                                 roles: roles.to_string(),
                                 language: None,
                                 theme: None,
+                                administrator_since: Some(now),
                                 added_at: now,
                                 registered_at: None,
                                 removed_at: None,

@@ -68,13 +68,15 @@ impl Service {
     /// Checks a browser's answer and opens a session.
     ///
     /// # Errors
-    /// `passkey-refused` without saying why, `ceremony-over`, `passkey-response`.
+    /// `passkey-refused` without saying why, `ceremony-over`, `passkey-response`,
+    /// `too-many-attempts`.
     pub async fn finish_sign_in(
         &self,
         visitor: &Visitor,
         ceremony: &str,
         response: &str,
     ) -> Result<SignedIn, ServiceError> {
+        self.may_answer(visitor)?;
         let outcome = self.try_sign_in(visitor, ceremony, response).await;
         outcome.map_err(|refusal| {
             let Refusal { error, reason, subject } = refusal;
@@ -182,6 +184,7 @@ impl Service {
         ceremony: &str,
         response: &str,
     ) -> Result<SignedIn, ServiceError> {
+        self.may_answer(visitor)?;
         let person = self.own_row(caller)?;
         let outcome = self.try_again(visitor, caller, &person, ceremony, response).await;
         outcome.map_err(|refusal| {
@@ -283,6 +286,7 @@ impl Service {
         name: &str,
         response: &str,
     ) -> Result<PasskeyView, ServiceError> {
+        self.may_answer(visitor)?;
         check_name(name)?;
         let person = self.own_row(caller)?;
         let Caller::Person { session: own, .. } = caller else {

@@ -10,6 +10,8 @@ CREATE TABLE person (
     roles         TEXT NOT NULL,
     language      TEXT,
     theme         TEXT,
+    -- since when it is an administrator, where it is one
+    administrator_since INTEGER,
     added_at      INTEGER NOT NULL,
     registered_at INTEGER,
     removed_at    INTEGER,
@@ -76,6 +78,11 @@ CREATE TABLE approval (
     decision      INTEGER,
     decided_by    TEXT,
     decided_at    INTEGER,
+    -- who decided, as it is known to the program: its right is looked at again when the act is done
+    decider       BLOB,
+    decider_certificate BLOB,
+    -- whether approval itself carries the act out
+    carried_out   INTEGER NOT NULL,
     finished_at   INTEGER,
     outcome       TEXT
 ) STRICT;

@@ -1,6 +1,10 @@
 //! What waits, or waited, for a second person, and which acts need one.
 
-use super::{Effect, Tx, organisation::limit_of};
+use super::{
+    Effect, Tx,
+    organisation::{self, limit_of},
+    person,
+};
 use crate::ServiceError;
 use crypto::{Sha256, UnixTime};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -26,13 +30,20 @@ pub(crate) struct ApprovalRow {
     pub(crate) decision: Option<u8>,
     pub(crate) decided_by: Option<String>,
     pub(crate) decided_at: Option<UnixTime>,
+    /// the decider's id, where it is a person
+    pub(crate) decider: Option<[u8; 16]>,
+    /// the decider's client certificate, where it is a member
+    pub(crate) decider_certificate: Option<Sha256>,
+    /// whether approval itself carries the act out
+    pub(crate) carried_out: bool,
     pub(crate) finished_at: Option<UnixTime>,
     pub(crate) outcome: Option<String>,
 }
 
 const APPROVAL: &str = "id, approval_id, organisation, act, arguments, digest, summary, \
                         requester, requester_of, person, certificate, requested_at, expires_at, \
-                        decision, decided_by, decided_at, finished_at, outcome";
+                        decision, decided_by, decided_at, finished_at, outcome, decider, \
+                        decider_certificate, carried_out";
 
 fn approval_row(row: &Row<'_>) -> rusqlite::Result<ApprovalRow> {
     let time = |index| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(UnixTime));
@@ -55,6 +66,9 @@ fn approval_row(row: &Row<'_>) -> rusqlite::Result<ApprovalRow> {
         decided_at: time(15)?,
         finished_at: time(16)?,
         outcome: row.get(17)?,
+        decider: row.get(18)?,
+        decider_certificate: row.get::<_, Option<[u8; 32]>>(19)?.map(Sha256),
+        carried_out: row.get(20)?,
     })
 }
 
@@ -96,17 +110,20 @@ pub(crate) fn open_approvals(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Approved and not finished.
+/// Approved, not finished, and carried out by the approval itself; after the row `after`.
 pub(crate) fn approved(
     connection: &Connection,
     now: UnixTime,
+    after: i64,
     limit: usize,
 ) -> Result<Vec<ApprovalRow>, ServiceError> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {APPROVAL} FROM approval
-         WHERE finished_at IS NULL AND decision = 1 AND expires_at > ?1 ORDER BY id LIMIT ?2"
+         WHERE finished_at IS NULL AND decision = 1 AND carried_out = 1 AND expires_at > ?1
+           AND id > ?2
+         ORDER BY id LIMIT ?3"
     ))?;
-    let rows = statement.query_map(params![now.0, limit_of(limit)], approval_row)?;
+    let rows = statement.query_map(params![now.0, after, limit_of(limit)], approval_row)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -132,27 +149,42 @@ pub(crate) fn approvals(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// How many requests of one requester wait.
+/// How many requests of an organisation wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    /// of this requester: a name is one within its own organisation
+    pub(crate) own: i64,
+    /// of everybody in the requester's organisation
+    pub(crate) organisation: i64,
+    /// of everybody outside the organisation that is asked
+    pub(crate) outsiders: i64,
+}
+
 pub(crate) fn count_waiting(
     connection: &Connection,
     organisation: i64,
-    requester: &str,
+    (requester_of, requester): (i64, &str),
     now: UnixTime,
-) -> Result<i64, ServiceError> {
+) -> Result<Waiting, ServiceError> {
     Ok(connection
         .prepare_cached(
-            "SELECT count(*) FROM approval
+            "SELECT count(*) FILTER (WHERE requester_of = ?2 AND requester = ?3),
+                    count(*) FILTER (WHERE requester_of = ?2),
+                    count(*) FILTER (WHERE requester_of <> ?1)
+             FROM approval
              WHERE finished_at IS NULL AND decision IS NULL AND organisation = ?1
-               AND requester = ?2 AND expires_at > ?3",
+               AND expires_at > ?4",
         )?
-        .query_row(params![organisation, requester, now.0], |row| row.get(0))?)
+        .query_row(params![organisation, requester_of, requester, now.0], |row| {
+            Ok(Waiting { own: row.get(0)?, organisation: row.get(1)?, outsiders: row.get(2)? })
+        })?)
 }
 
 pub(crate) fn insert_approval(tx: &mut Tx<'_>, new: &ApprovalRow) -> Result<i64, ServiceError> {
     tx.prepare_cached(
         "INSERT INTO approval (approval_id, organisation, act, arguments, digest, summary,
-             requester, requester_of, person, certificate, requested_at, expires_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+             requester, requester_of, person, certificate, requested_at, expires_at, carried_out)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?
     .execute(params![
         new.approval_id,
@@ -166,7 +198,8 @@ pub(crate) fn insert_approval(tx: &mut Tx<'_>, new: &ApprovalRow) -> Result<i64,
         new.person,
         new.certificate.map(|digest| digest.as_bytes().to_vec()),
         new.requested_at.0,
-        new.expires_at.0
+        new.expires_at.0,
+        new.carried_out
     ])?;
     Ok(tx.last_insert_rowid())
 }
@@ -247,26 +280,75 @@ pub(crate) fn drop_expired_attachments(tx: &mut Tx<'_>, now: UnixTime) -> Result
     Ok(())
 }
 
-/// Decides a request that nobody decided yet; false where somebody was faster.
+/// Who decides.
+#[derive(Debug, Clone)]
+pub(crate) struct Decider {
+    /// for the log
+    pub(crate) name: String,
+    pub(crate) person: Option<[u8; 16]>,
+    pub(crate) certificate: Option<Sha256>,
+}
+
+/// Decides a request that nobody decided yet; one that is approved and not done can still be
+/// rejected or taken back. False where somebody was faster.
 pub(crate) fn decide(
     tx: &mut Tx<'_>,
     id: i64,
     decision: u8,
-    by: &str,
+    by: &Decider,
     at: UnixTime,
     expires_at: UnixTime,
 ) -> Result<bool, ServiceError> {
     let changed = tx
         .prepare_cached(
-            "UPDATE approval SET decision = ?2, decided_by = ?3, decided_at = ?4, expires_at = ?5
-             WHERE id = ?1 AND decision IS NULL AND finished_at IS NULL AND expires_at > ?4",
+            "UPDATE approval SET decision = ?2, decided_by = ?3, decided_at = ?4, expires_at = ?5,
+                    decider = ?6, decider_certificate = ?7
+             WHERE id = ?1 AND finished_at IS NULL AND expires_at > ?4
+               AND (decision IS NULL OR (decision = 1 AND ?2 <> 1))",
         )?
-        .execute(params![id, decision, by, at.0, expires_at.0])?;
+        .execute(params![
+            id,
+            decision,
+            by.name,
+            at.0,
+            expires_at.0,
+            by.person,
+            by.certificate.map(|digest| digest.as_bytes().to_vec())
+        ])?;
     // Only an approved request goes on.
     if changed > 0 && decision != 1 {
         detach(tx, id)?;
     }
     Ok(changed > 0)
+}
+
+/// Whether who approved a request still could: an approval is worth no more than who gave it.
+pub(crate) fn approver_stands(
+    connection: &Connection,
+    row: &ApprovalRow,
+    now: UnixTime,
+) -> Result<bool, ServiceError> {
+    let administers = |roles: &str| {
+        let roles: policy::Roles = roles.parse().unwrap_or_default();
+        roles.contains(policy::Role::Administrator)
+    };
+    if let Some(id) = &row.decider {
+        let person = person::person(connection, id)?;
+        return Ok(
+            person.is_some_and(|person| person.removed_at.is_none() && administers(&person.roles))
+        );
+    }
+    if let Some(certificate) = &row.decider_certificate {
+        let member = organisation::member(connection, certificate)?;
+        let stands = member.is_some_and(|member| {
+            let ends = pki::Certificate::from_der(&member.certificate).map(|it| it.not_after());
+            let expired = ends.is_ok_and(|end| end < now);
+            member.removed_at.is_none() && !expired && administers(&member.roles)
+        });
+        return Ok(stands && person::works(connection, certificate)?);
+    }
+    // The machine itself.
+    Ok(true)
 }
 
 /// Finishes an approved request, in the transaction of its act; false where it was finished, is

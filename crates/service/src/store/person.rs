@@ -15,6 +15,8 @@ pub(crate) struct PersonRow {
     pub(crate) roles: String,
     pub(crate) language: Option<String>,
     pub(crate) theme: Option<String>,
+    /// since when it is an administrator, where it is one
+    pub(crate) administrator_since: Option<UnixTime>,
     pub(crate) added_at: UnixTime,
     /// when the first passkey was registered
     pub(crate) registered_at: Option<UnixTime>,
@@ -22,7 +24,7 @@ pub(crate) struct PersonRow {
 }
 
 const PERSON: &str = "id, person_id, organisation, handle, display_name, roles, language, theme, \
-                      added_at, registered_at, removed_at";
+                      added_at, registered_at, removed_at, administrator_since";
 
 fn person_row(row: &Row<'_>) -> rusqlite::Result<PersonRow> {
     Ok(PersonRow {
@@ -37,6 +39,7 @@ fn person_row(row: &Row<'_>) -> rusqlite::Result<PersonRow> {
         added_at: UnixTime(row.get(8)?),
         registered_at: row.get::<_, Option<i64>>(9)?.map(UnixTime),
         removed_at: row.get::<_, Option<i64>>(10)?.map(UnixTime),
+        administrator_since: row.get::<_, Option<i64>>(11)?.map(UnixTime),
     })
 }
 
@@ -158,8 +161,9 @@ pub(crate) fn works(connection: &Connection, fingerprint: &Sha256) -> Result<boo
 
 pub(crate) fn insert_person(tx: &mut Tx<'_>, new: &PersonRow) -> Result<i64, ServiceError> {
     tx.prepare_cached(
-        "INSERT INTO person (person_id, organisation, handle, display_name, roles, added_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO person
+            (person_id, organisation, handle, display_name, roles, added_at, administrator_since)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
     .execute(params![
         new.person_id,
@@ -167,13 +171,21 @@ pub(crate) fn insert_person(tx: &mut Tx<'_>, new: &PersonRow) -> Result<i64, Ser
         new.handle,
         new.display_name,
         new.roles,
-        new.added_at.0
+        new.added_at.0,
+        new.administrator_since.map(|since| since.0)
     ])?;
     Ok(tx.last_insert_rowid())
 }
 
-pub(crate) fn set_roles(tx: &mut Tx<'_>, id: i64, roles: &str) -> Result<(), ServiceError> {
-    tx.prepare_cached("UPDATE person SET roles = ?2 WHERE id = ?1")?.execute(params![id, roles])?;
+/// Changes roles; `since`: when it became an administrator, where it is one.
+pub(crate) fn set_roles(
+    tx: &mut Tx<'_>,
+    id: i64,
+    roles: &str,
+    since: Option<UnixTime>,
+) -> Result<(), ServiceError> {
+    tx.prepare_cached("UPDATE person SET roles = ?2, administrator_since = ?3 WHERE id = ?1")?
+        .execute(params![id, roles, since.map(|since| since.0)])?;
     Ok(())
 }
 

@@ -2,16 +2,23 @@
 
 use crate::{
     people::{code, first, new, person, with_console},
-    world::{Org, World, csr, id, key},
+    world::{Org, World, csr, id, key, open},
 };
 use device::{Cause, DeviceKind, EventKind, StandingKind};
 use pki::crl::RevocationReason;
 use policy::{Act, Role, Roles};
 use service::{
-    ApprovalId, ApprovalState, BulkAct, Caller, DeviceAct, DeviceRelation, DeviceSearch, JobState,
-    JobView, NewMember, NewOrganisation, Page, Selection, Service, ServiceError,
+    ApprovalId, ApprovalQuery, ApprovalState, BulkAct, Caller, Config, DeviceAct, DeviceRelation,
+    DeviceSearch, JobState, JobView, NewMember, NewOrganisation, Page, Selection, Service,
+    ServiceError, fault,
 };
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 fn member_of(organisation: &str, name: &str) -> NewMember {
     NewMember {
@@ -393,4 +400,186 @@ async fn names_are_what_they_look_like() {
         assert_eq!(code(job), "reason");
     }
     service.set_display_name(&platform.caller, "葛\u{e0100}城　花子").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_approved_can_be_taken_back_and_is_worth_its_approver() {
+    let world = World::with(with_console()).await;
+    let service = &world.service;
+    let org = world.org("maker", device::Roles::MAKER).await;
+    let admin: Roles = Role::Administrator.into();
+    let hanako = person(&world, &org.id, "hanako", admin).await;
+    let jiro = person(&world, &org.id, "jiro", admin).await;
+    let invite = || service.invite_person(&hanako.caller, new(&org.id, "puppet", admin));
+    // Its approver thinks better of it; so does any other administrator, and the requester.
+    for by in [&jiro.caller, &org.admin] {
+        let asked = waiting(invite().await);
+        service.approve(&jiro.caller, &asked).await.unwrap();
+        let view = service.approval(by, &asked).await.unwrap();
+        assert!(view.can_reject && !view.can_approve && !view.can_withdraw);
+        assert_eq!(service.reject(by, &asked).await.unwrap().state, ApprovalState::Rejected);
+        assert_eq!(code(service.approve(&jiro.caller, &asked).await), "approval-decided");
+    }
+    let asked = waiting(invite().await);
+    service.approve(&jiro.caller, &asked).await.unwrap();
+    assert!(service.approval(&hanako.caller, &asked).await.unwrap().can_withdraw);
+    let view = service.withdraw_request(&hanako.caller, &asked).await.unwrap();
+    assert_eq!(view.state, ApprovalState::Withdrawn);
+    // Who approved is removed: so is what it approved.
+    let asked = waiting(invite().await);
+    service.approve(&jiro.caller, &asked).await.unwrap();
+    let local = service.local_administrator();
+    service.remove_person(&local, &org.id, &jiro.id).await.unwrap();
+    let again = waiting(invite().await);
+    assert_ne!(again, asked);
+    let view = service.approval(&org.admin, &asked).await.unwrap();
+    assert_eq!(
+        (view.state, view.outcome.as_deref()),
+        (ApprovalState::Failed, Some("approver-gone"))
+    );
+    // The same where the approver's certificate is taken away.
+    let (third, certificate) = world.member(&org.id, "third", admin).await;
+    service.approve(&third, &again).await.unwrap();
+    let print = certificate.fingerprint();
+    let own = service.certificate_by_fingerprint(&third, &print).await.unwrap().id;
+    service.suspend_certificate(&third, &own).await.unwrap();
+    assert_ne!(waiting(invite().await), again);
+    // What is done stays done.
+    let (open, page) = (ApprovalQuery { open: true }, Page::default());
+    let asked = service.approvals(&org.admin, &org.id, &open, &page).await.unwrap().items[0].id;
+    service.approve(&org.admin, &asked).await.unwrap();
+    invite().await.unwrap();
+    assert_eq!(code(service.reject(&org.admin, &asked).await), "approval-decided");
+    assert_eq!(code(service.withdraw_request(&hanako.caller, &asked).await), "approval-decided");
+}
+
+#[tokio::test]
+async fn strangers_use_up_nobodys_requests() {
+    let world = World::with(with_console()).await;
+    let service = &world.service;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let police = world.org("police", device::Roles::AUTHORITY).await;
+    let local = service.local_administrator();
+    service.set_approval_policy(&local, &maker.id, Act::RevokeDevice, true).await.unwrap();
+    let mut codes = Vec::new();
+    for _ in 0..21 {
+        let thing = world.made(&maker, "gate", Vec::new()).await;
+        // An authority's administrator of the same name as the maker's: `admin`.
+        let asked = service.revoke_device(&police.admin, &thing.id, Cause::Order).await;
+        codes.push(asked.unwrap_err().code());
+    }
+    assert!(codes[..20].iter().all(|code| *code == "needs-second-person"), "{codes:?}");
+    assert_eq!(codes[20], "too-many-requests-waiting");
+    let thing = world.made(&maker, "gate", Vec::new()).await;
+    waiting(service.revoke_device(&maker.admin, &thing.id, Cause::Recall).await);
+}
+
+#[tokio::test]
+async fn who_became_an_administrator_afterwards_confirms_no_authority() {
+    let world = World::with(with_console()).await;
+    let service = &world.service;
+    let (org, local) = (id("platform"), service.local_administrator());
+    let hanako = first(service).await;
+    let reader = person(&world, &org, "late", Role::Reader.into()).await;
+    let mut late = reader;
+    world.clock.advance(10);
+    let police = NewOrganisation {
+        id: id("police"),
+        name: "Police".into(),
+        roles: device::Roles::AUTHORITY,
+    };
+    service.create_organisation(&hanako.caller, police).await.unwrap();
+    // The same human by its certificate, however the name is written, is not another.
+    let (twin, _) = world.member(&org, "HANAKO", Roles::ALL).await;
+    assert_eq!(code(service.confirm_authority(&twin, &id("police")).await), "second-person");
+    world.clock.advance(10);
+    service.change_roles(&local, &org, &late.id, Roles::ALL).await.unwrap();
+    let signed = crate::people::sign_in(service, &mut late.key).await.unwrap();
+    let confirmed = service.confirm_authority(&signed.caller, &id("police")).await;
+    assert_eq!(code(confirmed), "second-person", "it was on record, but no administrator");
+    world.clock.advance(301);
+    let stale = service.confirm_authority(&signed.caller, &id("police")).await;
+    assert_eq!(code(stale), "reauthenticate");
+    service.confirm_authority(&world.platform_admin, &id("police")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_flood_of_answers_fills_no_log_and_links_lock_nobody_out() {
+    let world = World::with(with_console()).await;
+    let service = &world.service;
+    let mut hanako = first(service).await;
+    let at = crate::people::visitor(1);
+    for _ in 0..100 {
+        let _ = service.open_link(&at, "tgi_x").await.unwrap_err();
+    }
+    crate::people::sign_in(service, &mut hanako.key).await.unwrap();
+    let mut codes = Vec::new();
+    for _ in 0..100 {
+        codes.push(code(service.finish_sign_in(&at, "00", "{}").await));
+        codes.push(code(service.finish_registration(&at, "00", "key", "{}").await));
+    }
+    assert_eq!(codes.iter().filter(|code| **code == "ceremony-over").count(), 30);
+    assert!(codes[30..].iter().all(|code| *code == "too-many-attempts"));
+    // What is only noted is written before what is committed after it.
+    service.set_preferences(&hanako.caller, None, None).await.unwrap();
+    let local = service.local_administrator();
+    let page = Page { after: None, limit: 1000 };
+    let count = async |kind: audit::Kind| {
+        let log = service.audit(&local, None, Some(kind), &page).await.unwrap();
+        log.items.iter().filter(|view| view.event.outcome() == audit::Outcome::Failure).count()
+    };
+    assert_eq!(count(audit::Kind::Authentication).await, 60, "30 links, 30 answers");
+    assert_eq!(count(audit::Kind::RateLimit).await, 2);
+}
+
+#[tokio::test]
+async fn a_start_makes_no_administrator_past_two() {
+    let world = World::with(with_console()).await;
+    let service = &world.service;
+    let local = service.local_administrator();
+    assert!(service.first_link_of_a_start(&local).await.unwrap().is_some());
+    world.member(&id("platform"), "second", Role::Administrator.into()).await;
+    assert!(service.first_link_of_a_start(&local).await.unwrap().is_none());
+    // Whoever asks the machine for it gets one.
+    assert!(service.first_link(&local).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn approvals_that_wait_for_their_requesters_hold_up_no_recovery() {
+    let armed = Arc::new(AtomicBool::new(false));
+    let trigger = armed.clone();
+    let faults = fault::Faults::injected(move |name| {
+        name == fault::BEFORE_ACT && trigger.load(Ordering::SeqCst)
+    });
+    let world = World::with(Config { faults: Some(faults), ..with_console() }).await;
+    let service = &world.service;
+    let org = id("platform");
+    let hanako = first(service).await;
+    let jiro = person(&world, &org, "jiro", Role::Administrator.into()).await;
+    let saburo = person(&world, &org, "saburo", Role::Reader.into()).await;
+    // More than one batch of approved links that nobody fetched.
+    let admin: Roles = Role::Administrator.into();
+    for n in 0..101 {
+        let new = new(&org, &format!("p{n}"), admin);
+        let asked = waiting(service.invite_person(&hanako.caller, new).await);
+        service.approve(&jiro.caller, &asked).await.unwrap();
+    }
+    let operator: Roles = Role::Operator.into();
+    let asked = service.change_roles(&hanako.caller, &org, &saburo.id, operator).await;
+    let asked = waiting(asked);
+    armed.store(true, Ordering::SeqCst);
+    assert_eq!(code(service.approve(&jiro.caller, &asked).await), "injected-fault");
+    world.service.close();
+    let service = open(world.path(), with_console(), &world.clock);
+    let local = service.local_administrator();
+    let mut done = false;
+    for _ in 0..600 {
+        done = service.approval(&local, &asked).await.unwrap().state == ApprovalState::Done;
+        if done {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(done, "the next start carries it out");
+    service.close();
 }

@@ -83,7 +83,7 @@ async fn invite_first(service: &Service, origin: &str) -> anyhow::Result<()> {
         eprintln!("nobody can sign in: {error}");
         return Ok(());
     }
-    if let Some(link) = service.first_link(&service.local_administrator()).await? {
+    if let Some(link) = service.first_link_of_a_start(&service.local_administrator()).await? {
         eprintln!("nobody has registered yet; the first administrator opens, within one hour:");
         eprintln!("  {}", link.url(origin));
     }

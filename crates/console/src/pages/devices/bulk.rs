@@ -27,6 +27,7 @@ pub(super) fn router() -> Router<Console> {
 pub(super) struct Chosen {
     act: String,
     cause: String,
+    reason: String,
     devices: Vec<String>,
     pub(super) everything: bool,
     pub(super) filters: Filters,
@@ -45,6 +46,7 @@ impl Chosen {
         Ok(Self {
             act: first("act"),
             cause: first("cause"),
+            reason: first("reason"),
             devices: pairs
                 .iter()
                 .filter(|(key, _)| key == "device")
@@ -85,6 +87,17 @@ impl Chosen {
         let mut hidden = vec![("act", self.act.as_str())];
         hidden.extend(self.selected());
         hidden
+    }
+
+    /// Where the question is asked again, with the answers so far.
+    fn address(&self) -> String {
+        let mut all = self.hidden();
+        for (name, value) in [("cause", &self.cause), ("reason", &self.reason)] {
+            if !value.is_empty() {
+                all.push((name, value.as_str()));
+            }
+        }
+        listing::address("/devices/bulk", &all)
     }
 
     /// The selection alone.
@@ -133,11 +146,16 @@ async fn ask(State(console): State<Console>, member: Member, RawQuery(query): Ra
         let none = Choice::new("", t.text("act-cause-choose"));
         let all = Cause::ALL.iter().map(|cause| Choice::new(cause.name(), t.of(cause.text())));
         let causes = [none].into_iter().chain(all).collect();
-        confirm = confirm.field(Field::select(t, "cause", t.text("bulk-cause"), causes).required());
+        confirm = confirm.field(
+            Field::select(t, "cause", t.text("bulk-cause"), causes)
+                .value(chosen.cause.as_str())
+                .required(),
+        );
     }
     let reason = Field::text(t, "reason", t.text("bulk-reason"))
         .hint(t.text("bulk-reason-hint"))
         .required()
+        .value(chosen.reason.as_str())
         .most(200);
     let danger = matches!(chosen.act.as_str(), "revoke" | "retire");
     let kind = if danger { ButtonKind::Danger } else { ButtonKind::Primary };
@@ -164,7 +182,7 @@ async fn start(State(console): State<Console>, member: Member, form: Fields) -> 
     match job {
         Ok(job) => Ok(member.done(&format!("/jobs/{}", job.id), "job-started")),
         Err(error) => {
-            let back = listing::address("/devices/bulk", &chosen.hidden());
+            let back = chosen.address();
             sensitive::answer(&member, error, &back)
         }
     }

@@ -25,6 +25,8 @@ PAGES = [
     ("confirm", "/confirm", True),
     ("organisation-new", "/organisations/new", True),
     ("product-new", "/products/new", True),
+    ("authority-new", "/authorities/new", True),
+    ("authority-install", "/authorities/install", True),
 ]
 
 # What only the platform's own administrators see.

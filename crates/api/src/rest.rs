@@ -163,6 +163,43 @@ impl Rest {
         self.post(&format!("/v1/organisations/{id}/authorities"), new).await
     }
 
+    /// One certification authority.
+    pub async fn authority(&self, id: &str) -> Result<wire::Authority> {
+        self.get(&format!("/v1/authorities/{}", percent_encode(id))).await
+    }
+
+    /// The request of an authority that waits for the ceremony.
+    pub async fn authority_request(&self, id: &str) -> Result<wire::AuthorityRequest> {
+        self.get(&format!("/v1/authorities/{}/request", percent_encode(id))).await
+    }
+
+    /// Whether an organisation has its first administrator.
+    pub async fn first_administrator(
+        &self,
+        id: &OrganisationId,
+    ) -> Result<wire::FirstAdministrator> {
+        self.get(&format!("/v1/organisations/{id}/first-administrator")).await
+    }
+
+    /// A device's life, newest first.
+    pub async fn timeline(
+        &self,
+        id: &DeviceId,
+        page: &PageQuery,
+    ) -> Result<Page<wire::TimelineEvent>> {
+        self.get(&query(&format!("/v1/devices/{id}/timeline"), &of_page(page))).await
+    }
+
+    /// Who owned a device, oldest first.
+    pub async fn owners(&self, id: &DeviceId) -> Result<Vec<wire::OwnerSince>> {
+        self.get(&format!("/v1/devices/{id}/owners")).await
+    }
+
+    /// Where a device stands, as its history says.
+    pub async fn device_state(&self, id: &DeviceId) -> Result<wire::DeviceState> {
+        self.get(&format!("/v1/devices/{id}/state")).await
+    }
+
     /// Brings a certification authority's certificate back from the ceremony.
     pub async fn install_authority(&self, certificate: &Certificate) -> Result<wire::Authority> {
         self.post("/v1/authorities/certificates", &upload(certificate)).await
@@ -582,6 +619,23 @@ impl Rest {
         self.get(&query("/v1/audit/events", &parameters)).await
     }
 
+    /// Security events, newest first.
+    pub async fn audit_trail(
+        &self,
+        which: &wire::AuditTrailQuery,
+    ) -> Result<Page<wire::AuditEvent>> {
+        let limit = which.limit.map(|limit| limit.to_string());
+        let parameters = [
+            ("organisation", which.organisation.as_deref()),
+            ("kind", which.kind.as_deref()),
+            ("from", which.from.as_deref()),
+            ("until", which.until.as_deref()),
+            ("after", which.after.as_deref()),
+            ("limit", limit.as_deref()),
+        ];
+        self.get(&query("/v1/audit", &parameters)).await
+    }
+
     /// Checks that no security event was changed or removed.
     pub async fn check_audit(&self) -> Result<wire::AuditCheck> {
         self.client.call(Call::new(Method::POST, "/v1/audit/check")).await?.json()
@@ -635,7 +689,7 @@ fn certificate_path(authority: &str, serial: &Serial) -> String {
 }
 
 fn given(cause: Cause) -> wire::CauseGiven {
-    wire::CauseGiven { cause: CauseName(cause) }
+    wire::CauseGiven { cause: CauseName(cause), reason: None }
 }
 
 fn upload(certificate: &Certificate) -> wire::CertificateUpload {

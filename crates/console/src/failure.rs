@@ -53,6 +53,7 @@ pub struct Failure {
     status: StatusCode,
     detail: Detail,
     way_out: WayOut,
+    retry_after_s: Option<u64>,
 }
 
 /// What is said beyond the kind.
@@ -75,7 +76,8 @@ enum WayOut {
 
 impl Failure {
     fn new(kind: FailureKind, status: StatusCode) -> Self {
-        Self { kind, status, detail: Detail::default(), way_out: WayOut::Page }
+        let way_out = WayOut::Page;
+        Self { kind, status, detail: Detail::default(), way_out, retry_after_s: None }
     }
 
     /// What was sent cannot be read.
@@ -155,8 +157,16 @@ impl Failure {
         self.kind
     }
 
-    /// The page in the layout.
+    /// The page in the layout, and when to ask again.
     pub(crate) fn page(&self, visit: &Visit) -> Response {
+        let mut response = self.body(visit);
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+
+    fn body(&self, visit: &Visit) -> Response {
         if visit.json {
             return self.document(visit);
         }
@@ -302,6 +312,7 @@ impl From<ServiceError> for Failure {
                 return Self::internal();
             }
         };
+        failure.retry_after_s = error.retry_after_s();
         // What is not found says no more than that: the hint of the page is enough.
         if failure.kind == FailureKind::NotFound && error.code() == "not-found" {
             failure.detail.code = Some(error.code());

@@ -21,6 +21,8 @@ pub const EVENT_BYTES_MAX: usize = 16 * 1024;
 pub const EVIDENCE_MAX: usize = 16;
 /// Longest actor, place and label of evidence, in bytes.
 pub const LINE_BYTES_MAX: usize = details::TEXT_MAX;
+/// Longest reason, in bytes: 300 characters of any script.
+pub const REASON_BYTES_MAX: usize = details::REASON_MAX;
 const VERSION: u64 = 1;
 
 /// Why an event is not accepted as an event. Whether it is a legal move is another question:
@@ -80,6 +82,8 @@ pub struct Event {
     pub place: Option<String>,
     /// evidence
     pub evidence: Vec<EvidenceDigest>,
+    /// why, in the words of who did it
+    pub reason: Option<String>,
 }
 
 impl Event {
@@ -117,6 +121,7 @@ impl Event {
                 let roles = uint_item(behalf.roles.bits().into());
                 map.array(12, [text_item(behalf.organisation.as_str()), roles])
             })
+            .with(self.reason.as_ref(), |map, reason| map.text(13, reason))
             .finish()
     }
 
@@ -152,6 +157,7 @@ impl Event {
                 None => Vec::new(),
             },
             on_behalf: f.take(12).map(on_behalf).transpose()?,
+            reason: f.take(13).map(details::reason_given).transpose()?,
         };
         f.finish()?;
         if event.previous.is_some() != (event.sequence > 0) {

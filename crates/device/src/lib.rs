@@ -39,6 +39,7 @@
 //!     place: None,
 //!     evidence: Vec::new(),
 //!     on_behalf: None,
+//!     reason: None,
 //! };
 //! let signed = SignedEvent::sign(&maker, &event)?;
 //!
@@ -71,7 +72,7 @@ mod verdict;
 pub use cbor::CborError;
 pub use event::{
     Build, Cause, Credential, CredentialProfile, Event, EventError, EventKind, EvidenceDigest,
-    Kind, OnBehalf, Part, SignedEvent,
+    Kind, OnBehalf, Part, REASON_BYTES_MAX, SignedEvent,
 };
 pub use file::{PassportFile, Statement, TrustAnchors, VerifyOptions};
 pub use gs1::{DigitalLink, Gs1Error, Gtin};

@@ -46,6 +46,8 @@ pub enum Consequence {
 pub struct Deadline {
     /// the rule as people cite it
     pub rule: String,
+    /// the same in Japanese
+    pub rule_ja: String,
     /// which keys
     pub keys: KeyClass,
     /// last second of use
@@ -112,6 +114,10 @@ pub struct Notice {
     pub at: UnixTime,
     /// what to do
     pub advice: String,
+    /// the rule in Japanese
+    pub rule_ja: String,
+    /// what to do, in Japanese
+    pub advice_ja: String,
 }
 
 impl Default for KeyPolicy {
@@ -127,6 +133,7 @@ impl Default for KeyPolicy {
             deadlines: vec![
                 Deadline {
                     rule: "SP 800-57 part 1 table 4: 112-bit strength ends with 2030".into(),
+                    rule_ja: "SP 800-57 Part 1 表4：112ビット強度の鍵は2030年まで".into(),
                     keys: KeyClass::WeakerThan(128),
                     last: END_OF_2030,
                     consequence: Consequence::Refuse,
@@ -134,6 +141,7 @@ impl Default for KeyPolicy {
                 Deadline {
                     rule: "NIST IR 8547 (draft): quantum-vulnerable signatures end with 2035"
                         .into(),
+                    rule_ja: "NIST IR 8547（案）：量子計算機に耐性のない署名は2035年まで".into(),
                     keys: KeyClass::QuantumVulnerable,
                     last: END_OF_2035,
                     consequence: Consequence::Report,
@@ -231,26 +239,40 @@ impl KeyPolicy {
         let horizon = now.plus(i64::from(days) * DAY);
         let mut out = Vec::new();
         for key in keys {
-            let mut note = |rule: &str, at: UnixTime, advice: String| {
+            let mut note = |at: UnixTime, rule: [String; 2], advice: [String; 2]| {
                 if at <= horizon {
-                    out.push(Notice { name: key.name.clone(), rule: rule.to_owned(), at, advice });
+                    let ([rule, rule_ja], [advice, advice_ja]) = (rule, advice);
+                    let name = key.name.clone();
+                    out.push(Notice { name, rule, at, advice, rule_ja, advice_ja });
                 }
             };
             note(
-                "certificates end",
                 key.not_after,
-                format!("renew the {} certificate before {}", key.profile, key.not_after),
+                ["certificates end".into(), "証明書の有効期限".into()],
+                [
+                    format!("renew the {} certificate before {}", key.profile, key.not_after),
+                    format!("{}までに証明書を更新してください", key.not_after),
+                ],
             );
             if key.not_after < now {
                 continue;
             }
             for deadline in self.deadlines.iter().filter(|d| d.keys.contains(key.algorithm)) {
                 if key.not_after > deadline.last {
-                    let advice = format!(
-                        "replace the {} key by a stronger one before {}",
-                        key.algorithm, deadline.last
+                    note(
+                        deadline.last,
+                        [deadline.rule.clone(), deadline.rule_ja.clone()],
+                        [
+                            format!(
+                                "replace the {} key by a stronger one before {}",
+                                key.algorithm, deadline.last
+                            ),
+                            format!(
+                                "{}までに、{}の鍵をより強い鍵に交換してください",
+                                deadline.last, key.algorithm
+                            ),
+                        ],
                     );
-                    note(&deadline.rule, deadline.last, advice);
                 }
             }
             if let Some(lifetime) = self.lifetime(key.profile) {
@@ -258,9 +280,18 @@ impl KeyPolicy {
                 if key.not_after > longest
                     && !(lifetime.forever && key.not_after == UnixTime::NEVER)
                 {
-                    let rule =
-                        format!("{} keys live at most {} days", key.profile, lifetime.days_max);
-                    note(&rule, longest, format!("renew with a new key before {longest}"));
+                    let days = lifetime.days_max;
+                    note(
+                        longest,
+                        [
+                            format!("{} keys live at most {days} days", key.profile),
+                            format!("この種類の鍵の使用期間は最長{days}日"),
+                        ],
+                        [
+                            format!("renew with a new key before {longest}"),
+                            format!("{longest}までに新しい鍵に交換してください"),
+                        ],
+                    );
                 }
             }
         }

@@ -159,7 +159,7 @@ impl Service {
                 ));
             }
             key.id = store::insert_key(tx, &key)?;
-            store::insert_ca(
+            let id = store::insert_ca(
                 tx,
                 &CaRow {
                     id: 0,
@@ -176,6 +176,7 @@ impl Service {
                     created_at: now,
                 },
             )?;
+            store::insert_ca_csr(tx, id, &der)?;
             store::insert_key_use(
                 tx,
                 key.id,
@@ -293,15 +294,46 @@ impl Service {
     }
 
     fn ca_to_retire(&self, caller: &Caller, ca: &str) -> Result<OrganisationId, ServiceError> {
-        let row = self.read(|connection| store::ca(connection, ca))?;
-        let Some(row) = row else {
-            let _permit = self.authorize(caller, Action::RetireIssuingCa, &Resource::unknown())?;
+        let row = self.ca_for(caller, Action::RetireIssuingCa, ca)?;
+        self.organisation_id(row.organisation)
+    }
+
+    /// A CA that the caller may do something with.
+    fn ca_for(&self, caller: &Caller, action: Action, ca: &str) -> Result<CaRow, ServiceError> {
+        let Some(row) = self.read(|connection| store::ca(connection, ca))? else {
+            let _permit = self.authorize(caller, action, &Resource::unknown())?;
             return Err(ServiceError::not_found("CA"));
         };
         let organisation = self.organisation_id(row.organisation)?;
-        let resource = Resource::organisation(&organisation);
-        let _permit = self.authorize(caller, Action::RetireIssuingCa, &resource)?;
-        Ok(organisation)
+        let _permit = self.authorize(caller, action, &Resource::organisation(&organisation))?;
+        Ok(row)
+    }
+
+    /// One CA.
+    ///
+    /// # Errors
+    /// `not-found`, `role`.
+    pub async fn ca(&self, caller: &Caller, ca: &str) -> Result<CaView, ServiceError> {
+        self.view_of_ca(self.ca_for(caller, Action::ReadOrganisation, ca)?)
+    }
+
+    /// The request of a CA that still waits for the ceremony, as [`Self::request_ca`] gave it: for
+    /// when the file was lost.
+    ///
+    /// # Errors
+    /// `not-found`, `role`; `ca-certified` once the certificate is there.
+    pub async fn ca_request(&self, caller: &Caller, ca: &str) -> Result<CaRequest, ServiceError> {
+        let row = self.ca_for(caller, Action::CreateIssuingCa, ca)?;
+        if row.certificate.is_some() {
+            return Err(ServiceError::conflict(
+                "ca-certified",
+                "the CA has its certificate; its request is over",
+            ));
+        }
+        let csr = found(self.read(|connection| store::ca_csr(connection, row.id))?, "CA request")?;
+        let csr = Csr::parse(&csr)
+            .map_err(|_| ServiceError::fatal("ca-damaged", "a CA in the store is damaged"))?;
+        Ok(CaRequest::new(row.slug, row.years, csr))
     }
 
     /// CAs of an organisation, or all.

@@ -32,6 +32,8 @@ pub struct LogCheck {
     pub audit_heads_checked: u64,
     /// what is wrong; empty where all is well
     pub problems: Vec<String>,
+    /// the same in Japanese, in the same order
+    pub problems_ja: Vec<String>,
 }
 
 /// How the service does.
@@ -43,6 +45,8 @@ pub struct Health {
     pub writer: bool,
     /// what the last integration failed with
     pub integration: Option<String>,
+    /// the same in Japanese
+    pub integration_ja: Option<String>,
     /// when leaves were last integrated
     pub integrated_at: Option<UnixTime>,
     /// size of the published tree
@@ -140,7 +144,13 @@ impl Service {
             ..LogCheck::default()
         };
         if let Some(difference) = report.difference {
-            check.problem(format!("leaf {}: {}", difference.index, difference.what));
+            check.problem(
+                format!("leaf {}: {}", difference.index, difference.what),
+                format!(
+                    "リーフ{}：公開されたログが、保存されている記録と一致しません",
+                    difference.index
+                ),
+            );
         }
         self.check_events(&mut check)?;
         self.check_audit_heads(&mut check)?;
@@ -155,14 +165,23 @@ impl Service {
             from = last.leaf.saturating_add(1);
             for row in &rows {
                 match (&row.contents, row.commitment) {
-                    (_, None) => check.problem(format!("leaf {}: is missing", row.leaf)),
+                    (_, None) => check.problem(
+                        format!("leaf {}: is missing", row.leaf),
+                        format!("リーフ{}：記録がありません", row.leaf),
+                    ),
                     (Some((salt, cose)), Some(commitment)) => {
                         check.events_checked += 1;
                         if ::ledger::commit(salt, cose) != commitment {
-                            check.problem(format!(
-                                "leaf {}: the stored event is not what it commits to",
-                                row.leaf
-                            ));
+                            check.problem(
+                                format!(
+                                    "leaf {}: the stored event is not what it commits to",
+                                    row.leaf
+                                ),
+                                format!(
+                                    "リーフ{}：保存されているイベントが、ログの記録と一致しません",
+                                    row.leaf
+                                ),
+                            );
                         }
                     }
                     (None, Some(_)) => check.events_erased += 1,
@@ -191,10 +210,16 @@ impl Service {
                     Some(::ledger::commit(&row.salt, &head.anchor())) == *leaf
                 });
                 if !agrees {
-                    check.problem(format!(
-                        "leaf {}: the audit chain at event {} is not what it commits to",
-                        row.leaf, row.sequence
-                    ));
+                    check.problem(
+                        format!(
+                            "leaf {}: the audit chain at event {} is not what it commits to",
+                            row.leaf, row.sequence
+                        ),
+                        format!(
+                            "リーフ{}：監査ログの{}番目のイベントまでの連鎖が、ログの記録と一致しません",
+                            row.leaf, row.sequence
+                        ),
+                    );
                 }
             }
         }
@@ -209,7 +234,11 @@ impl Service {
         Health {
             ok: writer && published.failed.is_none(),
             writer,
-            integration: published.failed.map(|error| error.to_string()),
+            integration: published.failed.as_ref().map(ToString::to_string),
+            integration_ja: published
+                .failed
+                .as_ref()
+                .and_then(|error| error.message_ja().map(str::to_owned)),
             integrated_at: crate::sequencer::integrated_at(&self.log),
             tree_size: published.size,
             waiting: self.live.wanted().leaves.saturating_sub(published.size),
@@ -221,9 +250,10 @@ impl Service {
 }
 
 impl LogCheck {
-    fn problem(&mut self, problem: String) {
+    fn problem(&mut self, english: String, japanese: String) {
         if self.problems.len() < PROBLEMS_MAX {
-            self.problems.push(problem);
+            self.problems.push(english);
+            self.problems_ja.push(japanese);
         }
     }
 }

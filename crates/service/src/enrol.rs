@@ -609,7 +609,8 @@ impl Service {
             event,
             check: move |tx: &mut Tx<'_>| ready(tx, row, state, &key),
             between: move |certificate: &Certificate, (row, state): (DeviceRow, State)| {
-                record::Next::sign(&signer, row, state, &kind(certificate), Some(&actor), now)
+                let said = record::Said::by(Some(&actor));
+                record::Next::sign(&signer, row, state, &kind(certificate), said, now)
             },
             done: move |tx: &mut Tx<'_>, certificate: &Certificate, next: record::Next| {
                 let place = found(devices::place(tx, id)?, "device")?;

@@ -1,6 +1,7 @@
 //! Errors by who is at fault and what a caller can do. One file per door turns them into HTTP,
 //! EST, … answers (invariant 7).
 
+use crate::japanese;
 use std::borrow::Cow;
 
 const STORE_CORRUPT: &str = "store-corrupt";
@@ -17,6 +18,8 @@ pub struct Problem {
     pub message_ja: Option<Cow<'static, str>>,
     /// The request that waits for a second person (`needs-second-person`).
     pub approval: Option<crate::ApprovalId>,
+    /// Seconds after which to ask again, where that is known.
+    pub retry_after_s: Option<u64>,
 }
 
 impl std::fmt::Display for Problem {
@@ -58,7 +61,13 @@ pub struct ServiceError {
 
 impl ServiceError {
     fn new(kind: ErrorKind, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        let problem = Problem { code, message: message.into(), message_ja: None, approval: None };
+        let problem = Problem {
+            code,
+            message: message.into(),
+            message_ja: japanese::of(code).map(Cow::Borrowed),
+            approval: None,
+            retry_after_s: None,
+        };
         Self { kind, problem: Box::new(problem) }
     }
 
@@ -110,6 +119,12 @@ impl ServiceError {
         self
     }
 
+    /// When to ask again.
+    pub(crate) fn after(mut self, seconds: u64) -> Self {
+        self.problem.retry_after_s = Some(seconds.max(1));
+        self
+    }
+
     pub(crate) fn with_approval(mut self, approval: crate::ApprovalId) -> Self {
         self.problem.approval = Some(approval);
         self
@@ -146,6 +161,12 @@ impl ServiceError {
     /// The request that waits for a second person, where that is what stands in the way.
     pub fn approval(&self) -> Option<crate::ApprovalId> {
         self.problem.approval
+    }
+
+    /// Seconds after which to ask again, for what is too much or not possible now: at least one.
+    pub fn retry_after_s(&self) -> Option<u64> {
+        let later = matches!(self.kind, ErrorKind::TooMany | ErrorKind::Unavailable);
+        self.problem.retry_after_s.or(later.then_some(1))
     }
 
     /// Code and texts.

@@ -55,6 +55,7 @@ mod events;
 pub mod fault;
 mod fleet;
 mod issue;
+mod japanese;
 mod join;
 mod keys;
 mod live;
@@ -109,7 +110,8 @@ pub use fleet::{
     DayOfVerdicts, DeviceAct, DeviceExport, DeviceLine, DeviceList, DeviceOrder, DeviceSearch,
     JOB_DEVICES_MAX, JobId, JobResult, JobState, JobView, LastVerdict, LogHealth, NewestEvent,
     OVERVIEW_DAYS, Overview, OwnerSince, PARTS_DEPTH_MAX, PARTS_SHOWN_MAX, PartNode, ProofState,
-    SELECTED_MAX, SavedView, Selection, TimelineEntry, VIEWS_MAX, VerdictFilter, WitnessHealth,
+    REASON_CHARS_MAX, SELECTED_MAX, SUPPORT_DAYS, SUPPORT_SHOWN_MAX, SavedView, Selection,
+    SupportWatch, TimelineEntry, VIEWS_MAX, VerdictFilter, WitnessHealth,
 };
 pub use members::{MemberView, NewMember};
 pub use ocsp::OcspAnswer;

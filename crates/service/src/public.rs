@@ -185,6 +185,10 @@ impl Service {
                 "too-many-lookups",
                 format!("too many look-ups from this network; repeat in {seconds} seconds"),
             )
+            .in_japanese(format!(
+                "このネットワークからの照会が多すぎます。{seconds}秒待ってからやり直してください"
+            ))
+            .after(u64::try_from(seconds).unwrap_or(1))
         })?;
         let epoch = self.live.epoch();
         let kept = match self.public_answers.find(number, epoch, now) {

@@ -346,7 +346,7 @@ fn line(code: &'static str, text: &str, most: usize) -> Result<(), ServiceError>
 
 /// Characters that make a text look like another: controls, and Unicode's direction overrides
 /// (UAX #9) and zero-width characters.
-fn is_disguised(c: char) -> bool {
+pub(crate) fn is_disguised(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }

@@ -173,7 +173,23 @@ pub(crate) fn apply_platform(
     now: UnixTime,
 ) -> Result<Applied, ServiceError> {
     let row = found(devices::device(tx, device.as_bytes())?, "device")?;
-    apply_platform_to(tx, platform, row, kind, actor, now)
+    apply_platform_to(tx, platform, row, kind, Said::by(actor), now)
+}
+
+/// What an event of the platform says of who had it reported: which are a person's data.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Said<'a> {
+    /// who
+    pub(crate) actor: Option<&'a str>,
+    /// why, in the words of that person
+    pub(crate) reason: Option<&'a str>,
+}
+
+impl<'a> Said<'a> {
+    /// Who, and nothing else.
+    pub(crate) fn by(actor: Option<&'a str>) -> Self {
+        Self { actor, reason: None }
+    }
 }
 
 /// As [`apply_platform`], where the device's row was read in this transaction.
@@ -182,11 +198,11 @@ pub(crate) fn apply_platform_to(
     platform: &Arc<Platform>,
     row: DeviceRow,
     kind: &EventKind,
-    actor: Option<&str>,
+    said: Said<'_>,
     now: UnixTime,
 ) -> Result<Applied, ServiceError> {
     let state = state_of(&row)?.ok_or_else(not_begun)?;
-    let next = Next::sign(platform, row, state, kind, actor, now)?;
+    let next = Next::sign(platform, row, state, kind, said, now)?;
     next.apply(tx, platform, now)
 }
 
@@ -205,10 +221,10 @@ impl Next {
         row: DeviceRow,
         state: State,
         kind: &EventKind,
-        actor: Option<&str>,
+        said: Said<'_>,
         now: UnixTime,
     ) -> Result<Self, ServiceError> {
-        let verified = sign_platform(platform, &state, kind, actor, now)?;
+        let verified = sign_platform(platform, &state, kind, said, now)?;
         let context = Context::new(now, verified.roles());
         let new = state
             .apply(&verified.event, verified.commitment, &context)
@@ -244,11 +260,11 @@ pub(crate) fn apply_on_behalf(
     row: DeviceRow,
     kind: &EventKind,
     on_behalf: OnBehalf,
-    actor: &str,
+    said: Said<'_>,
     now: UnixTime,
 ) -> Result<Applied, ServiceError> {
     let state = state_of(&row)?.ok_or_else(not_begun)?;
-    let verified = sign(platform, &state, kind, Some(actor), Some(on_behalf), now)?;
+    let verified = sign(platform, &state, kind, said, Some(on_behalf), now)?;
     let applied = apply_to(tx, platform, Some(row), Some(&state), &verified, now)?;
     tx.count_key_use(platform.keys.events().row, crate::keys::Use::Event as u8, now);
     Ok(applied)
@@ -259,17 +275,17 @@ fn sign_platform(
     platform: &Platform,
     state: &State,
     kind: &EventKind,
-    actor: Option<&str>,
+    said: Said<'_>,
     now: UnixTime,
 ) -> Result<VerifiedEvent, ServiceError> {
-    sign(platform, state, kind, actor, None, now)
+    sign(platform, state, kind, said, None, now)
 }
 
 fn sign(
     platform: &Platform,
     state: &State,
     kind: &EventKind,
-    actor: Option<&str>,
+    said: Said<'_>,
     on_behalf: Option<OnBehalf>,
     now: UnixTime,
 ) -> Result<VerifiedEvent, ServiceError> {
@@ -280,10 +296,11 @@ fn sign(
         kind: kind.clone(),
         at: now,
         reporter: platform.id.clone(),
-        actor: actor.map(|actor| actor.chars().take(60).collect()),
+        actor: said.actor.map(|actor| actor.chars().take(60).collect()),
         place: None,
         evidence: Vec::new(),
         on_behalf,
+        reason: said.reason.map(str::to_owned),
     };
     let signed = SignedEvent::sign(platform.keys.events().signer.as_ref(), &event)
         .map_err(|error| ServiceError::unavailable("signing-failed", error.to_string()))?;

@@ -34,6 +34,17 @@ pub struct AuditCheck {
     pub anchors: usize,
     /// the first place where it does not hold
     pub broken: Option<String>,
+    /// the same in Japanese
+    pub broken_ja: Option<String>,
+}
+
+impl AuditCheck {
+    /// Where it does not hold; the first place counts.
+    fn broke(&mut self, english: String, japanese: String) {
+        if self.broken.is_none() {
+            (self.broken, self.broken_ja) = (Some(english), Some(japanese));
+        }
+    }
 }
 
 /// A use of a platform key.
@@ -129,15 +140,18 @@ impl Service {
     /// # Errors
     /// `role`; a broken chain is no error but what the report says.
     pub async fn audit_verify(&self, caller: &Caller) -> Result<AuditCheck, ServiceError> {
-        let resource = Resource::organisation(&self.platform.id);
+        let own = caller.organisation().filter(|_| !caller.is_platform_member()).cloned();
+        let whose = own.as_ref().unwrap_or(&self.platform.id);
+        let resource = Resource::organisation(whose);
         let _permit = self.authorize(caller, Action::ReadAuditLog, &resource)?;
         let service = self.clone();
-        self.pool.begin(move || service.verify_chain()).outcome().await?
+        self.pool.begin(move || service.verify_chain(own.as_ref())).outcome().await?
     }
 
-    fn verify_chain(&self) -> Result<AuditCheck, ServiceError> {
+    /// One chain holds the events of all: it is verified whole, and `own` is told of its own.
+    fn verify_chain(&self, own: Option<&OrganisationId>) -> Result<AuditCheck, ServiceError> {
         let mut anchors = Vec::new();
-        let mut check = AuditCheck { events: 0, anchors: 0, broken: None };
+        let mut check = AuditCheck { events: 0, anchors: 0, broken: None, broken_ja: None };
         let mut from = 0;
         loop {
             let rows = self.read(|c| log::audit_leaves(c, from, STEP))?;
@@ -153,10 +167,13 @@ impl Service {
                 match head.filter(|_| agrees) {
                     Some(head) => anchors.push(head),
                     None => {
-                        check.broken.get_or_insert(format!(
-                            "the ledger holds another head for event {}",
-                            row.sequence
-                        ));
+                        check.broke(
+                            format!("the ledger holds another head for event {}", row.sequence),
+                            format!(
+                                "{}番目のイベントまでの連鎖が、公開ログの記録と一致しません",
+                                row.sequence
+                            ),
+                        );
                     }
                 }
             }
@@ -170,14 +187,20 @@ impl Service {
             after = last.sequence;
             for row in &rows {
                 if let Err(broken) = verifier.next(row.sequence, &row.event, &row.hash) {
-                    check.broken.get_or_insert(broken.to_string());
+                    let ja = format!("{}番目のイベントで連鎖が切れています", row.sequence);
+                    check.broke(broken.to_string(), ja);
                     return Ok(check);
                 }
-                check.events += 1;
+                let counts = own.is_none_or(|own| {
+                    let event = SecurityEvent::decode(&row.event);
+                    event.is_ok_and(|event| event.organisation_of() == Some(own.as_str()))
+                });
+                check.events += u64::from(counts);
             }
         }
         if let Err(broken) = verifier.finish() {
-            check.broken.get_or_insert(broken.to_string());
+            let ja = "公開ログに記録された位置まで、連鎖が続いていません".to_owned();
+            check.broke(broken.to_string(), ja);
         }
         Ok(check)
     }

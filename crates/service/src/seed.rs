@@ -80,6 +80,7 @@ fn assembled(
         place: None,
         evidence: Vec::new(),
         on_behalf: None,
+        reason: None,
     };
     let signed = SignedEvent::sign(signer, &event)
         .map_err(|error| ServiceError::refused("signing-failed", error.to_string()))?;

@@ -374,6 +374,24 @@ pub enum CaCommand {
         #[arg(long, value_hint = ValueHint::FilePath)]
         certificate: PathBuf,
     },
+    /// Write the request of a CA that waits for the ceremony once more
+    Again {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// The CA, as the list names it
+        id: String,
+        /// Where to write the request
+        #[arg(long, value_hint = ValueHint::FilePath)]
+        out: PathBuf,
+    },
+    /// Bring the root's CRL: CAs that it names are revoked from now on
+    ImportCrl {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// The CRL, DER
+        #[arg(long, value_hint = ValueHint::FilePath)]
+        crl: PathBuf,
+    },
     /// List issuing CAs
     List {
         #[command(flatten)]
@@ -417,6 +435,13 @@ pub enum OrgCommand {
         /// What the registry knows about it (repeat for more)
         #[arg(long = "role", value_enum)]
         roles: Vec<OrganisationRoleArg>,
+    },
+    /// Say whether an organisation has its first administrator, whom the platform invites
+    First {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Organisation
+        organisation: String,
     },
     /// Confirm an authority that another administrator of the platform registered
     Confirm {
@@ -700,6 +725,27 @@ pub enum DeviceCommand {
         /// Device id
         device: device::DeviceId,
     },
+    /// List a device's life, newest first, with how far the proof of each event has come
+    Timeline {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Device id
+        device: device::DeviceId,
+    },
+    /// List who owned a device, oldest first
+    Owners {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Device id
+        device: device::DeviceId,
+    },
+    /// Show where a device stands now, as its history says: holder, repair, alarms
+    State {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Device id
+        device: device::DeviceId,
+    },
     /// Do something to a device on your organisation's behalf; the platform signs
     Act(fleet::ActArgs),
     /// Say what an act would bring about, or why it would be refused
@@ -784,6 +830,9 @@ pub enum DeviceCommand {
         /// Cause, see `tegata device causes`
         #[arg(long)]
         cause: device::Cause,
+        /// Why, in words: at most 300 characters; erased with the event's contents
+        #[arg(long)]
+        reason: Option<String>,
     },
     /// End a suspension
     Release {
@@ -801,6 +850,9 @@ pub enum DeviceCommand {
         /// Cause, see `tegata device causes`
         #[arg(long)]
         cause: device::Cause,
+        /// Why, in words: at most 300 characters; erased with the event's contents
+        #[arg(long)]
+        reason: Option<String>,
     },
     /// List causes of suspension, revocation and retirement
     Causes,
@@ -1010,16 +1062,28 @@ pub struct WitnessArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
-    /// List security events
+    /// List security events, newest first
     List {
         #[command(flatten)]
         server: ServerArgs,
         /// Of this kind
         #[arg(long)]
         kind: Option<String>,
+        /// Of this organisation; your own otherwise
+        #[arg(long, conflicts_with = "all")]
+        organisation: Option<String>,
+        /// Of every organisation: for the platform's administrators and auditors
+        #[arg(long)]
+        all: bool,
         /// From this time on (RFC 3339)
         #[arg(long)]
         from: Option<api::wire::scalar::Timestamp>,
+        /// Before this time (RFC 3339)
+        #[arg(long)]
+        until: Option<api::wire::scalar::Timestamp>,
+        /// Most events
+        #[arg(long, default_value_t = 1000)]
+        limit: usize,
     },
     /// Check that the chain of security events is whole
     Verify {

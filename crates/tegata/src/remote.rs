@@ -89,6 +89,15 @@ impl Remote {
 
     /// All pages of a list.
     pub async fn all<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<Vec<T>> {
+        self.some(path, usize::MAX).await
+    }
+
+    /// The first items of a list, as many as are wanted.
+    pub async fn some<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        most: usize,
+    ) -> anyhow::Result<Vec<T>> {
         let (mut items, mut after) = (Vec::new(), None::<String>);
         loop {
             let mark = if path.contains('?') { '&' } else { '?' };
@@ -101,10 +110,12 @@ impl Remote {
             };
             items.extend(page.items);
             match page.next {
-                Some(next) => after = Some(next),
-                None => return Ok(items),
+                Some(next) if items.len() < most => after = Some(next),
+                _ => break,
             }
         }
+        items.truncate(most);
+        Ok(items)
     }
 }
 

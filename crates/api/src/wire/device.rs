@@ -147,6 +147,11 @@ pub struct PublicDevice {
 pub struct CauseGiven {
     /// Cause; it goes into the device's history.
     pub cause: CauseName,
+    /// Why, in words; it stands in the event and goes when the event's contents are erased. At most
+    /// 300 characters on one line.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(max_length = 300)]
+    pub reason: Option<String>,
 }
 
 /// One-time codes to be released.

@@ -4,7 +4,7 @@ use super::{
     Device, Relation,
     scalar::{
         CauseName, DeviceRef, EventKindName, KindName, OrganisationRef, OutcomeName, PhaseName,
-        StandingName, Timestamp,
+        ProductRef, StandingName, Timestamp,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,7 @@ pub struct SearchQuery {
     /// Owned by this organisation.
     #[param(value_type = Option<OrganisationRef>)]
     pub owner: Option<String>,
-    /// That need attention: expiring, suspect, stale, suspended or alarm.
+    /// That need attention: expiring, suspect, stale, suspended, alarm, scans or support.
     #[param(pattern = "^(expiring|suspect|stale|suspended|alarm)$")]
     pub attention: Option<String>,
     /// Days of expiring and stale; 30 where absent.
@@ -117,6 +117,11 @@ pub struct ActWanted {
     /// To whom: for offer-transfer.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub to: Option<OrganisationRef>,
+    /// Why, in words; it stands in the event and goes when the event's contents are erased. At most
+    /// 300 characters on one line.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(max_length = 300)]
+    pub reason: Option<String>,
 }
 
 /// What an act would bring about.
@@ -333,6 +338,21 @@ pub struct NewestEvent {
     pub on_behalf: bool,
 }
 
+/// A product line whose support is about to end, or has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SupportWatch {
+    /// The product line.
+    pub product: ProductRef,
+    /// Its name.
+    pub name: String,
+    /// When support ends.
+    pub end: Timestamp,
+    /// Its devices that are neither retired nor disposed of.
+    pub devices: u64,
+    /// Whether there may be more.
+    pub at_least: bool,
+}
+
 /// A witness of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WitnessHealth {
@@ -379,6 +399,9 @@ pub struct Overview {
     pub verdicts: Vec<DayOfVerdicts>,
     /// What needs attention.
     pub attention: Vec<NamedCount>,
+    /// The organisation's product lines whose support ends within 180 days or has ended, while
+    /// devices are in the field.
+    pub support: Vec<SupportWatch>,
     /// Newest events.
     pub newest: Vec<NewestEvent>,
     /// The log, as of now.

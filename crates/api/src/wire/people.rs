@@ -59,6 +59,18 @@ pub struct Invitation {
     pub expires: Timestamp,
 }
 
+/// How far an organisation has come to manage itself.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FirstAdministrator {
+    /// `wanted`: nobody is there, the platform invites one; `invited`: by the platform, and not
+    /// there yet; `there`: it manages itself.
+    #[schema(pattern = "^[a-z]{1,10}$")]
+    pub state: String,
+    /// Who is invited.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub person: Option<Person>,
+}
+
 /// A session of a person.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Session {
@@ -90,6 +102,9 @@ pub struct Approval {
     pub summary: String,
     /// The same in Japanese.
     pub summary_ja: String,
+    /// Why, in the words of who asked; gone once the request is over.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
     /// Its arguments, as JSON.
     pub arguments: String,
     /// Devices that it is about, where it names many: they have a list of their own.

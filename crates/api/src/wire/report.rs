@@ -55,6 +55,30 @@ pub struct AuditQuery {
     pub limit: Option<u32>,
 }
 
+/// Which security events, newest first; all conditions hold.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AuditTrailQuery {
+    /// Of this organisation; of all where absent, for the platform's administrators and auditors.
+    #[param(value_type = Option<OrganisationRef>)]
+    pub organisation: Option<String>,
+    /// Of this kind.
+    #[param(value_type = Option<AuditKindName>)]
+    pub kind: Option<String>,
+    /// From this second on.
+    #[param(value_type = Option<Timestamp>)]
+    pub from: Option<String>,
+    /// Before this second.
+    #[param(value_type = Option<Timestamp>)]
+    pub until: Option<String>,
+    /// The `next` of the page before.
+    #[param(pattern = "^[0-9]{1,18}$")]
+    pub after: Option<String>,
+    /// Most items wanted.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    pub limit: Option<u32>,
+}
+
 /// Whether the chain of security events is whole.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AuditCheck {

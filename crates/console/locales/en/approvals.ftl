@@ -46,3 +46,5 @@ approval-state-failed = failed
 approval-state-rejected = rejected
 approval-state-withdrawn = taken back
 approval-state-expired = expired
+
+approvals-reason = Reason

@@ -50,6 +50,8 @@ attention-expiring = certificate ends soon
 attention-stale = not heard of for long
 attention-suspended = suspended
 attention-alarm = alarm in its history
+attention-scans = number looked up as if copied
+attention-support = support ends or has ended
 order-newest = newest first
 order-serial = by serial number
 

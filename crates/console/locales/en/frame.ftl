@@ -125,3 +125,6 @@ notice-authority-confirmed = The organisation is an authority from now on.
 notice-product-created = The product line is created. Enter what buyers see, then request its CA.
 notice-product-changed = Published. Buyers see it within a minute.
 notice-nothing-changed = Nothing was different, so nothing was changed.
+notice-ca-requested = The CA is requested. It waits for the ceremony.
+notice-ca-installed = The certificate is here: the CA issues from now on.
+notice-ca-retired = The CA is retired. It certifies nothing more.

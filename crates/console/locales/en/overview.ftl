@@ -20,3 +20,11 @@ overview-newest = Newest events
 overview-nothing-new = No event yet.
 overview-log-well = The log takes entries, and its witnesses cosign.
 overview-witness-silent = A witness has not cosigned for an hour.
+
+overview-support = Support that ends
+overview-support-product = Product line
+overview-support-state = State
+overview-support-end = End of support
+overview-support-field = Devices in the field
+overview-support-ended = ended
+overview-support-within = within { $days } days

@@ -123,3 +123,7 @@ act-erase-contents = { $count ->
 }
 act-erase-commitments = Commitments and proofs remain, and say that something was erased.
 act-erase-final = Nobody can bring the contents back.
+
+act-reason = Reason in your own words
+act-reason-hint = It stands in the device’s history for whoever may read that, and is gone when the contents are erased. Leave out names of persons where the history does not need them.
+life-reason = Reason

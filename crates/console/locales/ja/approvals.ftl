@@ -43,3 +43,5 @@ approval-state-failed = 実行失敗
 approval-state-rejected = 却下
 approval-state-withdrawn = 取り下げ
 approval-state-expired = 期限切れ
+
+approvals-reason = 理由

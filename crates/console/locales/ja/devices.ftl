@@ -50,6 +50,8 @@ attention-expiring = 証明書の期限が近い
 attention-stale = 長期間確認なし
 attention-suspended = 一時停止中
 attention-alarm = 履歴に警報あり
+attention-scans = 複製ラベルの疑い（照会状況）
+attention-support = サポート終了・終了間近
 order-newest = 登録の新しい順
 order-serial = シリアル番号順
 

@@ -95,3 +95,6 @@ notice-authority-confirmed = この組織は当局になりました。
 notice-product-created = 製品ラインを作成しました。購入者に表示する情報を登録し、発行認証局を申請してください。
 notice-product-changed = 公開しました。1分以内に購入者のページに反映されます。
 notice-nothing-changed = 変更がなかったため、保存していません。
+notice-ca-requested = 認証局を申請しました。キーセレモニーで証明書を発行してください。
+notice-ca-installed = 証明書を登録しました。この認証局で発行できます。
+notice-ca-retired = 認証局の使用を終了しました。今後は何も発行しません。

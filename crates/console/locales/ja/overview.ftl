@@ -20,3 +20,11 @@ overview-newest = 最新のイベント
 overview-nothing-new = イベントはまだありません。
 overview-log-well = ログは正常に記録され、証人が連署しています。
 overview-witness-silent = 1時間以上連署していない証人があります。
+
+overview-support = サポート終了が近い製品
+overview-support-product = 製品ライン
+overview-support-state = 状態
+overview-support-end = サポート終了日
+overview-support-field = 使用中・流通中の機器
+overview-support-ended = 終了済み
+overview-support-within = { $days }日以内

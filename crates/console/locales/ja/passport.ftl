@@ -120,3 +120,7 @@ act-back = パスポートへ戻る
 act-erase-contents = { $count }件のイベントの内容（実施者、場所、詳細）が削除されます。
 act-erase-commitments = コミットメントと証明は残り、消去した事実も記録されます。
 act-erase-final = 削除した内容は復元できません。
+
+act-reason = 理由の説明
+act-reason-hint = 機器の履歴に残り、履歴を閲覧できる人に表示されます。内容を消去すると説明も消えます。個人名は必要な場合だけ記入してください。
+life-reason = 理由

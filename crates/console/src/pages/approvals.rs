@@ -160,6 +160,7 @@ async fn one(State(console): State<Console>, member: Member, Path(text): Path<St
         devices_more: listed.next.is_some(),
         act: act(t, view.act),
         state: state(t, view.state),
+        reason: view.reason.clone(),
         message: if goes_on {
             Some(Message::new(Tone::Info, t.text("approvals-goes-on")))
         } else {
@@ -196,6 +197,7 @@ struct OnePage {
     devices_more: bool,
     act: &'static str,
     state: Badge,
+    reason: Option<String>,
     message: Option<Message>,
     may_approve: bool,
     may_reject: bool,

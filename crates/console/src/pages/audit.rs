@@ -1,6 +1,6 @@
 //! The audit log: newest first, filtered in the address, and its verification.
 
-use super::{listing, words};
+use super::{listing, words, words::told};
 use crate::{
     Answer, Asked, Console, Failure, Fields, Frame, Member, Section,
     i18n::{Locale, Moment},
@@ -109,7 +109,7 @@ async fn list(
     } else {
         t.text("audit-lead-own").to_string()
     };
-    Ok(member.page(&ListPage { t, frame, lead, everything, fields, rows, pager, empty }))
+    Ok(member.page(&ListPage { t, frame, lead, fields, rows, pager, empty }))
 }
 
 fn kind_name(t: Locale, kind: Kind) -> String {
@@ -186,7 +186,6 @@ struct ListPage {
     t: Locale,
     frame: Frame,
     lead: String,
-    everything: bool,
     fields: Vec<Field>,
     rows: Vec<Row>,
     pager: Pager,
@@ -199,7 +198,10 @@ async fn verify(State(console): State<Console>, member: Member, _form: Fields) -
     let t = member.t;
     let result = match &check.broken {
         None => Message::new(Tone::Good, t.text("audit-holds")),
-        Some(broken) => Message::new(Tone::Bad, broken.clone()).title(t.text("audit-broken")),
+        Some(broken) => {
+            let broken = told(t, broken, check.broken_ja.as_deref());
+            Message::new(Tone::Bad, broken).title(t.text("audit-broken"))
+        }
     };
     let page = CheckPage {
         t,

@@ -14,6 +14,7 @@ use axum::{
     routing::{get, post},
 };
 use crypto::UnixTime;
+use device::Language;
 use http::header;
 use ledger::{LogKey, SignedCheckpoint, TileKind, TilePath, WitnessKey};
 use policy::Action;
@@ -96,7 +97,8 @@ async fn page(State(console): State<Console>, member: Member) -> Answer {
     let mut messages = Vec::new();
     if let Some(failed) = &health.integration {
         let title = t.text("log-stopped");
-        messages.push(Message::new(Tone::Bad, failed.clone()).title(title));
+        let failed = words::told(t, failed, health.integration_ja.as_deref());
+        messages.push(Message::new(Tone::Bad, failed).title(title));
     }
     let mut witnesses = Vec::new();
     let mut tiles = vec![
@@ -190,7 +192,10 @@ async fn check(State(console): State<Console>, member: Member, _form: Fields) ->
             (t.text("log-events-erased").to_string(), t.number(check.events_erased)),
             (t.text("log-heads-checked").to_string(), t.number(check.audit_heads_checked)),
         ],
-        problems: check.problems,
+        problems: match t.language {
+            Language::En => check.problems,
+            Language::Ja => check.problems_ja,
+        },
     };
     Ok(member.page(&page))
 }

@@ -10,7 +10,7 @@ use crate::{
 use askama::Template;
 use axum::{Router, extract::State, routing::get};
 use device::{Outcome, Phase, StandingKind};
-use service::{Attention, Overview};
+use service::{Attention, Overview, SUPPORT_DAYS};
 
 /// A witness that was last heard of longer ago than this needs attention.
 const SILENT_S: i64 = 3600;
@@ -35,6 +35,7 @@ async fn page(State(console): State<Console>, member: Member) -> Answer {
         phases: phases(t, &found),
         verdicts: verdicts(t, &found),
         attention: attention(t, &found),
+        support: support(t, &found, own.as_str(), member.now),
         newest: newest(t, &found),
         nothing_new: found.newest.is_empty(),
         log: log(t, &found, member.now),
@@ -54,6 +55,7 @@ struct OverviewPage {
     phases: Bars,
     verdicts: OverTime,
     attention: Vec<AttentionRow>,
+    support: Vec<SupportRow>,
     newest: Timeline,
     nothing_new: bool,
     log: LogCard,
@@ -168,10 +170,15 @@ fn attention(t: Locale, found: &Overview) -> Vec<AttentionRow> {
             let tone = match kind {
                 Attention::Suspect | Attention::Alarm => Tone::Bad,
                 Attention::Suspended => Tone::Held,
-                Attention::Expiring { .. } | Attention::Stale { .. } => Tone::Warn,
+                Attention::Scans
+                | Attention::Support { .. }
+                | Attention::Expiring { .. }
+                | Attention::Stale { .. } => Tone::Warn,
             };
             let days = match kind {
-                Attention::Expiring { days } | Attention::Stale { days } => days.to_string(),
+                Attention::Expiring { days }
+                | Attention::Stale { days }
+                | Attention::Support { days } => days.to_string(),
                 _ => String::new(),
             };
             let number = t.number(counted.count);
@@ -180,6 +187,47 @@ fn attention(t: Locale, found: &Overview) -> Vec<AttentionRow> {
                 state: Badge::new(tone, t.word("attention", kind.name())),
                 count,
                 href: listing::address("/devices", &[("attention", kind.name()), ("days", &days)]),
+            }
+        })
+        .collect()
+}
+
+struct SupportRow {
+    product: String,
+    href: String,
+    end: crate::i18n::Moment,
+    state: Badge,
+    devices: String,
+    list: String,
+}
+
+/// Product lines of the visitor's organisation whose support ends.
+fn support(t: Locale, found: &Overview, own: &str, now: crypto::UnixTime) -> Vec<SupportRow> {
+    found
+        .support
+        .iter()
+        .map(|line| {
+            let left = line.end.since(now);
+            let within = SUPPORT_DAYS.into_iter().find(|days| left <= i64::from(*days) * 86_400);
+            let state = match within {
+                _ if left <= 0 => Badge::new(Tone::Bad, t.text("overview-support-ended")),
+                Some(days) => {
+                    Badge::new(Tone::Warn, t.text("overview-support-within").arg("days", days))
+                }
+                None => Badge::new(Tone::Info, t.text("words-ends-soon")),
+            };
+            let product = format!("{own}/{}", line.product);
+            let number = t.number(line.devices.count);
+            SupportRow {
+                product: line.name.clone(),
+                href: format!("/products/{product}"),
+                end: t.date(line.end),
+                state,
+                devices: if line.devices.at_least { format!("{number}+") } else { number },
+                list: listing::address(
+                    "/devices",
+                    &[("relation", "maker"), ("product", &product), ("attention", "support")],
+                ),
             }
         })
         .collect()
@@ -220,7 +268,10 @@ fn log(t: Locale, found: &Overview, now: crypto::UnixTime) -> LogCard {
     let log = &found.log;
     let silent = |at: Option<crypto::UnixTime>| at.is_none_or(|at| now.since(at) > SILENT_S);
     let state = match &log.failure {
-        Some(failure) => Message::new(Tone::Bad, failure.clone()).title(t.text("log-stopped")),
+        Some(failure) => {
+            let failure = words::told(t, failure, log.failure_ja.as_deref());
+            Message::new(Tone::Bad, failure).title(t.text("log-stopped"))
+        }
         None if log.witnesses.iter().any(|witness| silent(witness.cosigned_at)) => {
             Message::new(Tone::Warn, t.text("overview-witness-silent"))
         }

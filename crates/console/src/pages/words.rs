@@ -7,7 +7,7 @@ use crate::{
 };
 use crypto::UnixTime;
 use device::{
-    DeviceKind, Kind, OrganisationId, Outcome, Phase, RootOfTrust, Severity, StandingKind,
+    DeviceKind, Kind, Language, OrganisationId, Outcome, Phase, RootOfTrust, Severity, StandingKind,
 };
 use policy::{Action, Resource};
 use service::CertificateStatus;
@@ -16,6 +16,14 @@ use service::CertificateStatus;
 /// done, which the service decides.
 pub(super) fn may(member: &Member, action: Action, organisation: &OrganisationId) -> bool {
     policy::authorize(member.caller(), action, &Resource::organisation(organisation)).is_ok()
+}
+
+/// What the service says in both languages, in the visitor's.
+pub(super) fn told(t: Locale, english: &str, japanese: Option<&str>) -> String {
+    match (t.language, japanese) {
+        (Language::Ja, Some(japanese)) => japanese.to_owned(),
+        _ => english.to_owned(),
+    }
 }
 
 /// A phase; devices whose history has not begun are in none.

@@ -8,6 +8,13 @@ use device::Language;
 use http::StatusCode;
 use service::{AuditQuery, LabelScheme, Page};
 
+/// The organisation wants a second person, by word of the machine itself.
+async fn want_two(stage: &Stage, organisation: &str, act: policy::Act) {
+    let service = &stage.world.service;
+    let machine = service.local_administrator();
+    service.set_approval_policy(&machine, &id(organisation), act, true).await.unwrap();
+}
+
 /// A form's page in both languages for who may; a refusal for everybody else.
 async fn is_shown(stage: &Stage, who: &str, path: &str, refused: &[(&str, StatusCode)]) {
     for language in Language::ALL.iter().copied() {
@@ -291,4 +298,155 @@ async fn labels_are_printed_for_one_a_selection_and_a_search() {
         stage.get("maker-reader", "/devices/labels?device=x").await.status,
         StatusCode::BAD_REQUEST
     );
+}
+
+#[tokio::test]
+async fn a_ca_is_requested_certified_by_the_ceremony_and_retired() {
+    let stage = Stage::new().await;
+    let new = "/authorities/new";
+    let refused =
+        [("maker-operator", StatusCode::FORBIDDEN), ("maker-reader", StatusCode::FORBIDDEN)];
+    is_shown(&stage, "maker-admin", new, &refused).await;
+    is_shown(&stage, "maker-admin", "/authorities/install", &refused).await;
+    for (fields, field) in [
+        ("product=&name=+&algorithm=p256&years=10", "name"),
+        ("product=&name=A&algorithm=rot13&years=10", "algorithm"),
+        ("product=&name=A&algorithm=p256&years=99", "years"),
+        ("product=no-such&name=A&algorithm=p256&years=10", "product"),
+        ("product=gate&name=A&algorithm=p256&years=10", "product"),
+    ] {
+        let page = stage.post("maker-admin", new, fields).await;
+        let status = page.status;
+        // A product line that is not there is told as what is not there.
+        assert!(matches!(status.as_u16(), 404 | 422), "{fields}: {status}");
+        if status == StatusCode::UNPROCESSABLE_ENTITY {
+            assert!(
+                page.html.contains(&format!("id=\"{field}-error\"")),
+                "{fields}: {}",
+                page.html
+            );
+            is_sound(&page, new);
+        }
+    }
+    let good = "product=&name=Maker+owner+CA&algorithm=p384&years=5";
+    assert_eq!(stage.post("maker-operator", new, good).await.status, StatusCode::FORBIDDEN);
+    let made = stage.post("maker-admin", new, good).await;
+    assert_eq!(made.status, StatusCode::SEE_OTHER, "{}", made.html);
+    let path = made.header("location").to_owned();
+    assert_eq!(path, "/authorities/ca/maker");
+    is_shown(&stage, "maker-admin", &path, &[("stranger", StatusCode::NOT_FOUND)]).await;
+    let page = stage.get("maker-admin", &path).await;
+    assert!(page.html.contains("tegata ca sign") && page.html.contains("Maker owner CA"));
+    let request = format!("{path}/request");
+    assert_eq!(stage.get("stranger", &request).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(stage.get("maker-reader", &request).await.status, StatusCode::FORBIDDEN);
+    let text = stage.get("maker-admin", &request).await;
+    assert!(text.header("content-disposition").contains("maker.request"));
+    let request = service::CaRequest::from_text(&text.html).unwrap();
+    let now = stage.world.service.now();
+    let signed = stage.world.root.sign_ca(&request, pki::Locations::default(), now).unwrap();
+
+    let encoded = |pem: &str| {
+        let text = serde_html_form::to_string([("certificate", pem)]).unwrap();
+        text
+    };
+    let install = "/authorities/install";
+    for wrong in ["", "no certificate", &stage.world.root.certificate().to_pem()] {
+        let page = stage.post("maker-admin", install, &encoded(wrong)).await;
+        assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}: {}", page.html);
+        assert!(page.html.contains("id=\"certificate-error\""), "{}", page.html);
+        is_sound(&page, install);
+    }
+    let foreign = stage.post("stranger", install, &encoded(&signed.to_pem())).await;
+    assert_eq!(foreign.status, StatusCode::UNPROCESSABLE_ENTITY, "as if nobody had asked for it");
+    let done = stage.post("maker-admin", install, &encoded(&signed.to_pem())).await;
+    assert_eq!((done.status, done.header("location")), (StatusCode::SEE_OTHER, path.as_str()));
+    let page = stage.get("maker-admin", &path).await;
+    is_sound(&page, &path);
+    assert!(page.html.contains("tegata ca import-crl") && page.html.contains("/retire"));
+    assert!(!stage.get("maker-reader", &path).await.html.contains("/retire"));
+    let pem = stage.get("maker-reader", &format!("{path}/certificate")).await;
+    assert_eq!(pem.html, signed.to_pem());
+
+    // Retiring it wants a second person where the organisation says so.
+    want_two(&stage, "maker", policy::Act::RetireCa).await;
+    let retire = format!("{path}/retire");
+    is_shown(&stage, "maker-admin", &retire, &[("maker-reader", StatusCode::FORBIDDEN)]).await;
+    let asked = stage.post("maker-admin", &retire, "").await;
+    assert_eq!(asked.status, StatusCode::SEE_OTHER, "{}", asked.html);
+    let approval = asked.header("location").to_owned();
+    assert!(approval.starts_with("/approvals/"), "{approval}");
+    let view = stage.world.service.ca(&stage.maker.admin, "maker").await.unwrap();
+    assert_eq!(view.retired_at, None, "nothing happened yet");
+    let approved = stage.post("maker-second", &format!("{approval}/approve"), "").await;
+    assert_eq!(approved.status, StatusCode::SEE_OTHER, "{}", approved.html);
+    let view = stage.world.service.ca(&stage.maker.admin, "maker").await.unwrap();
+    assert!(view.retired_at.is_some());
+    for language in Language::ALL.iter().copied() {
+        is_sound(&stage.get_in("maker-admin", language, &path).await, &path);
+    }
+    assert!(stage.get("maker-admin", "/authorities").await.html.contains("<span>retired</span>"));
+}
+
+#[tokio::test]
+async fn the_reason_of_an_act_is_shown_in_the_life_and_to_the_second_person() {
+    let stage = Stage::new().await;
+    let device = stage.world.working(&stage.maker, "gate", &stage.owner).await.thing;
+    let path = format!("/devices/{}", device.id);
+    let act = format!("{path}/act/suspend");
+    let long = format!("cause=lost&reason={}", "a".repeat(301));
+    let page = stage.post("owner-operator", &act, &long).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        page.html.contains("id=\"reason-error\"")
+            && page.html.contains("<option value=\"lost\" selected")
+    );
+    is_sound(&page, &act);
+    let said = "cause=lost&reason=left+on+the+%3Cb%3Etrain%3C%2Fb%3E";
+    let done = stage.post("owner-operator", &act, said).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.html);
+    for language in Language::ALL.iter().copied() {
+        let page = stage.get_in("owner-operator", language, &path).await;
+        assert!(page.html.contains("left on the &#60;b&#62;train"), "{}", page.html);
+        is_sound(&page, &path);
+    }
+    want_two(&stage, "owner", policy::Act::RevokeDevice).await;
+    let revoke = format!("{path}/act/revoke");
+    let asked = stage.post("owner-admin", &revoke, "cause=lost&reason=never+found").await;
+    let request = asked.header("location").to_owned();
+    assert!(request.starts_with("/approvals/"), "{}", asked.html);
+    let page = stage.get("owner-admin", &request).await;
+    is_sound(&page, &request);
+    assert!(page.html.contains("never found"));
+}
+
+#[tokio::test]
+async fn support_that_ends_leads_to_the_devices_in_the_field() {
+    let stage = Stage::new().await;
+    stage.world.working(&stage.maker, "gate", &stage.owner).await;
+    assert!(!stage.get("maker-reader", "/").await.html.contains("Support that ends"));
+    // The clock of this world stands at 2027-01-15.
+    let fields = "support_end=2027-03-01";
+    let done = stage.post("maker-admin", "/products/maker/gate/public", fields).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.html);
+    stage.world.clock.advance(300);
+    for language in Language::ALL.iter().copied() {
+        let page = stage.get_in("maker-reader", language, "/").await;
+        is_sound(&page, "/");
+        assert!(page.html.contains("attention=support"), "{}", page.html);
+    }
+    let page = stage.get("maker-reader", "/").await.html;
+    assert!(page.contains("within 90 days"), "{page}");
+    let list = "/devices?relation=maker&product=maker%2Fgate&attention=support";
+    assert!(page.contains(&list.replace('&', "&#38;")), "{page}");
+    let page = stage.get("maker-reader", list).await;
+    assert_eq!(page.html.matches("<tr><").count(), 2, "its heading and the device: {}", page.html);
+    let none = stage.get("maker-reader", &format!("{list}&days=30")).await;
+    assert_eq!(none.html.matches("<tr><").count(), 0, "{}", none.html);
+    for days in ["0", "90"] {
+        let page =
+            stage.get("owner-reader", &format!("/devices?attention=support&days={days}")).await;
+        assert_eq!(page.status, StatusCode::OK);
+    }
+    assert_eq!(stage.get("owner-reader", "/devices?attention=scans").await.status, StatusCode::OK);
 }

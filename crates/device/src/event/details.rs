@@ -13,6 +13,8 @@ pub(crate) const PARTS_MAX: usize = 256;
 pub(crate) const ERASED_MAX: usize = 1024;
 /// Longest free text in details, in bytes.
 pub(crate) const TEXT_MAX: usize = 200;
+/// Longest reason in words, in bytes.
+pub(crate) const REASON_MAX: usize = 1200;
 
 pub(super) fn encode(kind: &EventKind) -> Vec<u8> {
     let map = Map::new();
@@ -241,6 +243,10 @@ pub(crate) fn cause(value: Value<'_>) -> Result<Cause, CborError> {
 
 pub(crate) fn line(value: Value<'_>) -> Result<String, CborError> {
     value.text(TEXT_MAX).map(str::to_owned)
+}
+
+pub(crate) fn reason_given(value: Value<'_>) -> Result<String, CborError> {
+    value.text(REASON_MAX).map(str::to_owned)
 }
 
 fn assembled_kind(value: Value<'_>) -> Result<DeviceKind, CborError> {

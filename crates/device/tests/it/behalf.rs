@@ -21,6 +21,7 @@ fn next(state: &State, kind: EventKind, who: &str, roles: Roles) -> Event {
         place: None,
         evidence: Vec::new(),
         on_behalf: Some(OnBehalf { organisation: org(who), roles }),
+        reason: None,
     }
 }
 

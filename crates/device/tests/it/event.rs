@@ -33,6 +33,7 @@ pub(crate) fn example() -> Event {
             sha256: sha256(b"all tests passed"),
         }],
         on_behalf: None,
+        reason: None,
     }
 }
 

@@ -32,6 +32,7 @@ fn event(device: DeviceId, reporter: &str, kind: EventKind, before: Option<&Stat
         place: None,
         evidence: Vec::new(),
         on_behalf: None,
+        reason: None,
     }
 }
 

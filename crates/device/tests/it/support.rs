@@ -165,6 +165,7 @@ pub(crate) fn events() -> impl Strategy<Value = Event> {
         proptest::option::of(lines()),
         proptest::collection::vec((lines(), digests()), 0..4),
         proptest::option::of((organisations(), 0u64..8)),
+        proptest::option::of("[^\\p{Cc}]{1,300}"),
     );
     (
         devices(),
@@ -175,26 +176,26 @@ pub(crate) fn events() -> impl Strategy<Value = Event> {
         organisations(),
         rest,
     )
-        .prop_map(
-            |(device, sequence, previous, kind, at, reporter, (actor, place, evidence, behalf))| {
-                Event {
-                    device,
-                    sequence: sequence.into(),
-                    previous: (sequence > 0).then_some(ledger::Commitment(Sha256(previous))),
-                    kind,
-                    at: UnixTime(at),
-                    reporter,
-                    actor,
-                    place,
-                    evidence: evidence
-                        .into_iter()
-                        .map(|(label, sha256)| EvidenceDigest { label, sha256 })
-                        .collect(),
-                    on_behalf: behalf.map(|(organisation, roles)| OnBehalf {
-                        organisation,
-                        roles: Roles::from_bits(roles).unwrap(),
-                    }),
-                }
-            },
-        )
+        .prop_map(|(device, sequence, previous, kind, at, reporter, rest)| {
+            let (actor, place, evidence, behalf, reason) = rest;
+            Event {
+                device,
+                sequence: sequence.into(),
+                previous: (sequence > 0).then_some(ledger::Commitment(Sha256(previous))),
+                kind,
+                at: UnixTime(at),
+                reporter,
+                actor,
+                place,
+                evidence: evidence
+                    .into_iter()
+                    .map(|(label, sha256)| EvidenceDigest { label, sha256 })
+                    .collect(),
+                on_behalf: behalf.map(|(organisation, roles)| OnBehalf {
+                    organisation,
+                    roles: Roles::from_bits(roles).unwrap(),
+                }),
+                reason,
+            }
+        })
 }

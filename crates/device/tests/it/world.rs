@@ -190,6 +190,7 @@ impl World {
             place: None,
             evidence: Vec::new(),
             on_behalf: None,
+            reason: None,
         };
         let anchors = TrustAnchors {
             roots: [root].into_iter().collect(),
@@ -266,6 +267,7 @@ impl World {
             place: None,
             evidence: Vec::new(),
             on_behalf: None,
+            reason: None,
         }
     }
 

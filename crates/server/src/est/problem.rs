@@ -84,9 +84,7 @@ impl From<ServiceError> for Refusal {
             }
         };
         let mut refusal = Self::new(status, format!("{error} ({})", error.code()));
-        if matches!(error.kind(), ErrorKind::TooMany | ErrorKind::Unavailable) {
-            refusal.retry_after_s = Some(1);
-        }
+        refusal.retry_after_s = error.retry_after_s();
         refusal
     }
 }

@@ -54,11 +54,7 @@ pub(super) async fn request(
         years: new.years,
     };
     let request = app.service.request_ca(&caller, spec).await?;
-    Ok(Created(AuthorityRequest {
-        id: request.slug.clone(),
-        request: request.to_text(),
-        summary: request.summary(),
-    }))
+    Ok(Created(view::authority_request(&request)))
 }
 
 /// Brings a certification authority's certificate back from the ceremony
@@ -71,6 +67,29 @@ pub(super) async fn install(
 ) -> Result<Created<Authority>, Fault> {
     let installed = app.service.install_ca(&caller, upload.certificate.0).await?;
     Ok(Created(view::authority(installed)))
+}
+
+/// One certification authority
+#[utoipa::path(get, path = "/v1/authorities/{authority}", tag = "authorities",
+    params(("authority" = String, Path)), responses((status = 200, body = Authority)))]
+pub(super) async fn one(
+    State(app): State<App>,
+    caller: Authenticated,
+    Path(authority): Path<String>,
+) -> Result<Json<Authority>, Fault> {
+    Ok(Json(view::authority(app.service.ca(&caller, &authority).await?)))
+}
+
+/// The request of an authority that waits for the ceremony
+#[utoipa::path(get, path = "/v1/authorities/{authority}/request", tag = "authorities",
+    params(("authority" = String, Path)), responses((status = 200, body = AuthorityRequest)))]
+pub(super) async fn ca_request(
+    State(app): State<App>,
+    caller: Authenticated,
+    Path(authority): Path<String>,
+) -> Result<Json<AuthorityRequest>, Fault> {
+    let request = app.service.ca_request(&caller, &authority).await?;
+    Ok(Json(view::authority_request(&request)))
 }
 
 /// Trusts a root

@@ -17,8 +17,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use crypto::UnixTime;
-use device::{IdError, JudgePolicy, OrganisationId};
+use device::{DeviceId, IdError, JudgePolicy, OrganisationId};
 use http::{HeaderValue, StatusCode, header};
+use service::DeviceAct;
 
 /// Media type of a passport file.
 const PASSPORT: &str = "application/vnd.tegata.passport+cbor";
@@ -174,8 +175,7 @@ pub(super) async fn suspend(
     Path(device): Path<DeviceRef>,
     JsonBody(given): JsonBody<CauseGiven, { body::SMALL }>,
 ) -> Result<Json<Recorded>, Fault> {
-    let recorded = app.service.suspend_device(&caller, &device.0, given.cause.0).await?;
-    Ok(Json(view::recorded(recorded)))
+    act(&app, &caller, &device.0, DeviceAct::Suspend { cause: given.cause.0 }, given.reason).await
 }
 
 /// Ends a suspension
@@ -200,8 +200,18 @@ pub(super) async fn revoke(
     Path(device): Path<DeviceRef>,
     JsonBody(given): JsonBody<CauseGiven, { body::SMALL }>,
 ) -> Result<Json<Recorded>, Fault> {
-    let recorded = app.service.revoke_device(&caller, &device.0, given.cause.0).await?;
-    Ok(Json(view::recorded(recorded)))
+    act(&app, &caller, &device.0, DeviceAct::Revoke { cause: given.cause.0 }, given.reason).await
+}
+
+async fn act(
+    app: &App,
+    caller: &Authenticated,
+    device: &DeviceId,
+    act: DeviceAct,
+    reason: Option<String>,
+) -> Result<Json<Recorded>, Fault> {
+    let done = app.service.perform_act_because(caller, device, &act, reason.as_deref()).await?;
+    Ok(Json(view::recorded(done)))
 }
 
 /// With whom the device is shared

@@ -10,7 +10,8 @@ use api::wire::{
     self, ActWanted, CsvQuery, DeviceList, Job, JobPreview, NewJob, NewView, OfOrganisation,
     Overview, Page, PageQuery, PartNode, Recorded, SavedView, SearchQuery,
     scalar::{
-        DeviceRef, EventKindName, KindName, OrganisationRef, OutcomeName, PhaseName, StandingName,
+        DeviceRef, EventKindName, KindName, OrganisationRef, OutcomeName, PhaseName, ProductRef,
+        StandingName,
     },
 };
 use axum::{body::Body, extract::State, response::Response};
@@ -101,8 +102,11 @@ pub(super) async fn act(
     Path(device): Path<DeviceRef>,
     JsonBody(wanted): JsonBody<ActWanted, { body::SMALL }>,
 ) -> Result<Json<Recorded>, Fault> {
+    let reason = wanted.reason.clone();
     let act = act_of(wanted)?;
-    Ok(Json(view::recorded(app.service.perform_act(&caller, &device.0, &act).await?)))
+    let service = &app.service;
+    let recorded = service.perform_act_because(&caller, &device.0, &act, reason.as_deref()).await?;
+    Ok(Json(view::recorded(recorded)))
 }
 
 /// What an act would bring about, or why it would be refused; changes nothing
@@ -357,7 +361,10 @@ fn search_of(
         .attention
         .map(|name| {
             Attention::from_name(&name, days).ok_or_else(|| {
-                Fault::parameter("attention", "expiring, suspect, stale, suspended or alarm")
+                Fault::parameter(
+                    "attention",
+                    "expiring, suspect, stale, suspended, alarm, scans or support",
+                )
             })
         })
         .transpose()?;
@@ -527,6 +534,17 @@ fn overview_view(overview: service::Overview) -> Overview {
             .map(|(kind, n)| wire::NamedCount {
                 at_least: n.at_least,
                 ..count(kind.name(), n.count)
+            })
+            .collect(),
+        support: overview
+            .support
+            .into_iter()
+            .map(|line| wire::SupportWatch {
+                product: ProductRef(line.product),
+                name: line.name,
+                end: line.end.into(),
+                devices: line.devices.count,
+                at_least: line.devices.at_least,
             })
             .collect(),
         newest: overview

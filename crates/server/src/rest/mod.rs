@@ -10,6 +10,7 @@ mod fleet;
 mod history;
 mod keys;
 mod labels;
+mod life;
 mod log;
 mod openapi;
 mod organisations;
@@ -37,6 +38,7 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(organisations::list, organisations::create))
         .routes(routes!(organisations::one))
         .routes(routes!(organisations::confirm))
+        .routes(routes!(people::first_administrator))
         .routes(routes!(organisations::members, organisations::add_member))
         .routes(routes!(organisations::remove_member))
         .routes(routes!(organisations::signers, organisations::register_signer))
@@ -58,6 +60,8 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(approvals::retire_authority))
         .routes(routes!(authorities::list, authorities::request))
         .routes(routes!(authorities::install))
+        .routes(routes!(authorities::one))
+        .routes(routes!(authorities::ca_request))
         .routes(routes!(authorities::import_root))
         .routes(routes!(authorities::import_crl))
         .routes(routes!(products::list, products::create))
@@ -85,6 +89,9 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(devices::erase))
         .routes(routes!(history::events))
         .routes(routes!(history::head))
+        .routes(routes!(life::timeline))
+        .routes(routes!(life::owners))
+        .routes(routes!(life::state))
         .routes(routes!(events::record))
         .routes(routes!(events::record_many))
         .routes(routes!(certificates::list))
@@ -102,6 +109,7 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(tokens::revoke))
         .routes(routes!(keys::rotate))
         .routes(routes!(reports::audit))
+        .routes(routes!(reports::audit_trail))
         .routes(routes!(reports::audit_check))
         .routes(routes!(reports::key_uses))
         .routes(routes!(reports::key_accounts))

@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{app::App, authenticated::Authenticated, limit::body};
 use api::wire::{
-    Invitation, NewPerson, NewRoles, Page, PageQuery, Person, Session, scalar::OrganisationRef,
+    FirstAdministrator, Invitation, NewPerson, NewRoles, Page, PageQuery, Person, Session,
+    scalar::OrganisationRef,
 };
 use axum::extract::State;
 use http::StatusCode;
@@ -51,6 +52,24 @@ pub(super) async fn invite(
     };
     let invited = app.service.invite_person(&caller, new).await?;
     Ok(Created(view::invitation(&app.service, invited)))
+}
+
+/// Whether an organisation has its first administrator, whom the platform invites
+#[utoipa::path(get, path = "/v1/organisations/{organisation}/first-administrator", tag = "people",
+    params(("organisation" = OrganisationRef, Path)),
+    responses((status = 200, body = FirstAdministrator)))]
+pub(super) async fn first_administrator(
+    State(app): State<App>,
+    caller: Authenticated,
+    Path(organisation): Path<OrganisationRef>,
+) -> Result<Json<FirstAdministrator>, Fault> {
+    use service::FirstAdministrator as Found;
+    let (state, person) = match app.service.first_administrator(&caller, &organisation.0).await? {
+        Found::Wanted => ("wanted", None),
+        Found::Invited(person) => ("invited", Some(view::person(person))),
+        Found::There => ("there", None),
+    };
+    Ok(Json(FirstAdministrator { state: state.to_owned(), person }))
 }
 
 /// One person

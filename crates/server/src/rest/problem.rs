@@ -117,9 +117,7 @@ impl From<ServiceError> for Fault {
         fault.approval = error.approval().map(Box::new);
         fault.detail = Some(error.to_string());
         fault.detail_ja = error.problem().message_ja.as_deref().map(str::to_owned);
-        if matches!(code, Code::Unavailable | Code::TooManyRequests) {
-            fault.retry_after_s = Some(1);
-        }
+        fault.retry_after_s = error.retry_after_s();
         fault
     }
 }

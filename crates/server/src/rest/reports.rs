@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{app::App, authenticated::Authenticated};
 use api::wire::{
-    AuditCheck, AuditEvent, AuditQuery, CertificateView, DaysQuery, ExpiryQuery, KeyAccount,
-    KeyNotice, KeyUse, Page, PageQuery, Statistics,
+    AuditCheck, AuditEvent, AuditQuery, AuditTrailQuery, CertificateView, DaysQuery, ExpiryQuery,
+    KeyAccount, KeyNotice, KeyUse, Page, PageQuery, Statistics, scalar::Timestamp,
 };
 use axum::extract::State;
 
@@ -26,6 +26,33 @@ pub(super) async fn audit(
     });
     let organisation = parsed("organisation", query.organisation)?;
     let found = app.service.audit(&caller, organisation.as_ref(), kind.transpose()?, &page).await?;
+    Ok(Json(view::paged(found, view::audit_event)))
+}
+
+/// Security events, newest first
+///
+/// What happens meanwhile appears before the first page and moves no other.
+#[utoipa::path(get, path = "/v1/audit", tag = "reports", params(AuditTrailQuery),
+    responses((status = 200, body = Page<AuditEvent>)))]
+pub(super) async fn audit_trail(
+    State(app): State<App>,
+    caller: Authenticated,
+    Query(query): Query<AuditTrailQuery>,
+) -> Result<Json<Page<AuditEvent>>, Fault> {
+    let page = page(query.after, query.limit)?;
+    let kind = query.kind.map(|kind| {
+        audit::Kind::from_name(&kind).ok_or_else(|| Fault::parameter("kind", "no such kind"))
+    });
+    let time = |name: &'static str, text: Option<String>| {
+        parsed::<Timestamp>(name, text).map(|time| time.map(|time| time.0))
+    };
+    let wanted = service::AuditQuery {
+        organisation: parsed("organisation", query.organisation)?,
+        kind: kind.transpose()?,
+        from: time("from", query.from)?,
+        until: time("until", query.until)?,
+    };
+    let found = app.service.audit_trail(&caller, &wanted, &page).await?;
     Ok(Json(view::paged(found, view::audit_event)))
 }
 

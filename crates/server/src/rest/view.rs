@@ -149,6 +149,7 @@ pub(super) fn approval(view: service::ApprovalView) -> wire::Approval {
         act: view.act.name().to_owned(),
         summary: view.summary,
         summary_ja: view.summary_ja,
+        reason: view.reason,
         arguments: view.arguments,
         devices: view.devices,
         requester: view.requester,
@@ -199,6 +200,14 @@ pub(super) fn ca_kind(kind: AuthorityKind) -> CaKind {
         AuthorityKind::Platform => CaKind::Platform,
         AuthorityKind::Device => CaKind::Device,
         AuthorityKind::Owner => CaKind::Owner,
+    }
+}
+
+pub(super) fn authority_request(request: &service::CaRequest) -> wire::AuthorityRequest {
+    wire::AuthorityRequest {
+        id: request.slug.clone(),
+        request: request.to_text(),
+        summary: request.summary(),
     }
 }
 

@@ -98,6 +98,8 @@ pub struct ApprovalView {
     pub summary: String,
     /// the same in Japanese
     pub summary_ja: String,
+    /// why, in the words of who asked; gone once the request is over
+    pub reason: Option<String>,
     /// who asked: name within `requester_of`
     pub requester: String,
     /// the requester's organisation
@@ -464,11 +466,11 @@ impl Service {
             Intent::RetireCa { ca } => {
                 self.perform_retire_ca(requester, &ca, slip).await.map(|_| ())
             }
-            Intent::RevokeDevice { device: id, cause, .. } => {
+            Intent::RevokeDevice { device: id, cause, reason, .. } => {
                 let id = device(&id)?;
                 let cause = cause.parse().map_err(|_| damaged())?;
                 let act = DeviceAct::Revoke { cause };
-                self.perform_act_with(requester, &id, &act, slip).await.map(|_| ())
+                self.perform_act_with(requester, &id, &act, reason, slip).await.map(|_| ())
             }
             Intent::Invite { .. }
             | Intent::InviteAgain { .. }
@@ -527,6 +529,7 @@ impl Service {
             devices,
             summary: summary(Language::En),
             summary_ja: summary(Language::Ja),
+            reason: read.as_ref().and_then(|(_, intent)| intent.reason().map(str::to_owned)),
             requester: row.requester.clone(),
             requester_of: self.organisation_id(row.requester_of)?,
             requested_at: row.requested_at,

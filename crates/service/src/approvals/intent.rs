@@ -20,7 +20,14 @@ pub(crate) enum Intent {
     /// carried out on approval
     RetireCa { ca: String },
     /// carried out on approval
-    RevokeDevice { device: String, serial_number: String, cause: String },
+    RevokeDevice {
+        device: String,
+        serial_number: String,
+        cause: String,
+        /// in words; taken out as soon as the request is over
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// the requester repeats it and gets the link
     Invite { handle: String, name: String, roles: String },
     /// the requester repeats it and gets the link
@@ -76,6 +83,14 @@ impl Intent {
         )
     }
 
+    /// Why, in the words of who asks.
+    pub(super) fn reason(&self) -> Option<&str> {
+        match self {
+            Self::RevokeDevice { reason, .. } => reason.as_deref(),
+            _ => None,
+        }
+    }
+
     /// What makes two requests the same. What was there to erase grows while one waits: the request
     /// stays the same, and so does what it is about.
     pub(super) fn question(&self) -> Self {
@@ -109,7 +124,7 @@ impl Intent {
             Self::ChangePolicy { act, required: true } => format!("want a second person for {act}"),
             Self::ChangePolicy { act, .. } => format!("want no second person for {act} any more"),
             Self::RetireCa { ca } => format!("retire the issuing CA {ca}"),
-            Self::RevokeDevice { device, serial_number, cause: why } => format!(
+            Self::RevokeDevice { device, serial_number, cause: why, .. } => format!(
                 "revoke device {device}, serial number {serial_number}, for good ({})",
                 cause(why)
             ),
@@ -171,7 +186,7 @@ impl Intent {
             Self::ChangePolicy { act, required: true } => format!("{act} に二人目の承認を求める"),
             Self::ChangePolicy { act, .. } => format!("{act} に二人目の承認を求めない"),
             Self::RetireCa { ca } => format!("発行CA {ca} を廃止する"),
-            Self::RevokeDevice { device, serial_number, cause: why } => format!(
+            Self::RevokeDevice { device, serial_number, cause: why, .. } => format!(
                 "機器 {device}（シリアル番号 {serial_number}）を失効させる（理由: {}）",
                 cause(why)
             ),

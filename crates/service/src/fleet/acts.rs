@@ -266,14 +266,31 @@ impl Service {
     /// event says so. What must end with it ends in the same commit.
     ///
     /// # Errors
-    /// `not-found`, `role`; the state machine's refusals by their codes.
+    /// `not-found`, `role`; the state machine's refusals by their codes; `needs-second-person` and
+    /// `reauthenticate` for *revoke*.
     pub async fn perform_act(
         &self,
         caller: &Caller,
         device: &DeviceId,
         act: &DeviceAct,
     ) -> Result<Recorded, ServiceError> {
+        self.perform_act_because(caller, device, act, None).await
+    }
+
+    /// As [`Self::perform_act`], with the reason in the words of who does it. It stands in the
+    /// event and goes with its contents when they are erased; it is in no other log.
+    ///
+    /// # Errors
+    /// As [`Self::perform_act`]; `reason`.
+    pub async fn perform_act_because(
+        &self,
+        caller: &Caller,
+        device: &DeviceId,
+        act: &DeviceAct,
+        reason: Option<&str>,
+    ) -> Result<Recorded, ServiceError> {
         let known = self.device_for(caller, act.action(), device)?;
+        let reason = super::reason::read(reason)?;
         let slip = match act {
             DeviceAct::Revoke { cause } => {
                 let owner = self.organisation_id(known.row.owner)?;
@@ -281,12 +298,13 @@ impl Service {
                     device: device.to_string(),
                     serial_number: known.row.serial_number.clone(),
                     cause: cause.name().to_owned(),
+                    reason: reason.clone(),
                 };
                 self.second_person(caller, &owner, policy::Act::RevokeDevice, &intent).await?
             }
             _ => Slip::NotNeeded,
         };
-        self.perform_act_with(caller, device, act, slip).await
+        self.perform_act_with(caller, device, act, reason, slip).await
     }
 
     pub(crate) async fn perform_act_with(
@@ -294,10 +312,11 @@ impl Service {
         caller: &Caller,
         device: &DeviceId,
         act: &DeviceAct,
+        reason: Option<String>,
         slip: Slip,
     ) -> Result<Recorded, ServiceError> {
         self.device_for(caller, act.action(), device)?;
-        let doing = self.doing(caller, device, act);
+        let doing = Doing { reason, ..self.doing(caller, device, act) };
         let now = self.now();
         self.commit(move |tx| {
             slip.consume(tx, now)?;
@@ -342,6 +361,7 @@ impl Service {
             place: None,
             evidence: Vec::new(),
             on_behalf: on_behalf.clone(),
+            reason: None,
         };
         let next = match state.apply(&event, state.head(), &Context::new(now, Roles::PLATFORM)) {
             Ok(next) => next,
@@ -367,6 +387,7 @@ impl Service {
             actor: caller.to_string(),
             device: *device,
             act: act.clone(),
+            reason: None,
             now: self.now(),
             job_of: None,
         }
@@ -398,6 +419,8 @@ pub(crate) struct Doing {
     actor: String,
     device: DeviceId,
     act: DeviceAct,
+    /// why, in the words of who does it
+    pub(super) reason: Option<String>,
     now: crypto::UnixTime,
     /// row of the organisation whose job this belongs to
     job_of: Option<i64>,
@@ -433,24 +456,12 @@ impl Doing {
                 behalf_of(by, row.roles)
             }
         };
+        let said = record::Said { actor: Some(&self.actor), reason: self.reason.as_deref() };
         let applied = match behalf {
-            Some(behalf) => record::apply_on_behalf(
-                tx,
-                &self.platform,
-                row,
-                &kind,
-                behalf,
-                &self.actor,
-                self.now,
-            ),
-            None => record::apply_platform_to(
-                tx,
-                &self.platform,
-                row,
-                &kind,
-                Some(&self.actor),
-                self.now,
-            ),
+            Some(behalf) => {
+                record::apply_on_behalf(tx, &self.platform, row, &kind, behalf, said, self.now)
+            }
+            None => record::apply_platform_to(tx, &self.platform, row, &kind, said, self.now),
         };
         applied.map(|applied| applied.recorded).map_err(|error| {
             // Who may see the device but not do this is told so as anywhere else.

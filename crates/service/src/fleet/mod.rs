@@ -10,6 +10,7 @@ mod export;
 mod forget;
 mod overview;
 mod passport;
+mod reason;
 mod runner;
 mod search;
 mod text;
@@ -32,11 +33,12 @@ pub use bulk::{
 pub use export::DeviceExport;
 pub use overview::{
     ATTENTION_DAYS, Counted, DAYS as OVERVIEW_DAYS, DayOfVerdicts, LogHealth, NewestEvent,
-    Overview, WitnessHealth,
+    Overview, SUPPORT_DAYS, SUPPORT_SHOWN_MAX, SupportWatch, WitnessHealth,
 };
 pub use passport::{
     OwnerSince, PARTS_DEPTH_MAX, PARTS_SHOWN_MAX, PartNode, ProofState, TimelineEntry,
 };
+pub use reason::REASON_CHARS_MAX;
 pub use search::{Attention, DeviceLine, DeviceList, DeviceOrder, DeviceSearch, VerdictFilter};
 pub use verdicts::LastVerdict;
 pub use views::{SavedView, VIEWS_MAX};

@@ -3,14 +3,16 @@
 
 use super::search::{Attention, DeviceSearch};
 use crate::{
-    Service, ServiceError,
+    DeviceRelation, Service, ServiceError,
     store::{
-        fleet as store,
+        fleet as store, organisation as organisations,
         search::{self, Order},
     },
 };
 use crypto::UnixTime;
-use device::{DeviceId, Kind, OrganisationId, Outcome, Phase, SignedEvent, StandingKind};
+use device::{
+    DeviceId, Kind, OrganisationId, Outcome, Phase, ProductId, SignedEvent, StandingKind,
+};
 use policy::{Action, Caller, Resource};
 use std::{
     collections::HashMap,
@@ -22,6 +24,13 @@ use std::{
 pub const DAYS: i64 = 30;
 /// Days within which a certificate must end, and for which a device must be silent, to be counted.
 pub const ATTENTION_DAYS: u32 = 30;
+/// Days before the end of support from which a product line is watched; it is told apart which of
+/// them remain.
+pub const SUPPORT_DAYS: [u32; 3] = [30, 90, 180];
+/// Product lines that are shown whose support ends.
+pub const SUPPORT_SHOWN_MAX: usize = 20;
+/// The longest of [`SUPPORT_DAYS`].
+const SUPPORT_DAYS_MAX: u32 = 180;
 /// Newest events that are shown.
 const NEWEST: usize = 10;
 /// Events that are looked at to find them.
@@ -54,10 +63,26 @@ pub struct Overview {
     pub verdicts: Vec<DayOfVerdicts>,
     /// what needs attention; empty for the platform's own organisation, which sees no devices
     pub attention: Vec<(Attention, Counted)>,
+    /// the organisation's product lines whose support ends soon or has ended, while devices are in
+    /// the field: what ends last comes first, [`SUPPORT_SHOWN_MAX`] of them
+    pub support: Vec<SupportWatch>,
     /// newest events of the organisation's devices, among the newest of the platform
     pub newest: Vec<NewestEvent>,
     /// the log, as of now
     pub log: LogHealth,
+}
+
+/// A product line whose support is about to end, or has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SupportWatch {
+    /// the product line
+    pub product: ProductId,
+    /// its name
+    pub name: String,
+    /// when support ends
+    pub end: UnixTime,
+    /// devices that are neither retired nor disposed of
+    pub devices: Counted,
 }
 
 /// Verdicts of a day.
@@ -112,6 +137,8 @@ pub struct LogHealth {
     pub checkpoint_at: Option<UnixTime>,
     /// what the last attempt failed with
     pub failure: Option<String>,
+    /// the same in Japanese
+    pub failure_ja: Option<String>,
     /// witnesses that are asked for cosignatures
     pub witnesses: Vec<WitnessHealth>,
 }
@@ -256,15 +283,20 @@ impl Service {
             })
             .collect();
         let (mut attention, mut newest) = (Vec::new(), Vec::new());
+        let mut support = Vec::new();
         if !whole {
+            support = self.support(row, organisation, steps)?;
             for kind in [
                 Attention::Suspect,
                 Attention::Suspended,
                 Attention::Alarm,
+                Attention::Scans,
+                Attention::Support { days: SUPPORT_DAYS_MAX },
                 Attention::Expiring { days: ATTENTION_DAYS },
                 Attention::Stale { days: ATTENTION_DAYS },
             ] {
-                attention.push((kind, self.counted(organisation, kind, steps)?));
+                let search = DeviceSearch { attention: Some(kind), ..DeviceSearch::default() };
+                attention.push((kind, self.counted(organisation, &search, steps)?));
             }
             newest = self.newest(row)?;
         }
@@ -279,6 +311,7 @@ impl Service {
             outcomes,
             verdicts,
             attention,
+            support,
             newest,
             log: self.log_health(),
         });
@@ -299,11 +332,10 @@ impl Service {
     fn counted(
         &self,
         organisation: &OrganisationId,
-        kind: Attention,
+        search: &DeviceSearch,
         steps: usize,
     ) -> Result<Counted, ServiceError> {
-        let search = DeviceSearch { attention: Some(kind), ..DeviceSearch::default() };
-        let wanted = self.wanted(organisation, &search)?;
+        let wanted = self.wanted(organisation, search)?;
         let mut from = None;
         let mut counted = Counted::default();
         for _ in 0..steps {
@@ -319,6 +351,35 @@ impl Service {
             }
         }
         Ok(Counted { at_least: true, ..counted })
+    }
+
+    /// Product lines whose support ends, with those of their devices that are in the field.
+    fn support(
+        &self,
+        row: i64,
+        organisation: &OrganisationId,
+        steps: usize,
+    ) -> Result<Vec<SupportWatch>, ServiceError> {
+        let by = self.now().plus(i64::from(SUPPORT_DAYS_MAX) * 86_400);
+        let lines = self.read(|connection| {
+            organisations::products_supported_until(connection, row, by, SUPPORT_SHOWN_MAX)
+        })?;
+        let mut watched = Vec::new();
+        for line in lines {
+            let product = ProductId::new(&line.slug)
+                .map_err(|_| ServiceError::fatal("store-damaged", "a product's row is damaged"))?;
+            let search = DeviceSearch {
+                relation: DeviceRelation::Maker,
+                product: Some((organisation.clone(), product.clone())),
+                attention: Some(Attention::Support { days: SUPPORT_DAYS_MAX }),
+                ..DeviceSearch::default()
+            };
+            let devices = self.counted(organisation, &search, steps)?;
+            if let Some(end) = line.support_end.filter(|_| devices.count > 0 || devices.at_least) {
+                watched.push(SupportWatch { product, name: line.name, end, devices });
+            }
+        }
+        Ok(watched)
     }
 
     fn newest(&self, row: i64) -> Result<Vec<NewestEvent>, ServiceError> {
@@ -366,6 +427,7 @@ impl Service {
             waiting: health.waiting,
             checkpoint_at: health.integrated_at,
             failure: health.integration,
+            failure_ja: health.integration_ja,
             witnesses,
         }
     }

@@ -9,7 +9,7 @@ use crate::{
         search::{self, Found, Last, Order, Place, Relation, TextFilter, Wanted},
     },
 };
-use device::{OrganisationId, Outcome, Phase, ProductId, StandingKind};
+use device::{OrganisationId, Outcome, Phase, ProductId, StandingKind, scan::ScanPolicy};
 use policy::{Action, Caller, Resource};
 
 /// Most days that *expiring* and *stale* look ahead or back.
@@ -101,6 +101,13 @@ pub enum Attention {
     Suspended,
     /// its history holds an alarm: a copied key, a part in two devices, back after its end
     Alarm,
+    /// look-ups of its number suggest that the label was copied
+    Scans,
+    /// it is in the field, and its product's support ends within so many days or has ended
+    Support {
+        /// days from now; 0: has ended
+        days: u32,
+    },
 }
 
 impl Attention {
@@ -112,6 +119,8 @@ impl Attention {
             Self::Stale { .. } => "stale",
             Self::Suspended => "suspended",
             Self::Alarm => "alarm",
+            Self::Scans => "scans",
+            Self::Support { .. } => "support",
         }
     }
 
@@ -123,6 +132,8 @@ impl Attention {
             "stale" => Some(Self::Stale { days }),
             "suspended" => Some(Self::Suspended),
             "alarm" => Some(Self::Alarm),
+            "scans" => Some(Self::Scans),
+            "support" => Some(Self::Support { days }),
             _ => None,
         }
     }
@@ -270,6 +281,11 @@ impl Service {
                 wanted.stale = Some(now.plus(seconds(days)?.saturating_neg()));
             }
             Some(Attention::Alarm) => wanted.alarm = true,
+            Some(Attention::Scans) => {
+                wanted.scans = Some(now.plus(-ScanPolicy::default().window_s));
+            }
+            Some(Attention::Support { days: 0 }) => wanted.support = Some(now),
+            Some(Attention::Support { days }) => wanted.support = Some(now.plus(seconds(days)?)),
             Some(Attention::Suspect) => match wanted.last {
                 None => wanted.last = Some(Last::Bad),
                 // Narrower already, or a contradiction that nothing fits.

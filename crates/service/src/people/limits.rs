@@ -66,7 +66,8 @@ impl Limits {
                 )
                 .in_japanese(
                     "このネットワークからの試行回数が多すぎます。数分待ってからやり直してください",
-                ))
+                )
+                .after(since.plus(seconds).since(now).unsigned_abs()))
             }
             _ => Ok(()),
         }

@@ -181,6 +181,14 @@ pub(crate) fn count_waiting(
 }
 
 pub(crate) fn insert_approval(tx: &mut Tx<'_>, new: &ApprovalRow) -> Result<i64, ServiceError> {
+    // What was said in a request that is over is nobody's any more; that of decided ones went then.
+    tx.prepare_cached(
+        "UPDATE approval SET arguments = json_remove(arguments, '$[1].reason'),
+             digest = zeroblob(32)
+         WHERE organisation = ?1 AND finished_at IS NULL AND expires_at <= ?2
+             AND act = 'revoke-device' AND json_extract(arguments, '$[1].reason') IS NOT NULL",
+    )?
+    .execute(params![new.organisation, new.requested_at.0])?;
     tx.prepare_cached(
         "INSERT INTO approval (approval_id, organisation, act, arguments, digest, summary,
              requester, requester_of, person, certificate, requested_at, expires_at, carried_out)
@@ -302,7 +310,10 @@ pub(crate) fn decide(
     let changed = tx
         .prepare_cached(
             "UPDATE approval SET decision = ?2, decided_by = ?3, decided_at = ?4, expires_at = ?5,
-                    decider = ?6, decider_certificate = ?7
+                 decider = ?6, decider_certificate = ?7,
+                 arguments = iif(?2 = 1 OR act <> 'revoke-device', arguments,
+                     json_remove(arguments, '$[1].reason')),
+                 digest = iif(?2 = 1 OR act <> 'revoke-device', digest, zeroblob(32))
              WHERE id = ?1 AND finished_at IS NULL AND expires_at > ?4
                AND (decision IS NULL OR (decision = 1 AND ?2 <> 1))",
         )?
@@ -361,7 +372,10 @@ pub(crate) fn finish(
 ) -> Result<bool, ServiceError> {
     let changed = tx
         .prepare_cached(
-            "UPDATE approval SET finished_at = ?2, outcome = ?3
+            "UPDATE approval SET finished_at = ?2, outcome = ?3,
+                 digest = iif(act = 'revoke-device', zeroblob(32), digest),
+                 arguments = iif(act = 'revoke-device',
+                     json_remove(arguments, '$[1].reason'), arguments)
              WHERE id = ?1 AND decision = 1 AND finished_at IS NULL AND expires_at > ?2",
         )?
         .execute(params![id, at.0, outcome])?;

@@ -297,6 +297,21 @@ pub(crate) fn retire_ca(tx: &Tx<'_>, id: i64, at: UnixTime) -> Result<bool, Serv
 }
 
 /// Since when a CA is retired.
+/// The request with which a CA's certificate is asked for.
+pub(crate) fn insert_ca_csr(tx: &mut Tx<'_>, ca: i64, csr: &[u8]) -> Result<(), ServiceError> {
+    tx.prepare_cached("INSERT INTO ca_request (ca, csr) VALUES (?1, ?2)")?
+        .execute(params![ca, csr])?;
+    Ok(())
+}
+
+/// See [`insert_ca_csr`].
+pub(crate) fn ca_csr(connection: &Connection, ca: i64) -> Result<Option<Vec<u8>>, ServiceError> {
+    Ok(connection
+        .prepare_cached("SELECT csr FROM ca_request WHERE ca = ?1")?
+        .query_row([ca], |row| row.get(0))
+        .optional()?)
+}
+
 pub(crate) fn ca_retired(
     connection: &Connection,
     id: i64,

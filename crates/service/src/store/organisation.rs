@@ -377,6 +377,21 @@ pub(crate) fn products(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Product lines of an organisation whose support ends by then or has ended, the next first.
+pub(crate) fn products_supported_until(
+    connection: &Connection,
+    organisation: i64,
+    by: UnixTime,
+    limit: usize,
+) -> Result<Vec<ProductRow>, ServiceError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {PRODUCT} FROM product WHERE organisation = ?1 AND support_end <= ?2
+         ORDER BY support_end DESC, id LIMIT ?3"
+    ))?;
+    let rows = statement.query_map(params![organisation, by.0, limit_of(limit)], product_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 pub(crate) fn insert_product(tx: &mut Tx<'_>, new: &ProductRow) -> Result<i64, ServiceError> {
     tx.prepare_cached(
         "INSERT INTO product

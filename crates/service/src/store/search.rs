@@ -18,6 +18,8 @@ const WINDOW: usize = 512;
 const PHASES: std::ops::RangeInclusive<u8> = 0..=9;
 /// Onboarded and operation.
 const IN_USE: std::ops::RangeInclusive<u8> = 5..=6;
+/// Retired and disposed.
+const ENDED: std::ops::RangeInclusive<u8> = 8..=9;
 /// Stands for "no product line" in the order by serial number: last.
 pub(crate) const NO_PRODUCT: i64 = i64::MAX;
 
@@ -67,6 +69,10 @@ pub(crate) struct Wanted {
     /// neither judged nor heard of since this
     pub(crate) stale: Option<UnixTime>,
     pub(crate) alarm: bool,
+    /// look-ups were a concern since this
+    pub(crate) scans: Option<UnixTime>,
+    /// in the field, and the product's support ends at or before this
+    pub(crate) support: Option<UnixTime>,
     pub(crate) now: UnixTime,
 }
 
@@ -177,6 +183,23 @@ pub(super) fn fits(
         && (wanted.stale.is_none() || IN_USE.contains(&row.phase))
         && (!wanted.alarm
             || exists(connection, "SELECT 1 FROM alarm WHERE device = ?1", params![id])?)
+        && match wanted.scans {
+            None => true,
+            Some(since) => exists(
+                connection,
+                "SELECT 1 FROM scan_concern WHERE device = ?1 AND last >= ?2",
+                params![id, since.0],
+            )?,
+        }
+        && match wanted.support {
+            None => true,
+            Some(_) if ENDED.contains(&row.phase) => false,
+            Some(by) => exists(
+                connection,
+                "SELECT 1 FROM product WHERE id = ?1 AND support_end <= ?2",
+                params![row.product, by.0],
+            )?,
+        }
         && last_fits(connection, wanted, id)?
         && match wanted.expiring {
             None => true,
@@ -274,6 +297,19 @@ fn candidates(
     if wanted.alarm {
         let sql = "SELECT device FROM alarm";
         if let Some(found) = few(connection, sql, [])? {
+            return Ok(Some(found));
+        }
+    }
+    if let Some(since) = wanted.scans {
+        let sql = "SELECT device FROM scan_concern WHERE last >= ?1";
+        if let Some(found) = few(connection, sql, [since.0])? {
+            return Ok(Some(found));
+        }
+    }
+    if let Some(by) = wanted.support {
+        let sql = "SELECT device.id FROM product JOIN device ON device.product = product.id
+             WHERE product.support_end <= ?1";
+        if let Some(found) = few(connection, sql, [by.0])? {
             return Ok(Some(found));
         }
     }

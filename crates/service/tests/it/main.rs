@@ -13,6 +13,7 @@ mod approvals;
 mod authorities;
 mod callers;
 mod crash;
+mod desk;
 mod enrolment;
 mod erasure;
 mod fleet;

@@ -109,6 +109,7 @@ async fn from_the_root_to_the_verdict() {
             place: None,
             evidence: Vec::new(),
             on_behalf: None,
+            reason: None,
         };
         let signed = SignedEvent::sign(signer, &event).unwrap();
         service.record_event(caller, signed.as_bytes().to_vec()).await.unwrap();

@@ -364,6 +364,7 @@ fn forge(world: &World, device: &DeviceId, reporter: &str, roles: device::Roles,
         place: None,
         evidence: Vec::new(),
         on_behalf: None,
+        reason: None,
     };
     let signed = SignedEvent::sign(&forger, &event).unwrap();
     let salt = [9; 32];

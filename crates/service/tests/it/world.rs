@@ -310,6 +310,7 @@ impl World {
             place: None,
             evidence: Vec::new(),
             on_behalf: None,
+            reason: None,
         };
         SignedEvent::sign(&org.signer, &event).unwrap().as_bytes().to_vec()
     }

@@ -251,6 +251,7 @@ impl Maker {
             place: None,
             evidence: Vec::new(),
             on_behalf: None,
+            reason: None,
         };
         Ok(SignedEvent::sign(&self.signer, &event)?.as_bytes().to_vec())
     }

@@ -29,10 +29,10 @@ pub struct SearchArgs {
     /// Owned by this organisation
     #[arg(long)]
     pub owner: Option<String>,
-    /// That need attention: expiring, suspect, stale, suspended, alarm
+    /// That need attention: expiring, suspect, stale, suspended, alarm, scans, support
     #[arg(long)]
     pub attention: Option<String>,
-    /// Days of expiring and stale
+    /// Days of expiring, stale and support (0: has ended)
     #[arg(long)]
     pub days: Option<u32>,
     /// Number on the label, device id, fingerprint, certificate serial, or serial number
@@ -55,6 +55,9 @@ pub struct ActArgs {
     /// To whom: for offer-transfer
     #[arg(long)]
     pub to: Option<OrganisationId>,
+    /// Why, in words: at most 300 characters; erased with the event's contents
+    #[arg(long)]
+    pub reason: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -102,6 +102,9 @@ fn show(output: Output, approval: &Approval, language: Language) -> anyhow::Resu
             text = format!("{text}\n{count} devices; list them: tegata approval devices {id}");
         }
         text = format!("{text}\nexactly {}", approval.arguments);
+        if let Some(reason) = &approval.reason {
+            text = format!("{text}\nreason {reason}");
+        }
         if let Some(by) = &approval.decided_by {
             text = format!("{text}\ndecided by {by}");
         }

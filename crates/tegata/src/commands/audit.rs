@@ -5,21 +5,33 @@ use crate::{
 };
 use api::{
     client::percent_encode,
-    wire::{AuditCheck, AuditEvent},
+    wire::{AuditCheck, AuditEvent, WhoAmI},
 };
 
 /// Runs `tegata audit …`.
 pub async fn run(command: AuditCommand, output: Output, language: Language) -> anyhow::Result<()> {
     match command {
-        AuditCommand::List { server, kind, from } => {
+        AuditCommand::List { server, kind, organisation, all, from, until, limit } => {
             let remote = Remote::open(&server, language)?;
-            let mut path = "/v1/audit/events?limit=1000".to_owned();
-            for (name, value) in [("kind", kind), ("from", from.map(|from| from.to_string()))] {
+            let organisation = match organisation {
+                None if !all => {
+                    let own: WhoAmI = remote.get("/v1/whoami").await?;
+                    own.organisation.map(|own| own.to_string())
+                }
+                named => named,
+            };
+            let mut path = "/v1/audit?limit=1000".to_owned();
+            for (name, value) in [
+                ("organisation", organisation),
+                ("kind", kind),
+                ("from", from.map(|from| from.to_string())),
+                ("until", until.map(|until| until.to_string())),
+            ] {
                 if let Some(value) = value {
                     path.push_str(&format!("&{name}={}", percent_encode(&value)));
                 }
             }
-            let all: Vec<AuditEvent> = remote.all(&path).await?;
+            let all: Vec<AuditEvent> = remote.some(&path, limit).await?;
             let head = ["sequence", "at", "kind", "outcome", "door", "actor", "subject"];
             output.list(&all, &head, |event| {
                 vec![

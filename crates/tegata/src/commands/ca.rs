@@ -6,9 +6,12 @@ use crate::{
     remote::Remote,
 };
 use anyhow::Context as _;
-use api::wire::{
-    Authority, AuthorityKind, AuthorityRequest, CertificateUpload, KeyAccount, KeyNotice,
-    NewAuthority, scalar::CertificatePem,
+use api::{
+    client::{Call, percent_encode},
+    wire::{
+        Authority, AuthorityKind, AuthorityRequest, CertificateUpload, KeyAccount, KeyNotice,
+        NewAuthority, scalar::CertificatePem,
+    },
 };
 use crypto::sealed::Unlock;
 use pki::{
@@ -17,7 +20,10 @@ use pki::{
 };
 use serde_json::json;
 use service::ceremony::{CaRequest, Root, RootSpec};
-use std::io::{IsTerminal as _, Write as _};
+use std::{
+    io::{IsTerminal as _, Write as _},
+    path::Path,
+};
 
 /// Runs `tegata ca …`.
 pub async fn run(command: CaCommand, output: Output, language: Language) -> anyhow::Result<()> {
@@ -52,11 +58,21 @@ pub async fn run(command: CaCommand, output: Output, language: Language) -> anyh
             let new = NewAuthority { product, issues, name, algorithm: algorithm.into(), years };
             let path = format!("/v1/organisations/{organisation}/authorities");
             let request: AuthorityRequest = remote.post(&path, &new).await?;
-            std::fs::write(&out, &request.request)
-                .with_context(|| format!("cannot write {}", out.display()))?;
-            output.one(&request, |request| {
-                format!("{}\n\ntake {} to the root ceremony", request.summary, out.display())
-            })
+            requested(&request, &out, output)
+        }
+        CaCommand::Again { server, id, out } => {
+            let remote = Remote::open(&server, language)?;
+            let path = format!("/v1/authorities/{}/request", percent_encode(&id));
+            let request: AuthorityRequest = remote.get(&path).await?;
+            requested(&request, &out, output)
+        }
+        CaCommand::ImportCrl { server, crl } => {
+            let remote = Remote::open(&server, language)?;
+            let bytes =
+                std::fs::read(&crl).with_context(|| format!("cannot read {}", crl.display()))?;
+            let call = Call::post("/v1/roots/crl", "application/pkix-crl", bytes);
+            remote.client().call(call).await?;
+            output.one(&json!({ "file": crl }), |_| "the root's CRL holds from now on".to_owned())
         }
         CaCommand::Sign { root, passphrase_file, request, out, yes } => {
             let passphrase = read_passphrase(&passphrase_file)?;
@@ -152,9 +168,18 @@ pub async fn run(command: CaCommand, output: Output, language: Language) -> anyh
     }
 }
 
+/// Writes what goes to the ceremony.
+fn requested(request: &AuthorityRequest, out: &Path, output: Output) -> anyhow::Result<()> {
+    std::fs::write(out, &request.request)
+        .with_context(|| format!("cannot write {}", out.display()))?;
+    output.one(request, |request| {
+        format!("{}\n\ntake {} to the root ceremony", request.summary, out.display())
+    })
+}
+
 /// An issuing CA that the root revokes. Why it was revoked is not known here, and the reason code
 /// "unspecified" is left out (RFC 5280 section 5.3.1).
-fn revoked_ca(path: &std::path::Path) -> anyhow::Result<RevokedEntry> {
+fn revoked_ca(path: &Path) -> anyhow::Result<RevokedEntry> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let certificate = Certificate::from_pem(&text)?;

@@ -1,7 +1,7 @@
 use crate::{
     cli::{DeviceCommand, EstArgs, Language},
     clock,
-    commands::{credential_pem, fleet, import, label, write_private},
+    commands::{credential_pem, fleet, import, label, life, write_private},
     output::Output,
     remote::{Remote, only, read_identity, read_roots},
 };
@@ -62,6 +62,15 @@ pub async fn run(command: DeviceCommand, output: Output, language: Language) -> 
         DeviceCommand::Parts { server, device } => {
             fleet::parts(&server, device, output, language).await
         }
+        DeviceCommand::Timeline { server, device } => {
+            life::timeline(&Remote::open(&server, language)?, device, output).await
+        }
+        DeviceCommand::Owners { server, device } => {
+            life::owners(&Remote::open(&server, language)?, device, output).await
+        }
+        DeviceCommand::State { server, device } => {
+            life::state(&Remote::open(&server, language)?, device, output).await
+        }
         DeviceCommand::Act(args) => fleet::act(&args, output, language).await,
         DeviceCommand::Preview(args) => fleet::preview(&args, output, language).await,
         DeviceCommand::Show { server, device } => {
@@ -100,13 +109,15 @@ pub async fn run(command: DeviceCommand, output: Output, language: Language) -> 
             let verdict: Verdict = remote.post(&path, &request).await?;
             output.one(&verdict, |verdict| render(verdict, language))
         }
-        DeviceCommand::Suspend { server, device, cause } => {
+        DeviceCommand::Suspend { server, device, cause, reason } => {
             let remote = Remote::open(&server, language)?;
-            act(&remote, device, "suspend", cause, output).await
+            act(&remote, device, "suspend", CauseGiven { cause: CauseName(cause), reason }, output)
+                .await
         }
-        DeviceCommand::Revoke { server, device, cause } => {
+        DeviceCommand::Revoke { server, device, cause, reason } => {
             let remote = Remote::open(&server, language)?;
-            act(&remote, device, "revoke", cause, output).await
+            act(&remote, device, "revoke", CauseGiven { cause: CauseName(cause), reason }, output)
+                .await
         }
         DeviceCommand::Release { server, device } => {
             let remote = Remote::open(&server, language)?;
@@ -172,10 +183,9 @@ async fn act(
     remote: &Remote,
     device: DeviceId,
     what: &str,
-    cause: Cause,
+    given: CauseGiven,
     output: Output,
 ) -> anyhow::Result<()> {
-    let given = CauseGiven { cause: CauseName(cause) };
     let recorded: Recorded = remote.post(&format!("/v1/devices/{device}/{what}"), &given).await?;
     output.one(&recorded, |recorded| format!("done, event {}", recorded.sequence))
 }

@@ -111,6 +111,7 @@ pub async fn report(
         place: report.place,
         evidence: Vec::new(),
         on_behalf: None,
+        reason: None,
     };
     let signed = SignedEvent::sign(key, &event)?;
     submit(remote, signed.as_bytes().to_vec()).await

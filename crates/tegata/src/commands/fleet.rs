@@ -151,6 +151,7 @@ fn wanted(args: &ActArgs) -> ActWanted {
         act: args.act.clone(),
         cause: args.cause.map(CauseName),
         to: args.to.clone().map(OrganisationRef),
+        reason: args.reason.clone(),
     }
 }
 

@@ -10,6 +10,7 @@ pub mod glossary;
 pub mod import;
 pub mod init;
 pub mod label;
+pub mod life;
 pub mod log;
 pub mod org;
 pub mod passport;

@@ -5,7 +5,8 @@ use crate::{
     remote::Remote,
 };
 use api::wire::{
-    EventSigner, Member, NewEventSigner, NewMember, NewOrganisation, Organisation,
+    EventSigner, FirstAdministrator, Member, NewEventSigner, NewMember, NewOrganisation,
+    Organisation,
     scalar::{Base64, CsrPem},
 };
 use crypto::{Signer as _, SoftwareKey};
@@ -30,6 +31,22 @@ pub async fn run(command: OrgCommand, output: Output, language: Language) -> any
                      platform confirms it: tegata org confirm {id}",
                     id = organisation.id
                 )
+            })
+        }
+        OrgCommand::First { server, organisation } => {
+            let remote = Remote::open(&server, language)?;
+            let path = format!("/v1/organisations/{organisation}/first-administrator");
+            let found: FirstAdministrator = remote.get(&path).await?;
+            output.one(&found, |found| match (found.state.as_str(), &found.person) {
+                ("wanted", _) => format!(
+                    "nobody is there; invite the first: tegata person invite {organisation}"
+                ),
+                (_, Some(person)) => format!(
+                    "{} is invited and not there yet; a new link: tegata person invite \
+                     {organisation} {} --again",
+                    person.name, person.handle
+                ),
+                _ => format!("{organisation} manages itself"),
             })
         }
         OrgCommand::List { server } => {

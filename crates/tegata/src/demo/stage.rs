@@ -160,7 +160,7 @@ impl<'w> Stage<'w> {
 
     pub(super) async fn revoked(&mut self, life: &mut Life) -> anyhow::Result<()> {
         let thing = &mut life.thing;
-        let cause = CauseGiven { cause: CauseName(Cause::KeyCompromise) };
+        let cause = CauseGiven { cause: CauseName(Cause::KeyCompromise), reason: None };
         let path = format!("/v1/devices/{}/revoke", thing.id);
         let _done: Recorded = self.owner(thing)?.administrator.post(&path, &cause).await?;
         let outcome = knock(self.world, thing.identity()?).await;
@@ -182,7 +182,7 @@ impl<'w> Stage<'w> {
     pub(super) async fn suspended(&mut self, life: &mut Life) -> anyhow::Result<()> {
         let thing = &mut life.thing;
         let desk = &self.owner(thing)?.desk;
-        let cause = CauseGiven { cause: CauseName(Cause::Anomaly) };
+        let cause = CauseGiven { cause: CauseName(Cause::Anomaly), reason: None };
         let path = format!("/v1/devices/{}/suspend", thing.id);
         let _done: Recorded = desk.post(&path, &cause).await?;
         let outcome = knock(self.world, thing.identity()?).await;

@@ -264,6 +264,7 @@ pub(super) fn sign(
         place: Some("JP-13".to_owned()),
         evidence: Vec::new(),
         on_behalf: None,
+        reason: None,
     };
     Ok(SignedEvent::sign(&reporter.signer, &event)?.as_bytes().to_vec())
 }

@@ -530,6 +530,7 @@ impl Factory {
             place: None,
             evidence: Vec::new(),
             on_behalf: None,
+            reason: None,
         };
         SignedEvent::sign(&self.signer, &event).unwrap().as_bytes().to_vec()
     }

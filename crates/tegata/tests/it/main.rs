@@ -13,4 +13,5 @@ mod demo;
 mod kill;
 mod orphans;
 mod quickstart;
+mod second_person;
 mod update;

@@ -8,6 +8,8 @@ use service::{Attention, DeviceOrder, DeviceRelation, DeviceSearch, VerdictFilte
 
 /// Days that *expiring* looks ahead where nobody says otherwise.
 const EXPIRING_DAYS: u32 = 30;
+/// Days that the end of *support* is looked for ahead, where nobody says otherwise.
+const SUPPORT_DAYS: u32 = 180;
 /// Days without a sign of life after which a device is *stale*, where nobody says otherwise.
 const STALE_DAYS: u32 = 90;
 
@@ -29,7 +31,8 @@ pub(in crate::pages) struct Filters {
 }
 
 const RELATIONS: &[&str] = &["owner", "maker", "shared", "offered"];
-const ATTENTIONS: &[&str] = &["suspect", "expiring", "stale", "suspended", "alarm"];
+const ATTENTIONS: &[&str] =
+    &["suspect", "expiring", "stale", "suspended", "alarm", "scans", "support"];
 
 fn given<T>(text: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, Failure> {
     match text {
@@ -54,7 +57,11 @@ impl Filters {
             "offered" => Some(DeviceRelation::Offered),
             _ => None,
         })?;
-        let usual = if self.attention == "stale" { STALE_DAYS } else { EXPIRING_DAYS };
+        let usual = match self.attention.as_str() {
+            "stale" => STALE_DAYS,
+            "support" => SUPPORT_DAYS,
+            _ => EXPIRING_DAYS,
+        };
         let days = given(&self.days, |text| text.parse().ok())?.unwrap_or(usual);
         Ok(DeviceSearch {
             relation: relation.unwrap_or_default(),

@@ -14,9 +14,10 @@ use axum::{
     routing::get,
 };
 use device::{Cause, DeviceId, OrganisationId};
+use http::StatusCode;
 use policy::Action;
 use serde::Deserialize;
-use service::{DeviceAct, DeviceView};
+use service::{DeviceAct, DeviceView, REASON_CHARS_MAX};
 
 /// The act that is none of the life cycle's: contents are erased, commitments remain.
 const ERASE: &str = "erase";
@@ -31,6 +32,7 @@ pub(super) fn router() -> Router<Console> {
 struct Details {
     cause: String,
     to: String,
+    reason: String,
 }
 
 /// As the buttons stand: what can be taken back first, what ends a life last.
@@ -130,7 +132,7 @@ async fn ask(
 ) -> Answer {
     let id = id(&text)?;
     let view = console.service.device(member.caller(), &id).await?;
-    show(&console, &member, &view, &name, &details).await
+    show(&console, &member, &view, &name, &details, None).await
 }
 
 async fn show(
@@ -139,8 +141,10 @@ async fn show(
     view: &DeviceView,
     name: &str,
     details: &Details,
+    wrong: Option<String>,
 ) -> Answer {
     let t = member.t;
+    let refused = wrong.is_some();
     let id = view.id;
     let here = format!("/devices/{id}/act/{name}");
     let back = format!("/devices/{id}");
@@ -159,11 +163,11 @@ async fn show(
         confirm: None,
     };
     if name == "offer-transfer" && OrganisationId::new(details.to.trim()).is_err() {
-        let wrong = (!details.to.is_empty()).then(|| t.text("act-to-wrong").to_string());
+        let missing = (!details.to.is_empty()).then(|| t.text("act-to-wrong").to_string());
         let field = Field::text(t, "to", t.text("act-to"))
             .hint(t.text("act-to-hint"))
             .value(&details.to)
-            .error(wrong)
+            .error(missing)
             .required()
             .most(40);
         page.whom = Some((here, field));
@@ -205,9 +209,16 @@ async fn show(
         if let DeviceAct::OfferTransfer { to } = &act {
             confirm = confirm.hidden("to", to.as_str());
         }
+        let reason = Field::text(t, "reason", t.text("act-reason"))
+            .hint(t.text("act-reason-hint"))
+            .value(&details.reason)
+            .optional()
+            .most(u32::try_from(REASON_CHARS_MAX).unwrap_or(u32::MAX));
+        confirm = confirm.field(reason.error(wrong));
     }
     page.confirm = Some(confirm.button(on_page(name), t.word("act-name", name)));
-    Ok(member.page(&page))
+    let status = if refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    Ok(member.page_with(status, &page))
 }
 
 async fn perform(
@@ -220,13 +231,14 @@ async fn perform(
     let back = format!("/devices/{id}");
     let here = listing::address(
         &format!("{back}/act/{name}"),
-        &[("cause", &details.cause), ("to", &details.to)],
+        &[("cause", &details.cause), ("to", &details.to), ("reason", &details.reason)],
     );
     let done = if name == ERASE {
         console.service.erase_device(member.caller(), &id).await
     } else {
         let act = read(&name, &details).ok_or_else(Failure::bad_request)?;
-        console.service.perform_act(member.caller(), &id, &act).await
+        let reason = Some(details.reason.as_str());
+        console.service.perform_act_because(member.caller(), &id, &act, reason).await
     };
     match done {
         // Who gave a device away may not see it any more.
@@ -234,6 +246,11 @@ async fn perform(
             Ok(_) => Ok(member.done(&back, "act-done")),
             Err(_) => Ok(member.done("/devices", "act-done")),
         },
+        Err(error) if error.code() == "reason" => {
+            let wrong = failure::said(member.t.language, error.problem());
+            let view = console.service.device(member.caller(), &id).await?;
+            show(&console, &member, &view, &name, &details, Some(wrong)).await
+        }
         Err(error) => sensitive::answer(&member, error, &here),
     }
 }

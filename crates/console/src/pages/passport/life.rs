@@ -91,6 +91,9 @@ fn entry(t: Locale, view: &EventView, proven: &Proven) -> Entry {
             entry.badges.push(Badge::new(Tone::Info, t.text("life-on-behalf")));
         }
         entry.facts = facts(t, &event.kind);
+        if let Some(reason) = &event.reason {
+            entry.facts.push((t.text("life-reason").to_string(), reason.clone()));
+        }
         if let Some(place) = &event.place {
             entry.facts.push((t.text("life-place").to_string(), place.clone()));
         }

@@ -1,6 +1,8 @@
 //! CAs and platform keys: what they are for, how often they were used, when they end, and what the
 //! key policy says about them.
 
+mod ca;
+
 use super::{
     listing::{self, Place},
     words,
@@ -22,6 +24,7 @@ pub(super) fn router() -> Router<Console> {
         .route("/authorities", get(cas))
         .route("/authorities/keys", get(keys))
         .route("/authorities/uses", get(uses))
+        .merge(ca::router())
 }
 
 /// Whether the visitor sees the platform's own keys.
@@ -65,6 +68,9 @@ async fn cas(State(console): State<Console>, member: Member) -> Answer {
                 organisation: ca.organisation.to_string(),
                 kind: t.word("ca-kind", ca.kind.name()).to_string(),
                 state: match certificate {
+                    _ if ca.retired_at.is_some() => {
+                        Badge::new(Tone::Neutral, t.text("authorities-retired-ca"))
+                    }
                     Some(certificate) => words::validity(t, certificate.not_after(), member.now),
                     None => Badge::new(Tone::Busy, t.text("authorities-waits")),
                 },
@@ -90,8 +96,8 @@ async fn cas(State(console): State<Console>, member: Member) -> Answer {
                     },
                     at: t.date(notice.at),
                     name: notice.name,
-                    rule: notice.rule,
-                    advice: notice.advice,
+                    rule: words::told(t, &notice.rule, Some(&notice.rule_ja)),
+                    advice: words::told(t, &notice.advice, Some(&notice.advice_ja)),
                 })
                 .collect(),
         )
@@ -102,7 +108,8 @@ async fn cas(State(console): State<Console>, member: Member) -> Answer {
     let empty =
         Empty::new(Icon::Key, t.text("authorities-empty"), t.text("authorities-empty-hint"));
     let tabs = tabs(&member, "/authorities");
-    Ok(member.page(&CasPage { t, frame, tabs, rows, findings, empty }))
+    let may_create = ca::may_create(&member);
+    Ok(member.page(&CasPage { t, frame, tabs, rows, findings, may_create, empty }))
 }
 
 struct CaRow {
@@ -132,6 +139,7 @@ struct CasPage {
     tabs: Option<Tabs>,
     rows: Vec<CaRow>,
     findings: Option<Vec<Finding>>,
+    may_create: bool,
     empty: Empty,
 }
 

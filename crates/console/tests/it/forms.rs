@@ -346,10 +346,7 @@ async fn a_ca_is_requested_certified_by_the_ceremony_and_retired() {
     let now = stage.world.service.now();
     let signed = stage.world.root.sign_ca(&request, pki::Locations::default(), now).unwrap();
 
-    let encoded = |pem: &str| {
-        let text = serde_html_form::to_string([("certificate", pem)]).unwrap();
-        text
-    };
+    let encoded = |pem: &str| serde_html_form::to_string([("certificate", pem)]).unwrap();
     let install = "/authorities/install";
     for wrong in ["", "no certificate", &stage.world.root.certificate().to_pem()] {
         let page = stage.post("maker-admin", install, &encoded(wrong)).await;

@@ -175,6 +175,7 @@ impl Begin<'_> {
             place: None,
             evidence: Vec::new(),
             on_behalf: None,
+            reason: None,
         };
         Ok(SignedEvent::sign(&self.key, &event)?.as_bytes().to_vec())
     }

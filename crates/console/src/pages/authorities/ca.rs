@@ -288,7 +288,7 @@ struct OnePage {
     may_retire: bool,
 }
 
-fn file(name: String, media_type: &'static str, text: String) -> Answer {
+fn file(name: &str, media_type: &'static str, text: String) -> Answer {
     let headers = [
         (header::CONTENT_TYPE, media_type.to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
@@ -303,7 +303,7 @@ async fn download_request(
 ) -> Answer {
     let request = console.service.ca_request(member.caller(), &ca).await?;
     let name = format!("{}.request", request.slug);
-    file(name, "text/plain; charset=utf-8", request.to_text())
+    file(&name, "text/plain; charset=utf-8", request.to_text())
 }
 
 async fn download_certificate(
@@ -313,7 +313,7 @@ async fn download_certificate(
 ) -> Answer {
     let view = console.service.ca(member.caller(), &ca).await?;
     let certificate = view.certificate.ok_or_else(Failure::not_found)?;
-    file(format!("{}.pem", view.slug), "application/x-pem-file", certificate.to_pem())
+    file(&format!("{}.pem", view.slug), "application/x-pem-file", certificate.to_pem())
 }
 
 #[derive(Debug, Default, Deserialize)]

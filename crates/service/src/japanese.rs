@@ -141,9 +141,6 @@ pub(crate) fn of(code: &str) -> Option<&'static str> {
             "この人は登録済みです。パスキーをすべて失った場合は、アクセスの復旧を依頼してください"
         }
         "requester-gone" => "依頼した人は、すでにこの組織のメンバーではありません",
-        "roles-guard-the-rest" => {
-            "管理者の追加・削除に二人目の承認が必要なため、この設定は変更できません"
-        }
         "role" => "この操作に必要なロールがありません。組織の管理者に依頼してください",
         "root-refused" => {
             "ルート証明書として登録できません。有効期間内の自己署名の認証局証明書が必要です"
@@ -185,6 +182,7 @@ pub(crate) fn of(code: &str) -> Option<&'static str> {
         }
         "too-many-passkeys" => "パスキーの登録数が上限です。使っていないものを削除してください",
         "too-many-requests-waiting" => "承認待ちの依頼が多すぎます。不要な依頼を取り下げてください",
+        "too-many-searches" => "検索が混み合っています。少し待ってからやり直してください",
         "too-many-views" => "保存できる検索条件は50件までです。不要なものを削除してください",
         "too-much-at-once" => "承認する人が確認できる量を超えています。分けて依頼してください",
         "unauthenticated" => "サインインが必要です",
@@ -235,7 +233,7 @@ mod tests {
                     // A code in a variable is somebody else's, and has its own text; so have those
                     // that are said in Japanese where they are raised.
                     let Some(rest) = call.trim_start().strip_prefix('"') else { continue };
-                    if call.split(';').next().unwrap().contains(".in_japanese(") {
+                    if call.split("ServiceError").next().unwrap().contains(".in_japanese(") {
                         continue;
                     }
                     found.push(rest.split('"').next().unwrap().to_owned());

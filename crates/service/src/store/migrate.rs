@@ -10,7 +10,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("0004.sql"),
     include_str!("0005.sql"),
     include_str!("0006.sql"),
-    include_str!("0009.sql"),
+    include_str!("0007.sql"),
 ];
 
 /// Brings the database to the newest version.

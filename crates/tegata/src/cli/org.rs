@@ -1,0 +1,117 @@
+//! Commands about organisations, their members and signing keys.
+
+use super::ServerArgs;
+use clap::{Subcommand, ValueEnum, ValueHint};
+use std::path::PathBuf;
+
+#[derive(Debug, Subcommand)]
+pub enum OrgCommand {
+    /// Let an organisation join
+    Create {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Identifier: lower-case letters, digits, hyphens
+        id: String,
+        /// Name, as people write it
+        #[arg(long)]
+        name: String,
+        /// What the registry knows about it (repeat for more)
+        #[arg(long = "role", value_enum)]
+        roles: Vec<OrganisationRoleArg>,
+    },
+    /// Say whether an organisation has its first administrator, whom the platform invites
+    First {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Organisation
+        organisation: String,
+    },
+    /// Confirm an authority that another administrator of the platform registered
+    Confirm {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Organisation
+        organisation: String,
+    },
+    /// List organisations
+    List {
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// Make a key that signs life events, and register it
+    AddSigner {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Organisation
+        organisation: String,
+        /// Where to write the private key (PKCS#8 PEM), readable by you only
+        #[arg(long, value_hint = ValueHint::FilePath)]
+        out: PathBuf,
+        /// Algorithm
+        #[arg(long, default_value = "ed25519")]
+        algorithm: crypto::KeyAlgorithm,
+    },
+    /// List keys that sign life events
+    Signers {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Organisation
+        organisation: String,
+    },
+    /// Make a credential for a person, station or program, and register it
+    AddMember {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Organisation
+        organisation: String,
+        /// Name of the person, station or program
+        #[arg(long)]
+        name: String,
+        /// What it may do (repeat for more): administrator, operator, station, auditor, reader
+        #[arg(long = "role", required = true)]
+        roles: Vec<String>,
+        /// Where to write certificate chain and private key, readable by you only
+        #[arg(long, value_hint = ValueHint::FilePath)]
+        out: PathBuf,
+        /// Algorithm
+        #[arg(long, default_value = "p256")]
+        algorithm: crypto::KeyAlgorithm,
+    },
+    /// List members
+    Members {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Organisation
+        organisation: String,
+    },
+    /// End a member's access
+    RemoveMember {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Organisation
+        organisation: String,
+        /// SHA-256 fingerprint of its certificate
+        fingerprint: String,
+    },
+}
+
+/// What the registry knows about an organisation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OrganisationRoleArg {
+    /// May begin histories: chip and device makers
+    Maker,
+    /// May dispose of devices that it holds
+    Recycler,
+    /// May suspend, revoke, retire
+    Authority,
+}
+
+impl From<OrganisationRoleArg> for api::wire::OrganisationRole {
+    fn from(role: OrganisationRoleArg) -> Self {
+        match role {
+            OrganisationRoleArg::Maker => Self::Maker,
+            OrganisationRoleArg::Recycler => Self::Recycler,
+            OrganisationRoleArg::Authority => Self::Authority,
+        }
+    }
+}

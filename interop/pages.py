@@ -38,6 +38,7 @@ PLATFORM = [
 # About something in particular: what is in braces is filled in by the test, or from the demo.
 ABOUT = [
     ("passport", "/devices/{device}", True),
+    ("report", "/devices/{device}/report", True),
     ("passport-revoked", "/devices/{revoked}", True),
     ("passport-suspended", "/devices/{suspended}", True),
     ("passport-not-begun", "/devices/{unborn}", True),

@@ -243,6 +243,30 @@ with Lives(OUT / "platform") as platform:
                             f"{status}")
                 same_as_offline(visitor, platform, platform.main, passport)
 
+            with case(f"a report in a language of its own{how}"):
+                # The reader reads the other language, before and after.
+                for report, own, word in [("ja", "en", "機器レポート"), ("en", "ja", "Device report")]:
+                    visitor.open(f"/devices/{platform.main}?lang={own}")
+                    visitor.choose("lang", report)
+                    visitor.click(".report-choice button")
+                    visitor.until(lambda: visitor.texts("h1") == [word], f"it is not {word}")
+                    require(visitor.find("html").get_attribute("lang") == report, "another language")
+                    text = visitor.find("main").text
+                    codes = [reason["code"] for reason in platform.verdict(platform.main)["reasons"]]
+                    for part in ["MAIN-1", "PART-1", platform.main, *codes]:
+                        require(part in text, f"{part} is missing in\n{text}")
+                    require(len(visitor.texts(".life tbody tr")) == 3, "the life is not whole")
+                    visitor.open(f"/devices/{platform.main}")
+                    require(visitor.find("html").get_attribute("lang") == own, "it stayed")
+            with case(f"the report of the command line is the same{how}"):
+                if visitor.script:
+                    file = OUT / "report.html"
+                    platform.tegata("passport", "report", platform.main, "--lang", "ja",
+                                    "--out", file, by="maker")
+                    page = file.read_text()
+                    require("機器レポート" in page and platform.main in page, page[:2000])
+                    require("src=" not in page and "href=\"http" not in page, "it loads something")
+
         for visitor, other, device, how in [
             (hanako, sora, platform.begun("LIFE-1"), ""),
             (plain, plain_sora, platform.begun("LIFE-2"), ", without script"),

@@ -388,6 +388,18 @@ impl Rest {
         Ok(answer.body.to_vec())
     }
 
+    /// The passport as a page to be printed, in a language of its own.
+    pub async fn device_report(
+        &self,
+        id: &DeviceId,
+        language: wire::ReportLanguage,
+    ) -> Result<String> {
+        let path = format!("/v1/devices/{id}/report?lang={}", language.name());
+        let answer = self.client.call(Call::get(path)).await?;
+        String::from_utf8(answer.body.to_vec())
+            .map_err(|error| ClientError::Malformed(error.to_string()))
+    }
+
     /// Erases contents of a history.
     pub async fn erase(&self, id: &DeviceId, what: &wire::Erasure) -> Result<wire::Recorded> {
         self.post(&format!("/v1/devices/{id}/erasures"), what).await

@@ -11,7 +11,9 @@
 //! - [`label`] prints codes, [`glossary`] explains terms.
 //!
 //! INVARIANT: no inline script or style, no style attribute: the policy that goes with every page
-//! ([`security`]) refuses them, and the browser tests look for refusals.
+//! ([`security`]) refuses them, and the browser tests look for refusals. The one exception is a report
+//! on paper, a file of its own, whose policy ([`REPORT_POLICY`]) names its one style by its hash and
+//! allows nothing else.
 //!
 //! Deliberately absent: sockets, TLS, limits of rate and number (`server`), decisions (`service`).
 
@@ -34,6 +36,7 @@ mod visit;
 pub use app::{Console, Origin, OriginError, Setup, Source, router};
 pub use failure::{Failure, FailureKind, refusal};
 pub use layout::{Frame, Item, NAVIGATION, Notice, Section, Theme};
+pub use pages::{REPORT_POLICY, device_report};
 pub use posted::{Answer, Asked, FORM_BYTES_MAX, Fields, Posted};
 pub use session::{NoSessions, Resuming, ServiceSessions, Sessions, SignedIn};
 pub use visit::{Member, Visit};

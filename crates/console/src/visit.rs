@@ -271,8 +271,12 @@ async fn visit(console: &Console, request: &Parts, wanted: Option<Language>) -> 
     }))
 }
 
-/// The language that a link asks for: `?lang=ja`.
+/// The language that a link asks for: `?lang=ja`. That of a report is the report's, not the reader's.
 fn wanted_language(request: &Parts) -> Option<Language> {
+    let path = request.uri.path();
+    if path.starts_with("/devices/") && path.ends_with("/report") {
+        return None;
+    }
     let query = request.uri.query()?;
     query.split('&').find_map(|pair| pair.strip_prefix("lang=")).and_then(|tag| tag.parse().ok())
 }

@@ -107,11 +107,12 @@ pub use error::{ErrorKind, Problem, ServiceError};
 pub use events::{EventView, Head};
 pub use fleet::{
     ATTENTION_DAYS, ActPreview, Attention, BulkAct, BulkPreview, Consequence, Counted,
-    DayOfVerdicts, DeviceAct, DeviceExport, DeviceLine, DeviceList, DeviceOrder, DeviceSearch,
-    JOB_DEVICES_MAX, JobId, JobResult, JobState, JobView, LastVerdict, LogHealth, NewestEvent,
-    OVERVIEW_DAYS, Overview, OwnerSince, PARTS_DEPTH_MAX, PARTS_SHOWN_MAX, PartNode, ProofState,
-    REASON_CHARS_MAX, SELECTED_MAX, SUPPORT_DAYS, SUPPORT_SHOWN_MAX, SavedView, Selection,
-    SupportWatch, TimelineEntry, VIEWS_MAX, VerdictFilter, WitnessHealth,
+    DayOfVerdicts, DeviceAct, DeviceExport, DeviceLine, DeviceList, DeviceOrder, DeviceReport,
+    DeviceSearch, JOB_DEVICES_MAX, JobId, JobResult, JobState, JobView, LastVerdict, LogHealth,
+    NewestEvent, OVERVIEW_DAYS, Overview, OwnerSince, PARTS_DEPTH_MAX, PARTS_SHOWN_MAX, PartNode,
+    ProofState, REASON_CHARS_MAX, REPORT_CERTIFICATES_MAX, REPORT_EVENTS_MAX, ReportLog,
+    SELECTED_MAX, SUPPORT_DAYS, SUPPORT_SHOWN_MAX, SavedView, Selection, SupportWatch,
+    TimelineEntry, VIEWS_MAX, VerdictFilter, WitnessHealth,
 };
 pub use members::{MemberView, NewMember};
 pub use ocsp::OcspAnswer;

@@ -36,6 +36,7 @@ areas! {
     "people",
     "approvals",
     "forms",
+    "report",
 }
 
 /// Every text, read once.

@@ -62,14 +62,6 @@ fn newest(bytes: &[u8], trust: &TrustStore) -> Option<(Newest, Vec<WitnessKey>)>
     Some((newest, witnesses))
 }
 
-/// Leaves of the newest checkpoint that as many witnesses as wanted have cosigned; `None` where none
-/// is wanted, or they have not.
-pub(super) fn witnessed(bytes: &[u8], trust: &TrustStore) -> Option<u64> {
-    let (newest, _) = newest(bytes, trust)?;
-    let quorum = usize::try_from(trust.quorum).unwrap_or(usize::MAX);
-    (quorum > 0 && newest.cosigned.len() >= quorum).then_some(newest.size)
-}
-
 /// Tiles at the right edge of the tree: the level, and the path of the last tile.
 fn edge(size: u64) -> Vec<(String, String)> {
     let mut tiles = Vec::new();

@@ -25,6 +25,8 @@ mod sign_in;
 mod visitor;
 mod words;
 
+pub use passport::{REPORT_POLICY, device_report};
+
 use crate::Console;
 use axum::Router;
 

@@ -16,6 +16,7 @@ mod forms;
 mod people;
 mod public;
 mod records;
+mod reports;
 mod site;
 mod stage;
 mod texts;

@@ -168,6 +168,7 @@ pub(crate) fn is_sound(page: &Page, path: &str) {
         "words-",
         "forms-",
         "labels-",
+        "report-",
         "label-",
     ] {
         for hit in html.split(&format!(">{prefix}")).skip(1) {

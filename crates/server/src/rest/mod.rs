@@ -3,6 +3,7 @@
 mod approvals;
 mod authorities;
 mod certificates;
+mod device_report;
 mod devices;
 mod events;
 pub(crate) mod extract;
@@ -86,6 +87,7 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(devices::challenge))
         .routes(routes!(devices::verify))
         .routes(routes!(devices::passport))
+        .routes(routes!(device_report::report))
         .routes(routes!(devices::erase))
         .routes(routes!(history::events))
         .routes(routes!(history::head))

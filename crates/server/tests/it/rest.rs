@@ -220,3 +220,31 @@ async fn organisations_members_and_reports() {
     platform.key_policy(3650).await.unwrap();
     admin.expiry(&wire::ExpiryQuery { days: Some(3650), ..Default::default() }).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_is_a_page_in_a_language_of_its_own_that_can_do_nothing() {
+    let world = World::new().await;
+    let maker = world.maker("maker", "gate").await;
+    let device = world.made(&maker, "gate").await.id;
+    let client = world.client(Some(&maker.admin.identity));
+    for (language, word) in [("en", "Device report"), ("ja", "機器レポート")] {
+        let call = Call::get(format!("/v1/devices/{device}/report?lang={language}"));
+        // The caller's own language is another matter.
+        let own = http::HeaderValue::from_static(if language == "en" { "ja" } else { "en" });
+        let call = call.header(header::ACCEPT_LANGUAGE, own);
+        let answer = client.send(call).await.unwrap();
+        let field = |name: &str| answer.headers.get(name).unwrap().to_str().unwrap().to_owned();
+        assert_eq!(answer.status, StatusCode::OK);
+        assert_eq!(field("content-type"), "text/html; charset=utf-8");
+        assert_eq!(field("content-language"), language);
+        assert_eq!(field("x-content-type-options"), "nosniff");
+        let policy = field("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'; ") && policy.ends_with("; sandbox"));
+        let page = String::from_utf8(answer.body.to_vec()).unwrap();
+        assert!(page.contains(word) && page.contains(&device.to_string()), "{page}");
+    }
+    for query in ["lang=fr", "lang=", "language=ja"] {
+        let call = Call::get(format!("/v1/devices/{device}/report?{query}"));
+        assert_eq!(client.send(call).await.unwrap().status, StatusCode::BAD_REQUEST, "{query}");
+    }
+}

@@ -11,6 +11,7 @@ mod forget;
 mod overview;
 mod passport;
 mod reason;
+mod report;
 mod runner;
 mod search;
 mod text;
@@ -39,6 +40,7 @@ pub use passport::{
     OwnerSince, PARTS_DEPTH_MAX, PARTS_SHOWN_MAX, PartNode, ProofState, TimelineEntry,
 };
 pub use reason::REASON_CHARS_MAX;
+pub use report::{DeviceReport, REPORT_CERTIFICATES_MAX, REPORT_EVENTS_MAX, ReportLog};
 pub use search::{Attention, DeviceLine, DeviceList, DeviceOrder, DeviceSearch, VerdictFilter};
 pub use verdicts::LastVerdict;
 pub use views::{SavedView, VIEWS_MAX};

@@ -50,7 +50,7 @@ pub enum ProofState {
     Waiting,
     /// in a signed checkpoint
     InCheckpoint,
-    /// in a checkpoint that witnesses have cosigned
+    /// in a checkpoint that as many witnesses have cosigned as readers ask for
     Cosigned,
 }
 
@@ -201,9 +201,7 @@ impl Service {
         let from = before.saturating_sub(limit as u64);
         let count = usize::try_from(before.saturating_sub(from)).unwrap_or(limit);
         let rows = self.read(|connection| events::events(connection, row.id, from, count))?;
-        let signed = self.log.latest().claimed().size;
-        let cosigned = self.log.latest_cosigned().map_or(0, |latest| latest.claimed().size);
-        let cosigned = if self.config.witnesses.is_empty() { 0 } else { cosigned };
+        let log = self.report_log().await?;
         let items = rows
             .into_iter()
             .rev()
@@ -218,13 +216,7 @@ impl Service {
                     recorded_at: view.recorded_at,
                     reporter: view.reporter,
                     event: event.map(|event| event.unverified().clone()),
-                    proof: if view.leaf < cosigned {
-                        ProofState::Cosigned
-                    } else if view.leaf < signed {
-                        ProofState::InCheckpoint
-                    } else {
-                        ProofState::Waiting
-                    },
+                    proof: log.proof(view.leaf),
                 })
             })
             .collect::<Result<Vec<_>, ServiceError>>()?;

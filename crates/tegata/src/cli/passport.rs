@@ -1,6 +1,6 @@
 //! Commands about life events and passport files.
 
-use super::ServerArgs;
+use super::{Language, ServerArgs};
 use clap::{Args, Subcommand, ValueHint};
 use std::path::PathBuf;
 
@@ -55,6 +55,19 @@ pub enum PassportCommand {
         /// Device id
         device: device::DeviceId,
         /// File; DEVICE.tegata otherwise
+        #[arg(long, value_hint = ValueHint::FilePath)]
+        out: Option<PathBuf>,
+    },
+    /// Write all that a device's passport says as a page to be printed (HTML)
+    Report {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Device id
+        device: device::DeviceId,
+        /// Language of the report; that of --language otherwise
+        #[arg(long, value_enum)]
+        lang: Option<Language>,
+        /// File; DEVICE.html otherwise
         #[arg(long, value_hint = ValueHint::FilePath)]
         out: Option<PathBuf>,
     },

@@ -4,7 +4,11 @@ use crate::{
     remote::Remote,
 };
 use anyhow::Context as _;
-use api::{client::Call, wire::TrustBundle};
+use api::{
+    Rest,
+    client::Call,
+    wire::{ReportLanguage, TrustBundle},
+};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -55,6 +59,26 @@ pub async fn run(
                     out.display(),
                     file.events().len(),
                     bytes.len(),
+                    out.display()
+                )
+            })
+        }
+        PassportCommand::Report { server, device, lang, out } => {
+            let rest = Rest::new(Remote::open(&server, language)?.client().clone());
+            let lang = ReportLanguage::from(device::Language::from(lang.unwrap_or(language)));
+            let page = rest.device_report(&device, lang).await?;
+            let out = out.unwrap_or_else(|| PathBuf::from(format!("{device}.html")));
+            std::fs::write(&out, &page)
+                .with_context(|| format!("cannot write {}", out.display()))?;
+            let summary = json!({
+                "device": device.to_string(),
+                "file": out,
+                "language": lang.name(),
+                "bytes": page.len(),
+            });
+            output.one(&summary, |_| {
+                format!(
+                    "{} holds a report of {device}; open it in a browser to print it",
                     out.display()
                 )
             })

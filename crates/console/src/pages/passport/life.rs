@@ -3,16 +3,14 @@
 use crate::{
     Console, Failure, Member,
     i18n::{Locale, Moment},
-    pages::{log, words},
+    pages::words,
     ui::{Badge, Entry, Timeline, Tone},
 };
-use device::{EventKind, SignedEvent};
-use service::{DeviceView, EventView};
+use device::EventKind;
+use service::{DeviceView, OwnerSince, ProofState, TimelineEntry};
 
 /// Events shown at a time.
 pub(super) const EVENTS: u64 = 50;
-/// The same, as pages count.
-pub(super) const EVENTS_LIMIT: u32 = 50;
 
 /// A part of a device's life, newest first.
 pub(super) struct Life {
@@ -23,70 +21,52 @@ pub(super) struct Life {
     pub(super) later: Option<String>,
 }
 
-/// How far the log has come: leaves in a checkpoint, and leaves that enough witnesses cosigned.
-struct Proven {
-    included: u64,
-    witnessed: Option<u64>,
-}
-
 impl Life {
+    /// `events` begin at the sequence number `from`.
     pub(super) async fn new(
         console: &Console,
         member: &Member,
         view: &DeviceView,
         from: u64,
-        events: &[EventView],
+        events: &[TimelineEntry],
     ) -> Result<Self, Failure> {
-        let (t, caller) = (member.t, member.caller());
-        let trust = console.service.trust_store().await?;
-        let proven = Proven {
-            included: console.service.health().tree_size,
-            witnessed: log::witnessed(&console.service.checkpoint(), &trust),
-        };
-        let owners = console.service.owners(caller, &view.id).await?;
-        let owners = owners
-            .into_iter()
-            .map(|one| {
-                let who = one
-                    .owner
-                    .map_or_else(|| t.text("life-erased").to_string(), |owner| owner.to_string());
-                (who, t.date(one.since))
-            })
-            .collect();
-        let entries = events.iter().rev().map(|event| entry(t, event, &proven)).collect();
+        let t = member.t;
+        let owners = console.service.owners(member.caller(), &view.id).await?;
         let href = |from: u64| format!("/devices/{}?from={from}#life", view.id);
         let end = from.saturating_add(u64::try_from(events.len()).unwrap_or(u64::MAX));
         Ok(Self {
-            timeline: Timeline::new(entries),
+            timeline: Timeline::new(events.iter().map(|event| entry(t, event)).collect()),
             empty: events.is_empty(),
-            owners,
+            owners: owned(t, owners),
             earlier: (from > 0).then(|| href(from.saturating_sub(EVENTS))),
             later: (end < view.events).then(|| href(end)),
         })
     }
 }
 
-/// The event as it was signed; `None` once erased. It was verified when it was recorded.
-fn parse(view: &EventView) -> Option<device::Event> {
-    let cose = view.cose.as_deref()?;
-    Some(SignedEvent::parse(cose).ok()?.unverified().clone())
+/// Owners with the day since when.
+pub(super) fn owned(t: Locale, owners: Vec<OwnerSince>) -> Vec<(String, Moment)> {
+    let owners = owners.into_iter().map(|one| {
+        let who =
+            one.owner.map_or_else(|| t.text("life-erased").to_string(), |owner| owner.to_string());
+        (who, t.date(one.since))
+    });
+    owners.collect()
 }
 
-fn entry(t: Locale, view: &EventView, proven: &Proven) -> Entry {
-    let event = parse(view);
+/// An event with who, what it says and how far its proof has come.
+pub(super) fn entry(t: Locale, view: &TimelineEntry) -> Entry {
+    let event = view.event.as_ref();
     let mut entry =
         Entry::new(words::event_tone(view.kind), t.time(view.at), t.of(view.kind.text()));
-    let principal = event.as_ref().map_or(&view.reporter, |event| event.principal());
-    let actor = event.as_ref().and_then(|event| event.actor.as_deref());
+    let principal = event.map_or(&view.reporter, |event| event.principal());
+    let actor = event.and_then(|event| event.actor.as_deref());
     entry.who = Some(match actor {
         Some(actor) => format!("{principal} · {actor}"),
         None => principal.to_string(),
     });
-    entry.badges.push(proof(t, view.leaf, proven));
-    if view.cose.is_none() {
-        entry.badges.push(Badge::new(Tone::Neutral, t.text("life-erased")));
-    }
-    if let Some(event) = &event {
+    entry.badges.push(proof(t, view.proof));
+    if let Some(event) = event {
         if event.on_behalf.is_some() {
             entry.badges.push(Badge::new(Tone::Info, t.text("life-on-behalf")));
         }
@@ -100,6 +80,8 @@ fn entry(t: Locale, view: &EventView, proven: &Proven) -> Entry {
         for evidence in &event.evidence {
             entry.facts.push((evidence.label.clone(), evidence.sha256.to_string()));
         }
+    } else {
+        entry.badges.push(Badge::new(Tone::Neutral, t.text("life-erased")));
     }
     let number = t.number(view.sequence);
     entry.facts.push((t.text("life-number").to_string(), number));
@@ -107,13 +89,11 @@ fn entry(t: Locale, view: &EventView, proven: &Proven) -> Entry {
 }
 
 /// Whether anybody can be shown that the event is in the log.
-fn proof(t: Locale, leaf: u64, proven: &Proven) -> Badge {
-    if proven.witnessed.is_some_and(|size| leaf < size) {
-        Badge::new(Tone::Good, t.text("life-witnessed"))
-    } else if leaf < proven.included {
-        Badge::new(Tone::Good, t.text("life-included"))
-    } else {
-        Badge::new(Tone::Busy, t.text("life-pending"))
+fn proof(t: Locale, state: ProofState) -> Badge {
+    match state {
+        ProofState::Cosigned => Badge::new(Tone::Good, t.text("life-witnessed")),
+        ProofState::InCheckpoint => Badge::new(Tone::Good, t.text("life-included")),
+        ProofState::Waiting => Badge::new(Tone::Busy, t.text("life-pending")),
     }
 }
 

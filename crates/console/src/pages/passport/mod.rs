@@ -4,7 +4,10 @@
 mod act;
 mod life;
 mod parts;
+mod report;
 mod verdict;
+
+pub use report::{REPORT_POLICY, device_report};
 
 use super::words;
 use crate::{
@@ -24,7 +27,7 @@ use device::{DeviceId, OrganisationId};
 use http::header;
 use policy::Action;
 use serde::Deserialize;
-use service::{CertificateQuery, DeviceView, ErrorKind, Page, ServiceError};
+use service::{CertificateQuery, CertificateView, DeviceView, ErrorKind, Page, ServiceError};
 
 pub(super) fn router() -> Router<Console> {
     Router::new()
@@ -33,6 +36,7 @@ pub(super) fn router() -> Router<Console> {
         .route("/devices/{id}/shares", post(share))
         .route("/devices/{id}/shares/end", post(end_share))
         .merge(act::router())
+        .merge(report::router())
 }
 
 /// A device's id from the address.
@@ -70,14 +74,17 @@ async fn page(
     let t = member.t;
     let verdict = service.verify_device(caller, &id, service::VerifyRequest::default()).await;
     let verdict = if_allowed(verdict)?.map(|verdict| verdict::Panel::new(t, &verdict, member.now));
-    let from = window.from.unwrap_or(view.events.saturating_sub(life::EVENTS)).min(view.events);
-    let page = Page { after: Some(from.to_string()), limit: life::EVENTS_LIMIT };
-    let events = if_allowed(service.history(caller, &id, &page).await)?;
+    let last = view.events.saturating_sub(1);
+    let from = window.from.unwrap_or(view.events.saturating_sub(life::EVENTS)).min(last);
+    let end = from.saturating_add(life::EVENTS).min(view.events);
+    let limit = u32::try_from(end.saturating_sub(from)).unwrap_or(u32::MAX);
+    let page = Page { after: Some(end.to_string()), limit };
+    let events = if_allowed(service.timeline(caller, &id, &page).await)?;
     let life = match &events {
         Some(events) => Some(life::Life::new(&console, &member, &view, from, &events.items).await?),
         None => None,
     };
-    let tree = parts::tree(&console, &member, &view).await?;
+    let tree = parts::tree(t, &service.parts_tree(caller, &id).await?, true);
     let own = &member.signed().organisation;
     let certificates = service
         .certificates(
@@ -87,18 +94,7 @@ async fn page(
             &Page { after: None, limit: 50 },
         )
         .await?;
-    let certificates = certificates
-        .items
-        .iter()
-        .map(|one| CertificateRow {
-            profile: t.word("profile", one.profile.name()).to_string(),
-            state: words::certificate(t, one.status, one.certificate.not_after(), member.now),
-            since: t.date(one.certificate.not_before()),
-            ends: t.date(one.certificate.not_after()),
-            serial: Id::short(t, &hex::encode(one.id.serial.as_bytes())),
-            fingerprint: Id::short(t, &one.certificate.fingerprint()),
-        })
-        .collect();
+    let certificates = certificate_rows(t, &certificates.items, member.now);
     let shares = if *own == view.owner && words::may(&member, Action::ShareDevice, own) {
         if_allowed(service.shares(caller, &id).await)?
     } else {
@@ -139,12 +135,40 @@ async fn page(
         shares,
         acts,
         may_export,
+        languages: report::languages(t),
         view,
     };
     Ok(member.page(&page))
 }
 
+fn certificate_rows(
+    t: Locale,
+    certificates: &[CertificateView],
+    now: UnixTime,
+) -> Vec<CertificateRow> {
+    certificates
+        .iter()
+        .map(|one| {
+            let (serial, fingerprint) =
+                (hex::encode(one.id.serial.as_bytes()), one.certificate.fingerprint());
+            CertificateRow {
+                profile: t.word("profile", one.profile.name()).to_string(),
+                state: words::certificate(t, one.status, one.certificate.not_after(), now),
+                since: t.date(one.certificate.not_before()),
+                ends: t.date(one.certificate.not_after()),
+                serial: Id::short(t, &serial),
+                fingerprint: Id::short(t, &fingerprint),
+                issuer: one.id.ca.clone(),
+                whole: (serial, fingerprint.to_string()),
+            }
+        })
+        .collect()
+}
+
 struct CertificateRow {
+    issuer: String,
+    /// serial number and fingerprint, where nothing can be copied
+    whole: (String, String),
     profile: String,
     state: Badge,
     since: Moment,
@@ -180,6 +204,7 @@ struct PassportPage {
     shares: Option<Vec<Share>>,
     acts: Vec<Button>,
     may_export: bool,
+    languages: Vec<(&'static str, &'static str)>,
 }
 
 async fn download(

@@ -1,0 +1,40 @@
+report-language = Language of the report
+report-open = Open report
+report-title = Device report
+report-of = Device { $serial }
+report-made = Made
+report-made-by = Made by
+report-in = Language
+report-in-this = English
+report-print-hint = Print this page, or save it as a file: nothing else belongs to it.
+report-no-verdict = You may not ask for a verdict on this device.
+report-verdict-until = Valid until { $time }. Ask again after that.
+report-no-reasons = No reason speaks against it.
+report-reason-source = Layer and code
+report-evidence = Rests on
+report-certificates-own = Those that the reader’s organisation issued to it.
+report-certificates-hidden = Certificates are those that the reader’s own organisation issued; there are none for this reader.
+report-issuer = Issued by
+report-cut-certificates = More certificates exist than are listed here.
+report-cut-life = { $count ->
+    [one] { $count } older event is not listed.
+   *[other] { $count } older events are not listed.
+}
+report-life-columns-what = Event
+report-life-columns-who = Reported by
+report-life-columns-when = When
+report-life-columns-proof = Proof
+report-life-columns-leaf = Leaf of the log
+report-owners-hidden = The reader’s role does not read histories.
+report-log = The log that this rests on
+report-log-lead = Proof states above go by this checkpoint. Whoever has another checkpoint of the same log can check that it extends this one.
+report-log-origin = Log
+report-log-size = Entries
+report-log-root = Root
+report-log-witnesses = Witnesses
+report-log-asked = { $found } of { $quorum } wanted have cosigned
+report-log-none-asked = This installation asks no witness.
+report-log-note = Checkpoint as it was signed
+report-about = What this report is
+report-about-reading = It says what the passport said to its reader at the time above, and shows only what the reader’s role may see.
+report-about-proof = Paper proves nothing. Proof is the passport file, which anybody checks without the platform:

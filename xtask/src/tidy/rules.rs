@@ -11,6 +11,7 @@ pub(super) const LAYERS: &[&str] = &[
     "advisory",
     "policy",
     "audit",
+    "assessment",
     "service",
     "api",
     "console",
@@ -25,8 +26,18 @@ pub(super) const FORBIDDEN_EDGES: &[(&str, &str, &str)] = &[
 ];
 
 /// Crates that decide and do nothing else (invariant 1).
-pub(super) const DOMAIN: &[&str] =
-    &["crypto", "ledger", "pki", "device", "enrolment", "update", "advisory", "policy", "audit"];
+pub(super) const DOMAIN: &[&str] = &[
+    "crypto",
+    "ledger",
+    "pki",
+    "device",
+    "enrolment",
+    "update",
+    "advisory",
+    "policy",
+    "audit",
+    "assessment",
+];
 
 /// What a domain crate may not depend on, with the exceptions: (dependency, crates that may).
 pub(super) const FORBIDDEN_DEPENDENCIES: &[(&str, &[&str])] = &[

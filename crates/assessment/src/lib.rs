@@ -1,0 +1,40 @@
+//! How a product is assessed (AS-1, AS-2): catalogues of requirements, typed mappings between them,
+//! the check sheet of layers and phases, diagnoses, and what a diagnosis covers.
+//!
+//! Catalogues and check sheet are data (`catalogues/` in the repository), read with limits and
+//! with errors that name file and line. A pass is handed on only where one side asks for the same
+//! as the other or for more, a failure only where it asks for the same or for less; overlap hands
+//! on nothing. What nobody answered is open, never passed. Forms and rules are in
+//! `docs/assessment.md`.
+//!
+//! Deliberately absent: files, clock, storage; the text of standards that is not free.
+//!
+//! ```
+//! use assessment::{Library, RecordRef};
+//! let library = Library::embedded()?;
+//! let reference = RecordRef::parse("etsi-en-303-645:5.1-1").expect("has the form source:id");
+//! let record = library.record(&reference).expect("every provision is there");
+//! assert!(record.text.ja.contains("パスワード"));
+//! assert!(!library.neighbours(&reference).is_empty());
+//! # Ok::<(), assessment::AssessmentError>(())
+//! ```
+
+mod catalogue;
+mod embedded;
+mod error;
+mod id;
+mod library;
+mod mapping;
+mod named;
+mod sheet;
+mod text;
+mod yaml;
+
+pub use catalogue::{Catalogue, Licence, RECORDS_MAX, Record, Source, Strength};
+pub use error::AssessmentError;
+pub use id::{FeatureId, ID_BYTES_MAX, ItemId, RecordRef, SourceId};
+pub use library::{Feature, Library, LibraryFile, LibraryFiles};
+pub use mapping::{MAPPINGS_MAX, Mapping, Relation};
+pub use sheet::{Clause, ITEMS_MAX, Item, Layer, Phase, Threat};
+pub use text::{Bilingual, TEXT_CHARACTERS_MAX};
+pub use yaml::FILE_BYTES_MAX;

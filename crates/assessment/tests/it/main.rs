@@ -1,0 +1,14 @@
+//! Catalogues, check sheet and diagnoses, from outside.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::needless_pass_by_value,
+    reason = "tests"
+)]
+
+mod catalogues;
+mod malformed;
+mod world;

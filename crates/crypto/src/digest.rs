@@ -36,6 +36,12 @@ impl Digester {
         Self(digest::Context::new(algorithm.inner()))
     }
 
+    /// SHA-1, only where a protocol uses it as a name and not for security: the DDI protocol's
+    /// `hashes.sha1` of an artifact. See [`crate::sha1_for_identifiers`].
+    pub fn sha1_for_identifiers() -> Self {
+        Self(digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY))
+    }
+
     /// Takes the next piece.
     pub fn update(&mut self, piece: &[u8]) {
         self.0.update(piece);

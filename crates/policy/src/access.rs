@@ -148,6 +148,13 @@ pub const ACCESS: &[Access] = &[
     access(Action::RecoverPerson, A).internal(),
     access(Action::ReadApprovals, AOU).internal(),
     access(Action::Approve, A).internal(),
+    access(Action::ReadRelease, ALL),
+    access(Action::ManageRelease, AO),
+    access(Action::PublishRelease, AO),
+    access(Action::OverruleGate, A),
+    access(Action::ChangeGate, A),
+    access(Action::ManageRepository, A),
+    access(Action::ReadImages, ALL).related(ALL).device(),
     access(Action::ManageApprovalPolicy, A).internal(),
 ];
 

@@ -48,6 +48,10 @@ acts! {
     BulkRevoke "bulk-revoke" RevokeDevice "revoke many devices at a time" "機器の一括失効",
     RecoverPerson "recover-person" RecoverPerson
         "let a person who lost every passkey in again" "パスキーをすべて失った人の復旧",
+    PublishRelease "publish-release" PublishRelease
+        "publish a release" "リリースの公開",
+    OverruleGate "overrule-gate" OverruleGate
+        "publish a release although its gate is not met" "公開条件を満たさないリリースの公開",
     ChangePolicy "change-policy" ManageApprovalPolicy
         "change which acts need a second person" "二人承認の方針の変更",
 }

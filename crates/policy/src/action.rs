@@ -81,6 +81,13 @@ actions! {
     RecoverPerson "recover-person" "ask that a person who lost every passkey be let in again",
     ReadApprovals "read-approvals" "read what waits, or waited, for a second person",
     Approve "approve" "approve or reject what another person asked for",
+    ReadRelease "read-release" "read releases, their gate and the image repository's state",
+    ManageRelease "manage-release" "upload files, make and change drafts of releases, withdraw releases",
+    PublishRelease "publish-release" "publish a release, hand in metadata that was signed offline",
+    OverruleGate "overrule-gate" "publish a release although its gate is not met",
+    ChangeGate "change-gate" "change what a product's releases must have",
+    ManageRepository "manage-repository" "begin an image repository, change its keys and who may read images",
+    ReadImages "read-images" "read signed metadata and images of releases",
     ManageApprovalPolicy "manage-approval-policy" "choose which acts need a second person",
 }
 

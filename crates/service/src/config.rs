@@ -57,6 +57,14 @@ pub struct Limits {
     pub challenges: usize,
     /// pre-signed OCSP answers kept in memory
     pub ocsp_answers: usize,
+    /// bytes of one uploaded file
+    pub blob_bytes: u64,
+    /// bytes of all files of one organisation, those on their way included
+    pub blob_bytes_per_organisation: u64,
+    /// files of one organisation on their way at a time
+    pub uploads_per_organisation: u64,
+    /// bytes that stay free on the disk of the data directory, whatever is uploaded
+    pub disk_reserve_bytes: u64,
 }
 
 impl Default for Limits {
@@ -67,6 +75,10 @@ impl Default for Limits {
             page: 1000,
             challenges: 100_000,
             ocsp_answers: 50_000,
+            blob_bytes: 256 << 30,
+            blob_bytes_per_organisation: 1 << 40,
+            uploads_per_organisation: 64,
+            disk_reserve_bytes: 1 << 30,
         }
     }
 }

@@ -4,7 +4,7 @@
 use crate::{
     Service, ServiceError,
     sequencer::{TILES, ledger},
-    store::{event as store, log},
+    store::{event as store, log, release},
 };
 use ::ledger::{ConsistencyProof, InclusionProof, TilePath};
 use crypto::{Sha256, UnixTime};
@@ -30,6 +30,8 @@ pub struct LogCheck {
     pub events_erased: u64,
     /// heads of the audit chain that were held against their leaf
     pub audit_heads_checked: u64,
+    /// statements, such as of published releases, that were held against their leaf
+    pub statements_checked: u64,
     /// what is wrong; empty where all is well
     pub problems: Vec<String>,
     /// the same in Japanese, in the same order
@@ -154,6 +156,7 @@ impl Service {
         }
         self.check_events(&mut check)?;
         self.check_audit_heads(&mut check)?;
+        self.check_statements(&mut check)?;
         Ok(check)
     }
 
@@ -185,6 +188,30 @@ impl Service {
                         }
                     }
                     (None, Some(_)) => check.events_erased += 1,
+                }
+            }
+        }
+    }
+
+    fn check_statements(&self, check: &mut LogCheck) -> Result<(), ServiceError> {
+        let mut from = 0;
+        loop {
+            let rows = self.read(|connection| release::statements(connection, from, STEP))?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            from = last.leaf.saturating_add(1);
+            for row in &rows {
+                check.statements_checked += 1;
+                if Some(::ledger::commit(&row.salt, &row.contents)) != row.commitment {
+                    check.problem(
+                        format!(
+                            "leaf {}: the stored statement is not what it commits to",
+                            row.leaf
+                        ),
+                        format!(
+                            "リーフ{}：保存されている公開記録が、ログの記録と一致しません",
+                            row.leaf
+                        ),
+                    );
                 }
             }
         }

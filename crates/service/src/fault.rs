@@ -42,6 +42,21 @@ pub const AFTER_CHECKPOINT: &str = "after-checkpoint";
 /// An act is approved, not carried out. Not among [`POINTS`]: no enrolment passes it.
 pub const BEFORE_ACT: &str = "between-approval-and-act";
 
+/// Bytes of an upload are written, not durable.
+pub const BEFORE_SYNC: &str = "between-write-and-sync";
+/// Bytes of an upload are durable, not on record.
+pub const BEFORE_RECEIVED: &str = "between-sync-and-record";
+/// An upload is verified, not in its place.
+pub const BEFORE_PLACE: &str = "between-verification-and-place";
+/// An upload is in its place, not on record.
+pub const BEFORE_HELD: &str = "between-place-and-record";
+/// A file that nobody has is off the record, not removed.
+pub const BEFORE_REMOVAL: &str = "between-record-and-removal";
+
+/// Those of files and releases, in the order in which an upload and its end pass them.
+pub const BLOB_POINTS: [&str; 5] =
+    [BEFORE_SYNC, BEFORE_RECEIVED, BEFORE_PLACE, BEFORE_HELD, BEFORE_REMOVAL];
+
 /// Decides at each point whether to die there.
 #[derive(Clone, Default)]
 pub struct Faults {

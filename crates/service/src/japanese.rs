@@ -196,7 +196,7 @@ pub(crate) fn of(code: &str) -> Option<&'static str> {
         "witnesses-missing" => {
             "ウィットネスの連署が必要数に達していません。ウィットネスの状態を確認してやり直してください"
         }
-        _ => return None,
+        code => return crate::updates::japanese(code),
     })
 }
 

@@ -25,6 +25,7 @@
 //! | `erase` | erasure of devices', events' and persons' contents |
 //! | `people` | accounts, one-time links, passkeys, sessions |
 //! | `approvals` | requests for a second person, decisions, policy |
+//! | `updates` | uploaded files, releases and their gate, image repositories |
 //! | `reports` | audit chain, accounts of keys, key policy, expiry, statistics |
 //!
 //! How durability works: commands go over a queue to one writer thread, which gathers what waits
@@ -82,6 +83,7 @@ mod sequencer;
 mod service;
 mod signers;
 mod store;
+mod updates;
 mod verdict;
 
 pub use approvals::{
@@ -138,4 +140,9 @@ pub use record::Recorded;
 pub use reports::{AuditCheck, AuditView, KeyAccount, KeyUseView, Statistics};
 pub use service::Service;
 pub use signers::{NewSigner, SIGNER_PROOF_CONTENT_TYPE, SignerView, signer_proof};
+pub use updates::{
+    Artifact, Attachment, AttachmentKind, AttachmentSummary, BlobReader, BlobWriter, Gate,
+    GateItem, NewArtifact, NewAttachment, NewRelease, NewUpload, ReleaseId, ReleaseProof,
+    ReleaseQuery, ReleaseState, ReleaseView, UpdateIdError, UploadId, UploadState, UploadView,
+};
 pub use verdict::VerifyRequest;

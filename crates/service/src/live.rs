@@ -152,6 +152,28 @@ impl Live {
         wanted.stop
     }
 
+    /// As [`Self::rest`]; also ends when `work` is there, after [`Self::ring`].
+    pub(crate) fn rest_unless(
+        &self,
+        duration: std::time::Duration,
+        work: &std::sync::atomic::AtomicBool,
+    ) -> bool {
+        let wanted = self.leaves.lock().unwrap_or_else(PoisonError::into_inner);
+        let (wanted, _) = self
+            .wake
+            .wait_timeout_while(wanted, duration, |wanted| {
+                !wanted.stop && !work.load(Ordering::SeqCst)
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        wanted.stop
+    }
+
+    /// Wakes whoever rests until there is work.
+    pub(crate) fn ring(&self) {
+        let _wanted = self.leaves.lock().unwrap_or_else(PoisonError::into_inner);
+        self.wake.notify_all();
+    }
+
     fn set_revoked(&self, key: (i64, Box<[u8]>), revoked: Option<Revoked>) {
         let ca = key.0;
         let serial = key.1.clone();

@@ -78,6 +78,7 @@ mod role;
 mod root;
 mod signed;
 mod snapshot;
+mod statement;
 mod targets;
 
 pub use authority::{Authority, Keys, RoleKeys};
@@ -95,4 +96,5 @@ pub use role::{RoleName, TopRole, Version};
 pub use root::{Root, Signers};
 pub use signed::{Header, Metadata, SPEC_VERSION, Signature, Signed, require_current};
 pub use snapshot::{MetaFile, Snapshot, Timestamp};
+pub use statement::{ARTIFACTS_MAX, ReleaseStatement, STATEMENT_BYTES_MAX, StatedArtifact};
 pub use targets::{Delegation, Paths, TargetFile, Targets};

@@ -472,6 +472,14 @@ impl Service {
                 let act = DeviceAct::Revoke { cause };
                 self.perform_act_with(requester, &id, &act, reason, slip).await.map(|_| ())
             }
+            Intent::PublishRelease { release, contents, overruled, reason, .. } => {
+                let release = release.parse().map_err(|_| damaged())?;
+                let contents = Sha256::from_hex(&contents).ok_or_else(damaged)?;
+                let overruled = (overruled.as_slice(), reason.as_deref());
+                self.perform_publish_release(requester, &release, contents, overruled, slip)
+                    .await
+                    .map(|_| ())
+            }
             Intent::Invite { .. }
             | Intent::InviteAgain { .. }
             | Intent::Recover { .. }

@@ -28,6 +28,17 @@ pub(crate) enum Intent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// carried out on approval. `contents`: SHA-256 of all that is published; `overruled`: open items
+    /// of the gate
+    PublishRelease {
+        release: String,
+        product: String,
+        version: String,
+        contents: String,
+        overruled: Vec<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// the requester repeats it and gets the link
     Invite { handle: String, name: String, roles: String },
     /// the requester repeats it and gets the link
@@ -80,6 +91,7 @@ impl Intent {
                 | Self::ChangePolicy { .. }
                 | Self::RetireCa { .. }
                 | Self::RevokeDevice { .. }
+                | Self::PublishRelease { .. }
         )
     }
 
@@ -128,6 +140,20 @@ impl Intent {
                 "revoke device {device}, serial number {serial_number}, for good ({})",
                 cause(why)
             ),
+            Self::PublishRelease { release, product, version, contents, overruled, reason } => {
+                let gate = match overruled.is_empty() {
+                    true => String::new(),
+                    false => format!(
+                        ", although its gate is not met ({}), because “{}”",
+                        overruled.join(", "),
+                        reason.as_deref().unwrap_or_default()
+                    ),
+                };
+                format!(
+                    "publish version {version} of {product}: release {release}, contents \
+                     {contents}{gate}"
+                )
+            }
             Self::Invite { handle, name, roles } => format!("invite {handle} ({name}) as {roles}"),
             Self::InviteAgain { person, roles } => {
                 format!("give {person}, who has not registered, a new link as {roles}")
@@ -190,6 +216,20 @@ impl Intent {
                 "機器 {device}（シリアル番号 {serial_number}）を失効させる（理由: {}）",
                 cause(why)
             ),
+            Self::PublishRelease { release, product, version, contents, overruled, reason } => {
+                let gate = match overruled.is_empty() {
+                    true => String::new(),
+                    false => format!(
+                        "。公開条件の例外: {}、理由: 「{}」",
+                        overruled.join(", "),
+                        reason.as_deref().unwrap_or_default()
+                    ),
+                };
+                format!(
+                    "{product} のバージョン {version} を公開する（リリース {release}、内容 \
+                     {contents}{gate}）"
+                )
+            }
             Self::Invite { handle, name, roles } => {
                 format!("{handle} ({name}) を {roles} として招待する")
             }

@@ -6,6 +6,7 @@
 
 pub(crate) mod access;
 pub(crate) mod approval;
+pub(crate) mod blob;
 pub(crate) mod certificate;
 mod checkpoint;
 pub(crate) mod device;
@@ -21,6 +22,7 @@ pub(crate) mod organisation;
 pub(crate) mod person;
 pub(crate) mod public;
 mod reader;
+pub(crate) mod release;
 pub(crate) mod search;
 pub(crate) mod search_person;
 mod tx;

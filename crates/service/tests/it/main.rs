@@ -28,6 +28,7 @@ mod parts;
 mod passkey;
 mod people;
 mod public;
+mod releases;
 mod revocation;
 mod security;
 mod tampering;

@@ -1,0 +1,420 @@
+//! What a release must have before it is published: the gate of its product. A pure decision over
+//! what is on record, with every item that is open.
+
+use super::attachments::AttachmentSummary;
+use crate::{
+    Service, ServiceError,
+    store::{
+        organisation::ProductRow,
+        release::{self as store, ArtifactRow, GateRow, ReleaseRow},
+    },
+};
+use device::{OrganisationId, ProductId};
+use policy::{Action, Caller, Resource};
+use rusqlite::Connection;
+
+/// Longest name of a component, in characters.
+const COMPONENT_CHARS_MAX: usize = 200;
+/// Most that a security version and a release counter can be.
+pub(super) const NUMBER_MAX: u64 = (1 << 53) - 1;
+
+/// What a product's releases must have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gate {
+    /// an SBOM that describes the product in this version
+    pub sbom: bool,
+    /// test results
+    pub tests: bool,
+    /// provenance of every file
+    pub provenance: bool,
+    /// no vulnerability that is known to be exploited
+    pub not_exploited: bool,
+    /// least security version
+    pub security_floor: u64,
+    /// name of the component that the SBOM describes, where it is neither the product's id nor its
+    /// name nor its model
+    pub component: Option<String>,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self {
+            sbom: true,
+            tests: false,
+            provenance: false,
+            not_exploited: false,
+            security_floor: 0,
+            component: None,
+        }
+    }
+}
+
+/// One thing that the gate looks at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GateItem {
+    /// stable code
+    pub code: &'static str,
+    /// whether it is as it should be
+    pub met: bool,
+    /// whether it can be overruled where it is not
+    pub overrulable: bool,
+    /// what is so, or is to be done
+    pub text: String,
+    /// the same in Japanese
+    pub text_ja: String,
+}
+
+impl Service {
+    /// What releases of a product must have.
+    ///
+    /// # Errors
+    /// `not-found`, `role`.
+    pub async fn release_gate(
+        &self,
+        caller: &Caller,
+        organisation: &OrganisationId,
+        product: &ProductId,
+    ) -> Result<Gate, ServiceError> {
+        let resource = Resource::organisation(organisation);
+        let _permit = self.authorize(caller, Action::ReadRelease, &resource)?;
+        let row = self.product_row(organisation, product)?;
+        self.read(|connection| gate_of(connection, row.id))
+    }
+
+    /// Changes what releases of a product must have, from the next publication on.
+    ///
+    /// # Errors
+    /// `gate-component`, `release-number`, `not-found`, `role`.
+    pub async fn set_release_gate(
+        &self,
+        caller: &Caller,
+        organisation: &OrganisationId,
+        product: &ProductId,
+        gate: Gate,
+    ) -> Result<Gate, ServiceError> {
+        let resource = Resource::organisation(organisation);
+        let _permit = self.authorize(caller, Action::ChangeGate, &resource)?;
+        let row = self.product_row(organisation, product)?;
+        if gate.security_floor > NUMBER_MAX {
+            return Err(super::releases::number());
+        }
+        if let Some(name) = &gate.component {
+            let count = name.chars().count();
+            if !(1..=COMPONENT_CHARS_MAX).contains(&count)
+                || name.chars().any(char::is_control)
+                || name.trim() != name
+            {
+                return Err(ServiceError::malformed(
+                    "gate-component",
+                    "a component's name has 1 to 200 characters, without control characters and \
+                     spaces around it",
+                ));
+            }
+        }
+        let event = self
+            .event(caller, audit::Kind::ConfigurationChange, audit::Outcome::Success)
+            .organisation(organisation.as_str())
+            .subject(product.as_str())
+            .detail("what", "release-gate-changed")
+            .detail("sbom", &gate.sbom.to_string())
+            .detail("tests", &gate.tests.to_string())
+            .detail("provenance", &gate.provenance.to_string())
+            .detail("not_exploited", &gate.not_exploited.to_string())
+            .detail("security_floor", &gate.security_floor.to_string());
+        let new = GateRow {
+            sbom: gate.sbom,
+            tests: gate.tests,
+            provenance: gate.provenance,
+            not_exploited: gate.not_exploited,
+            security_floor: gate.security_floor,
+            component: gate.component.clone(),
+        };
+        self.commit(move |tx| {
+            store::set_gate(tx, row.id, &new)?;
+            tx.audit(&event).map(|_| ())
+        })
+        .await?;
+        Ok(gate)
+    }
+}
+
+/// The gate of a product.
+pub(super) fn gate_of(connection: &Connection, product: i64) -> Result<Gate, ServiceError> {
+    Ok(store::gate(connection, product)?.map_or_else(Gate::default, |row| Gate {
+        sbom: row.sbom,
+        tests: row.tests,
+        provenance: row.provenance,
+        not_exploited: row.not_exploited,
+        security_floor: row.security_floor,
+        component: row.component,
+    }))
+}
+
+/// What the gate decides on.
+pub(super) struct Facts<'a> {
+    pub(super) release: &'a ReleaseRow,
+    pub(super) product: &'a ProductRow,
+    pub(super) artifacts: &'a [ArtifactRow],
+    pub(super) attached: &'a [AttachmentSummary],
+    /// the published release with the highest counter
+    pub(super) last_counter: Option<u64>,
+    /// the highest security version that was published
+    pub(super) last_security: Option<u64>,
+    pub(super) exploited: &'a Exploited,
+}
+
+/// What is known of vulnerabilities of a release that are exploited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Exploited {
+    /// nobody has looked
+    Unknown,
+    /// these; none where it is empty
+    #[allow(dead_code, reason = "the search for vulnerabilities says it once it is there")]
+    Known(Vec<String>),
+}
+
+/// Vulnerabilities of a release that are known to be exploited.
+pub(crate) fn exploited(
+    _connection: &Connection,
+    _release: &ReleaseRow,
+) -> Result<Exploited, ServiceError> {
+    Ok(Exploited::Unknown)
+}
+
+/// Every item of the gate, met or open.
+pub(super) fn items(gate: &Gate, facts: &Facts<'_>) -> Vec<GateItem> {
+    let mut items = vec![artifacts(facts)];
+    let (sboms, tests, provenance) = sorted(facts.attached);
+    if gate.sbom || !sboms.is_empty() {
+        items.push(sbom(gate, facts, &sboms));
+    }
+    if gate.tests || !tests.is_empty() {
+        items.push(test_results(&tests));
+    }
+    if gate.provenance || !provenance.is_empty() {
+        items.push(provenances(facts, &provenance));
+    }
+    items.push(floor(gate, facts));
+    items.push(security(facts));
+    items.push(counter(facts));
+    if gate.not_exploited {
+        items.push(not_exploited(facts));
+    }
+    items
+}
+
+type Sorted<'a> =
+    (Vec<&'a AttachmentSummary>, Vec<&'a AttachmentSummary>, Vec<&'a AttachmentSummary>);
+
+fn sorted(attached: &[AttachmentSummary]) -> Sorted<'_> {
+    let (mut sboms, mut tests, mut provenance) = (Vec::new(), Vec::new(), Vec::new());
+    for one in attached {
+        match one {
+            AttachmentSummary::Sbom { .. } => sboms.push(one),
+            AttachmentSummary::Tests { .. } => tests.push(one),
+            AttachmentSummary::Provenance { .. } => provenance.push(one),
+        }
+    }
+    (sboms, tests, provenance)
+}
+
+fn item(code: &'static str, met: bool, overrulable: bool, text: String, ja: String) -> GateItem {
+    GateItem { code, met, overrulable, text, text_ja: ja }
+}
+
+fn artifacts(facts: &Facts<'_>) -> GateItem {
+    let count = facts.artifacts.len();
+    let (text, ja) = match count {
+        0 => ("the release has no file; add one".to_owned(), "ファイルがありません".to_owned()),
+        count => (format!("{count} files"), format!("ファイル{count}個")),
+    };
+    item("artifacts", count > 0, false, text, ja)
+}
+
+fn sbom(gate: &Gate, facts: &Facts<'_>, sboms: &[&AttachmentSummary]) -> GateItem {
+    let product = facts.product;
+    let version = &facts.release.version;
+    let names: Vec<&str> = match &gate.component {
+        Some(name) => vec![name],
+        None => vec![&product.slug, &product.name, &product.model],
+    };
+    let fits = |one: &&AttachmentSummary| match one {
+        AttachmentSummary::Sbom { subject, subject_version, .. } => {
+            let named = subject.as_deref().is_some_and(|subject| {
+                names.iter().any(|name| name.to_lowercase() == subject.to_lowercase())
+            });
+            named && subject_version.as_ref() == Some(version)
+        }
+        _ => false,
+    };
+    let met = sboms.iter().any(fits);
+    let found = sboms.iter().find_map(|one| match one {
+        AttachmentSummary::Sbom { subject, subject_version, .. } => Some(format!(
+            "{} {}",
+            subject.as_deref().unwrap_or("?"),
+            subject_version.as_deref().unwrap_or("?")
+        )),
+        _ => None,
+    });
+    let wanted = format!("{} {version}", names.join(" / "));
+    let (text, ja) = match (met, found) {
+        (true, _) => {
+            (format!("an SBOM describes {wanted}"), format!("SBOMが{wanted}について記述しています"))
+        }
+        (false, None) => (
+            "no SBOM is attached; attach one".to_owned(),
+            "SBOMがありません。添付してください".to_owned(),
+        ),
+        (false, Some(found)) => (
+            format!(
+                "no SBOM describes {wanted}; the one that is attached describes {found}; attach the \
+                 right one, or name its component in the product's gate"
+            ),
+            format!("{wanted}について記述したSBOMがありません。添付されたSBOMの対象は{found}です"),
+        ),
+    };
+    item("sbom", met, true, text, ja)
+}
+
+fn test_results(tests: &[&AttachmentSummary]) -> GateItem {
+    let (mut run, mut bad, mut named) = (0_u64, 0_u64, Vec::new());
+    for one in tests {
+        if let AttachmentSummary::Tests { tests, failures, errors, skipped, failed } = one {
+            run = run.saturating_add(tests.saturating_sub(*skipped));
+            bad = bad.saturating_add(*failures).saturating_add(*errors);
+            named.extend(failed.iter().take(3).cloned());
+        }
+    }
+    let (text, ja) = if tests.is_empty() {
+        (
+            "no test results are attached; attach them as JUnit XML".to_owned(),
+            "試験結果がありません。JUnit XML形式で添付してください".to_owned(),
+        )
+    } else if bad > 0 {
+        (
+            format!("{bad} tests failed: {}", named.join(", ")),
+            format!("{bad}件の試験が失敗しています: {}", named.join(", ")),
+        )
+    } else if run == 0 {
+        (
+            "the test results hold no test that was run".to_owned(),
+            "実行された試験がありません".to_owned(),
+        )
+    } else {
+        (format!("{run} tests passed"), format!("{run}件の試験に合格しました"))
+    };
+    item("tests", run > 0 && bad == 0, true, text, ja)
+}
+
+fn provenances(facts: &Facts<'_>, provenance: &[&AttachmentSummary]) -> GateItem {
+    let about = |artifact: &ArtifactRow| {
+        provenance.iter().any(|one| match one {
+            AttachmentSummary::Provenance { subjects, .. } => {
+                subjects.contains(&artifact.blob.sha256.to_string())
+            }
+            _ => false,
+        })
+    };
+    let missing: Vec<&str> = facts
+        .artifacts
+        .iter()
+        .filter(|artifact| !about(artifact))
+        .map(|artifact| artifact.name.as_str())
+        .collect();
+    let met = missing.is_empty() && !provenance.is_empty();
+    let (text, ja) = if met {
+        (
+            "provenance is attached for every file".to_owned(),
+            "すべてのファイルに来歴情報があります".to_owned(),
+        )
+    } else if provenance.is_empty() {
+        (
+            "no provenance is attached; attach an in-toto statement".to_owned(),
+            "来歴情報がありません。in-toto形式で添付してください".to_owned(),
+        )
+    } else {
+        (
+            format!("no provenance is about {}", missing.join(", ")),
+            format!("来歴情報のないファイル: {}", missing.join(", ")),
+        )
+    };
+    item("provenance", met, true, text, ja)
+}
+
+fn floor(gate: &Gate, facts: &Facts<'_>) -> GateItem {
+    let (has, floor) = (facts.release.security_version, gate.security_floor);
+    let met = has >= floor;
+    let (text, ja) = if met {
+        (
+            format!("security version {has}, at least {floor}"),
+            format!("セキュリティバージョン{has}（{floor}以上）"),
+        )
+    } else {
+        (
+            format!("security version {has} is below the product's floor of {floor}"),
+            format!("セキュリティバージョン{has}が、製品の下限{floor}を下回っています"),
+        )
+    };
+    item("security-floor", met, true, text, ja)
+}
+
+fn security(facts: &Facts<'_>) -> GateItem {
+    let has = facts.release.security_version;
+    let last = facts.last_security.unwrap_or(0);
+    let met = has >= last;
+    let (text, ja) = if met {
+        (
+            format!("security version {has} does not go back"),
+            format!("セキュリティバージョン{has}は後退していません"),
+        )
+    } else {
+        (
+            format!(
+                "security version {has} is lower than {last}, which was published; make a release with at least {last}"
+            ),
+            format!("セキュリティバージョン{has}が、公開済みの{last}より低くなっています"),
+        )
+    };
+    item("security-version", met, false, text, ja)
+}
+
+fn counter(facts: &Facts<'_>) -> GateItem {
+    let has = facts.release.counter;
+    let met = facts.last_counter.is_none_or(|last| has > last);
+    let last = facts.last_counter.unwrap_or(0);
+    let (text, ja) = if met {
+        (format!("release counter {has} is new"), format!("リリース番号{has}は最新です"))
+    } else {
+        (
+            format!(
+                "release counter {has} is not above {last}, which was published: devices would \
+                 refuse it; make a release with a higher one"
+            ),
+            format!("リリース番号{has}が、公開済みの{last}を超えていません"),
+        )
+    };
+    item("release-counter", met, false, text, ja)
+}
+
+fn not_exploited(facts: &Facts<'_>) -> GateItem {
+    let (met, text, ja) = match facts.exploited {
+        Exploited::Known(found) if found.is_empty() => (
+            true,
+            "no vulnerability of it is known to be exploited".to_owned(),
+            "悪用が確認された脆弱性はありません".to_owned(),
+        ),
+        Exploited::Known(found) => (
+            false,
+            format!("vulnerabilities that are exploited: {}", found.join(", ")),
+            format!("悪用が確認された脆弱性: {}", found.join(", ")),
+        ),
+        Exploited::Unknown => (
+            false,
+            "nobody has looked for exploited vulnerabilities; attach an SBOM and import \
+             vulnerability data"
+                .to_owned(),
+            "悪用された脆弱性の有無を確認できません。SBOMと脆弱性情報を登録してください".to_owned(),
+        ),
+    };
+    item("exploited", met, true, text, ja)
+}

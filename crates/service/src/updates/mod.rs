@@ -1,0 +1,61 @@
+//! Secure update, the server's side: files, releases and their gate, image repositories.
+//!
+//! docs/release.md has shapes, limits and the order of things.
+
+/// Declares an id of 16 random bytes.
+macro_rules! id_type {
+    ($(#[$doc:meta])+ $name:ident) => {
+        $(#[$doc])+
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub struct $name([u8; 16]);
+
+        impl $name {
+            pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(bytes)
+            }
+
+            pub(crate) fn as_bytes(&self) -> &[u8; 16] {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&hex::encode(self.0))
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = crate::UpdateIdError;
+            fn from_str(text: &str) -> Result<Self, crate::UpdateIdError> {
+                let mut bytes = [0; 16];
+                hex::decode_to_slice(text, &mut bytes).map_err(|_| crate::UpdateIdError)?;
+                Ok(Self(bytes))
+            }
+        }
+    };
+}
+
+mod attachments;
+mod blobs;
+mod disk;
+mod gate;
+mod japanese;
+mod keeper;
+mod publish;
+mod releases;
+
+pub use attachments::{Attachment, AttachmentKind, AttachmentSummary, NewAttachment};
+pub use blobs::{BlobReader, BlobWriter, NewUpload, UploadId, UploadState, UploadView};
+pub use gate::{Gate, GateItem};
+pub(crate) use japanese::of as japanese;
+pub(crate) use keeper::{State, keep_blobs};
+pub use publish::ReleaseProof;
+pub use releases::{
+    Artifact, NewArtifact, NewRelease, ReleaseId, ReleaseQuery, ReleaseState, ReleaseView,
+};
+
+/// Not the form of an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an id of an upload or a release has 32 hexadecimal digits")]
+pub struct UpdateIdError;

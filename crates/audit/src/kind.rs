@@ -37,6 +37,8 @@ pub enum Kind {
     Verdict,
     /// owner-controlled sharing changed
     Sharing,
+    /// a campaign of updates began or changed, or a device fell behind what it ran
+    Update,
     /// contents were erased
     Erasure,
     /// the log was checked; failure: log and store disagree
@@ -49,7 +51,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Connection,
         Self::Authentication,
         Self::Authorisation,
@@ -68,6 +70,7 @@ impl Kind {
         Self::IllegalMove,
         Self::Verdict,
         Self::Sharing,
+        Self::Update,
         Self::Erasure,
         Self::LogCheck,
         Self::Start,
@@ -95,6 +98,7 @@ impl Kind {
             Self::IllegalMove => "illegal-move",
             Self::Verdict => "verdict",
             Self::Sharing => "sharing",
+            Self::Update => "update",
             Self::Erasure => "erasure",
             Self::LogCheck => "log-check",
             Self::Start => "start",
@@ -128,6 +132,7 @@ impl Kind {
             Self::IllegalMove => "illegal life event",
             Self::Verdict => "verdict",
             Self::Sharing => "change of sharing",
+            Self::Update => "update campaign",
             Self::Erasure => "erasure of contents",
             Self::LogCheck => "check of the log",
             Self::Start => "platform start",
@@ -156,6 +161,7 @@ impl Kind {
             Self::IllegalMove => "許されないライフイベント",
             Self::Verdict => "判定",
             Self::Sharing => "共有の変更",
+            Self::Update => "更新キャンペーン",
             Self::Erasure => "内容の消去",
             Self::LogCheck => "ログの検査",
             Self::Start => "プラットフォームの起動",
@@ -172,6 +178,7 @@ impl Kind {
                 | Self::AccountChange
                 | Self::Approval
                 | Self::ConfigurationChange
+                | Self::Update
                 | Self::Erasure => Severity::Low,
                 Self::KeyLifecycle => Severity::Medium,
                 _ => Severity::Informational,
@@ -179,9 +186,11 @@ impl Kind {
         }
         match self {
             Self::Connection | Self::RateLimit | Self::MalformedMessage => Severity::Low,
-            Self::KeyUse | Self::KeyLifecycle | Self::Authorisation | Self::Verdict => {
-                Severity::High
-            }
+            Self::KeyUse
+            | Self::KeyLifecycle
+            | Self::Authorisation
+            | Self::Verdict
+            | Self::Update => Severity::High,
             // Store and log disagree: the platform cannot be believed until it is explained.
             Self::LogCheck => Severity::Critical,
             _ => Severity::Medium,

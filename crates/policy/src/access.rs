@@ -155,6 +155,12 @@ pub const ACCESS: &[Access] = &[
     access(Action::ChangeGate, A),
     access(Action::ManageRepository, A),
     access(Action::ReadImages, ALL).related(ALL).device(),
+    access(Action::ReadCampaign, NOT_STATION),
+    access(Action::ProposeCampaign, AO),
+    access(Action::StartCampaign, A),
+    access(Action::SteerCampaign, AO),
+    access(Action::ConsentUpdates, A),
+    access(Action::PollUpdate, NONE).device(),
     access(Action::ManageApprovalPolicy, A).internal(),
 ];
 

@@ -52,6 +52,8 @@ acts! {
         "publish a release" "リリースの公開",
     OverruleGate "overrule-gate" OverruleGate
         "publish a release although its gate is not met" "公開条件を満たさないリリースの公開",
+    StartCampaign "start-campaign" StartCampaign
+        "start a campaign over more than ten devices" "10台を超える更新キャンペーンの開始",
     ChangePolicy "change-policy" ManageApprovalPolicy
         "change which acts need a second person" "二人承認の方針の変更",
 }
@@ -62,10 +64,10 @@ impl Act {
         Self::ALL.iter().copied().find(|act| act.name() == name)
     }
 
-    /// Whether the organisation chooses: recovery always needs a second person, and a change of the
-    /// policy needs one wherever the policy has anything to protect.
+    /// Whether the organisation chooses: recovery always needs a second person, a campaign wherever there
+    /// are two administrators, and a change of the policy wherever the policy has anything to protect.
     pub fn is_chosen(self) -> bool {
-        !matches!(self, Self::RecoverPerson | Self::ChangePolicy)
+        !matches!(self, Self::RecoverPerson | Self::StartCampaign | Self::ChangePolicy)
     }
 }
 

@@ -88,6 +88,12 @@ actions! {
     ChangeGate "change-gate" "change what a product's releases must have",
     ManageRepository "manage-repository" "begin an image repository, change its keys and who may read images",
     ReadImages "read-images" "read signed metadata and images of releases",
+    ReadCampaign "read-campaign" "read campaigns, their progress and results, and consents to updates",
+    ProposeCampaign "propose-campaign" "propose a campaign",
+    StartCampaign "start-campaign" "start, resume or roll back a campaign",
+    SteerCampaign "stop-campaign" "pause or cancel a campaign",
+    ConsentUpdates "consent-updates" "let a maker update one's devices, end that",
+    PollUpdate "poll-update" "ask what to run, and say what came of it",
     ManageApprovalPolicy "manage-approval-policy" "choose which acts need a second person",
 }
 

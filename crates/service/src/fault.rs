@@ -57,6 +57,16 @@ pub const BEFORE_REMOVAL: &str = "between-record-and-removal";
 pub const BLOB_POINTS: [&str; 5] =
     [BEFORE_SYNC, BEFORE_RECEIVED, BEFORE_PLACE, BEFORE_HELD, BEFORE_REMOVAL];
 
+/// A campaign's start is checked, not committed.
+pub const BEFORE_CAMPAIGN: &str = "between-check-and-campaign";
+/// A device's result was read, not committed.
+pub const BEFORE_RESULT: &str = "between-feedback-and-record";
+/// A device's result is committed, the device was not told.
+pub const AFTER_RESULT: &str = "between-record-and-answer";
+
+/// Those of campaigns, in the order in which one passes them.
+pub const CAMPAIGN_POINTS: [&str; 3] = [BEFORE_CAMPAIGN, BEFORE_RESULT, AFTER_RESULT];
+
 /// Decides at each point whether to die there.
 #[derive(Clone, Default)]
 pub struct Faults {

@@ -25,7 +25,7 @@
 //! | `erase` | erasure of devices', events' and persons' contents |
 //! | `people` | accounts, one-time links, passkeys, sessions |
 //! | `approvals` | requests for a second person, decisions, policy |
-//! | `updates` | uploaded files, releases and their gate, image repositories |
+//! | `updates` | uploaded files, releases and their gate, image repositories, campaigns, assignments |
 //! | `reports` | audit chain, accounts of keys, key policy, expiry, statistics |
 //!
 //! How durability works: commands go over a queue to one writer thread, which gathers what waits
@@ -141,8 +141,11 @@ pub use reports::{AuditCheck, AuditView, KeyAccount, KeyUseView, Statistics};
 pub use service::Service;
 pub use signers::{NewSigner, SIGNER_PROOF_CONTENT_TYPE, SignerView, signer_proof};
 pub use updates::{
-    Artifact, Attachment, AttachmentKind, AttachmentSummary, BlobReader, BlobWriter, Gate,
-    GateItem, NewArtifact, NewAttachment, NewRelease, NewUpload, ReleaseId, ReleaseProof,
-    ReleaseQuery, ReleaseState, ReleaseView, UpdateIdError, UploadId, UploadState, UploadView,
+    Artifact, AssignedArtifact, Assignment, Attachment, AttachmentKind, AttachmentSummary,
+    BlobReader, BlobWriter, CampaignDevice, CampaignDeviceFilter, CampaignId, CampaignView,
+    ConsentView, DeviceSoftware, Execution, FEEDBACK_CHARS_MAX, Feedback, Gate, GateItem,
+    NewArtifact, NewAttachment, NewCampaign, NewRelease, NewUpload, Poll, Purpose, ReleaseId,
+    ReleaseProof, ReleaseQuery, ReleaseState, ReleaseView, TRIAL_MEMBERS_MAX, UpdateDecision,
+    UpdateIdError, UploadId, UploadState, UploadView,
 };
 pub use verdict::VerifyRequest;

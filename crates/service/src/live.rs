@@ -58,6 +58,8 @@ pub(crate) struct Live {
     pub(crate) roots: Cache<(), Arc<pki::validate::Anchors>>,
     /// events whose signature was found right since the start: leaf and commitment
     pub(crate) verified: Cache<(u64, ledger::Commitment), ()>,
+    /// releases that campaigns give out; a published one does not change
+    pub(crate) contents: Cache<i64, Arc<crate::updates::Content>>,
     pub(crate) ocsp: Cache<crate::ocsp::AnswerKey, Arc<pki::ocsp::Presigned>>,
     pub(crate) crls: Cache<i64, Arc<crate::crl::CrlView>>,
     /// leaves committed; the integrator sleeps on it
@@ -88,6 +90,7 @@ impl Live {
             cas: Cache::new(1),
             roots: Cache::new(1),
             verified: Cache::new(100_000),
+            contents: Cache::new(10_000),
             ocsp: Cache::new(ocsp_answers),
             crls: Cache::new(10_000),
             leaves: Mutex::new(Wanted::default()),

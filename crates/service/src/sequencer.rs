@@ -216,6 +216,13 @@ impl Threads {
                 .spawn(move || crate::updates::keep_blobs(&weak, &live))
                 .map_err(failed)?,
         );
+        let (weak, live) = (service.downgrade(), service.live.clone());
+        threads.push(
+            std::thread::Builder::new()
+                .name("tegata-campaigns".into())
+                .spawn(move || crate::updates::tend_campaigns(&weak, &live))
+                .map_err(failed)?,
+        );
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = threads;
         Ok(())
     }

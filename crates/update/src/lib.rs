@@ -7,6 +7,7 @@
 //!   [`Signed::trust_first`] make a `Verified<…>`, and every decision takes one.
 //! - [`client`]: the client workflow as a state machine, with each attack told apart.
 //! - [`repository`]: what is published next, by offline thresholds and online keys; recovery.
+//! - [`campaign`]: who gets which release when, as a state machine.
 //! - [`Custom`]: what Tegata says about a target beside its length and hashes.
 //!
 //! docs/update-trust.md has shapes, limits, divergences and the procedures. Deliberately absent:
@@ -64,6 +65,7 @@
 //! ```
 
 mod authority;
+pub mod campaign;
 pub mod client;
 mod custom;
 mod error;

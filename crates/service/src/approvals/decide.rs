@@ -480,6 +480,10 @@ impl Service {
                     .await
                     .map(|_| ())
             }
+            Intent::StartCampaign { campaign, .. } => {
+                let campaign = campaign.parse().map_err(|_| damaged())?;
+                self.perform_start_campaign(requester, &campaign, slip).await.map(|_| ())
+            }
             Intent::Invite { .. }
             | Intent::InviteAgain { .. }
             | Intent::Recover { .. }

@@ -39,6 +39,18 @@ pub(crate) enum Intent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// carried out on approval; `plan`: SHA-256 of what was proposed, `root`: of the tree of members
+    StartCampaign {
+        campaign: String,
+        name: String,
+        product: String,
+        release: String,
+        version: String,
+        members: u64,
+        root: String,
+        search: String,
+        plan: String,
+    },
     /// the requester repeats it and gets the link
     Invite { handle: String, name: String, roles: String },
     /// the requester repeats it and gets the link
@@ -91,6 +103,7 @@ impl Intent {
                 | Self::ChangePolicy { .. }
                 | Self::RetireCa { .. }
                 | Self::RevokeDevice { .. }
+                | Self::StartCampaign { .. }
                 | Self::PublishRelease { .. }
         )
     }
@@ -152,6 +165,12 @@ impl Intent {
                 format!(
                     "publish version {version} of {product}: release {release}, contents \
                      {contents}{gate}"
+                )
+            }
+            Self::StartCampaign { campaign, name, product, version, members, search, .. } => {
+                format!(
+                    "start the campaign “{name}”: {product} {version} on {members} devices, chosen by \
+                 {search} (campaign {campaign})"
                 )
             }
             Self::Invite { handle, name, roles } => format!("invite {handle} ({name}) as {roles}"),
@@ -228,6 +247,12 @@ impl Intent {
                 format!(
                     "{product} のバージョン {version} を公開する（リリース {release}、内容 \
                      {contents}{gate}）"
+                )
+            }
+            Self::StartCampaign { campaign, name, product, version, members, search, .. } => {
+                format!(
+                    "更新キャンペーン「{name}」を開始する：{product} {version}、対象{members}台、選択 {search}\
+                 （キャンペーン {campaign}）"
                 )
             }
             Self::Invite { handle, name, roles } => {

@@ -133,6 +133,8 @@ pub(crate) fn required(
     let chosen = store::policy_of(connection, organisation, act.name())?;
     match act {
         Act::RecoverPerson => Ok(true),
+        // What runs on a fleet is nobody's decision alone, as soon as there is a second one.
+        Act::StartCampaign => has_two(connection, organisation, now),
         // Whatever the policy protects, it protects itself.
         Act::ChangePolicy => {
             let roles = store::policy_of(connection, organisation, Act::ChangeRoles.name())?;

@@ -18,7 +18,7 @@ mod text;
 mod verdicts;
 mod views;
 
-pub(crate) use desk::Desk;
+pub(crate) use desk::{Asked, Desk};
 pub(crate) use overview::Overviews;
 pub(crate) use runner::run as run_jobs;
 pub(crate) use verdicts::Verdicts;

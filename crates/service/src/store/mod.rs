@@ -7,6 +7,7 @@
 pub(crate) mod access;
 pub(crate) mod approval;
 pub(crate) mod blob;
+pub(crate) mod campaign;
 pub(crate) mod certificate;
 mod checkpoint;
 pub(crate) mod device;

@@ -449,6 +449,8 @@ pub(crate) fn set_gate(tx: &mut Tx<'_>, product: i64, gate: &GateRow) -> Result<
 
 /// What a statement that the log commits to is about. The numbers are stored.
 pub(crate) const PUBLISHED_RELEASE: u8 = 1;
+/// A campaign started or changed.
+pub(crate) const CAMPAIGN: u8 = 2;
 
 /// Keeps what a leaf commits to.
 pub(crate) fn insert_statement(

@@ -36,17 +36,34 @@ macro_rules! id_type {
     };
 }
 
+mod assignment;
 mod attachments;
 mod blobs;
+mod campaigns;
+mod content;
 mod disk;
 mod gate;
 mod japanese;
 mod keeper;
+mod members;
 mod publish;
 mod releases;
+mod steps;
+mod terms;
+mod ticker;
 
+pub use assignment::{
+    Assignment, DETAIL_CHARS_MAX as FEEDBACK_CHARS_MAX, DeviceSoftware, Execution, Feedback, Poll,
+    Purpose, UpdateDecision,
+};
 pub use attachments::{Attachment, AttachmentKind, AttachmentSummary, NewAttachment};
 pub use blobs::{BlobReader, BlobWriter, NewUpload, UploadId, UploadState, UploadView};
+pub use campaigns::{
+    CampaignDevice, CampaignDeviceFilter, CampaignId, CampaignView, ConsentView, NewCampaign,
+    TRIAL_MEMBERS_MAX,
+};
+pub use content::AssignedArtifact;
+pub(crate) use content::Content;
 pub use gate::{Gate, GateItem};
 pub(crate) use japanese::of as japanese;
 pub(crate) use keeper::{State, keep_blobs};
@@ -54,6 +71,7 @@ pub use publish::ReleaseProof;
 pub use releases::{
     Artifact, NewArtifact, NewRelease, ReleaseId, ReleaseQuery, ReleaseState, ReleaseView,
 };
+pub(crate) use ticker::tend_campaigns;
 
 /// Not the form of an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

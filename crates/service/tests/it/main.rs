@@ -12,6 +12,7 @@
 mod approvals;
 mod authorities;
 mod callers;
+mod campaigns;
 mod crash;
 mod desk;
 mod enrolment;

@@ -12,6 +12,7 @@
 
 mod attacks;
 mod bytes;
+mod campaign;
 mod find;
 mod metadata;
 mod recovery;

@@ -1,0 +1,93 @@
+//! A release as a campaign gives it out: what does not change once it is published.
+
+use super::ReleaseId;
+use crate::{
+    Service, ServiceError,
+    store::release::{self as store, State},
+};
+use crypto::Sha256;
+use device::ProductId;
+use rusqlite::Connection;
+use std::sync::Arc;
+use update::campaign::Target;
+
+/// A file that a device shall install.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssignedArtifact {
+    /// its name within the release
+    pub name: String,
+    /// its path in the image repository
+    pub path: String,
+    /// its SHA-256: the name of the blob
+    pub sha256: Sha256,
+    /// its SHA-1, which the DDI protocol wants; nothing rests on it
+    pub sha1: [u8; 20],
+    /// its length in bytes
+    pub length: u64,
+    /// the kinds of hardware that it is for
+    pub hardware_ids: Vec<String>,
+}
+
+/// A published release.
+#[derive(Debug)]
+pub(crate) struct Content {
+    pub(crate) release: ReleaseId,
+    pub(crate) row: i64,
+    pub(crate) product_row: i64,
+    pub(crate) product: ProductId,
+    pub(crate) target: Target,
+    pub(crate) artifacts: Vec<AssignedArtifact>,
+}
+
+impl Service {
+    /// A release's contents, from memory where they are there.
+    pub(crate) fn content(&self, release: i64) -> Result<Arc<Content>, ServiceError> {
+        self.live.contents.get_or_load(release, || {
+            self.read(|connection| content(connection, release)).map(Arc::new)
+        })
+    }
+}
+
+/// Whether a release may be given out: it is published and was not withdrawn.
+pub(super) fn is_given_out(connection: &Connection, release: i64) -> Result<bool, ServiceError> {
+    Ok(store::release_by_row(connection, release)?.is_some_and(|row| row.state == State::Published))
+}
+
+fn content(connection: &Connection, release: i64) -> Result<Content, ServiceError> {
+    let damaged = || ServiceError::fatal("store-damaged", "a release's row is damaged");
+    let row = store::release_by_row(connection, release)?.ok_or_else(damaged)?;
+    if !matches!(row.state, State::Published | State::Withdrawn) {
+        return Err(damaged());
+    }
+    let product = crate::store::organisation::product_by_id(connection, row.product)?
+        .and_then(|product| ProductId::new(&product.slug).ok())
+        .ok_or_else(damaged)?;
+    let texts = |text: &str| serde_json::from_str::<Vec<String>>(text).map_err(|_| damaged());
+    let artifacts = store::artifacts(connection, row.id)?
+        .into_iter()
+        .map(|artifact| {
+            Ok(AssignedArtifact {
+                hardware_ids: texts(&artifact.hardware_ids)?,
+                name: artifact.name,
+                path: artifact.path,
+                sha256: artifact.blob.sha256,
+                sha1: artifact.blob.sha1,
+                length: artifact.blob.length,
+            })
+        })
+        .collect::<Result<Vec<_>, ServiceError>>()?;
+    Ok(Content {
+        release: ReleaseId::from_bytes(row.reference),
+        row: row.id,
+        product_row: row.product,
+        product,
+        target: Target {
+            hardware_ids: texts(&row.hardware_ids)?,
+            version: row.version,
+            release_counter: row.counter,
+            security_version: row.security_version,
+            digests: artifacts.iter().map(|artifact| artifact.sha256).collect(),
+        },
+        artifacts,
+    })
+}

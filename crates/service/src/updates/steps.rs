@@ -1,0 +1,240 @@
+//! Steps of campaigns within a transaction: what a device or a person does, what follows from it by
+//! itself, and what the log is told.
+
+use super::terms::Terms;
+use crate::{
+    ServiceError,
+    live::found,
+    service::Platform,
+    store::{
+        Tx,
+        campaign::{self as store, ActionRow, CampaignRow, Heard, Polled},
+        organisation as organisations, release as releases,
+    },
+};
+use crypto::{UnixTime, random};
+use device::DeviceId;
+use rusqlite::Connection;
+use std::sync::Arc;
+use update::campaign::{
+    Campaign, CampaignStatement, Change, Outcome, Plan, Purpose, Reason, Record, State, Told,
+};
+
+/// What every step needs.
+#[derive(Clone)]
+pub(super) struct Around {
+    #[expect(dead_code, reason = "for what follows")]
+    pub(super) platform: Arc<Platform>,
+    pub(super) now: UnixTime,
+}
+
+/// A campaign that moves within a transaction.
+pub(super) struct Moving {
+    pub(super) row: CampaignRow,
+    pub(super) plan: Plan,
+    before: Campaign,
+}
+
+impl Moving {
+    /// Reads a campaign.
+    pub(super) fn load(connection: &Connection, id: i64) -> Result<Self, ServiceError> {
+        let row = store::campaign(connection, id)?
+            .ok_or_else(|| ServiceError::fatal("store-damaged", "a campaign is missing"))?;
+        let (plan, _) = Terms::read(&row.terms)?;
+        let before = row.stands.clone();
+        Ok(Self { row, plan, before })
+    }
+
+    /// The release that a purpose leads to.
+    pub(super) fn release_for(&self, purpose: Purpose) -> i64 {
+        match purpose {
+            Purpose::Update => self.row.release,
+            Purpose::RollBack => self.row.back.unwrap_or(self.row.release),
+        }
+    }
+
+    /// Takes up what follows by itself, and writes where the campaign stands now.
+    pub(super) fn settle(mut self, tx: &mut Tx<'_>, around: &Around) -> Result<(), ServiceError> {
+        let changes = self.row.stands.settle(&self.plan, around.now);
+        self.write(tx, around, &changes)
+    }
+
+    /// Writes where the campaign stands, with changes that are known.
+    pub(super) fn write(
+        &self,
+        tx: &mut Tx<'_>,
+        around: &Around,
+        changes: &[Change],
+    ) -> Result<(), ServiceError> {
+        store::update_campaign(tx, self.row.id, &self.before, &self.row.stands, around.now)?;
+        for change in changes {
+            let (what, told) = match change {
+                Change::Opened(_) => ("stage-opened", None),
+                Change::Paused(_) => ("campaign-paused", Some(Told::Paused)),
+                Change::RollingBack => ("campaign-rolling-back", Some(Told::RolledBack)),
+                Change::Finished => ("campaign-finished", Some(Told::Finished)),
+                Change::RolledBack => ("campaign-rolled-back", Some(Told::Finished)),
+            };
+            let organisation =
+                found(organisations::organisation_by_id(tx, self.row.organisation)?, "campaign")?;
+            let alarm = matches!(change, Change::Paused(_) | Change::RollingBack);
+            let outcome = if alarm { audit::Outcome::Failure } else { audit::Outcome::Success };
+            let mut event = audit::SecurityEvent::new(around.now, audit::Kind::Update, outcome)
+                .organisation(&organisation.slug)
+                .subject(&hex::encode(self.row.reference))
+                .detail("what", what);
+            match change {
+                Change::Opened(stage) => {
+                    event = event.detail("stage", &stage.saturating_add(1).to_string());
+                }
+                Change::Paused(cause) => event = event.detail("cause", cause.name()),
+                _ => {}
+            }
+            tx.audit(&event)?;
+            if let Some(told) = told {
+                self.tell(tx, around, told)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits to the log what happened to the campaign.
+    pub(super) fn tell(
+        &self,
+        tx: &mut Tx<'_>,
+        around: &Around,
+        told: Told,
+    ) -> Result<(), ServiceError> {
+        let organisation =
+            found(organisations::organisation_by_id(tx, self.row.organisation)?, "campaign")?;
+        let purpose = match self.row.stands.state {
+            State::Running => Some(Purpose::Update),
+            State::RollingBack => Some(Purpose::RollBack),
+            _ => None,
+        };
+        let release = purpose.map(|purpose| self.release_for(purpose));
+        let reference = match release {
+            None => None,
+            Some(row) => Some(found(releases::release_by_row(tx, row)?, "release")?.reference),
+        };
+        let number = store::next_statement(tx, self.row.id)?;
+        let statement = CampaignStatement {
+            campaign: self.row.reference,
+            number,
+            organisation: organisation.slug,
+            told,
+            members: self.row.members,
+            root: self.row.root,
+            release: reference,
+            at: around.now,
+        };
+        let bytes = statement
+            .to_bytes()
+            .map_err(|error| ServiceError::fatal("statement", error.to_string()))?;
+        let salt = random::bytes();
+        let leaf = tx.append_leaf(&::ledger::commit(&salt, &bytes))?;
+        releases::insert_statement(tx, leaf, releases::CAMPAIGN, &salt, &bytes)?;
+        store::insert_statement(tx, self.row.id, number, leaf, release)
+    }
+
+    /// Writes a new record of a member: over an action of its, or as an action of its own.
+    pub(super) fn record(
+        &self,
+        tx: &mut Tx<'_>,
+        _around: &Around,
+        member: &Polled,
+        stage: u8,
+        action: Option<&ActionRow>,
+        record: &Record,
+        heard: Option<&Heard>,
+        now: UnixTime,
+    ) -> Result<i64, ServiceError> {
+        let id = match action {
+            Some(action) => {
+                store::update_action(tx, action.id, record, heard, now)?;
+                action.id
+            }
+            None => store::insert_action(tx, self.row.id, member.id, stage, record, now)?,
+        };
+        Ok(id)
+    }
+}
+
+/// Whether a device is the campaign's to update: its organisation owns the device now, or made it and
+/// the owner agreed; and the device is not at its end.
+pub(super) fn is_entitled(
+    connection: &Connection,
+    organisation: i64,
+    device: &Polled,
+) -> Result<bool, ServiceError> {
+    /// Retired, disposed.
+    const ENDED: u8 = 8;
+    if device.phase >= ENDED {
+        return Ok(false);
+    }
+    if device.owner == organisation {
+        return Ok(true);
+    }
+    match device.product {
+        Some(product) if device.maker == organisation => {
+            store::consents(connection, device.owner, product)
+        }
+        _ => Ok(false),
+    }
+}
+
+/// A member as its slice holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Member {
+    pub(super) device: DeviceId,
+    pub(super) row: i64,
+    pub(super) stage: u8,
+}
+
+/// Bytes of a member in a slice.
+pub(super) const MEMBER_BYTES: usize = 25;
+
+impl Member {
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.row.to_be_bytes());
+        out.extend_from_slice(self.device.as_bytes());
+        out.push(self.stage);
+    }
+
+    /// The members of a slice.
+    pub(super) fn read_all(slice: &[u8]) -> impl Iterator<Item = Self> + '_ {
+        let (members, _) = slice.as_chunks::<MEMBER_BYTES>();
+        members.iter().filter_map(|bytes| {
+            let (row, rest) = bytes.split_first_chunk::<8>()?;
+            let (device, rest) = rest.split_first_chunk::<16>()?;
+            Some(Self {
+                device: DeviceId::from_bytes(*device),
+                row: i64::from_be_bytes(*row),
+                stage: *rest.first()?,
+            })
+        })
+    }
+}
+
+/// The stage of a device in a campaign, where it is a member.
+pub(super) fn stage_of(
+    connection: &Connection,
+    campaign: i64,
+    device: i64,
+) -> Result<Option<u8>, ServiceError> {
+    let slice = store::slice_of(connection, campaign, device)?;
+    Ok(slice.and_then(|(_, members)| {
+        Member::read_all(&members).find(|member| member.row == device).map(|member| member.stage)
+    }))
+}
+
+/// Whether a record is a result that a device's history tells: something was assigned, and the
+/// device did something about it or did not.
+#[expect(dead_code, reason = "for what follows")]
+pub(super) fn is_result(record: &Record) -> bool {
+    matches!(
+        record,
+        Record::Over { outcome: Outcome::Succeeded | Outcome::Failed, reason, .. }
+            if *reason != Reason::NeverAsked
+    )
+}

@@ -1,8 +1,12 @@
 //! The optimised build, with what is shipped beside it.
 
 use crate::process::{cargo, command, must, output};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use std::{fs, path::Path};
+
+/// What goes to devices, and how large it may be.
+const AGENT: &str = "tegata-agent";
+const AGENT_BYTES_MAX: u64 = 12 * 1024 * 1024;
 
 /// `tegata bench` in release mode.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
@@ -10,9 +14,11 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     must(command.args(arguments))
 }
 
-/// The binary, its completions and manual pages, licences and checksums in `target/dist`.
+/// The binaries, completions and manual pages, licences and checksums in `target/dist`.
 pub(crate) fn release() -> Result<()> {
     must(&mut cargo(&["build", "--release", "--locked", "-p", "tegata"]))?;
+    // By itself: features that others need must not grow what goes to devices.
+    must(&mut cargo(&["build", "--release", "--locked", "-p", "agent"]))?;
     let dist = Path::new("target/dist");
     if dist.exists() {
         fs::remove_dir_all(dist)?;
@@ -20,6 +26,16 @@ pub(crate) fn release() -> Result<()> {
     fs::create_dir_all(dist.join("completions"))?;
     let binary = dist.join("tegata");
     fs::copy("target/release/tegata", &binary).context("the build left no binary")?;
+    let agent = dist.join(AGENT);
+    fs::copy(Path::new("target/release").join(AGENT), &agent).context("the build left no agent")?;
+    let bytes = fs::metadata(&agent)?.len();
+    ensure!(
+        bytes <= AGENT_BYTES_MAX,
+        "{AGENT} has {bytes} bytes, at most {AGENT_BYTES_MAX} may be"
+    );
+    for name in ["agent.toml", "tegata-agent.service"] {
+        fs::copy(Path::new("crates/agent/systemd").join(name), dist.join(name))?;
+    }
     let tegata = binary.to_string_lossy().into_owned();
     for shell in ["bash", "zsh", "fish"] {
         let text = output(&mut command(&tegata, &["completions", shell]))?;
@@ -31,7 +47,7 @@ pub(crate) fn release() -> Result<()> {
     for text in ["README.md", "SECURITY.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"] {
         fs::copy(text, dist.join(text)).with_context(|| format!("cannot copy {text}"))?;
     }
-    let sums = output(command("sha256sum", &["tegata"]).current_dir(dist))?;
+    let sums = output(command("sha256sum", &["tegata", AGENT]).current_dir(dist))?;
     fs::write(dist.join("SHA256SUMS"), sums)?;
     eprintln!("release: in {}", dist.display());
     Ok(())

@@ -64,6 +64,14 @@ fn check_package(package: &Package) -> Vec<Finding> {
         if let Some((_, _, why)) = forbidden {
             find(format!("{name} depends on {dependency}"), (*why).to_owned());
         }
+        let alone = rules::SHIPPED_ALONE.iter().find(|(shipped, _)| *shipped == name);
+        let carried = alone.is_some_and(|(_, ours)| !ours.contains(&dependency));
+        if carried && !for_tests && place(dependency).is_some() {
+            find(
+                format!("{name} depends on {dependency}, which is of the server's side"),
+                "a device must not carry it; move the shared part down".to_owned(),
+            );
+        }
         let banned = rules::FORBIDDEN_DEPENDENCIES
             .iter()
             .any(|(banned, except)| *banned == dependency && !except.contains(&name));
@@ -106,6 +114,10 @@ mod tests {
         assert_eq!(whats("api", &[("service", false)]), ["api depends on service"]);
         assert_eq!(whats("ledger", &[("tokio", false)]), ["domain crate ledger depends on tokio"]);
         assert!(whats("ledger", &[("tokio", true)]).is_empty());
+        assert_eq!(
+            whats("agent", &[("service", false), ("update", false), ("server", true)]),
+            ["agent depends on service, which is of the server's side"]
+        );
         assert!(whats("crypto", &[("rustls", false)]).is_empty());
         assert_eq!(whats("common", &[]).len(), 1);
     }

@@ -1,0 +1,577 @@
+//! What drives the update: disk, network, hooks and clock around the pure state machine. One round
+//! after the other; between any two, and within each, the process may die.
+
+use crate::{
+    Config, Failure, Moment,
+    boot::BootRecord,
+    clock,
+    download::{Download, Outcome},
+    engine::{
+        Execution, Happened, Image, Limits, Offer, OutOfOrder, Phase, Plan, Slot, State, Step,
+        accept,
+    },
+    fault, files,
+    hooks::{self, Said},
+    identity::Identity,
+    log,
+    net::Client,
+    repository::Repository,
+    self_test::{self, Consequence, Finding},
+    slots::Slots,
+    store::Store,
+};
+use crypto::{UnixTime, random};
+use std::path::Path;
+
+/// Steps of one round: an update has about ten, and a defect must not spin.
+const STEPS_MAX: usize = 32;
+/// Seconds after which the time is kept again.
+const CLOCK_EVERY_S: i64 = 3600;
+/// Seconds between looks at a new image that is not healthy yet.
+const HEALTH_EVERY_S: u64 = 5;
+/// Seconds between requests to start the machine again.
+const REBOOT_EVERY_S: u64 = 300;
+/// First and longest pause after a failure, in seconds.
+const PAUSE_S: (u64, u64) = (5, 3600);
+/// Longest request of a person, in bytes.
+const ASKED_BYTES_MAX: u64 = 64;
+/// The file in which a person's word waits for the agent that runs.
+const ASKED: &str = "asked";
+
+/// What a round ended with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Round {
+    /// nothing is to be done for so many seconds
+    Rest(u64),
+    /// the machine is about to be started again
+    Restarting,
+}
+
+/// A person's word about an image on trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// keep it
+    Confirm,
+    /// go back
+    Rollback,
+}
+
+impl Word {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Confirm => "confirm",
+            Self::Rollback => "rollback",
+        }
+    }
+}
+
+/// An agent that holds its folder.
+pub struct Agent {
+    config: Config,
+    store: Store,
+    slots: Option<Slots>,
+    state: State,
+    /// what was read back since this process started
+    checked: Option<String>,
+    failures: u32,
+    clock_kept: UnixTime,
+}
+
+impl Agent {
+    /// Takes the folder and reads what was kept.
+    ///
+    /// # Errors
+    /// `busy`, `state-damaged`, `state-version`, `state-write`.
+    pub fn open(config: Config) -> Result<Self, Failure> {
+        let store = Store::open(&config.state)?;
+        let state = store.state()?;
+        let slots = config.slots.clone().map(Slots::new);
+        let clock_kept = store.last_seen()?.unwrap_or_default();
+        Ok(Self { config, store, slots, state, checked: None, failures: 0, clock_kept })
+    }
+
+    /// What is kept about updates.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Tests itself. The hash of the program is recorded where there is none.
+    ///
+    /// # Errors
+    /// `state-write`.
+    pub fn self_test(&self) -> Result<Vec<Finding>, Failure> {
+        let findings = self_test::run(&self.config, &self.store, clock::wall());
+        if findings.iter().any(|one| one.code == "program-recorded") {
+            self.accept_program()?;
+        }
+        Ok(findings)
+    }
+
+    /// Takes the program as it is for right.
+    ///
+    /// # Errors
+    /// `state-write`.
+    pub fn accept_program(&self) -> Result<(), Failure> {
+        self.store.keep("binary", &self_test::own_hash()?)
+    }
+
+    /// Takes the clock as it is for right.
+    ///
+    /// # Errors
+    /// `state-write`.
+    pub fn accept_clock(&self) -> Result<(), Failure> {
+        self.store.keep_last_seen(clock::wall())
+    }
+
+    /// First certificate of the device.
+    ///
+    /// # Errors
+    /// Those of EST: `no-voucher`, `enrolment-refused`, `connection`, `tls`.
+    pub fn enrol(&self, code: Option<&crypto::Secret>) -> Result<(), Failure> {
+        Identity::open(&self.config, &self.store)?.enrol(code, clock::wall())
+    }
+
+    /// Everything that can be done now. A failure that passes is answered with a pause: the caller
+    /// asks again after [`Self::pause_s`].
+    ///
+    /// # Errors
+    /// [`Failure`]; nothing is lost, whatever it is.
+    pub fn round(&mut self) -> Result<Round, Failure> {
+        let outcome = self.work();
+        match &outcome {
+            Ok(_) => self.failures = 0,
+            Err(_) => self.failures = self.failures.saturating_add(1),
+        }
+        outcome
+    }
+
+    /// Seconds to wait after a failure: twice as long after each, up to an hour, and never the same
+    /// for two devices.
+    pub fn pause_s(&self) -> u64 {
+        let (first, most) = PAUSE_S;
+        let doubled = first.saturating_mul(1 << self.failures.min(20).saturating_sub(1));
+        jitter(doubled.min(most))
+    }
+
+    /// A person's word, from this process or through [`Self::leave_word`].
+    ///
+    /// # Errors
+    /// `out-of-order` where nothing waits for it.
+    pub fn word(&mut self, word: Word) -> Result<(), Failure> {
+        let happened = match word {
+            Word::Confirm => Happened::ConfirmedByHand,
+            Word::Rollback => Happened::RefusedByHand,
+        };
+        self.happened(happened)
+    }
+
+    /// Leaves a person's word for the agent that runs.
+    ///
+    /// # Errors
+    /// `state-write`.
+    pub fn leave_word(config: &Config, word: Word) -> Result<(), Failure> {
+        let path = Store::look(&config.state).path(ASKED);
+        files::replace(&path, word.name().as_bytes(), files::Mode::Private, files::STATE)
+    }
+
+    /// Whether a person's word waits.
+    pub fn asked(&self) -> bool {
+        self.store.path(ASKED).exists()
+    }
+
+    fn work(&mut self) -> Result<Round, Failure> {
+        let now = clock::wall();
+        if now.since(self.clock_kept) > CLOCK_EVERY_S {
+            self.store.keep_last_seen(now)?;
+            self.clock_kept = now;
+        }
+        self.hear()?;
+        let client = self.identity(now)?;
+        let Some(slots) = self.slots.clone() else {
+            return Ok(Round::Rest(jitter(self.config.update.poll_s)));
+        };
+        for _ in 0..STEPS_MAX {
+            let running = slots.running()?;
+            slots.record(running)?;
+            self.happened(Happened::Observed { running })?;
+            let busy = self.state.phase != Phase::Idle;
+            if let Some(round) = self.step(&slots, running, &client)? {
+                return Ok(round);
+            }
+            // One update a round: what failed must not be fetched again at once.
+            if busy && self.state.phase == Phase::Idle {
+                return Ok(Round::Rest(jitter(self.config.update.poll_s)));
+            }
+        }
+        Err(Failure::unavailable("too-many-steps", "an update goes in circles; waiting"))
+    }
+
+    /// A person's word that was left.
+    fn hear(&mut self) -> Result<(), Failure> {
+        let path = self.store.path(ASKED);
+        let Some(bytes) = files::read(&path, ASKED_BYTES_MAX)? else { return Ok(()) };
+        let word = [Word::Confirm, Word::Rollback]
+            .into_iter()
+            .find(|word| word.name().as_bytes() == bytes.trim_ascii());
+        match word.map(|word| self.word(word)) {
+            Some(Ok(())) | None => {}
+            Some(Err(failure)) if failure.code == "out-of-order" => {
+                log::warning(failure.code, &failure.detail);
+            }
+            Some(Err(failure)) => return Err(failure),
+        }
+        files::remove(&path)
+    }
+
+    /// Who the device is. A renewal that fails is no reason to stop as long as there is time.
+    fn identity(&self, now: UnixTime) -> Result<Client, Failure> {
+        let identity = Identity::open(&self.config, &self.store)?;
+        match identity.maintain(now) {
+            Ok(_) => {}
+            Err(failure) => {
+                let current = identity.ldevid()?;
+                let good = current.as_ref().and_then(|c| c.chain.first());
+                if !good.is_some_and(|leaf| leaf.is_valid_at(now)) {
+                    return Err(failure);
+                }
+                log::warning(failure.code, &failure.detail);
+            }
+        }
+        let none = || Failure::refused("not-enrolled", "run: tegata-agent enrol");
+        let credential = identity.ldevid()?.ok_or_else(none)?;
+        identity.client(Some(&credential))
+    }
+
+    /// One step; `None` where the next one follows at once.
+    fn step(
+        &mut self,
+        slots: &Slots,
+        running: Slot,
+        client: &Client,
+    ) -> Result<Option<Round>, Failure> {
+        match self.state.step() {
+            Step::Poll => self.poll(slots, running, client),
+            Step::Download { slot, from } => self.download(slots, slot, from, client),
+            Step::ReadBack { slot } => self.read_back(slots, slot),
+            Step::Activate { slot } => self.activate(slots, slot),
+            Step::Reboot => self.reboot(slots),
+            Step::Health => self.health(slots, client),
+            Step::Wait => Ok(Some(Round::Rest(HEALTH_EVERY_S))),
+            Step::Confirm { slot } => self.confirm(slots, slot),
+            Step::GoBack { slot } => self.go_back(slots, slot),
+        }
+    }
+
+    fn poll(
+        &mut self,
+        slots: &Slots,
+        running: Slot,
+        client: &Client,
+    ) -> Result<Option<Round>, Failure> {
+        slots.clear_spool();
+        let rest = Ok(Some(Round::Rest(jitter(self.config.update.poll_s))));
+        let Some(path) = self.config.update.follow.clone() else { return rest };
+        let Some(organisation) = self.config.repositories.keys().next().cloned() else {
+            return rest;
+        };
+        let now = clock::wall();
+        let repository = Repository::of(&self.config, &self.store, &organisation)?;
+        let target = repository.find(client, &path, None, now)?;
+        let offer = Offer {
+            action: None,
+            organisation,
+            target: &target,
+            floor: 0,
+            confirm_by_hand: self.config.update.confirm_by_hand,
+        };
+        match self.decide(offer, running) {
+            Ok(Some(plan)) if self.state.left.as_ref() == Some(&plan.image.sha256) => {
+                log::warning(
+                    "left-before",
+                    "this image ran here and was left; waiting for another",
+                );
+                rest
+            }
+            Ok(Some(plan)) => self.begin(plan, running).map(|()| None),
+            Ok(None) => rest,
+            Err(failure) => {
+                log::warning(failure.code, &failure.detail);
+                self.reject(None, &failure)?;
+                rest
+            }
+        }
+    }
+
+    /// `None` where it runs already.
+    fn decide(&self, offer: Offer<'_>, running: Slot) -> Result<Option<Plan>, Failure> {
+        let image = self.state.image(running);
+        let floor = self.config.update.security_version_min;
+        let plan = accept(offer, &self.config.hardware_id, floor, &self.state, image)?;
+        let runs = image.is_some_and(|image: &Image| image.sha256 == plan.image.sha256);
+        Ok((!runs).then_some(plan))
+    }
+
+    fn begin(&mut self, plan: Plan, running: Slot) -> Result<(), Failure> {
+        log::info("accepted", &format!("{} goes to slot {}", plan.image.target, running.other()));
+        let (now, limits) = (self.now(), self.limits());
+        let mut state = self.state.clone();
+        state.begin(plan, running, &now, &limits).map_err(|error| out_of_order(&error))?;
+        self.keep(state)?;
+        fault::point("assignment-accepted");
+        Ok(())
+    }
+
+    /// Says no once, not at every poll.
+    fn reject(&mut self, action: Option<String>, failure: &Failure) -> Result<(), Failure> {
+        let said = self.state.last.as_ref().is_some_and(|last| {
+            last.action == action
+                && last.execution == Execution::Rejected
+                && last.code.as_deref() == Some(failure.code)
+        });
+        if said {
+            return Ok(());
+        }
+        let (code, detail) = (failure.code.to_owned(), failure.detail.clone());
+        self.happened(Happened::Rejected { action, code, detail })
+    }
+
+    fn download(
+        &mut self,
+        slots: &Slots,
+        slot: Slot,
+        from: u64,
+        client: &Client,
+    ) -> Result<Option<Round>, Failure> {
+        let Some((plan, _)) = self.state.plan() else { return Ok(None) };
+        let plan = plan.clone();
+        let repository = Repository::of(&self.config, &self.store, &plan.organisation);
+        let repository = match repository {
+            Ok(repository) => repository,
+            Err(failure) => return self.gave_up(&failure),
+        };
+        let download = Download {
+            client,
+            slots,
+            plan: &plan,
+            slot,
+            path: repository.target_path(&plan.address),
+            bytes_per_s_min: self.config.update.bytes_per_s_min,
+        };
+        let outcome =
+            download.run(from, &mut |received| self.happened(Happened::Progress { received }));
+        match outcome {
+            Ok(Outcome::Right) => self.happened(Happened::Fetched)?,
+            Ok(Outcome::Wrong(detail)) => self.happened(Happened::WrongBytes { detail })?,
+            Err(failure) if failure.code == "slot-short" => {
+                self.happened(Happened::WrongBytes { detail: failure.detail })?;
+            }
+            // The deadline ends what does not pass.
+            Err(failure) if failure.passes() || failure.code == "slow-retrieval" => {
+                return Err(failure);
+            }
+            Err(failure) => return self.gave_up(&failure),
+        }
+        Ok(None)
+    }
+
+    fn read_back(&mut self, slots: &Slots, slot: Slot) -> Result<Option<Round>, Failure> {
+        let Some((plan, _)) = self.state.plan() else { return Ok(None) };
+        let image = plan.image.clone();
+        fault::point("before-read-back");
+        match slots.read_back(slot, image.length, &image.sha256) {
+            Ok(()) => {
+                fault::point("after-read-back");
+                self.checked = Some(image.sha256);
+                self.happened(Happened::Intact)?;
+            }
+            Err(failure) if failure.passes() => return Err(failure),
+            Err(failure) => self.happened(Happened::WrongBytes { detail: failure.detail })?,
+        }
+        Ok(None)
+    }
+
+    fn activate(&mut self, slots: &Slots, slot: Slot) -> Result<Option<Round>, Failure> {
+        let Some((plan, _)) = self.state.plan() else { return Ok(None) };
+        let plan = plan.clone();
+        // This process may not be the one that read it back.
+        if self.checked.as_ref() != Some(&plan.image.sha256) {
+            match slots.read_back(slot, plan.image.length, &plan.image.sha256) {
+                Ok(()) => self.checked = Some(plan.image.sha256.clone()),
+                Err(failure) if failure.passes() => return Err(failure),
+                Err(failure) => return self.gave_up(&failure),
+            }
+        }
+        let hooks = self.config.hooks.clone();
+        for hook in [&hooks.install, &hooks.activate].into_iter().flatten() {
+            match self.hook(hook, slots, slot, &plan) {
+                Ok(()) => {}
+                Err(failure) if failure.passes() => return Err(failure),
+                Err(failure) => return self.gave_up(&failure),
+            }
+        }
+        fault::point("before-boot-record");
+        let trying = Some((slot, self.config.update.boots_max));
+        slots.set_record(BootRecord { good: slot.other(), trying })?;
+        fault::point("after-boot-record");
+        self.happened(Happened::Activated)?;
+        log::info("activated", &format!("slot {slot} will be tried at the next start"));
+        Ok(None)
+    }
+
+    fn reboot(&mut self, slots: &Slots) -> Result<Option<Round>, Failure> {
+        let Some((plan, slot)) = self.state.plan() else { return Ok(None) };
+        let plan = plan.clone();
+        fault::point("before-reboot");
+        let Some(hook) = self.config.hooks.reboot.clone() else {
+            log::warning("restart-needed", "start the machine again: no hook does it");
+            return Ok(Some(Round::Rest(HEALTH_EVERY_S)));
+        };
+        let slot =
+            if matches!(self.state.phase, Phase::Returning { .. }) { slot.other() } else { slot };
+        self.hook(&hook, slots, slot, &plan)
+            .map_err(|failure| Failure { kind: crate::Kind::Unavailable, ..failure })?;
+        Ok(Some(Round::Restarting))
+    }
+
+    fn health(&mut self, slots: &Slots, client: &Client) -> Result<Option<Round>, Failure> {
+        let Some((plan, slot)) = self.state.plan() else { return Ok(None) };
+        let plan = plan.clone();
+        fault::point("before-health");
+        let verdict = self.healthy(slots, slot, &plan, client);
+        match verdict {
+            Ok(()) => {
+                fault::point("after-health");
+                self.happened(Happened::Healthy)?;
+                Ok(None)
+            }
+            Err(failure) => {
+                log::warning(failure.code, &failure.detail);
+                self.happened(Happened::Unhealthy { detail: failure.to_string() })?;
+                Ok(Some(Round::Rest(HEALTH_EVERY_S)))
+            }
+        }
+    }
+
+    /// Whether the new image may stay: the agent's own tests, the hook, and the way to the
+    /// platform: an image that cannot be updated again must not be kept.
+    fn healthy(
+        &self,
+        slots: &Slots,
+        slot: Slot,
+        plan: &Plan,
+        client: &Client,
+    ) -> Result<(), Failure> {
+        let findings = self_test::run(&self.config, &self.store, clock::wall());
+        let bad = |one: &&Finding| matches!(one.consequence, Consequence::Stop | Consequence::Wait);
+        if let Some(finding) = findings.iter().find(bad) {
+            return Err(Failure::refused(finding.code, finding.detail.clone()));
+        }
+        if let Some(hook) = &self.config.hooks.health {
+            self.hook(hook, slots, slot, plan)?;
+        }
+        client.connect().map(|_| ())
+    }
+
+    fn confirm(&mut self, slots: &Slots, slot: Slot) -> Result<Option<Round>, Failure> {
+        let Some((plan, _)) = self.state.plan() else { return Ok(None) };
+        let plan = plan.clone();
+        fault::point("before-confirm-hook");
+        if let Some(hook) = self.config.hooks.confirm.clone() {
+            match self.hook(&hook, slots, slot, &plan) {
+                Ok(()) => {}
+                Err(failure) if failure.passes() => return Err(failure),
+                Err(failure) => return self.gave_up(&failure),
+            }
+        }
+        slots.set_record(BootRecord { good: slot, trying: None })?;
+        fault::point("between-confirmation-and-result");
+        self.happened(Happened::Confirmed)?;
+        slots.clear_spool();
+        log::info("success", &format!("{} runs in slot {slot}", plan.image.target));
+        Ok(None)
+    }
+
+    fn go_back(&mut self, slots: &Slots, old: Slot) -> Result<Option<Round>, Failure> {
+        let Some((plan, _)) = self.state.plan() else { return Ok(None) };
+        let plan = plan.clone();
+        if let Phase::Returning { code, detail, .. } = &self.state.phase {
+            log::warning(code, detail);
+        }
+        fault::point("before-rollback");
+        if let Some(hook) = self.config.hooks.rollback.clone() {
+            // However often: nothing else leads back.
+            self.hook(&hook, slots, old, &plan)
+                .map_err(|failure| Failure { kind: crate::Kind::Unavailable, ..failure })?;
+        }
+        slots.set_record(BootRecord { good: old, trying: None })?;
+        fault::point("after-rollback-record");
+        self.happened(Happened::ToldToReturn)?;
+        Ok(None)
+    }
+
+    fn gave_up(&mut self, failure: &Failure) -> Result<Option<Round>, Failure> {
+        log::warning(failure.code, &failure.detail);
+        let (code, detail) = (failure.code.to_owned(), failure.detail.clone());
+        self.happened(Happened::GaveUp { code, detail }).map(|()| None)
+    }
+
+    fn hook(
+        &self,
+        words: &[String],
+        slots: &Slots,
+        slot: Slot,
+        plan: &Plan,
+    ) -> Result<(), Failure> {
+        let image = slots.place(slot);
+        let image: &Path = &image;
+        let version = plan.image.version.as_deref().unwrap_or_default();
+        let said = Said { slot, name: slots.name(slot), image, version };
+        hooks::run(words, &said, self.config.hooks.timeout_s)
+    }
+
+    fn happened(&mut self, happened: Happened) -> Result<(), Failure> {
+        let (now, limits) = (self.now(), self.limits());
+        let mut state = self.state.clone();
+        state.apply(happened, &now, &limits).map_err(|error| out_of_order(&error))?;
+        self.keep(state)
+    }
+
+    /// INVARIANT: what is in memory is what is on disk.
+    fn keep(&mut self, state: State) -> Result<(), Failure> {
+        if state != self.state {
+            self.store.keep_state(&state)?;
+            self.state = state;
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> Moment {
+        let boot_id = self.slots.as_ref().map(Slots::boot_id);
+        Moment::now(boot_id.unwrap_or(Path::new("/proc/sys/kernel/random/boot_id")))
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            download_within_s: self.config.update.download_within_s,
+            boot_within_s: self.config.update.boot_within_s,
+            confirm_within_s: self.config.update.confirm_within_s,
+            boots_max: self.config.update.boots_max,
+        }
+    }
+}
+
+/// How long the machine is given to start again before it is asked once more.
+pub(crate) const RESTARTING_S: u64 = REBOOT_EVERY_S;
+
+fn out_of_order(error: &OutOfOrder) -> Failure {
+    Failure::refused("out-of-order", error.to_string())
+}
+
+/// Between three quarters of `seconds` and all of it: a fleet that lost its server together must
+/// not come back together.
+fn jitter(seconds: u64) -> u64 {
+    let quarter = u128::from(seconds / 4);
+    let dice = u128::from(u32::from_be_bytes(random::bytes()));
+    let off = (quarter * dice) >> 32;
+    seconds.saturating_sub(u64::try_from(off).unwrap_or(0)).max(1)
+}

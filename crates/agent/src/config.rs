@@ -1,0 +1,513 @@
+//! The configuration file: TOML, read as it is written, then checked once. An unknown key is an
+//! error: a misspelt limit must not look as if it were set.
+
+use crate::{Failure, files};
+use crypto::KeyAlgorithm;
+use device::{DeviceId, ProductId};
+use serde::Deserialize;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+use update::TargetPath;
+
+/// Longest configuration file, in bytes.
+const BYTES_MAX: u64 = 64 * 1024;
+/// Longest hook, in words.
+const WORDS_MAX: usize = 32;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    server: String,
+    roots: PathBuf,
+    state: PathBuf,
+    hardware_id: String,
+    identity: RawIdentity,
+    #[serde(default)]
+    self_test: RawSelfTest,
+    #[serde(default)]
+    update: RawUpdate,
+    #[serde(default, rename = "repository")]
+    repositories: Vec<RawRepository>,
+    slots: Option<RawSlots>,
+    #[serde(default)]
+    hooks: RawHooks,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawIdentity {
+    serial_number: String,
+    device: Option<String>,
+    label: Option<String>,
+    idevid: Option<PathBuf>,
+    sealing_key: PathBuf,
+    bind_to: Option<PathBuf>,
+    algorithm: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawSelfTest {
+    manifest: Option<PathBuf>,
+    manifest_signature: Option<PathBuf>,
+    manifest_key: Option<PathBuf>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawUpdate {
+    follow: Option<String>,
+    poll_s: Option<u64>,
+    download_within_s: Option<u64>,
+    boot_within_s: Option<u64>,
+    confirm_within_s: Option<u64>,
+    boots_max: Option<u8>,
+    bytes_per_s_min: Option<u64>,
+    security_version_min: Option<u64>,
+    #[serde(default)]
+    confirm_by_hand: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRepository {
+    organisation: String,
+    root: PathBuf,
+    path: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSlots {
+    a: Option<PathBuf>,
+    b: Option<PathBuf>,
+    spool: Option<PathBuf>,
+    boot_record: Option<PathBuf>,
+    running_file: Option<PathBuf>,
+    running_parameter: Option<String>,
+    name_a: Option<String>,
+    name_b: Option<String>,
+    boot_id: Option<PathBuf>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawHooks {
+    install: Option<Vec<String>>,
+    activate: Option<Vec<String>>,
+    reboot: Option<Vec<String>>,
+    health: Option<Vec<String>>,
+    confirm: Option<Vec<String>>,
+    rollback: Option<Vec<String>>,
+    timeout_s: Option<u64>,
+}
+
+/// What an agent is told, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// address of the platform: `https://host:port`
+    pub server: String,
+    /// certificates that the platform's certificate must lead to, in PEM
+    pub roots: PathBuf,
+    /// the agent's own folder
+    pub state: PathBuf,
+    /// the kind of hardware, as targets name it
+    pub hardware_id: String,
+    /// who the device is
+    pub identity: Identity,
+    /// what the program is compared with
+    pub self_test: SelfTest,
+    /// how it updates
+    pub update: Update,
+    /// image repositories that it trusts, by organisation
+    pub repositories: BTreeMap<String, Repository>,
+    /// where images go; without it the device does not update
+    pub slots: Option<SlotPlaces>,
+    /// commands at the steps of an update
+    pub hooks: Hooks,
+}
+
+/// Who the device is.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// as its certificates carry it
+    pub serial_number: String,
+    /// the platform's id of it; a one-time code needs it
+    pub device: Option<DeviceId>,
+    /// label of the EST path: a product line
+    pub label: Option<ProductId>,
+    /// certificate chain and key of the maker, in PEM; sealed at first use
+    pub idevid: Option<PathBuf>,
+    /// file of at least 32 random bytes that seals the keys
+    pub sealing_key: PathBuf,
+    /// file whose contents belong to this machine, such as /etc/machine-id
+    pub bind_to: Option<PathBuf>,
+    /// kind of its own keys
+    pub algorithm: KeyAlgorithm,
+}
+
+/// What the program is compared with: a signed list, or what was there at the first start.
+#[derive(Clone, Debug)]
+pub enum SelfTest {
+    /// the hash of the first start
+    Recorded,
+    /// a file of `sha256sum` lines, its signature, and the key in PEM
+    Manifest {
+        /// lines `HASH  PATH`
+        list: PathBuf,
+        /// over the bytes of the list
+        signature: PathBuf,
+        /// SubjectPublicKeyInfo
+        key: PathBuf,
+    },
+}
+
+/// How the device updates.
+#[derive(Clone, Debug)]
+pub struct Update {
+    /// follow this target of the only repository instead of asking for assignments
+    pub follow: Option<TargetPath>,
+    /// seconds between polls, where the platform says nothing else
+    pub poll_s: u64,
+    /// seconds in which a download must be done
+    pub download_within_s: u64,
+    /// seconds in which the machine must have been started again
+    pub boot_within_s: u64,
+    /// seconds after the start in which the new image must be healthy
+    pub confirm_within_s: u64,
+    /// starts of the new image before the old one comes back
+    pub boots_max: u8,
+    /// slowest mirror that is borne, in bytes per second
+    pub bytes_per_s_min: u64,
+    /// lowest security version that is ever installed
+    pub security_version_min: u64,
+    /// a healthy image waits for `tegata-agent confirm`
+    pub confirm_by_hand: bool,
+}
+
+/// An image repository.
+#[derive(Clone, Debug)]
+pub struct Repository {
+    /// its first trusted root
+    pub root: PathBuf,
+    /// path below the server, without a slash at the end
+    pub path: String,
+}
+
+/// Where images go and how to see which one runs.
+#[derive(Clone, Debug)]
+pub struct SlotPlaces {
+    /// the two places, or none where a hook writes them
+    pub pair: Option<(PathBuf, PathBuf)>,
+    /// where an image waits for the hook that installs it
+    pub spool: Option<PathBuf>,
+    /// what boot scripts read
+    pub boot_record: Option<PathBuf>,
+    /// how to see which slot runs
+    pub running: Running,
+    /// names of the slots, as `running` shows them
+    pub names: (String, String),
+    /// where the kernel tells one start from another
+    pub boot_id: PathBuf,
+}
+
+/// Where the name of the running slot stands.
+#[derive(Clone, Debug)]
+pub enum Running {
+    /// in a file
+    File(PathBuf),
+    /// in a parameter of the kernel's command line
+    Parameter(String),
+}
+
+/// Commands, with their arguments, run without a shell.
+#[derive(Clone, Debug, Default)]
+pub struct Hooks {
+    /// writes the spooled image to the other slot
+    pub install: Option<Vec<String>>,
+    /// makes the boot loader try the other slot
+    pub activate: Option<Vec<String>>,
+    /// starts the machine again
+    pub reboot: Option<Vec<String>>,
+    /// whether the new image works
+    pub health: Option<Vec<String>>,
+    /// makes the boot loader keep the new slot
+    pub confirm: Option<Vec<String>>,
+    /// makes the boot loader go back
+    pub rollback: Option<Vec<String>>,
+    /// seconds that a command may take
+    pub timeout_s: u64,
+}
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// `configuration`: which key, and what it must be.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let shown = path.display();
+        let bytes = files::read(path, BYTES_MAX)?
+            .ok_or_else(|| bad(format!("there is no {shown}; docs/agent.md has an example")))?;
+        let text = String::from_utf8(bytes).map_err(|_| bad(format!("{shown} is not UTF-8")))?;
+        Self::parse(&text)
+    }
+
+    /// Reads and checks the text of a file.
+    ///
+    /// # Errors
+    /// `configuration`.
+    pub fn parse(text: &str) -> Result<Self, Failure> {
+        let raw: Raw = toml::from_str(text).map_err(|error| bad(error.to_string()))?;
+        crate::net::Origin::parse(&raw.server)
+            .map_err(|failure| bad(format!("server: {}", failure.detail)))?;
+        for (name, path) in [("state", &raw.state), ("roots", &raw.roots)] {
+            absolute(name, path)?;
+        }
+        name("hardware_id", &raw.hardware_id)?;
+        let update = update(&raw.update)?;
+        let mut repositories = BTreeMap::new();
+        for one in raw.repositories {
+            let (organisation, repository) = repository(one)?;
+            if repositories.insert(organisation.clone(), repository).is_some() {
+                return Err(bad(format!("two repositories are called {organisation}")));
+            }
+        }
+        if update.follow.is_some() && repositories.len() != 1 {
+            return Err(bad("update.follow needs exactly one [[repository]]"));
+        }
+        let hooks = hooks(raw.hooks)?;
+        let slots = raw.slots.map(|slots| self::slots(slots, &hooks)).transpose()?;
+        if update.follow.is_some() && slots.is_none() {
+            return Err(bad("update.follow needs [slots]"));
+        }
+        Ok(Self {
+            server: raw.server,
+            roots: raw.roots,
+            state: raw.state,
+            hardware_id: raw.hardware_id,
+            identity: identity(raw.identity)?,
+            self_test: self_test(raw.self_test)?,
+            update,
+            repositories,
+            slots,
+            hooks,
+        })
+    }
+}
+
+fn bad(detail: impl Into<String>) -> Failure {
+    Failure::malformed("configuration", detail)
+}
+
+fn absolute(key: &str, path: &Path) -> Result<(), Failure> {
+    if path.is_absolute() { Ok(()) } else { Err(bad(format!("{key} must be an absolute path"))) }
+}
+
+fn absolutes<'a>(
+    paths: impl IntoIterator<Item = (&'a str, &'a Option<PathBuf>)>,
+) -> Result<(), Failure> {
+    paths
+        .into_iter()
+        .filter_map(|(key, path)| Some((key, path.as_ref()?)))
+        .try_for_each(|(key, path)| absolute(key, path))
+}
+
+fn name(key: &str, text: &str) -> Result<(), Failure> {
+    let good = !text.is_empty() && text.len() <= 128 && !text.chars().any(char::is_control);
+    if good { Ok(()) } else { Err(bad(format!("{key} must have 1 to 128 printable bytes"))) }
+}
+
+fn identity(raw: RawIdentity) -> Result<Identity, Failure> {
+    name("identity.serial_number", &raw.serial_number)?;
+    absolutes([
+        ("identity.idevid", &raw.idevid),
+        ("identity.sealing_key", &Some(raw.sealing_key.clone())),
+        ("identity.bind_to", &raw.bind_to),
+    ])?;
+    let device = raw.device.map(|text| text.parse::<DeviceId>()).transpose();
+    let label = raw.label.map(|text| text.parse::<ProductId>()).transpose();
+    let algorithm = raw.algorithm.as_deref().unwrap_or("p256").parse::<KeyAlgorithm>();
+    Ok(Identity {
+        serial_number: raw.serial_number,
+        device: device.map_err(|error| bad(format!("identity.device: {error}")))?,
+        label: label.map_err(|error| bad(format!("identity.label: {error}")))?,
+        idevid: raw.idevid,
+        sealing_key: raw.sealing_key,
+        bind_to: raw.bind_to,
+        algorithm: algorithm.map_err(|error| bad(format!("identity.algorithm: {error}")))?,
+    })
+}
+
+fn self_test(raw: RawSelfTest) -> Result<SelfTest, Failure> {
+    absolutes([
+        ("self_test.manifest", &raw.manifest),
+        ("self_test.manifest_signature", &raw.manifest_signature),
+        ("self_test.manifest_key", &raw.manifest_key),
+    ])?;
+    match (raw.manifest, raw.manifest_signature, raw.manifest_key) {
+        (None, None, None) => Ok(SelfTest::Recorded),
+        (Some(list), Some(signature), Some(key)) => Ok(SelfTest::Manifest { list, signature, key }),
+        _ => Err(bad(
+            "self_test needs all of manifest, manifest_signature and manifest_key, or none of them",
+        )),
+    }
+}
+
+fn update(raw: &RawUpdate) -> Result<Update, Failure> {
+    let within = |key: &str, value: Option<u64>, default: u64, least: u64, most: u64| {
+        let value = value.unwrap_or(default);
+        if (least..=most).contains(&value) {
+            Ok(value)
+        } else {
+            Err(bad(format!("update.{key} must be {least} to {most}")))
+        }
+    };
+    let follow = raw.follow.as_ref().map(TargetPath::new).transpose();
+    let boots = within("boots_max", raw.boots_max.map(u64::from), 3, 1, 20)?;
+    Ok(Update {
+        follow: follow.map_err(|error| bad(format!("update.follow: {error}")))?,
+        poll_s: within("poll_s", raw.poll_s, 300, 1, 86_400)?,
+        download_within_s: within(
+            "download_within_s",
+            raw.download_within_s,
+            7 * 86_400,
+            1,
+            90 * 86_400,
+        )?,
+        boot_within_s: within("boot_within_s", raw.boot_within_s, 86_400, 1, 30 * 86_400)?,
+        confirm_within_s: within("confirm_within_s", raw.confirm_within_s, 600, 1, 86_400)?,
+        boots_max: u8::try_from(boots).unwrap_or(3),
+        bytes_per_s_min: within("bytes_per_s_min", raw.bytes_per_s_min, 128, 1, 1 << 30)?,
+        security_version_min: raw.security_version_min.unwrap_or(0),
+        confirm_by_hand: raw.confirm_by_hand,
+    })
+}
+
+fn repository(raw: RawRepository) -> Result<(String, Repository), Failure> {
+    name("repository.organisation", &raw.organisation)?;
+    absolute("repository.root", &raw.root)?;
+    let path = raw.path.unwrap_or_else(|| format!("/tuf/{}", raw.organisation));
+    let good = |c: char| c.is_ascii_graphic() && !matches!(c, '?' | '#' | '%');
+    if !path.starts_with('/') || !path.chars().all(good) || path.contains("/..") {
+        return Err(bad("repository.path must be a path of the server, such as /tuf/kairo"));
+    }
+    let path = path.trim_end_matches('/').to_owned();
+    Ok((raw.organisation, Repository { root: raw.root, path }))
+}
+
+fn hooks(raw: RawHooks) -> Result<Hooks, Failure> {
+    let named = [
+        ("install", &raw.install),
+        ("activate", &raw.activate),
+        ("reboot", &raw.reboot),
+        ("health", &raw.health),
+        ("confirm", &raw.confirm),
+        ("rollback", &raw.rollback),
+    ];
+    for (key, hook) in named {
+        let Some(words) = hook else { continue };
+        let program = words.first().map(Path::new);
+        if words.len() > WORDS_MAX || !program.is_some_and(Path::is_absolute) {
+            return Err(bad(format!(
+                "hooks.{key} must be a program with its absolute path and at most 31 arguments, \
+                 such as [\"/usr/bin/rauc\", \"install\", \"{{image}}\"]"
+            )));
+        }
+    }
+    let timeout_s = raw.timeout_s.unwrap_or(600);
+    if !(1..=86_400).contains(&timeout_s) {
+        return Err(bad("hooks.timeout_s must be 1 to 86400"));
+    }
+    Ok(Hooks {
+        install: raw.install,
+        activate: raw.activate,
+        reboot: raw.reboot,
+        health: raw.health,
+        confirm: raw.confirm,
+        rollback: raw.rollback,
+        timeout_s,
+    })
+}
+
+fn slots(raw: RawSlots, hooks: &Hooks) -> Result<SlotPlaces, Failure> {
+    absolutes([
+        ("slots.a", &raw.a),
+        ("slots.b", &raw.b),
+        ("slots.spool", &raw.spool),
+        ("slots.boot_record", &raw.boot_record),
+        ("slots.running_file", &raw.running_file),
+        ("slots.boot_id", &raw.boot_id),
+    ])?;
+    let pair = match (raw.a, raw.b, &raw.spool) {
+        (Some(a), Some(b), None) if a != b => Some((a, b)),
+        (None, None, Some(_)) if hooks.install.is_some() => None,
+        _ => {
+            return Err(bad(
+                "slots needs two different places a and b, or spool together with hooks.install",
+            ));
+        }
+    };
+    let by_hooks = [&hooks.activate, &hooks.confirm, &hooks.rollback].iter().all(|h| h.is_some());
+    if raw.boot_record.is_none() && !by_hooks {
+        return Err(bad(
+            "without slots.boot_record the hooks activate, confirm and rollback must all be there",
+        ));
+    }
+    let running = match (raw.running_file, raw.running_parameter) {
+        (Some(path), None) => Running::File(path),
+        (None, parameter) => {
+            Running::Parameter(parameter.unwrap_or_else(|| "tegata.slot".to_owned()))
+        }
+        _ => return Err(bad("slots: running_file or running_parameter, not both")),
+    };
+    let names = (
+        raw.name_a.unwrap_or_else(|| "a".to_owned()),
+        raw.name_b.unwrap_or_else(|| "b".to_owned()),
+    );
+    name("slots.name_a", &names.0)?;
+    name("slots.name_b", &names.1)?;
+    if names.0 == names.1 {
+        return Err(bad("slots.name_a and slots.name_b must differ"));
+    }
+    Ok(SlotPlaces {
+        pair,
+        spool: raw.spool,
+        boot_record: raw.boot_record,
+        running,
+        names,
+        boot_id: raw.boot_id.unwrap_or_else(|| "/proc/sys/kernel/random/boot_id".into()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = include_str!("../systemd/agent.toml");
+
+    #[test]
+    fn the_example_is_read_and_each_mistake_is_named() {
+        let config = Config::parse(GOOD).unwrap();
+        assert_eq!(config.hardware_id, "gate-bg1");
+        assert_eq!(config.repositories["kairo"].path, "/tuf/kairo");
+        assert_eq!(config.update.boots_max, 3);
+        let check = |from: &str, to: &str, named: &str| {
+            assert!(GOOD.contains(from), "{from}");
+            let failure = Config::parse(&GOOD.replacen(from, to, 1)).unwrap_err();
+            assert_eq!(failure.code, "configuration");
+            assert!(failure.detail.contains(named), "{to}: {failure}");
+        };
+        check("server = \"https://", "server = \"http://", "server");
+        check("state = \"/", "state = \"", "state must be an absolute path");
+        check("hardware_id", "hardware", "hardware");
+        check("poll_s = 300", "poll_s = 0", "update.poll_s must be 1 to 86400");
+        check("poll_s = 300", "pol_s = 300", "pol_s");
+        check("b = \"/dev/mmcblk0p3\"", "b = \"/dev/mmcblk0p2\"", "two different places");
+        check("boot_record = \"/boot/tegata/boot\"", "", "boot_record");
+        check("\"/usr/bin/systemctl\"", "\"systemctl\"", "hooks.reboot");
+        check("algorithm = \"p256\"", "algorithm = \"rsa-1024\"", "identity.algorithm");
+        check("sealing_key = ", "sealing_kee = ", "sealing_kee");
+    }
+}

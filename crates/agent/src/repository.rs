@@ -1,0 +1,160 @@
+//! An organisation's image repository, read as `update::client` says; what was verified is kept
+//! durably before the next file is asked for.
+
+use crate::{
+    Config, Failure,
+    files::{self, Mode, STATE},
+    net::{Call, Client, Connection},
+    store::Store,
+};
+use crypto::UnixTime;
+use std::{fs, path::PathBuf};
+use update::{
+    Limits, RoleName, TargetPath, Version,
+    client::{Answer, Client as Tuf, Found, Keep, Settings, Stored, Target, Wanted},
+};
+
+/// An image repository of the configuration.
+pub(crate) struct Repository {
+    root: PathBuf,
+    /// path below the server
+    path: String,
+    folder: PathBuf,
+}
+
+impl Repository {
+    /// The repository of an organisation.
+    ///
+    /// # Errors
+    /// `unknown-repository` where the configuration does not trust it.
+    pub(crate) fn of(config: &Config, store: &Store, organisation: &str) -> Result<Self, Failure> {
+        let Some(trusted) = config.repositories.get(organisation) else {
+            let detail = format!("no [[repository]] of {organisation:?} is trusted here");
+            return Err(Failure::refused("unknown-repository", detail));
+        };
+        // The name may have any character; its place on disk may not.
+        let folder = store.path("tuf").join(hex::encode(organisation));
+        files::folder(&folder)?;
+        Ok(Self { root: trusted.root.clone(), path: trusted.path.clone(), folder })
+    }
+
+    /// Path of a target file on the server.
+    pub(crate) fn target_path(&self, address: &str) -> String {
+        format!("{}/targets/{address}", self.path)
+    }
+
+    /// Refreshes and searches.
+    ///
+    /// # Errors
+    /// The codes of docs/update-trust.md; `connection`, `tls`, `http`; `state-write`.
+    pub(crate) fn find(
+        &self,
+        client: &Client,
+        target: &TargetPath,
+        known: Option<Version>,
+        now: UnixTime,
+    ) -> Result<Target, Failure> {
+        let settings = Settings { timestamp_known: known, ..Settings::default() };
+        let mut tuf = Tuf::begin(self.stored()?, settings, now)?;
+        let mut mirror = Mirror { client, connection: None, path: &self.path };
+        while let Some(wanted) = tuf.wanted() {
+            self.keep(tuf.answer(mirror.fetch(&wanted)?)?)?;
+        }
+        loop {
+            match tuf.find(target)? {
+                Found::Target(target) => return Ok(target),
+                Found::Wants(wanted) => self.keep(tuf.answer(mirror.fetch(&wanted)?)?)?,
+            }
+        }
+    }
+
+    fn stored(&self) -> Result<Stored, Failure> {
+        let limits = Limits::default();
+        let mut stored = Stored::default();
+        let kept = |name: &str, most: u64| files::read(&self.folder.join(name), most);
+        stored.timestamp = kept("timestamp.json", limits.timestamp_bytes_max)?;
+        stored.snapshot = kept("snapshot.json", limits.snapshot_bytes_max)?;
+        stored.root = match kept("root.json", limits.root_bytes_max)? {
+            Some(root) => root,
+            None => files::read(&self.root, limits.root_bytes_max)?.ok_or_else(|| {
+                let detail = format!("there is no root at {}", self.root.display());
+                Failure::malformed("trusted-root", detail)
+            })?,
+        };
+        let failed = |error| files::write_failed(&self.folder, &error);
+        for entry in fs::read_dir(&self.folder).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+            let Some(role) = name.strip_suffix(".json").filter(|role| !role.starts_with('.'))
+            else {
+                continue;
+            };
+            if matches!(role, "root" | "timestamp" | "snapshot") {
+                continue;
+            }
+            let Some(role) = unescape(role).and_then(|role| RoleName::new(role).ok()) else {
+                continue;
+            };
+            if let Some(bytes) = kept(&name, limits.targets_bytes_max)? {
+                stored.targets.insert(role, bytes);
+            }
+        }
+        Ok(stored)
+    }
+
+    fn keep(&self, kept: Vec<Keep>) -> Result<(), Failure> {
+        for one in kept {
+            match one {
+                Keep::Put(role, bytes) => {
+                    files::replace(&self.place(&role), &bytes, Mode::Private, STATE)?;
+                }
+                Keep::Forget(role) => files::remove(&self.place(&role))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The four top roles under their names, others in hexadecimal: a delegated role's name is its
+    /// delegator's choice.
+    fn place(&self, role: &RoleName) -> PathBuf {
+        let name = role.as_str();
+        match name {
+            "root" | "timestamp" | "snapshot" => self.folder.join(format!("{name}.json")),
+            _ => self.folder.join(format!("{}.json", hex::encode(name))),
+        }
+    }
+}
+
+fn unescape(name: &str) -> Option<String> {
+    String::from_utf8(hex::decode(name).ok()?).ok()
+}
+
+/// Files of the metadata over one connection, as long as that lasts.
+struct Mirror<'a> {
+    client: &'a Client,
+    connection: Option<Connection>,
+    path: &'a str,
+}
+
+impl Mirror<'_> {
+    fn fetch(&mut self, wanted: &Wanted) -> Result<Answer, Failure> {
+        let path = format!("{}/metadata/{}", self.path, wanted.file);
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.client.connect()?,
+        };
+        let mut reply = connection.send(&Call::get(&path))?;
+        let (status, body) = (reply.head.status, reply.all(wanted.length_max)?);
+        let reusable = reply.reusable();
+        if reusable {
+            self.connection = Some(connection);
+        }
+        match status {
+            200 => Ok(Answer::File(body)),
+            404 => Ok(Answer::Absent),
+            other => {
+                let detail = format!("{path} answers {other}");
+                Err(Failure::unavailable("http-status", detail))
+            }
+        }
+    }
+}

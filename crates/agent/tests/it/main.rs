@@ -1,0 +1,17 @@
+//! The real program against a platform of our own making, on a machine that boots one of two slots.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
+
+mod enrolment;
+mod kill;
+mod site;
+mod update;
+mod world;

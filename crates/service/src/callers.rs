@@ -167,8 +167,8 @@ impl Service {
         }
         self.read(|connection| {
             let serial = certificate.serial().as_bytes();
-            let row = certificates::certificate(connection, ca.id, serial)?
-                .filter(|row| row.status == Status::Good && row.der == certificate.der())
+            let row = certificates::holder(connection, ca.id, serial, certificate.der())?
+                .filter(|row| row.status == Status::Good)
                 .ok_or_else(unknown)?;
             let credential = match pki::Profile::ALL.into_iter().find(|p| *p as u8 == row.profile) {
                 Some(pki::Profile::Chip) => DeviceCredential::Chip,
@@ -176,10 +176,8 @@ impl Service {
                 Some(pki::Profile::Ldevid) => DeviceCredential::Ldevid,
                 _ => return Err(unknown()),
             };
-            let device = row.device.ok_or_else(unknown)?;
-            let device = devices::device_by_row(connection, device)?.ok_or_else(unknown)?;
             Ok(Caller::Device {
-                device: device::DeviceId::from_bytes(device.device_id),
+                device: device::DeviceId::from_bytes(row.device),
                 organisation: self.organisation_id(row.organisation)?,
                 credential,
                 certificate: fingerprint,

@@ -185,6 +185,7 @@ impl Service {
                     state: None,
                     events: 0,
                     head: None,
+                    last_leaf: None,
                     created_at: now,
                 })
             })

@@ -33,6 +33,7 @@ const SEQUENCES_MAX: usize = 1024;
 /// An event that still has contents.
 struct Standing {
     sequence: u64,
+    leaf: u64,
     /// who reported it, or whom the platform reported it for
     reporter: OrganisationId,
     /// reported in the name of the person in question
@@ -271,7 +272,7 @@ fn destroy(
     now: UnixTime,
 ) -> Result<Recorded, ServiceError> {
     for event in standing.iter().filter(|event| wanted.contains(&event.sequence)) {
-        store::erase_event(tx, row, event.sequence, &event.after.encode())?;
+        store::erase_event(tx, row, event.leaf, &event.after.encode())?;
     }
     let kind = EventKind::Erased { sequences: wanted };
     // Names nobody: this event is never erased itself.
@@ -304,7 +305,12 @@ fn standing(
     let damaged = |_| ServiceError::fatal("history-altered", "the device's history is damaged");
     let mut standing = Vec::new();
     let mut state: Option<State> = None;
-    for row in store::events(tx, device, 0, EVENTS_MAX)? {
+    let events = store::events(tx, device, 0, EVENTS_MAX)?;
+    let known = devices::device_by_row(tx, device)?.map_or(0, |row| row.events);
+    if usize::try_from(known).unwrap_or(usize::MAX).min(EVENTS_MAX) != events.len() {
+        return Err(damaged(()));
+    }
+    for row in events {
         match (&row.contents, &row.state_after) {
             (Some((_, cose)), _) => {
                 let signed = SignedEvent::parse(cose).map_err(|_| damaged(()))?;
@@ -329,6 +335,7 @@ fn standing(
                     let roles = event.on_behalf.as_ref().map_or(roles, |behalf| behalf.roles);
                     standing.push(Standing {
                         sequence: row.sequence,
+                        leaf: row.leaf,
                         reporter: event.principal().clone(),
                         person: person.is_some_and(|(own, actor)| names(event, own, actor)),
                         owner: owner.clone(),

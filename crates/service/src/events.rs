@@ -143,7 +143,7 @@ impl Service {
         }
         let (platform, now) = (Arc::clone(&self.platform), self.now());
         let by = caller.clone();
-        // Each event has a savepoint of its own; together they are never refused.
+        // Each event is refused by itself; together they never are.
         let recording = move |tx: &mut Tx<'_>| {
             let mut outcomes = Vec::with_capacity(verified.len());
             for verified in verified {
@@ -412,11 +412,14 @@ fn one_of_many(
     slip: Slip,
     now: UnixTime,
 ) -> Result<Result<Recorded, ServiceError>, ServiceError> {
-    let work = |tx: &mut Tx<'_>| {
-        slip.consume(tx, now)?;
-        record::apply(tx, platform, verified, now)
+    let outcome = match slip {
+        Slip::NotNeeded => record::apply_alone(tx, platform, verified, now)?,
+        slip => tx.attempt(|tx: &mut Tx<'_>| {
+            slip.consume(tx, now)?;
+            record::apply(tx, platform, verified, now)
+        }),
     };
-    match tx.attempt(work) {
+    match outcome {
         Ok(applied) => Ok(Ok(applied.recorded)),
         Err(error) if error.is_store_lost() => Err(error),
         Err(error) => {

@@ -83,6 +83,41 @@ pub(crate) fn apply(
     apply_to(tx, platform, row, old.as_ref(), verified, now)
 }
 
+/// As [`apply`], and nothing stays of an event that is refused. Most events can be refused only
+/// before anything is written; the others run in a savepoint, which costs a copy of every page that
+/// they touch.
+///
+/// # Errors
+/// Within: the event is refused, and nothing was changed. Without: the batch is lost.
+pub(crate) fn apply_alone(
+    tx: &mut Tx<'_>,
+    platform: &Arc<Platform>,
+    verified: &VerifiedEvent,
+    now: UnixTime,
+) -> Result<Result<Applied, ServiceError>, ServiceError> {
+    let row = devices::device(tx, verified.event.device.as_bytes())?;
+    let old = row.as_ref().map(state_of).transpose()?.flatten();
+    let new = match legal(tx, row.as_ref(), old.as_ref(), verified, now) {
+        Ok(new) => new,
+        Err(error) if error.is_store_lost() => return Err(error),
+        Err(error) => return Ok(Err(error)),
+    };
+    match (row, &old) {
+        // Only a new owner and other parts can fail later: both name others than this device.
+        (Some(row), Some(old)) if old.owner() == new.owner() && old.parts() == new.parts() => {
+            let encoded = new.encode();
+            commit(tx, platform, &row, Some(old), (new, encoded), verified, now).map(Ok)
+        }
+        (row, _) => {
+            let work = |tx: &mut Tx<'_>| write(tx, platform, row, old.as_ref(), new, verified, now);
+            match tx.attempt(work) {
+                Err(error) if error.is_store_lost() => Err(error),
+                outcome => Ok(outcome),
+            }
+        }
+    }
+}
+
 /// As [`apply`], where the device's row and state were read in this transaction. Refuses before it
 /// changes anything, where the event names no other device and no other organisation.
 fn apply_to(
@@ -93,16 +128,40 @@ fn apply_to(
     verified: &VerifiedEvent,
     now: UnixTime,
 ) -> Result<Applied, ServiceError> {
+    let new = legal(tx, row.as_ref(), old, verified, now)?;
+    write(tx, platform, row, old, new, verified, now)
+}
+
+/// The state after an event, where it is legal as the next one of its device.
+fn legal(
+    tx: &Tx<'_>,
+    row: Option<&DeviceRow>,
+    old: Option<&State>,
+    verified: &VerifiedEvent,
+    now: UnixTime,
+) -> Result<State, ServiceError> {
     let event = &verified.event;
     let context = Context::new(now, verified.roles());
-    if let (Some(row), Some(state)) = (&row, old) {
+    if let (Some(row), Some(state)) = (row, old) {
         visible(tx, row, state, verified, now)?;
     }
-    let new = match old {
+    match old {
         Some(state) => state.apply(event, verified.commitment, &context),
         None => State::start(event, verified.commitment, &context),
     }
-    .map_err(|illegal| refusal(&illegal))?;
+    .map_err(|illegal| refusal(&illegal))
+}
+
+/// Writes a legal event; its first one begins a device's history, or registers the device.
+fn write(
+    tx: &mut Tx<'_>,
+    platform: &Arc<Platform>,
+    row: Option<DeviceRow>,
+    old: Option<&State>,
+    new: State,
+    verified: &VerifiedEvent,
+    now: UnixTime,
+) -> Result<Applied, ServiceError> {
     let row = match row {
         Some(row) if old.is_none() => begin(tx, row, &new, verified)?,
         Some(row) => row,
@@ -130,6 +189,7 @@ fn commit(
             leaf,
             device: row.id,
             sequence: event.sequence,
+            previous: row.last_leaf,
             kind: event.kind.kind().code(),
             at: event.at,
             recorded_at: now,
@@ -148,6 +208,7 @@ fn commit(
             state: &encoded,
             events: new.events(),
             head: new.head().as_bytes(),
+            last_leaf: leaf,
         },
     )?;
     let recorded = Recorded {
@@ -398,6 +459,7 @@ fn create(
         state: None,
         events: 0,
         head: None,
+        last_leaf: None,
         created_at: now,
     };
     row.id = devices::insert_device(tx, &row)?;

@@ -130,6 +130,7 @@ CREATE TABLE device (
     state         BLOB,
     sequence      INTEGER NOT NULL,
     head          BLOB,
+    last_leaf     INTEGER,
     created_at    INTEGER NOT NULL,
     UNIQUE (product, serial_number)
 ) STRICT;
@@ -142,21 +143,25 @@ CREATE TABLE leaf (
     commitment BLOB NOT NULL CHECK (length(commitment) = 32)
 ) STRICT;
 
--- Life events by their leaf. `salt` and `cose` are NULL once erased; then `state_after` holds what
--- the history added up to after the event, so that the rest can still be replayed.
+-- Life events by their leaf. A device's row names the leaf of its newest event, each event that of the
+-- one before: an index by device would be a page of its own for every event, written wherever the
+-- device's entry lies. `salt` and `cose` are NULL once erased; then `state_after` holds what the
+-- history added up to after the event, so that the rest can still be replayed.
 CREATE TABLE event (
     leaf        INTEGER PRIMARY KEY,
     device      INTEGER NOT NULL,
     sequence    INTEGER NOT NULL,
+    previous    INTEGER,
     kind        INTEGER NOT NULL,
     at          INTEGER NOT NULL,
     recorded_at INTEGER NOT NULL,
     reporter    INTEGER NOT NULL,
     salt        BLOB,
     cose        BLOB,
-    state_after BLOB,
-    UNIQUE (device, sequence)
+    state_after BLOB
 ) STRICT;
+-- Long histories are entered in their middle, too.
+CREATE UNIQUE INDEX event_milestone ON event (device, sequence) WHERE sequence % 64 = 63;
 
 -- What is about to be signed: from the commit of the intent to that of the certificate. There are as
 -- many rows as certificates under way.

@@ -76,6 +76,39 @@ pub(crate) fn certificate(
         .optional()?)
 }
 
+/// Whom a certificate is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pub(crate) status: Status,
+    pub(crate) profile: u8,
+    pub(crate) organisation: i64,
+    pub(crate) device: [u8; 16],
+}
+
+/// The device whose certificate this is, byte for byte.
+pub(crate) fn holder(
+    connection: &Connection,
+    ca: i64,
+    serial: &[u8],
+    der: &[u8],
+) -> Result<Option<Holder>, ServiceError> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT certificate.status, certificate.profile, certificate.organisation, device_id
+             FROM certificate CROSS JOIN device ON device.id = certificate.device
+             WHERE certificate.ca = ?1 AND certificate.serial = ?2 AND certificate.der = ?3",
+        )?
+        .query_row(params![ca, serial, der], |row| {
+            Ok(Holder {
+                status: status(row, 0)?,
+                profile: row.get(1)?,
+                organisation: row.get(2)?,
+                device: row.get(3)?,
+            })
+        })
+        .optional()?)
+}
+
 /// Certificates of a device, newest first.
 pub(crate) fn certificates_of(
     connection: &Connection,

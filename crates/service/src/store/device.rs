@@ -22,11 +22,13 @@ pub(crate) struct DeviceRow {
     /// number of events
     pub(crate) events: u64,
     pub(crate) head: Option<[u8; 32]>,
+    /// leaf of the newest event
+    pub(crate) last_leaf: Option<u64>,
     pub(crate) created_at: UnixTime,
 }
 
 const DEVICE: &str = "device.id, device_id, management, product, serial_number, kind, maker, \
-                      owner, phase, standing, state, sequence, head, created_at";
+                      owner, phase, standing, state, sequence, head, last_leaf, created_at";
 
 fn device_row(row: &Row<'_>) -> rusqlite::Result<DeviceRow> {
     Ok(DeviceRow {
@@ -43,7 +45,8 @@ fn device_row(row: &Row<'_>) -> rusqlite::Result<DeviceRow> {
         state: row.get(10)?,
         events: row.get::<_, i64>(11)?.unsigned_abs(),
         head: row.get(12)?,
-        created_at: UnixTime(row.get(13)?),
+        last_leaf: row.get::<_, Option<i64>>(13)?.map(i64::unsigned_abs),
+        created_at: UnixTime(row.get(14)?),
     })
 }
 
@@ -52,7 +55,7 @@ pub(crate) fn device(
     device_id: &[u8; 16],
 ) -> Result<Option<DeviceRow>, ServiceError> {
     const SQL: &str = "SELECT device.id, device_id, management, product, serial_number, kind, \
-        maker, owner, phase, standing, state, sequence, head, created_at \
+        maker, owner, phase, standing, state, sequence, head, last_leaf, created_at \
         FROM device WHERE device_id = ?1";
     Ok(connection.prepare_cached(SQL)?.query_row([device_id], device_row).optional()?)
 }
@@ -64,7 +67,7 @@ pub(crate) fn device_by_row(
     Ok(connection
         .prepare_cached(
             "SELECT device.id, device_id, management, product, serial_number, kind, \
-             maker, owner, phase, standing, state, sequence, head, created_at \
+             maker, owner, phase, standing, state, sequence, head, last_leaf, created_at \
              FROM device WHERE id = ?1",
         )?
         .query_row([id], device_row)
@@ -120,8 +123,8 @@ pub(crate) fn device_by_serial(
 pub(crate) fn insert_device(tx: &mut Tx<'_>, new: &DeviceRow) -> Result<i64, ServiceError> {
     tx.prepare_cached(
         "INSERT INTO device (device_id, management, product, serial_number, kind, maker, owner,
-                             phase, standing, state, sequence, head, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                             phase, standing, state, sequence, head, last_leaf, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?
     .execute(params![
         new.device_id,
@@ -136,6 +139,7 @@ pub(crate) fn insert_device(tx: &mut Tx<'_>, new: &DeviceRow) -> Result<i64, Ser
         new.state,
         to_i64(new.events),
         new.head,
+        new.last_leaf.map(to_i64),
         new.created_at.0
     ])?;
     Ok(tx.last_insert_rowid())
@@ -151,11 +155,15 @@ pub(crate) struct DeviceChange<'a> {
     pub(crate) state: &'a [u8],
     pub(crate) events: u64,
     pub(crate) head: &'a [u8; 32],
+    pub(crate) last_leaf: u64,
 }
 
 pub(crate) fn update_device(tx: &Tx<'_>, change: &DeviceChange<'_>) -> Result<(), ServiceError> {
-    tx.prepare_cached("UPDATE device SET state = ?2, sequence = ?3, head = ?4 WHERE id = ?1")?
-        .execute(params![change.id, change.state, to_i64(change.events), change.head])?;
+    let (events, last) = (to_i64(change.events), to_i64(change.last_leaf));
+    tx.prepare_cached(
+        "UPDATE device SET state = ?2, sequence = ?3, head = ?4, last_leaf = ?5 WHERE id = ?1",
+    )?
+    .execute(params![change.id, change.state, events, change.head, last])?;
     if change.moved {
         tx.prepare_cached("UPDATE device SET phase = ?2, standing = ?3 WHERE id = ?1")?
             .execute(params![change.id, change.phase, change.standing])?;

@@ -14,6 +14,7 @@ use std::{
 /// A few read-only connections, each with its page cache and its prepared statements.
 pub(crate) struct Readers {
     connections: Vec<Mutex<Connection>>,
+    /// the one to wait for where all are taken
     next: AtomicUsize,
 }
 
@@ -40,18 +41,18 @@ impl Readers {
     }
 
     fn lease(&self) -> MutexGuard<'_, Connection> {
-        let start = self.next.fetch_add(1, Ordering::Relaxed);
-        let count = self.connections.len();
-        let rotated = self.connections.iter().cycle().skip(start % count.max(1)).take(count);
-        let mut first = None;
-        for connection in rotated {
+        // The first that is free: a connection forgets its pages whenever somebody has committed, so
+        // that the fewer are in use, the less is read again.
+        for connection in &self.connections {
             match connection.try_lock() {
                 Ok(guard) => return guard,
                 Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => first = first.or(Some(connection)),
+                Err(TryLockError::WouldBlock) => {}
             }
         }
+        let next = self.next.fetch_add(1, Ordering::Relaxed) % self.connections.len().max(1);
         #[expect(clippy::expect_used, reason = "there is at least one connection, by open")]
-        first.expect("a reader").lock().unwrap_or_else(PoisonError::into_inner)
+        let connection = self.connections.get(next).expect("a reader");
+        connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -377,8 +377,10 @@ fn forge(world: &World, device: &DeviceId, reporter: &str, roles: device::Roles,
         .unwrap();
     database
         .execute(
-            "INSERT INTO event (leaf, device, sequence, kind, at, recorded_at, reporter, salt, cose)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8)",
+            "INSERT INTO event (leaf, device, sequence, kind, at, recorded_at, reporter, salt, cose,
+                                previous)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8,
+                     (SELECT last_leaf FROM device WHERE id = ?2))",
             params![
                 leaf,
                 row,
@@ -393,7 +395,8 @@ fn forge(world: &World, device: &DeviceId, reporter: &str, roles: device::Roles,
         .unwrap();
     database
         .execute(
-            "UPDATE device SET state = ?2, sequence = ?3, head = ?4, phase = ?5, standing = ?6
+            "UPDATE device SET state = ?2, sequence = ?3, head = ?4, phase = ?5, standing = ?6,
+                    last_leaf = ?7
              WHERE id = ?1",
             params![
                 row,
@@ -401,7 +404,8 @@ fn forge(world: &World, device: &DeviceId, reporter: &str, roles: device::Roles,
                 next.events().cast_signed(),
                 commitment.as_bytes(),
                 next.phase().code(),
-                next.standing().kind().code()
+                next.standing().kind().code(),
+                leaf
             ],
         )
         .unwrap();

@@ -33,6 +33,21 @@ async fn edits_of_a_devices_record_show_in_its_verdict() {
             "the end of the history",
             "DELETE FROM event WHERE device = ? AND sequence = (SELECT max(sequence) FROM event WHERE device = ?)",
         ),
+        ("an event in the middle", "DELETE FROM event WHERE device = ? AND sequence = 2"),
+        ("the chain, cut", "UPDATE event SET previous = NULL WHERE device = ? AND sequence = 2"),
+        (
+            "the chain, past an event",
+            "UPDATE event SET previous = (SELECT previous FROM event WHERE device = ? AND sequence = 2) WHERE device = ? AND sequence = 3",
+        ),
+        (
+            "the chain, in a circle",
+            "UPDATE event SET previous = (SELECT last_leaf FROM device WHERE id = ?) WHERE device = ? AND sequence = 2",
+        ),
+        (
+            "the chain, into another device",
+            "UPDATE event SET previous = (SELECT last_leaf FROM device WHERE id = 1) WHERE device = ? AND sequence = 3",
+        ),
+        ("the end of the chain", "UPDATE device SET last_leaf = NULL WHERE id = ?"),
         (
             "two events",
             "UPDATE event SET sequence = -sequence WHERE device = ? AND sequence IN (2, 3); UPDATE event SET sequence = 5 + sequence WHERE device = ? AND sequence < 0",

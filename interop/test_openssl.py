@@ -8,7 +8,8 @@ import re
 from lib import OUT, PROFILES, case, finish, require, run
 
 ALGORITHMS = ["ed25519", "p256", "p384", "rsa-2048", "rsa-3072", "rsa-4096"]
-LEAVES = ["chip", "idevid", "ldevid", "ocsp-signer", "operator", "organisation-signer", "service"]
+LEAVES = ["chip", "idevid", "ldevid", "ocsp-signer", "operator", "organisation-signer", "service",
+          "software-signer"]
 # Moments around which the example's certificates live: one minute after they were made.
 NOT_BEFORE = re.compile(r"notBefore=(.*)")
 
@@ -27,9 +28,11 @@ for algorithm in ALGORITHMS:
 
     with case(f"{algorithm}: openssl verify, for the purpose of each profile"):
         for purpose, leaf in [("sslserver", "service"), ("sslclient", "operator"),
-                              ("sslclient", "ldevid"), ("ocsphelper", "ocsp-signer")]:
+                              ("sslclient", "ldevid"), ("ocsphelper", "ocsp-signer"),
+                              ("smimesign", "software-signer")]:
             run(*verify, "-purpose", purpose, "-untrusted", issuer, folder / f"{leaf}.pem")
-        for purpose, leaf in [("sslserver", "ldevid"), ("sslclient", "organisation-signer")]:
+        for purpose, leaf in [("sslserver", "ldevid"), ("sslclient", "organisation-signer"),
+                              ("sslclient", "software-signer")]:
             run(*verify, "-purpose", purpose, "-untrusted", issuer, folder / f"{leaf}.pem",
                 expect=2)
 

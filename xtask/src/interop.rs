@@ -24,6 +24,7 @@ const VENV: &str = "target/interop-venv";
 const PACKAGES: &[&str] = &[
     "chromium",
     "chromium-driver",
+    "cpio",
     "curl",
     "dmtx-utils",
     "fonts-noto-cjk",
@@ -33,8 +34,11 @@ const PACKAGES: &[&str] = &[
     "poppler-utils",
     "python3",
     "python3-venv",
+    "rauc",
     "rpm",
+    "squashfs-tools",
     "strongswan-pki",
+    "swupdate",
     "zbar-tools",
 ];
 

@@ -5,8 +5,7 @@
 //! of TR-6: ECDSA P-256 and P-384, Ed25519, RSA of 2048 bits and more, ML-DSA-44/65/87 (FIPS 204).
 //! SHA-1, MD5, shorter RSA keys and other curves are refused with a reason.
 //!
-//! Deliberately absent: encryption for others, key agreement (TLS does it), PKCS#11 and TPM back
-//! ends (they join behind [`Signer`]).
+//! Deliberately absent: PKCS#11 and TPM back ends (they join behind [`Signer`]).
 //!
 //! ```
 //! use crypto::{KeyAlgorithm, Signer, SoftwareKey};
@@ -17,6 +16,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod agreement;
+pub mod cbc;
 pub mod cose;
 mod digest;
 mod hash;
@@ -26,6 +27,7 @@ mod scheme;
 pub mod sealed;
 mod secret;
 mod signer;
+pub mod stream;
 mod time;
 #[cfg(feature = "tls")]
 pub mod tls;

@@ -19,7 +19,7 @@ pub use crate::issuer::{IssuerInfo, Locations};
 pub enum IssueError {
     /// No such name of a profile.
     #[error(
-        "no profile is called {0:?}; choose root, issuing-ca, chip, idevid, ldevid, service, organisation-signer, operator or ocsp-signer"
+        "no profile is called {0:?}; choose root, issuing-ca, chip, idevid, ldevid, service, organisation-signer, software-signer, operator or ocsp-signer"
     )]
     UnknownProfile(String),
     /// A field of the subject's name breaks its rule.
@@ -269,7 +269,7 @@ fn check_profile(
         .any(|name| matches!(name, AlternativeName::Dns(_) | AlternativeName::Ip(_)));
     match profile {
         Profile::Service if !named => refuse("needs a DNS name or an IP address (RFC 9525)"),
-        Profile::Root | Profile::IssuingCa | Profile::OcspSigner
+        Profile::Root | Profile::IssuingCa | Profile::OcspSigner | Profile::SoftwareSigner
             if !request.alternative_names.is_empty() =>
         {
             refuse("has no alternative names")

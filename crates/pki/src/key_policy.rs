@@ -156,6 +156,7 @@ impl Default for KeyPolicy {
                 life(Profile::Service, 90, 398, false),
                 // SP 800-57 part 1 section 5.3.6 item 1: a private signature key, one to three years.
                 life(Profile::OrganisationSigner, 2 * 365, 3 * 366, false),
+                life(Profile::SoftwareSigner, 2 * 365, 3 * 366, false),
                 life(Profile::Operator, 365, 2 * 366, false),
                 // Nobody checks its revocation (id-pkix-ocsp-nocheck), so it must be short.
                 life(Profile::OcspSigner, 30, 90, false),

@@ -3,7 +3,7 @@
 //! Specifications: RFC 5280 (certificates, CRLs, path validation), RFC 6818, RFC 9618 (policy
 //! graph), RFC 9525 (names of servers), RFC 4108 (hardware module name), RFC 4514 (display of
 //! names), IEEE 802.1AR-2018 (DevID profiles), RFC 2986 (requests), RFC 6960 and RFC 9654 (OCSP),
-//! RFC 5652 (certs-only messages).
+//! RFC 5652 (certs-only messages, detached signatures).
 //!
 //! Untrusted bytes become a [`Certificate`] by strict DER parsing, the bytes are kept as received,
 //! and [`validate::validate`] alone decides whether a certificate is to be believed. No I/O, no
@@ -46,6 +46,7 @@ pub mod ocsp;
 pub mod oid;
 mod profile;
 mod serial;
+pub mod signed_data;
 mod strict;
 mod time;
 pub mod validate;

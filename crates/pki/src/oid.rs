@@ -57,6 +57,10 @@ oids! {
     KP_SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
     /// id-kp-clientAuth
     KP_CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
+    /// id-kp-codeSigning
+    KP_CODE_SIGNING = "1.3.6.1.5.5.7.3.3";
+    /// id-kp-emailProtection
+    KP_EMAIL_PROTECTION = "1.3.6.1.5.5.7.3.4";
     /// id-kp-OCSPSigning
     KP_OCSP_SIGNING = "1.3.6.1.5.5.7.3.9";
     /// id-kp-cmcRA (RFC 6402)

@@ -23,6 +23,8 @@ pub enum Profile {
     Service,
     /// Key of an organisation that signs life events
     OrganisationSigner,
+    /// Key that signs software for devices: bundles of SWUpdate and RAUC (RFC 5652)
+    SoftwareSigner,
     /// Client certificate of a person or factory station
     Operator,
     /// Delegated OCSP responder (RFC 6960 section 4.2.2.2)
@@ -31,7 +33,7 @@ pub enum Profile {
 
 impl Profile {
     /// Every profile.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Root,
         Self::IssuingCa,
         Self::Chip,
@@ -39,6 +41,7 @@ impl Profile {
         Self::Ldevid,
         Self::Service,
         Self::OrganisationSigner,
+        Self::SoftwareSigner,
         Self::Operator,
         Self::OcspSigner,
     ];
@@ -53,6 +56,7 @@ impl Profile {
             Self::Ldevid => "ldevid",
             Self::Service => "service",
             Self::OrganisationSigner => "organisation-signer",
+            Self::SoftwareSigner => "software-signer",
             Self::Operator => "operator",
             Self::OcspSigner => "ocsp-signer",
         }
@@ -83,6 +87,7 @@ impl Profile {
             Self::Ldevid | Self::Operator => &[oid::KP_CLIENT_AUTH],
             Self::Service => &[oid::KP_SERVER_AUTH, oid::KP_CLIENT_AUTH],
             Self::OrganisationSigner => &[KP_DOCUMENT_SIGNING],
+            Self::SoftwareSigner => &[oid::KP_CODE_SIGNING, oid::KP_EMAIL_PROTECTION],
             Self::OcspSigner => &[oid::KP_OCSP_SIGNING],
         }
     }

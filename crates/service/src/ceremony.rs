@@ -152,6 +152,32 @@ impl Root {
         prepared.sign(&self.key).map_err(|error| refused(&error))
     }
 
+    /// Certifies a key that signs software for devices ([`Profile::SoftwareSigner`]). The root does it
+    /// itself: both keys stay offline, and a device needs to know nothing but the root.
+    ///
+    /// # Errors
+    /// `certificate-refused`: also where the request's key does not prove itself.
+    pub fn sign_software(
+        &self,
+        csr: &[u8],
+        days: u16,
+        now: UnixTime,
+    ) -> Result<Certificate, ServiceError> {
+        let csr = crate::csr::verified_csr(csr)?;
+        let issuer = IssuerInfo::from_certificate(&self.certificate, Locations::default())
+            .map_err(|error| refused(&error))?;
+        let serial = Serial::from_random(random::bytes());
+        let not_before = now.max(issuer.not_before());
+        let not_after = now.plus(i64::from(days).saturating_mul(86_400)).min(issuer.not_after());
+        let subject = Subject::from_name(&csr.subject());
+        let key = csr.public_key().clone();
+        let request = Request::new(serial, subject, key, (not_before, not_after));
+        let prepared = pki::prepare(Profile::SoftwareSigner, &issuer, &request)
+            .map_err(|error| refused(&error))?;
+        self.account(now, "software-signer", &serial)?;
+        prepared.sign(&self.key).map_err(|error| refused(&error))
+    }
+
     /// The root's CRL: which issuing CAs are revoked.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! Every command and flag, each defined once.
 
+pub mod bundle;
 mod ca;
 mod device;
 pub mod fleet;
@@ -10,6 +11,7 @@ mod passport;
 mod person;
 mod platform;
 mod product;
+pub mod sealed;
 mod server;
 mod trial;
 pub mod update;

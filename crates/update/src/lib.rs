@@ -8,6 +8,8 @@
 //! - [`client`]: the client workflow as a state machine, with each attack told apart.
 //! - [`repository`]: what is published next, by offline thresholds and online keys; recovery.
 //! - [`campaign`]: who gets which release when, as a state machine.
+//! - [`bundle`]: images for SWUpdate and RAUC.
+//! - [`sealed`]: images that only named devices can read. [`delta`]: what makes one image from another.
 //! - [`Custom`]: what Tegata says about a target beside its length and hashes.
 //!
 //! docs/update-trust.md has shapes, limits, divergences and the procedures. Deliberately absent:
@@ -65,9 +67,11 @@
 //! ```
 
 mod authority;
+pub mod bundle;
 pub mod campaign;
 pub mod client;
 mod custom;
+pub mod delta;
 mod error;
 mod fields;
 mod hashes;
@@ -78,6 +82,7 @@ mod path;
 pub mod repository;
 mod role;
 mod root;
+pub mod sealed;
 mod signed;
 mod snapshot;
 mod statement;

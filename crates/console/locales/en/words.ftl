@@ -40,5 +40,6 @@ profile-idevid = maker's identity (IDevID)
 profile-ldevid = owner's identity (LDevID)
 profile-service = server or application
 profile-organisation-signer = signer of events
+profile-software-signer = signer of software
 profile-operator = person or station
 profile-ocsp-signer = OCSP responder

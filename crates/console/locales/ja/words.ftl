@@ -40,5 +40,6 @@ profile-idevid = 製造者が与えた証明書（IDevID）
 profile-ldevid = 所有者が与えた証明書（LDevID）
 profile-service = サーバー・アプリケーション
 profile-organisation-signer = イベント署名鍵
+profile-software-signer = ソフトウェア署名鍵
 profile-operator = 担当者・製造設備
 profile-ocsp-signer = OCSPレスポンダー

@@ -53,6 +53,7 @@ pub const FAMILIES: &[(&str, &[&str])] = &[
             "ldevid",
             "service",
             "organisation-signer",
+            "software-signer",
             "operator",
             "ocsp-signer",
         ],

@@ -141,6 +141,8 @@ fn usage_name(usage: &ObjectIdentifier) -> String {
     match *usage {
         oid::KP_CLIENT_AUTH => "clientAuth".into(),
         oid::KP_SERVER_AUTH => "serverAuth".into(),
+        oid::KP_CODE_SIGNING => "codeSigning".into(),
+        oid::KP_EMAIL_PROTECTION => "emailProtection".into(),
         oid::KP_OCSP_SIGNING => "OCSPSigning".into(),
         oid::KP_CMC_RA => "cmcRA".into(),
         other => other.to_string(),

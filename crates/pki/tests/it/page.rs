@@ -11,6 +11,8 @@ fn usage_name(usage: &ObjectIdentifier) -> &'static str {
         oid::KP_SERVER_AUTH => "serverAuth",
         oid::KP_OCSP_SIGNING => "OCSPSigning",
         pki::KP_DOCUMENT_SIGNING => "documentSigning",
+        oid::KP_CODE_SIGNING => "codeSigning",
+        oid::KP_EMAIL_PROTECTION => "emailProtection",
         _ => "?",
     }
 }

@@ -76,6 +76,7 @@ pub(crate) fn subject(profile: Profile) -> Subject {
         Profile::Ldevid => "gate-7.north.owner.example",
         Profile::Service => "est.example",
         Profile::OrganisationSigner => "Example Maker events",
+        Profile::SoftwareSigner => "Example Maker software",
         Profile::Operator => "Line 3",
         Profile::OcspSigner => "Example Maker OCSP",
     };

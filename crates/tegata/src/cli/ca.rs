@@ -67,6 +67,27 @@ pub enum CaCommand {
         #[arg(long)]
         yes: bool,
     },
+    /// Certify a key that signs software for devices (`tegata update bundle request`)
+    SignSoftware {
+        /// Folder with root.pem and root.sealed
+        #[arg(long, value_hint = ValueHint::DirPath)]
+        root: PathBuf,
+        /// Passphrase file of the root key
+        #[arg(long, value_hint = ValueHint::FilePath)]
+        passphrase_file: PathBuf,
+        /// The request, PEM
+        #[arg(long, value_hint = ValueHint::FilePath)]
+        request: PathBuf,
+        /// Days until it expires
+        #[arg(long, default_value_t = 730, value_parser = clap::value_parser!(u16).range(1..=1098))]
+        days: u16,
+        /// Where to write the certificate
+        #[arg(long, value_hint = ValueHint::FilePath)]
+        out: PathBuf,
+        /// Do not ask whether the summary is right
+        #[arg(long)]
+        yes: bool,
+    },
     /// Make the root's CRL, which says which issuing CAs are revoked
     Crl {
         /// Folder with root.pem and root.sealed

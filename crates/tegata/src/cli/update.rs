@@ -1,6 +1,10 @@
 //! Commands of secure update (docs/update-trust.md).
 
-use super::UnlockArgs;
+use super::{
+    UnlockArgs,
+    bundle::BundleCommand,
+    sealed::{DeltaArgs, EncryptionKeyArgs, PatchArgs, SealArgs, TicketArgs, UnsealArgs},
+};
 use clap::{Args, Subcommand, ValueHint};
 use std::path::PathBuf;
 use update::{TargetPath, TopRole};
@@ -56,6 +60,21 @@ pub enum UpdateCommand {
         #[arg(value_hint = ValueHint::FilePath)]
         file: Option<PathBuf>,
     },
+    /// Pack and sign images for SWUpdate and RAUC
+    #[command(subcommand)]
+    Bundle(BundleCommand),
+    /// Make a key that images can be sealed for, stated by an enrolled identity
+    EncryptionKey(EncryptionKeyArgs),
+    /// Seal an image, so that only those with a ticket can read it
+    Seal(SealArgs),
+    /// Wrap the content key of a sealed image for a device or a group
+    Ticket(TicketArgs),
+    /// Open a sealed image with a ticket
+    Unseal(UnsealArgs),
+    /// Make what turns the present image into the next
+    Delta(DeltaArgs),
+    /// Make the next image from the present one and a delta, both verified
+    Patch(PatchArgs),
     /// Find and check a target as a device does: 0 if it may be installed, 3 if it is refused
     Verify(VerifyArgs),
 }

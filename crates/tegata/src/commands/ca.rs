@@ -94,6 +94,33 @@ pub async fn run(command: CaCommand, output: Output, language: Language) -> anyh
             });
             output.one(&summary, |_| format!("{} holds the certificate", out.display()))
         }
+        CaCommand::SignSoftware { root, passphrase_file, request, days, out, yes } => {
+            let passphrase = read_passphrase(&passphrase_file)?;
+            let text = std::fs::read_to_string(&request)
+                .with_context(|| format!("cannot read the request {}", request.display()))?;
+            let csr = pki::Csr::from_pem(&text)
+                .with_context(|| format!("{} is no request in PEM", request.display()))?;
+            let key = csr.public_key();
+            eprintln!(
+                "software signer {}\nkey {} {}\ndays {days}",
+                csr.subject(),
+                key.algorithm(),
+                key.fingerprint()
+            );
+            if !yes {
+                confirm()?;
+            }
+            let root = Root::load(&root, &Unlock::Passphrase(&passphrase))?;
+            let certificate = root.sign_software(csr.der(), days, clock::now())?;
+            std::fs::write(&out, certificate.to_pem())
+                .with_context(|| format!("cannot write {}", out.display()))?;
+            let summary = json!({
+                "file": out,
+                "subject": certificate.subject().to_string(),
+                "fingerprint": certificate.fingerprint().to_string(),
+            });
+            output.one(&summary, |_| format!("{} holds the certificate", out.display()))
+        }
         CaCommand::Crl { root, passphrase_file, revoked, days, out } => {
             let passphrase = read_passphrase(&passphrase_file)?;
             let root = Root::load(&root, &Unlock::Passphrase(&passphrase))?;

@@ -13,5 +13,6 @@ mod demo;
 mod kill;
 mod orphans;
 mod quickstart;
+mod sealed;
 mod second_person;
 mod update;

@@ -7,7 +7,7 @@ use crate::{
 };
 use anyhow::Context as _;
 use crypto::{
-    Signer as _, SoftwareKey,
+    Secret, Signer as _, SoftwareKey,
     sealed::{Cost, SealingKey},
 };
 use serde_json::json;
@@ -80,22 +80,26 @@ pub(super) fn read_publics(paths: &[PathBuf]) -> anyhow::Result<Vec<Key>> {
 
 /// Opens a sealed key.
 pub(super) fn open(path: &Path, unlock: &UnlockArgs) -> anyhow::Result<SoftwareKey> {
+    Ok(SoftwareKey::from_pkcs8(&open_secret(path, LABEL, unlock)?)?)
+}
+
+/// Opens a sealed secret of this label.
+pub(super) fn open_secret(path: &Path, label: &str, unlock: &UnlockArgs) -> anyhow::Result<Secret> {
     let sealed = std::fs::read(path)
         .with_context(|| format!("cannot read the sealed key {}", path.display()))?;
     let unlocking = unlocking(unlock)?;
-    let secret = SealingKey::of(&sealed, &unlocking.unlock())
-        .and_then(|sealing| sealing.open(LABEL, &sealed))
+    SealingKey::of(&sealed, &unlocking.unlock())
+        .and_then(|sealing| sealing.open(label, &sealed))
         .with_context(|| {
             format!(
                 "cannot open {}; give the NAME.sealed of the key and its passphrase or key file",
                 path.display()
             )
-        })?;
-    Ok(SoftwareKey::from_pkcs8(&secret)?)
+        })
 }
 
 /// No key file is made or found by itself: what opens a role's key is said each time.
-fn unlocking(unlock: &UnlockArgs) -> anyhow::Result<Unlocking> {
+pub(super) fn unlocking(unlock: &UnlockArgs) -> anyhow::Result<Unlocking> {
     anyhow::ensure!(
         unlock.passphrase_file.is_some() || unlock.key_file.is_some(),
         "say what opens the key: --passphrase-file, or --key-file with at least 32 random bytes"
@@ -103,7 +107,7 @@ fn unlocking(unlock: &UnlockArgs) -> anyhow::Result<Unlocking> {
     Unlocking::read(unlock, Path::new(""), false)
 }
 
-fn with_ending(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
     name.push(ending);

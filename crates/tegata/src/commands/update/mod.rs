@@ -1,10 +1,12 @@
 //! `tegata update …`: everything works on files, without a server. What is signed offline travels
 //! as a file; only `publish`, `snapshot` and `timestamp` need the online keys.
 
+mod bundle;
 mod draft;
 mod folder;
 mod keys;
 mod publish;
+mod sealed;
 mod show;
 mod sign;
 mod verify;
@@ -37,6 +39,13 @@ pub async fn run(
         UpdateCommand::Timestamp(args) => publish::timestamp(&args, output)?,
         UpdateCommand::Check { dir } => return publish::check(&dir, output),
         UpdateCommand::Show { dir, file } => show::run(&dir, file.as_deref(), output)?,
+        UpdateCommand::Bundle(command) => bundle::run(command, output)?,
+        UpdateCommand::EncryptionKey(args) => sealed::encryption_key(args, output)?,
+        UpdateCommand::Seal(args) => sealed::seal(&args, output)?,
+        UpdateCommand::Ticket(args) => sealed::ticket(&args, output)?,
+        UpdateCommand::Unseal(args) => sealed::unseal(&args, output)?,
+        UpdateCommand::Delta(args) => sealed::delta(&args, output)?,
+        UpdateCommand::Patch(args) => sealed::patch(&args, output)?,
         UpdateCommand::Verify(args) => return verify::run(&args, output, language).await,
     }
     Ok(ExitCode::SUCCESS)

@@ -599,6 +599,17 @@ impl Rest {
         self.client.call(Call::new(Method::POST, path)).await?.json()
     }
 
+    /// What going on with one's own approved request would bring about now.
+    pub async fn preview_continuation(&self, id: &str) -> Result<wire::ContinuationPreview> {
+        self.get(&format!("/v1/approvals/{}/continuation", percent_encode(id))).await
+    }
+
+    /// Goes on with one's own approved request, once.
+    pub async fn continue_request(&self, id: &str) -> Result<wire::Continued> {
+        let path = format!("/v1/approvals/{}/continuation", percent_encode(id));
+        self.client.call(Call::new(Method::POST, path)).await?.json()
+    }
+
     /// A token, bound to this client's certificate.
     pub async fn issue_token(&self, new: &wire::NewToken) -> Result<wire::IssuedToken> {
         self.post("/v1/tokens", new).await

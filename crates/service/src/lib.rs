@@ -88,7 +88,7 @@ mod verdict;
 
 pub use approvals::{
     ApprovalDevice, ApprovalDevices, ApprovalId, ApprovalIdError, ApprovalQuery, ApprovalState,
-    ApprovalView, Decision, PolicyLine,
+    ApprovalView, Continuation, Continued, Decision, PolicyLine,
 };
 pub use audit_trail::AuditQuery;
 pub use authorities::{CaView, TrustStore};

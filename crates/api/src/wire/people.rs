@@ -133,8 +133,48 @@ pub struct Approval {
     pub outcome: Option<String>,
     /// Whether the requester must ask again after approval, to get its link, certificate or file.
     pub requester_continues: bool,
+    /// Whether the caller asked for it and can go on from it now.
+    pub can_continue: bool,
     /// Whether the caller may approve it now.
     pub can_approve: bool,
+}
+
+/// What going on with an approved request would bring about now.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ContinuationPreview {
+    /// Devices that were approved, where there are many.
+    pub devices: u64,
+    /// Of these, how many were tried out.
+    pub tried: u64,
+    /// Of these, how many would be done.
+    pub allowed: u64,
+    /// Devices among those tried out that do not qualify any more.
+    pub refused: Vec<ContinuationRefusal>,
+}
+
+/// A device that was approved and would be refused now.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ContinuationRefusal {
+    /// Device.
+    pub device: DeviceRef,
+    /// Code.
+    pub code: String,
+    /// Why, in the caller's language.
+    pub text: String,
+}
+
+/// What became of an approved request that its requester went on with: one of these.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct Continued {
+    /// The job that was started.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub job: Option<super::Job>,
+    /// The one-time link, shown this once.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub invitation: Option<Invitation>,
+    /// The event that was recorded.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub recorded: Option<super::Recorded>,
 }
 
 /// A device that a request for a second person is about.

@@ -48,3 +48,15 @@ approval-state-withdrawn = taken back
 approval-state-expired = expired
 
 approvals-reason = Reason
+
+approvals-yours-goes-on = Another administrator approved this. Go on with it: nothing has to be selected or typed again.
+approvals-continue = Go on
+approvals-continue-title = Go on with what was approved
+approvals-continue-devices = { $count ->
+    [one] { $count } device was approved; it alone is done.
+   *[other] { $count } devices were approved; these alone are done.
+}
+approvals-continue-once = The approval is used up by this.
+approvals-continue-changed = Something has changed since the approval: some of these devices do not qualify any more. They are refused one by one; the others are done.
+approvals-continue-refused = Do not qualify any more
+approvals-continue-more = The first 50. The job’s result has all of them.

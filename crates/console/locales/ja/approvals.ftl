@@ -45,3 +45,12 @@ approval-state-withdrawn = 取り下げ
 approval-state-expired = 期限切れ
 
 approvals-reason = 理由
+
+approvals-yours-goes-on = 別の管理者が承認しました。選択や入力をやり直さずに、そのまま実行できます。
+approvals-continue = 続ける
+approvals-continue-title = 承認された操作を続ける
+approvals-continue-devices = 承認された機器は{ $count }台です。それ以外の機器には実行しません。
+approvals-continue-once = 実行すると、この承認は使用済みになります。
+approvals-continue-changed = 承認後に状況が変わり、対象外になった機器があります。その機器だけが拒否され、残りの機器には実行されます。
+approvals-continue-refused = 対象外になった機器
+approvals-continue-more = 先頭の50台です。全件はジョブの結果で確認できます。

@@ -3,6 +3,7 @@
 use super::{
     devices,
     listing::{self, Place},
+    sensitive,
 };
 use crate::{
     Answer, Asked, Console, Failure, Fields, Frame, Member, Section,
@@ -137,7 +138,10 @@ async fn result(
     Path(text): Path<String>,
 ) -> Answer {
     let id = id(&text)?;
-    let result = console.service.job_result(member.caller(), &id, true).await?;
+    let result = match console.service.job_result(member.caller(), &id, true).await {
+        Ok(result) => result,
+        Err(error) => return sensitive::answer(&member, error, &member.path),
+    };
     let pieces = futures_util::stream::unfold(result, async |mut result| {
         let piece = result.next().await?;
         Some((piece, result))

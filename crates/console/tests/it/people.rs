@@ -181,9 +181,24 @@ async fn the_policy_is_chosen_and_a_second_person_decides() {
     assert!(second.html.contains(&format!("{request}/approve")), "{}", second.html);
     let approved = stage.post("maker-second", &format!("{request}/approve"), "").await;
     assert_eq!(approved.status, StatusCode::SEE_OTHER, "{}", approved.html);
-    assert!(stage.get("maker-admin", &request).await.html.contains("repeats the act now"));
-    let link = stage.post("maker-admin", "/people/invite", invite).await;
+    // Who asked goes on without typing anything again; nobody else does.
+    let go_on = format!("{request}/continue");
+    for language in Language::ALL.iter().copied() {
+        let page = stage.get_in("maker-admin", language, &request).await;
+        assert!(page.html.contains(&format!("href=\"{go_on}\"")), "{}", page.html);
+        let page = stage.get_in("maker-admin", language, &go_on).await;
+        assert_eq!(page.status, StatusCode::OK);
+        is_sound(&page, &go_on);
+        assert!(page.html.contains("taro") && page.html.contains(&format!("action=\"{go_on}\"")));
+    }
+    for (who, status) in [("maker-second", 404), ("maker-auditor", 404), ("stranger", 404)] {
+        assert_eq!(stage.get(who, &go_on).await.status.as_u16(), status, "{who}");
+        assert_eq!(stage.post(who, &go_on, "").await.status.as_u16(), status, "{who}");
+    }
+    let link = stage.post("maker-admin", &go_on, "").await;
     assert!(link.html.contains("/invitation/"), "{}", link.html);
+    let again = stage.post("maker-admin", &go_on, "").await;
+    assert_eq!(again.status, StatusCode::CONFLICT, "{}", again.html);
     assert!(stage.get("maker-admin", &request).await.html.contains("<span>done</span>"));
     let again = stage.post("maker-second", &format!("{request}/reject"), "").await;
     assert!(again.status.is_client_error());
@@ -195,4 +210,65 @@ async fn an_old_sign_in_is_asked_for_the_passkey_again() {
     let page = stage.post("maker-stale", "/people/invite", "handle=a1&name=A&roles=reader").await;
     assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.html);
     assert_eq!(page.header("location"), "/confirm?to=%2Fpeople%2Finvite");
+}
+
+#[tokio::test]
+async fn an_approved_act_on_many_goes_on_without_selecting_again() {
+    let stage = Stage::new().await;
+    let mut devices = Vec::new();
+    for _ in 0..2 {
+        devices.push(stage.world.made(&stage.maker, "gate", Vec::new()).await);
+    }
+    let chosen =
+        stage.post("maker-admin", "/approvals/policy", "act=bulk-revoke&required=yes").await;
+    assert_eq!(chosen.status, StatusCode::SEE_OTHER, "{}", chosen.html);
+    let ids: Vec<String> = devices.iter().map(|device| format!("device={}", device.id)).collect();
+    let fields = format!("act=revoke&cause=recall&reason=lot+7&{}", ids.join("&"));
+    let asked = stage.post("maker-admin", "/devices/bulk", &fields).await;
+    let request = asked.header("location").to_owned();
+    assert!(request.starts_with("/approvals/"), "{request} {}", asked.html);
+    let go_on = format!("{request}/continue");
+    let early = stage.get("maker-admin", &go_on).await;
+    assert_eq!(early.status, StatusCode::CONFLICT, "{}", early.html);
+    let approved = stage.post("maker-second", &format!("{request}/approve"), "").await;
+    assert_eq!(approved.status, StatusCode::SEE_OTHER, "{}", approved.html);
+    let service = &stage.world.service;
+    service.revoke_device(&stage.maker.admin, &devices[0].id, device::Cause::Lost).await.unwrap();
+    for (language, changed) in [(Language::En, "Do not qualify any more"), (Language::Ja, "対象外")]
+    {
+        let page = stage.get_in("maker-admin", language, &go_on).await;
+        assert_eq!(page.status, StatusCode::OK, "{}", page.html);
+        is_sound(&page, &go_on);
+        assert!(page.html.contains(changed), "{}", page.html);
+        let refused = page.html.split("id=\"refused\"").nth(1).unwrap();
+        assert!(refused.contains(&devices[0].id.to_string()), "{refused}");
+        assert!(!refused.contains(&devices[1].id.to_string()), "{refused}");
+        assert!(!page.html.contains("name=\"reason\""), "it is typed again");
+    }
+    // What the form says besides changes nothing.
+    let done = stage.post("maker-admin", &go_on, "device=00000000000000000000000000000000").await;
+    assert!(done.header("location").starts_with("/jobs/"), "{}", done.html);
+    let job = stage.get("maker-admin", done.header("location")).await.html;
+    assert!(job.contains("lot 7") && job.contains("/ 2"), "{job}");
+    assert_eq!(stage.post("maker-admin", &go_on, "").await.status, StatusCode::CONFLICT);
+}
+
+#[tokio::test]
+async fn an_approved_file_is_at_its_own_address() {
+    let stage = Stage::new().await;
+    stage.world.made(&stage.maker, "gate", Vec::new()).await;
+    stage.post("maker-admin", "/approvals/policy", "act=export&required=yes").await;
+    let file = "/devices/export?relation=maker&text=SN%26%3D";
+    let asked = stage.get("maker-admin", file).await;
+    let request = asked.header("location").to_owned();
+    assert!(request.starts_with("/approvals/"), "{request} {}", asked.html);
+    stage.post("maker-second", &format!("{request}/approve"), "").await;
+    let page = stage.get("maker-admin", &request).await.html;
+    let link = page.split("href=\"/devices/export").nth(1).unwrap().split('"').next().unwrap();
+    let link = format!("/devices/export{}", link.replace("&#38;", "&"));
+    let given = stage.get("maker-admin", &link).await;
+    assert_eq!(given.status, StatusCode::OK, "{link} {}", given.html);
+    assert_eq!(given.header("content-type"), "text/csv; charset=utf-8");
+    let again = stage.get("maker-admin", &link).await;
+    assert_eq!(again.status, StatusCode::SEE_OTHER, "once");
 }

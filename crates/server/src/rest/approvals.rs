@@ -1,14 +1,16 @@
 //! What waits for a second person, and which acts need one.
 
 use super::{
-    extract::{Json, JsonBody, Path, Query, page},
+    extract::{Json, JsonBody, Lang, Path, Query, page},
+    fleet,
     problem::Fault,
     view,
 };
 use crate::{app::App, authenticated::Authenticated, limit::body};
 use api::wire::{
-    Approval, ApprovalDevice, ApprovalRule, Authority, NewApprovalRule, Page, PageQuery,
-    scalar::OrganisationRef,
+    self, Approval, ApprovalDevice, ApprovalRule, Authority, ContinuationPreview,
+    ContinuationRefusal, Continued, NewApprovalRule, Page, PageQuery,
+    scalar::{DeviceRef, OrganisationRef},
 };
 use axum::extract::State;
 use policy::Act;
@@ -87,6 +89,52 @@ pub(super) async fn withdraw(
     Path(id): Path<String>,
 ) -> Result<Json<Approval>, Fault> {
     Ok(Json(view::approval(app.service.withdraw_request(&caller, &read(&id)?).await?)))
+}
+
+/// What going on with one's own approved request would bring about now
+#[utoipa::path(get, path = "/v1/approvals/{approval}/continuation", tag = "people",
+    params(("approval" = String, Path)), responses((status = 200, body = ContinuationPreview)))]
+pub(super) async fn preview_continuation(
+    State(app): State<App>,
+    caller: Authenticated,
+    Lang(language): Lang,
+    Path(id): Path<String>,
+) -> Result<Json<ContinuationPreview>, Fault> {
+    let found = app.service.preview_continuation(&caller, &read(&id)?).await?;
+    let refused = found.refused.into_iter().map(|(device, problem)| {
+        let wire::Refusal { code, text } = fleet::refusal(&problem, language);
+        ContinuationRefusal { device: DeviceRef(device), code, text }
+    });
+    Ok(Json(ContinuationPreview {
+        devices: found.devices,
+        tried: found.tried,
+        allowed: found.allowed,
+        refused: refused.collect(),
+    }))
+}
+
+/// Goes on with one's own approved request, once
+///
+/// Nothing is given again: what was approved is done, and nothing else.
+#[utoipa::path(post, path = "/v1/approvals/{approval}/continuation", tag = "people",
+    params(("approval" = String, Path)), responses((status = 200, body = Continued)))]
+pub(super) async fn go_on(
+    State(app): State<App>,
+    caller: Authenticated,
+    Path(id): Path<String>,
+) -> Result<Json<Continued>, Fault> {
+    Ok(Json(match app.service.continue_request(&caller, &read(&id)?).await? {
+        service::Continued::Job(job) => {
+            Continued { job: Some(fleet::job_view(*job)), ..Continued::default() }
+        }
+        service::Continued::Link(invited) => Continued {
+            invitation: Some(view::invitation(&app.service, *invited)),
+            ..Continued::default()
+        },
+        service::Continued::Recorded(recorded) => {
+            Continued { recorded: Some(view::recorded(recorded)), ..Continued::default() }
+        }
+    }))
 }
 
 /// Which acts need a second person

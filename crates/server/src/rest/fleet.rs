@@ -441,7 +441,7 @@ fn job_id(text: &str) -> Result<JobId, Fault> {
     text.parse().map_err(|error| Fault::parameter("job", error))
 }
 
-fn refusal(problem: &service::Problem, language: Language) -> wire::Refusal {
+pub(super) fn refusal(problem: &service::Problem, language: Language) -> wire::Refusal {
     let text = match (language, &problem.message_ja) {
         (Language::Ja, Some(text)) => text.clone().into_owned(),
         _ => problem.message.clone().into_owned(),

@@ -57,6 +57,7 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(approvals::approve))
         .routes(routes!(approvals::reject))
         .routes(routes!(approvals::withdraw))
+        .routes(routes!(approvals::preview_continuation, approvals::go_on))
         .routes(routes!(approvals::policy, approvals::set_policy))
         .routes(routes!(approvals::retire_authority))
         .routes(routes!(authorities::list, authorities::request))

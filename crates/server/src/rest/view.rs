@@ -162,6 +162,7 @@ pub(super) fn approval(view: service::ApprovalView) -> wire::Approval {
         finished: view.finished_at.map(Into::into),
         outcome: view.outcome,
         requester_continues: view.requester_continues,
+        can_continue: view.can_continue,
         can_approve: view.can_approve,
     }
 }

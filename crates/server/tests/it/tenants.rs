@@ -90,6 +90,13 @@ async fn every_operation_keeps_tenants_apart() {
     let act = service::BulkAct::Device(service::DeviceAct::Release);
     let selection = service::Selection::Devices(vec![thing.id]);
     let job = world.service.start_bulk(admin, &victim, &act, &selection, "why").await.unwrap();
+    // A request of the victim's, which waits for a second person.
+    let local = world.service.local_administrator();
+    let guarded = policy::Act::BulkRevoke;
+    world.service.set_approval_policy(&local, &victim, guarded, true).await.unwrap();
+    let act = service::BulkAct::Device(service::DeviceAct::Revoke { cause: device::Cause::Lost });
+    let asked = world.service.start_bulk(admin, &victim, &act, &selection, "secret-reason").await;
+    let approval = asked.unwrap_err().approval().unwrap();
     let victim = [
         ("organisation", "victim".to_owned()),
         ("product", "secret-line".to_owned()),
@@ -100,14 +107,14 @@ async fn every_operation_keeps_tenants_apart() {
         ("serial", idevid.chain[0].serial().to_string()),
         ("token", signer.to_string()),
         ("handle", "hanako".to_owned()),
-        ("approval", "0123456789abcdef0123456789abcdef".to_owned()),
+        ("approval", approval.to_string()),
         ("number", view.management_number.to_string()),
         ("leaf", "0".to_owned()),
         ("view", "of-the-victim".to_owned()),
         ("job", job.id.to_string()),
     ];
     let csr = api::wire::scalar::CsrPem(crate::world::csr(&crate::world::key(), "")).to_string();
-    let secrets = ["victim", "secret-line", thing.serial.as_str(), "Taro Yamada"];
+    let secrets = ["victim", "secret-line", "secret-reason", thing.serial.as_str(), "Taro Yamada"];
 
     let client = world.client(Some(&intruder.admin.identity));
     let nobody = world.client(None);

@@ -122,6 +122,8 @@ pub struct ApprovalView {
     pub outcome: Option<String>,
     /// whether the requester must ask again after approval, to get its link, certificate or file
     pub requester_continues: bool,
+    /// whether the caller asked for it and can go on from it now: [`Service::continue_request`]
+    pub can_continue: bool,
     /// whether the caller may approve it now
     pub can_approve: bool,
     /// whether the caller may reject it now: also one that is approved and not done
@@ -553,6 +555,9 @@ impl Service {
             finished_at: row.finished_at,
             outcome: row.outcome.clone(),
             requester_continues: read.as_ref().is_some_and(|(_, intent)| !intent.is_carried_out()),
+            can_continue: state == ApprovalState::Approved
+                && is_requester(caller, row)
+                && read.as_ref().is_some_and(|(_, intent)| intent.goes_on()),
             can_approve: can_reject && state == ApprovalState::Waiting,
             can_reject,
             can_withdraw: open && is_requester(caller, row),
@@ -562,7 +567,7 @@ impl Service {
 }
 
 /// Whether the caller is the account that asked.
-fn is_requester(caller: &Caller, row: &ApprovalRow) -> bool {
+pub(super) fn is_requester(caller: &Caller, row: &ApprovalRow) -> bool {
     match caller {
         Caller::Person { person, .. } => row.person.as_ref() == Some(person.as_bytes()),
         Caller::Member { certificate, .. } => row.certificate.as_ref() == Some(certificate),

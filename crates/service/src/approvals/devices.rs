@@ -1,6 +1,6 @@
 //! Use cases: the devices that a request is about, where it names many.
 
-use super::ApprovalId;
+use super::{ApprovalId, decide::is_requester};
 use crate::{
     Page, Paged, Service, ServiceError,
     fleet::csv,
@@ -8,7 +8,7 @@ use crate::{
     store::{approval as store, device as devices},
 };
 use device::DeviceId;
-use policy::Caller;
+use policy::{Act, Caller};
 
 /// Devices per piece of a file.
 const PIECE: u32 = 500;
@@ -68,8 +68,11 @@ impl Service {
 
     /// All of them as a file, with a byte order mark where `bom` says so: Excel needs it.
     ///
+    /// Who asked chose the devices alone: where exports want a second person, this file is for those
+    /// who decide.
+    ///
     /// # Errors
-    /// `not-found`, `role`.
+    /// `not-found`, `role`; `export-guarded` for who asked.
     pub async fn approval_devices_file(
         &self,
         caller: &Caller,
@@ -77,7 +80,19 @@ impl Service {
         bom: bool,
     ) -> Result<ApprovalDevices, ServiceError> {
         // Refused before the stream begins.
-        self.approval_to_read(caller, id)?;
+        let row = self.approval_to_read(caller, id)?;
+        let organisation = self.organisation_id(row.organisation)?;
+        let guarded = self.wants_second_person(caller, &organisation, &[Act::Export])?;
+        if guarded.is_some() && is_requester(caller, &row) {
+            return Err(ServiceError::refused(
+                "export-guarded",
+                "your organisation wants a second person for files of devices: the list of a \
+                 request of your own is for those who decide",
+            )
+            .in_japanese(
+                "機器一覧のファイル出力には二人目の承認が必要です。自分の依頼の一覧ファイルは、承認する人だけが取得できます",
+            ));
+        }
         let (service, caller) = (self.clone(), caller.clone());
         Ok(ApprovalDevices { service, caller, id: *id, bom, next: Some(None) })
     }

@@ -9,12 +9,14 @@
 
 mod decide;
 mod devices;
+mod go_on;
 mod intent;
 mod policy;
 mod second;
 
 pub use decide::{ApprovalQuery, ApprovalState, ApprovalView, Decision};
 pub use devices::{ApprovalDevice, ApprovalDevices};
+pub use go_on::{Continuation, Continued};
 pub use policy::PolicyLine;
 pub(crate) use policy::{owner_is_asked, required};
 

@@ -1,7 +1,7 @@
 //! Use cases: one act on many devices, as a job that survives a crash and can be watched, cancelled
 //! and read afterwards.
 
-use super::{acts::DeviceAct, asker::Asker, csv, desk::Asked, search::DeviceSearch};
+use super::{acts::DeviceAct, desk::Asked, search::DeviceSearch};
 use crate::{
     Page, Paged, Problem, Service, ServiceError,
     approvals::{Attached, Intent, Question, Slip, owner_is_asked},
@@ -31,12 +31,8 @@ pub(super) const UNFINISHED_MAX: u64 = 10;
 const TRIED_MAX: usize = 500;
 /// Items per commit while a job is filled in.
 pub(super) const FILL: usize = 1_000;
-/// Lines per piece of a result.
-const PIECE: usize = 1_000;
 /// Longest reason, in characters.
 const REASON_MAX: usize = 200;
-/// Purpose under which released codes are sealed.
-const CODE_LABEL: &str = "tegata/job-code";
 
 /// What a job does to each device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -262,20 +258,6 @@ impl Starter {
     }
 }
 
-/// The result of a job on its way.
-#[derive(Debug)]
-pub struct JobResult {
-    service: Service,
-    asker: Asker,
-    reference: JobId,
-    job: i64,
-    codes: bool,
-    /// devices that may be others' by now: nothing of them but their ids
-    bare: bool,
-    next: Option<u64>,
-    bom: bool,
-}
-
 impl Service {
     /// How many devices a job would take, and what would become of the first of them. Changes
     /// nothing.
@@ -292,8 +274,20 @@ impl Service {
         self.may_bulk(caller, organisation, act)?;
         let own = self.organisation_row(organisation.as_str())?.id;
         let rows = self.selection(caller, organisation, own, selection).await?;
+        self.preview_rows(caller, own, act, rows).await.map(|(preview, _refused)| preview)
+    }
+
+    /// As [`Self::preview_bulk`], of these devices; and which of them would be refused.
+    pub(super) async fn preview_rows(
+        &self,
+        caller: &Caller,
+        own: i64,
+        act: &BulkAct,
+        rows: Vec<i64>,
+    ) -> Result<(BulkPreview, Vec<(DeviceId, Problem)>), ServiceError> {
         let mut preview =
             BulkPreview { devices: rows.len() as u64, tried: 0, allowed: 0, refusals: Vec::new() };
+        let mut refused = Vec::new();
         for row in rows.into_iter().take(TRIED_MAX) {
             let row = self.read(|connection| devices::device_by_row(connection, row))?;
             let row = found(row, "device")?;
@@ -316,13 +310,14 @@ impl Service {
                 preview.allowed += 1;
                 continue;
             };
+            refused.push((id, refusal.clone()));
             match preview.refusals.iter_mut().find(|(known, _)| known.code == refusal.code) {
                 Some((_, count)) => *count += 1,
                 None => preview.refusals.push((refusal, 1)),
             }
         }
         preview.refusals.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        Ok(preview)
+        Ok((preview, refused))
     }
 
     /// Starts a job. Each device is done, or refused, alone; the job runs on when the service is
@@ -340,7 +335,6 @@ impl Service {
         reason: &str,
     ) -> Result<JobView, ServiceError> {
         self.may_bulk(caller, organisation, act)?;
-        let starter = starter(caller)?;
         let reason = reason.trim().to_owned();
         if !(1..=REASON_MAX).contains(&reason.chars().count()) || !shows_what_it_is(&reason) {
             return Err(ServiceError::malformed(
@@ -348,24 +342,8 @@ impl Service {
                 "say why, in 1 to 200 characters without hidden or control characters",
             ));
         }
+        let starter = starter(caller)?;
         let who = self.organisation_row(organisation.as_str())?.id;
-        let mut job = JobRow {
-            id: 0,
-            reference: random::bytes(),
-            organisation: who,
-            act: act.name().to_owned(),
-            terms: act.stored_terms(),
-            reason,
-            caller: serde_json::to_string(&starter).unwrap_or_default(),
-            state: State::Preparing,
-            total: 0,
-            done: 0,
-            failed: 0,
-            created_at: self.now(),
-            started_at: None,
-            finished_at: None,
-            note: None,
-        };
         let rows = self.selection(caller, organisation, who, selection).await?;
         if rows.is_empty() {
             return Err(ServiceError::refused("selection", "no device is selected"));
@@ -373,7 +351,7 @@ impl Service {
         // The second person approves these devices and no others.
         let slip = match act {
             BulkAct::Device(DeviceAct::Revoke { cause }) => {
-                let intent = approved(&rows, selection, *cause, &job.reason);
+                let intent = approved(&rows, selection, *cause, &reason);
                 let asked = Question {
                     // A job is no way around the second person of a single revocation.
                     others: &[policy::Act::RevokeDevice],
@@ -384,8 +362,37 @@ impl Service {
             }
             _ => Slip::NotNeeded,
         };
-        let now = job.created_at;
-        job.total = rows.len() as u64;
+        self.begin_bulk(caller, organisation, act, &starter, (rows, reason), slip).await
+    }
+
+    /// Starts a job on these devices, whoever was to be asked having been asked.
+    pub(super) async fn begin_bulk(
+        &self,
+        caller: &Caller,
+        organisation: &OrganisationId,
+        act: &BulkAct,
+        starter: &Starter,
+        (rows, reason): (Vec<i64>, String),
+        slip: Slip,
+    ) -> Result<JobView, ServiceError> {
+        let (who, now) = (self.organisation_row(organisation.as_str())?.id, self.now());
+        let job = JobRow {
+            id: 0,
+            reference: random::bytes(),
+            organisation: who,
+            act: act.name().to_owned(),
+            terms: act.stored_terms(),
+            reason,
+            caller: serde_json::to_string(starter).unwrap_or_default(),
+            state: State::Preparing,
+            total: rows.len() as u64,
+            done: 0,
+            failed: 0,
+            created_at: now,
+            started_at: None,
+            finished_at: None,
+            note: None,
+        };
         let event = self
             .event(caller, audit::Kind::Authorisation, audit::Outcome::Success)
             .organisation(organisation.as_str())
@@ -467,43 +474,8 @@ impl Service {
         self.job_view(row)
     }
 
-    /// The result of a job so far as CSV: device, management number, serial number, outcome, code,
-    /// text; and the enrolment codes where it released any, for those who may release codes.
-    ///
-    /// # Errors
-    /// `not-found`, `role`.
-    pub async fn job_result(
-        &self,
-        caller: &Caller,
-        job: &JobId,
-        bom: bool,
-    ) -> Result<JobResult, ServiceError> {
-        let (row, organisation) = self.job_for(caller, job)?;
-        let act = BulkAct::of(&row)?;
-        let codes = matches!(act, BulkAct::ReleaseCodes { .. });
-        if codes {
-            self.may_bulk(caller, &organisation, &act)?;
-        }
-        let event = self
-            .event(caller, audit::Kind::Authorisation, audit::Outcome::Success)
-            .organisation(organisation.as_str())
-            .subject(&job.to_string())
-            .detail("what", "job-result-read");
-        self.commit(move |tx| tx.audit(&event).map(|_| ())).await?;
-        Ok(JobResult {
-            service: self.clone(),
-            asker: Asker::new(caller, self.now()),
-            reference: *job,
-            job: row.id,
-            codes,
-            bare: matches!(act, BulkAct::ErasePerson { .. }),
-            next: Some(0),
-            bom,
-        })
-    }
-
     /// Jobs are of one's own organisation and one's own right to the act.
-    fn may_bulk(
+    pub(super) fn may_bulk(
         &self,
         caller: &Caller,
         organisation: &OrganisationId,
@@ -556,7 +528,7 @@ impl Service {
         self.read(|connection| owner_is_asked(connection, row.owner, platform, now))
     }
 
-    fn job_for(
+    pub(super) fn job_for(
         &self,
         caller: &Caller,
         job: &JobId,
@@ -676,87 +648,13 @@ impl Service {
         })?;
         Ok(KnownDevice { row, state })
     }
-
-    /// Seals a released code for the result.
-    pub(crate) fn seal_code(&self, code: &policy::CodeText) -> Result<Vec<u8>, ServiceError> {
-        self.keys.seal_text(CODE_LABEL, code.expose())
-    }
-}
-
-impl JobResult {
-    /// Whether who asked may still read it: codes above all.
-    async fn may_go_on(&self) -> Result<(), ServiceError> {
-        let caller = self.service.asker_still(&self.asker).await?;
-        let (row, organisation) = self.service.job_for(&caller, &self.reference)?;
-        match self.codes {
-            true => self.service.may_bulk(&caller, &organisation, &BulkAct::of(&row)?),
-            false => Ok(()),
-        }
-    }
-
-    /// The next piece; `None` at the end.
-    ///
-    /// # Errors
-    /// Where the store fails; nothing follows an error.
-    pub async fn next(&mut self) -> Option<Result<Vec<u8>, ServiceError>> {
-        let from = self.next.take()?;
-        if let Err(error) = self.may_go_on().await {
-            return Some(Err(error));
-        }
-        let mut out = String::new();
-        if from == 0 {
-            let head = ["device", "management_number", "serial_number", "outcome", "code", "text"];
-            let mut head = head.to_vec();
-            if self.codes {
-                head.push("enrolment_code");
-            }
-            out = csv::begin(self.bom, &head);
-        }
-        let rows = match self.service.read(|c| store::items(c, self.job, from, PIECE)) {
-            Ok(rows) => rows,
-            Err(error) => return Some(Err(error)),
-        };
-        for row in &rows {
-            let device = hex::encode(row.device);
-            let outcome = match row.done {
-                None => "open",
-                Some(true) => "done",
-                Some(false) => "refused",
-            };
-            let code = row.code.as_deref().unwrap_or_default();
-            let text = row.text.as_deref().unwrap_or_default();
-            let known = |text| if self.bare { "" } else { text };
-            let (management, serial) = (known(&row.management), known(&row.serial_number));
-            let mut fields = vec![device.as_str(), management, serial, outcome, code, text];
-            let secret;
-            if self.codes {
-                secret = match &row.secret {
-                    None => String::new(),
-                    Some(sealed) => match self.service.keys.open_text(CODE_LABEL, sealed) {
-                        Ok(code) => code,
-                        Err(error) => return Some(Err(error)),
-                    },
-                };
-                fields.push(&secret);
-            }
-            csv::line(&mut out, fields);
-        }
-        if rows.len() >= PIECE {
-            self.next = rows.last().map(|row| row.item.saturating_add(1));
-        }
-        Some(Ok(out.into_bytes()))
-    }
 }
 
 /// What a second person approves: how many devices and, by their digest, exactly which.
 fn approved(rows: &[i64], selection: &Selection, cause: Cause, reason: &str) -> Intent {
-    let mut sorted = rows.to_vec();
-    sorted.sort_unstable();
-    let bytes: Vec<u8> = sorted.iter().flat_map(|row| row.to_be_bytes()).collect();
-    let digest = crypto::sha256(&bytes);
     Intent::RevokeMany {
-        count: sorted.len(),
-        devices: digest.to_string(),
+        count: rows.len(),
+        devices: digest_of(rows),
         filter: match selection {
             Selection::Devices(_) => "one by one".to_owned(),
             Selection::Search(search) => search.in_words(),
@@ -764,6 +662,14 @@ fn approved(rows: &[i64], selection: &Selection, cause: Cause, reason: &str) -> 
         cause: cause.name().to_owned(),
         reason: reason.to_owned(),
     }
+}
+
+/// Which devices, whatever their order.
+pub(super) fn digest_of(rows: &[i64]) -> String {
+    let mut sorted = rows.to_vec();
+    sorted.sort_unstable();
+    let bytes: Vec<u8> = sorted.iter().flat_map(|row| row.to_be_bytes()).collect();
+    crypto::sha256(&bytes).to_string()
 }
 
 pub(super) fn too_many_jobs() -> ServiceError {

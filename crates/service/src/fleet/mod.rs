@@ -12,6 +12,8 @@ mod overview;
 mod passport;
 mod reason;
 mod report;
+mod result;
+mod resume;
 mod runner;
 mod search;
 mod text;
@@ -28,8 +30,7 @@ use std::{sync::Weak, time::Duration};
 
 pub use acts::{ActPreview, Consequence, DeviceAct};
 pub use bulk::{
-    BulkAct, BulkPreview, JOB_DEVICES_MAX, JobId, JobResult, JobState, JobView, SELECTED_MAX,
-    Selection,
+    BulkAct, BulkPreview, JOB_DEVICES_MAX, JobId, JobState, JobView, SELECTED_MAX, Selection,
 };
 pub use export::DeviceExport;
 pub use overview::{
@@ -41,6 +42,7 @@ pub use passport::{
 };
 pub use reason::REASON_CHARS_MAX;
 pub use report::{DeviceReport, REPORT_CERTIFICATES_MAX, REPORT_EVENTS_MAX, ReportLog};
+pub use result::JobResult;
 pub use search::{Attention, DeviceLine, DeviceList, DeviceOrder, DeviceSearch, VerdictFilter};
 pub use verdicts::LastVerdict;
 pub use views::{SavedView, VIEWS_MAX};

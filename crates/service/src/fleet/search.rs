@@ -62,15 +62,38 @@ impl DeviceSearch {
         }));
         words.extend(owner.as_ref().map(|owner| format!("owner={owner}")));
         words.extend(attention.map(|attention| match attention {
-            Attention::Expiring { days } | Attention::Stale { days } => {
+            Attention::Expiring { days }
+            | Attention::Stale { days }
+            | Attention::Support { days } => {
                 format!("attention={} days={days}", attention.name())
             }
-            _ => format!("attention={}", attention.name()),
+            Attention::Suspect | Attention::Suspended | Attention::Alarm | Attention::Scans => {
+                format!("attention={}", attention.name())
+            }
         }));
-        // Escaped: it is anybody's text.
-        words.extend(text.as_ref().map(|text| format!("text={text:?}")));
+        // The last, as a JSON string: it is anybody's text.
+        words.extend(text.as_deref().map(|text| format!("text={}", quoted(text))));
         words.join(" ")
     }
+}
+
+/// A JSON string in which everything that does not show itself is escaped.
+fn quoted(text: &str) -> String {
+    let mut out = String::from('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => out.extend(['\\', character]),
+            '\'' => out.push(character),
+            shown if shown.escape_debug().len() == 1 => out.push(shown),
+            hidden => {
+                for unit in hidden.encode_utf16(&mut [0; 2]) {
+                    out.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// By the last verdict.
@@ -398,6 +421,25 @@ impl Place {
             Self::Row(row) if back => Self::Row(row.saturating_add(1)),
             Self::Row(row) => Self::Row(row.saturating_sub(1).max(0)),
             other @ Self::Serial(..) => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_does_not_show_itself_is_escaped() {
+        assert_eq!(quoted("SN 1あ'"), "\"SN 1あ'\"");
+        assert_eq!(quoted("\u{202e}\n\"\\"), r#""\u202e\u000a\"\\""#);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_comes_back(text in ".{0,40}") {
+            prop_assert_eq!(serde_json::from_str::<String>(&quoted(&text)).ok(), Some(text));
         }
     }
 }

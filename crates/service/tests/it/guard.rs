@@ -301,7 +301,7 @@ async fn who_approves_sees_what() {
     // Which devices leave.
     let filter = DeviceSearch { text: Some("SN\u{202e}".into()), ..DeviceSearch::default() };
     let export = service.export_devices(&maker.admin, org, &filter, false).await.map(drop);
-    says(&waiting(export), &["relation=owner", "text=\"SN\\u{202e}\""]).await;
+    says(&waiting(export), &["relation=owner", "text=\"SN\\u202e\""]).await;
     // Whose traces: known to who decides, as long as it is open, and nowhere for good.
     let erased = service.erase_person(&maker.admin, org, "Taro Yamada").await;
     let erased = waiting(erased.map(drop));

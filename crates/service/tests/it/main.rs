@@ -18,6 +18,7 @@ mod desk;
 mod enrolment;
 mod erasure;
 mod fleet;
+mod go_on;
 mod guard;
 mod history;
 mod issuance;

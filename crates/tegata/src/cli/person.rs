@@ -130,6 +130,16 @@ pub enum ApprovalCommand {
         /// Its identifier
         id: String,
     },
+    /// Go on with one's own request that another person approved, once
+    Continue {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Its identifier
+        id: String,
+        /// Only say what would become of it now
+        #[arg(long)]
+        preview: bool,
+    },
     /// Take one's own request back
     Withdraw {
         #[command(flatten)]

@@ -4,9 +4,11 @@ use crate::{
     remote::Remote,
 };
 use api::{
+    Rest,
     client::percent_encode,
     wire::{Approval, ApprovalDevice, ApprovalRule, NewApprovalRule},
 };
+use std::fmt::Write as _;
 
 /// Runs `tegata approval …`.
 pub async fn run(
@@ -56,6 +58,37 @@ pub async fn run(
             let remote = Remote::open(&server, language)?;
             let path = format!("/v1/approvals/{}/reject", percent_encode(&id));
             show(output, &remote.post_empty(&path).await?, language)
+        }
+        ApprovalCommand::Continue { server, id, preview: true } => {
+            let rest = Rest::new(Remote::open(&server, language)?.client().clone());
+            output.one(&rest.preview_continuation(&id).await?, |found| {
+                let mut text = match found.devices {
+                    0 => "what was approved would be done".to_owned(),
+                    devices => format!(
+                        "{devices} devices were approved; of {} tried out, {} would be done",
+                        found.tried, found.allowed
+                    ),
+                };
+                for refused in &found.refused {
+                    let _ = write!(text, "\n{} {}: {}", refused.device, refused.code, refused.text);
+                }
+                text
+            })
+        }
+        ApprovalCommand::Continue { server, id, preview: false } => {
+            let rest = Rest::new(Remote::open(&server, language)?.client().clone());
+            output.one(&rest.continue_request(&id).await?, |done| {
+                match (&done.job, &done.invitation, &done.recorded) {
+                    (Some(job), ..) => {
+                        format!("job {} was started; watch it: tegata job show {}", job.id, job.id)
+                    }
+                    (_, Some(invited), _) => format!(
+                        "{}\nfor {} alone, until {}",
+                        invited.link, invited.person.handle, invited.expires
+                    ),
+                    _ => "done".to_owned(),
+                }
+            })
         }
         ApprovalCommand::Withdraw { server, id } => {
             let remote = Remote::open(&server, language)?;
@@ -112,7 +145,10 @@ fn show(output: Output, approval: &Approval, language: Language) -> anyhow::Resu
             text = format!("{text}\noutcome {outcome}");
         }
         if approval.state == "approved" && approval.requester_continues {
-            text = format!("{text}\nthe requester repeats the command to go on");
+            text = match approval.can_continue {
+                true => format!("{text}\ngo on with it: tegata approval continue {}", approval.id),
+                false => format!("{text}\nthe requester goes on with it, or repeats the command"),
+            };
         }
         text
     })

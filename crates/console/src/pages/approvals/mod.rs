@@ -1,5 +1,7 @@
 //! What waits for a second person, and which acts want one.
 
+mod go_on;
+
 use super::{listing, sensitive, words};
 use crate::{
     Answer, Asked, Console, Failure, Fields, Frame, Member, Section,
@@ -30,6 +32,7 @@ pub(super) fn router() -> Router<Console> {
         .route("/approvals/{id}/approve", post(approve))
         .route("/approvals/{id}/reject", post(reject))
         .route("/approvals/{id}/withdraw", post(withdraw))
+        .merge(go_on::router())
 }
 
 fn act(t: Locale, act: Act) -> &'static str {
@@ -150,6 +153,8 @@ async fn one(State(console): State<Console>, member: Member, Path(text): Path<St
     let shown = Page { after: None, limit: SHOWN };
     let listed = console.service.approval_devices(member.caller(), &view.id, &shown).await?;
     let goes_on = view.state == ApprovalState::Approved && view.requester_continues;
+    let own = goes_on && view.can_withdraw;
+    let repeat = if own && !view.can_continue { go_on::repeated_at(&view) } else { None };
     let page = OnePage {
         t,
         frame: member.frame(Section::Approvals, t.text("approvals-one")),
@@ -161,13 +166,17 @@ async fn one(State(console): State<Console>, member: Member, Path(text): Path<St
         act: act(t, view.act),
         state: state(t, view.state),
         reason: view.reason.clone(),
-        message: if goes_on {
+        message: if own && (view.can_continue || repeat.is_some()) {
+            Some(Message::new(Tone::Good, t.text("approvals-yours-goes-on")))
+        } else if goes_on {
             Some(Message::new(Tone::Info, t.text("approvals-goes-on")))
         } else {
             // Who asked is told why there is no button for it.
             (view.can_withdraw && view.state == ApprovalState::Waiting)
                 .then(|| Message::new(Tone::Info, t.text("approvals-own")))
         },
+        may_continue: view.can_continue,
+        repeat,
         may_approve: view.can_approve,
         // Who asked takes it back; another administrator says no.
         may_reject: view.can_reject,
@@ -199,6 +208,9 @@ struct OnePage {
     state: Badge,
     reason: Option<String>,
     message: Option<Message>,
+    may_continue: bool,
+    /// where the act is repeated
+    repeat: Option<String>,
     may_approve: bool,
     may_reject: bool,
     may_withdraw: bool,

@@ -11,6 +11,8 @@ const KEV_BYTES_MAX: usize = 32 * 1024 * 1024;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct KnownExploited {
     entries: BTreeMap<VulnerabilityId, Exploited>,
+    /// when the catalogue was released
+    pub released: Option<UnixTime>,
     /// what was not taken
     pub remarks: Remarks,
 }
@@ -42,7 +44,8 @@ impl KnownExploited {
         let list = document.get("vulnerabilities").and_then(serde_json::Value::as_array);
         let list =
             list.ok_or_else(|| AdvisoryError::malformed("a KEV catalogue", "no vulnerabilities"))?;
-        let mut out = Self::default();
+        let released = document.text("dateReleased").and_then(moment::parse);
+        let mut out = Self { released, ..Self::default() };
         for (index, item) in list.iter().enumerate() {
             let Some(id) = item.text("cveID").and_then(VulnerabilityId::new) else {
                 let place = format!("vulnerabilities[{index}]");
@@ -64,6 +67,7 @@ impl KnownExploited {
     /// Takes over the entries of another catalogue.
     pub fn merge(&mut self, other: Self) {
         self.entries.extend(other.entries);
+        self.released = self.released.max(other.released);
         self.remarks.extend(other.remarks);
     }
 
@@ -75,6 +79,11 @@ impl KnownExploited {
     /// What is known about a vulnerability.
     pub fn get(&self, id: &VulnerabilityId) -> Option<&Exploited> {
         self.entries.get(id)
+    }
+
+    /// Every entry.
+    pub fn iter(&self) -> impl Iterator<Item = (&VulnerabilityId, &Exploited)> {
+        self.entries.iter()
     }
 
     /// How many there are.

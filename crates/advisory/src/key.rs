@@ -1,5 +1,5 @@
 use crate::{
-    Attribute, Component, Cpe, Ecosystem, Purl,
+    Attribute, Component, Cpe, Ecosystem, Product, Purl,
     cpe::{has_wildcard, unquoted},
 };
 use std::fmt;
@@ -101,6 +101,15 @@ impl MatchKey {
         keys.sort_unstable();
         keys.dedup();
         keys
+    }
+
+    /// Keys of which every component that a VEX statement names has one; `None` where the statement
+    /// names it by hash or reference only, so that keys do not lead to it.
+    pub fn of_product(product: &Product) -> Option<Vec<Self>> {
+        if let Some(purl) = &product.purl {
+            return Some(vec![Self::of_purl(purl)]);
+        }
+        product.cpe.as_ref().map(Self::of_advisory_cpe)
     }
 
     /// The text, for a table.

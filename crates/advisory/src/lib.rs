@@ -84,7 +84,7 @@ pub use purl::{PURL_BYTES_MAX, Purl};
 pub use range::{Event, EventRange, Inclusion, RANGE_PARTS_MAX, RangeKind, Vers};
 pub use reason::{Reason, ReasonCode};
 pub use remark::{REMARKS_MAX, Remark, RemarkKind, Remarks};
-pub use report::{Blind, CheckContext, Finding, Report, check};
+pub use report::{Blind, CheckContext, Finding, Report, check, check_components};
 pub use sbom::{
     COMPONENTS_MAX, Component, NAME_CHARACTERS_MAX, PER_COMPONENT_MAX, SBOM_BYTES_MAX, Sbom,
     SbomFormat,

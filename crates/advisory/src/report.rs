@@ -43,6 +43,8 @@ pub struct Finding {
     pub published: Option<UnixTime>,
     /// the statement that holds, and whose it is
     pub said: Option<(Origin, Claim)>,
+    /// further statements that hold, where ids were joined and each has its own
+    pub also_said: Vec<(Origin, Claim)>,
 }
 
 impl Finding {
@@ -104,10 +106,24 @@ pub struct CheckContext<'a> {
 
 /// Checks an SBOM against an index of advisories.
 pub fn check(sbom: &Sbom, advisories: &AdvisoryIndex, context: &CheckContext<'_>) -> Report {
+    check_components(sbom, 0..sbom.components.len(), advisories, context)
+}
+
+/// Checks some components of an SBOM, by index. Each is judged by itself, so that the findings of
+/// [`check`] are those of its parts taken together: what is new concerns only the components that
+/// share a key with it ([`MatchKey::of_component`]).
+pub fn check_components(
+    sbom: &Sbom,
+    components: impl IntoIterator<Item = usize>,
+    advisories: &AdvisoryIndex,
+    context: &CheckContext<'_>,
+) -> Report {
     let voices = Voices::of(context.statements, sbom, context.embedded, context.now);
     let judge = Judge::of(sbom);
-    let mut report = Report { components: sbom.components.len(), ..Report::default() };
-    for (index, component) in sbom.components.iter().enumerate() {
+    let mut report = Report::default();
+    for index in components {
+        let Some(component) = sbom.components.get(index) else { continue };
+        report.components += 1;
         blind(advisories, component).into_iter().for_each(|why| report.blind.push((index, why)));
         let candidates = advisories.candidates(component);
         report.weighed += candidates.len();
@@ -245,6 +261,7 @@ fn gathered(component: usize, members: &[&(&Advisory, Judgement)]) -> Option<Fin
         remedy: standing().find_map(|(_, judgement)| judgement.remedy.clone()),
         published: standing().filter_map(|(advisory, _)| advisory.published).min(),
         said: None,
+        also_said: Vec::new(),
     })
 }
 
@@ -281,6 +298,7 @@ fn warned(
         },
         published: claim.at,
         said: None,
+        also_said: Vec::new(),
         ids,
     }
 }
@@ -310,12 +328,18 @@ fn settle(
     let silent = answers
         .iter()
         .all(|answer| answer.is_some_and(|(_, statement)| statement.claim().status.silences()));
-    // Of several, the one that warns is shown.
-    let shown = answers
-        .into_iter()
-        .flatten()
-        .min_by_key(|(_, statement)| statement.claim().status.silences());
-    finding.said = shown.map(|(origin, statement)| (origin, statement.claim().clone()));
+    // Of several, the one that warns is shown first.
+    let mut heard: Vec<(Origin, Claim)> = Vec::new();
+    for (origin, statement) in answers.into_iter().flatten() {
+        let said = (origin, statement.claim().clone());
+        if !heard.contains(&said) {
+            heard.push(said);
+        }
+    }
+    heard.sort_by_key(|(_, claim)| claim.status.silences());
+    let mut heard = heard.into_iter();
+    finding.said = heard.next();
+    finding.also_said = heard.collect();
     if let Some((_, claim)) = &finding.said
         && matches!(claim.status, Status::Affected { .. })
     {

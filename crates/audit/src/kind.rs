@@ -35,6 +35,8 @@ pub enum Kind {
     IllegalMove,
     /// a verdict other than genuine
     Verdict,
+    /// advisories, SBOMs or statements about vulnerabilities came in; a judgement was reopened
+    Vulnerability,
     /// owner-controlled sharing changed
     Sharing,
     /// a campaign of updates began or changed, or a device fell behind what it ran
@@ -51,7 +53,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Connection,
         Self::Authentication,
         Self::Authorisation,
@@ -69,6 +71,7 @@ impl Kind {
         Self::DeviceStanding,
         Self::IllegalMove,
         Self::Verdict,
+        Self::Vulnerability,
         Self::Sharing,
         Self::Update,
         Self::Erasure,
@@ -97,6 +100,7 @@ impl Kind {
             Self::DeviceStanding => "device-standing",
             Self::IllegalMove => "illegal-move",
             Self::Verdict => "verdict",
+            Self::Vulnerability => "vulnerability",
             Self::Sharing => "sharing",
             Self::Update => "update",
             Self::Erasure => "erasure",
@@ -131,6 +135,7 @@ impl Kind {
             Self::DeviceStanding => "change of a device's standing",
             Self::IllegalMove => "illegal life event",
             Self::Verdict => "verdict",
+            Self::Vulnerability => "what is known of vulnerabilities",
             Self::Sharing => "change of sharing",
             Self::Update => "update campaign",
             Self::Erasure => "erasure of contents",
@@ -160,6 +165,7 @@ impl Kind {
             Self::DeviceStanding => "機器の状態の変更",
             Self::IllegalMove => "許されないライフイベント",
             Self::Verdict => "判定",
+            Self::Vulnerability => "脆弱性に関する情報の変更",
             Self::Sharing => "共有の変更",
             Self::Update => "更新キャンペーン",
             Self::Erasure => "内容の消去",

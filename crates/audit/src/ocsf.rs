@@ -54,9 +54,11 @@ fn class_of(kind: Kind, outcome: Outcome) -> Class {
         Kind::CertificateRevoked => entity((11, "Deactivate")),
         Kind::KeyUse => entity((2, "Read")),
         Kind::Enrolment => entity((6, "Enroll")),
-        Kind::KeyLifecycle | Kind::DeviceStanding | Kind::Sharing | Kind::Update => {
-            entity((3, "Update"))
-        }
+        Kind::KeyLifecycle
+        | Kind::DeviceStanding
+        | Kind::Sharing
+        | Kind::Update
+        | Kind::Vulnerability => entity((3, "Update")),
         Kind::Erasure => entity((4, "Delete")),
         Kind::IllegalMove | Kind::Verdict => class(FINDINGS, FINDING, (1, "Create")),
         // A log that checks is log activity; one that does not is a finding.

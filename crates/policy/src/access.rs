@@ -161,6 +161,10 @@ pub const ACCESS: &[Access] = &[
     access(Action::SteerCampaign, AO),
     access(Action::ConsentUpdates, A),
     access(Action::PollUpdate, NONE).device(),
+    access(Action::ReadVulnerabilities, NOT_STATION),
+    access(Action::ManageSboms, AOS),
+    access(Action::ImportAdvisories, AO).internal(),
+    access(Action::JudgeVulnerability, AO),
     access(Action::ManageApprovalPolicy, A).internal(),
 ];
 

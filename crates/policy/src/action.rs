@@ -94,6 +94,10 @@ actions! {
     SteerCampaign "stop-campaign" "pause or cancel a campaign",
     ConsentUpdates "consent-updates" "let a maker update one's devices, end that",
     PollUpdate "poll-update" "ask what to run, and say what came of it",
+    ReadVulnerabilities "read-vulnerabilities" "read vulnerabilities, SBOMs and statements about an organisation's products",
+    ManageSboms "manage-sboms" "attach an SBOM to a version of a product's software",
+    ImportAdvisories "import-advisories" "import advisories: the platform's for everybody, others' for their own products",
+    JudgeVulnerability "judge-vulnerability" "state whether a product is affected by a vulnerability (VEX), withdraw a statement",
     ManageApprovalPolicy "manage-approval-policy" "choose which acts need a second person",
 }
 

@@ -191,6 +191,10 @@ pub struct Config {
     /// origin of the console as people type it, such as `https://console.example`; passkeys are bound
     /// to its host. `None`: there is no console, and nobody signs in
     pub console_url: Option<String>,
+    /// folder of advisories that is watched, for everybody's products
+    pub advisories: Option<std::path::PathBuf>,
+    /// how often it is looked through, in milliseconds
+    pub advisories_ms: u64,
     /// how people sign in
     pub people: PeopleConfig,
     /// where visitors of the public page come from
@@ -222,6 +226,8 @@ impl Default for Config {
             urls: Urls::default(),
             judge: device::JudgePolicy::default(),
             console_url: None,
+            advisories: None,
+            advisories_ms: 5_000,
             people: PeopleConfig::default(),
             places: Places::default(),
             limits: Limits::default(),

@@ -41,6 +41,12 @@ pub const AFTER_CHECKPOINT: &str = "after-checkpoint";
 
 /// An act is approved, not carried out. Not among [`POINTS`]: no enrolment passes it.
 pub const BEFORE_ACT: &str = "between-approval-and-act";
+/// Files of the watched folder are read, not stored. Not among [`POINTS`].
+pub const BEFORE_ADVISORIES: &str = "before-advisories-stored";
+/// Components of an SBOM are about to be put in. Not among [`POINTS`].
+pub const BEFORE_COMPONENTS: &str = "before-components-put-in";
+/// Components are judged, the findings not committed. Not among [`POINTS`].
+pub const BEFORE_JUDGEMENT: &str = "before-findings-committed";
 
 /// Bytes of an upload are written, not durable.
 pub const BEFORE_SYNC: &str = "between-write-and-sync";

@@ -26,6 +26,8 @@
 //! | `people` | accounts, one-time links, passkeys, sessions |
 //! | `approvals` | requests for a second person, decisions, policy |
 //! | `updates` | uploaded files, releases and their gate, image repositories, campaigns, assignments |
+//! | `updates` | uploaded files, releases and their gate, image repositories |
+//! | `vulnerabilities` | SBOMs, advisories, VEX, which software and devices are affected |
 //! | `reports` | audit chain, accounts of keys, key policy, expiry, statistics |
 //!
 //! How durability works: commands go over a queue to one writer thread, which gathers what waits
@@ -85,6 +87,7 @@ mod signers;
 mod store;
 mod updates;
 mod verdict;
+mod vulnerabilities;
 
 pub use approvals::{
     ApprovalDevice, ApprovalDevices, ApprovalId, ApprovalIdError, ApprovalQuery, ApprovalState,
@@ -149,3 +152,10 @@ pub use updates::{
     UpdateIdError, UploadId, UploadState, UploadView,
 };
 pub use verdict::VerifyRequest;
+pub use vulnerabilities::{
+    AdvisoryOutcome, AdvisoryResult, BlockingVulnerability, DOCUMENTS_MAX, ExploitedFact,
+    ExposureStatus, ExposureView, FoundComponent, FoundReason, Knowledge, NewSbom, NewStatement,
+    SaidFact, SbomView, SoftwareView, StatementId, StatementView, TroubledFile, VexImport,
+    VulnerabilityDetail, VulnerabilityGate, VulnerabilityLine, VulnerabilityQuery,
+    VulnerabilityState,
+};

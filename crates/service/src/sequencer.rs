@@ -223,6 +223,23 @@ impl Threads {
                 .spawn(move || crate::updates::tend_campaigns(&weak, &live))
                 .map_err(failed)?,
         );
+        let (weak, live) = (service.downgrade(), service.live.clone());
+        threads.push(
+            std::thread::Builder::new()
+                .name("tegata-matcher".into())
+                .spawn(move || crate::vulnerabilities::run_matcher(&weak, &live))
+                .map_err(failed)?,
+        );
+        if let Some(folder) = service.config.advisories.clone() {
+            let (weak, live) = (service.downgrade(), service.live.clone());
+            let pause = Duration::from_millis(service.config.advisories_ms.max(1));
+            threads.push(
+                std::thread::Builder::new()
+                    .name("tegata-advisories".into())
+                    .spawn(move || crate::vulnerabilities::run_watch(&weak, &live, &folder, pause))
+                    .map_err(failed)?,
+            );
+        }
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = threads;
         Ok(())
     }

@@ -15,6 +15,7 @@ pub mod sealed;
 mod server;
 mod trial;
 pub mod update;
+pub mod vulnerabilities;
 pub mod vulnerability;
 
 pub use ca::CaCommand;
@@ -100,6 +101,9 @@ pub enum Command {
     /// Statements about exploitability (OpenVEX, CycloneDX, CSAF)
     #[command(subcommand)]
     Vex(vulnerability::VexCommand),
+    /// Vulnerabilities of an organisation's products: advisories in, what they mean, statements
+    #[command(subcommand)]
+    Vulnerability(vulnerabilities::VulnerabilityCommand),
     /// The verifiable log: checkpoint, proofs, audit
     #[command(subcommand)]
     Log(LogCommand),

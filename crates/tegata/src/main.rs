@@ -112,6 +112,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Update(command) => {
                 return commands::update::run(command, output, language).await;
             }
+            Command::Vulnerability(command) => {
+                return commands::vulnerabilities::run(command, output, language).await;
+            }
             Command::Bench(args) => bench::run(&args, output).await?,
             Command::Verify(_)
             | Command::Sbom(_)

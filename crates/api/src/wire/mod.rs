@@ -19,6 +19,7 @@ mod report;
 pub mod scalar;
 mod token;
 mod verdict;
+mod vulnerability;
 
 pub use certificate::*;
 pub use device::*;
@@ -35,6 +36,7 @@ pub use public::*;
 pub use report::*;
 pub use token::*;
 pub use verdict::*;
+pub use vulnerability::*;
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};

@@ -91,6 +91,10 @@ pub(crate) mod body {
     pub(crate) const CSR: usize = 64 * 1024;
     /// A proof of possession with the certificates that the device showed.
     pub(crate) const PROOF: usize = 512 * 1024;
+    /// Advisories and VEX documents: the largest that is read, and a little around it.
+    pub(crate) const ADVISORIES: usize = 33 * 1024 * 1024;
+    /// A bill of materials.
+    pub(crate) const SBOM: usize = 64 * 1024 * 1024;
     /// An OCSP request: up to a few dozen certificate ids.
     pub(crate) const OCSP: usize = 8 * 1024;
 }

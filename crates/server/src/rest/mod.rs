@@ -23,6 +23,7 @@ mod products;
 mod reports;
 mod tokens;
 mod view;
+mod vulnerabilities;
 
 use crate::app::App;
 use axum::Router;
@@ -131,6 +132,16 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(fleet::job))
         .routes(routes!(fleet::cancel_job))
         .routes(routes!(fleet::job_result))
+        .routes(routes!(vulnerabilities::knowledge, vulnerabilities::import))
+        .routes(routes!(vulnerabilities::files))
+        .routes(routes!(vulnerabilities::software))
+        .routes(routes!(vulnerabilities::attach))
+        .routes(routes!(vulnerabilities::gate))
+        .routes(routes!(vulnerabilities::list))
+        .routes(routes!(vulnerabilities::one))
+        .routes(routes!(vulnerabilities::statements, vulnerabilities::say))
+        .routes(routes!(vulnerabilities::withdraw))
+        .routes(routes!(vulnerabilities::vex, vulnerabilities::take_vex))
         .routes(routes!(reports::statistics));
     let (router, description) = routes.split_for_parts();
     let description = openapi::complete(description);

@@ -61,6 +61,7 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
         ("people", "people who sign in to the console, and what needs a second person"),
         ("tokens", "short-lived tokens, bound to the certificate"),
         ("reports", "security events, accounts of keys, expiry, counts"),
+        ("vulnerabilities", "SBOMs, advisories, VEX (docs/vulnerability.md)"),
         ("fleet", "search, acts on behalf, jobs, views, overview (docs/fleet.md)"),
     ]);
     api.tags = Some(

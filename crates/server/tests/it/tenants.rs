@@ -60,6 +60,14 @@ pub(crate) fn body(
         "/v1/devices/{device}/acts" | "/v1/devices/{device}/acts/preview" => {
             json(json!({"act": "revoke", "cause": "recall"}))
         }
+        "/v1/organisations/{organisation}/advisories" => json(json!({"id": "SPY-1"})),
+        "/v1/organisations/{organisation}/products/{product}/vex" => json(json!({})),
+        "/v1/organisations/{organisation}/products/{product}/software/{version}/sbom" => {
+            Some(("application/octet-stream", b"{}".to_vec()))
+        }
+        "/v1/organisations/{organisation}/statements" => json(json!({
+            "product": "secret-line", "vulnerability": "CVE-2026-1", "status": "fixed",
+        })),
         "/v1/jobs" | "/v1/jobs/preview" => {
             json(json!({"act": "release", "devices": [device], "reason": "mine now"}))
         }
@@ -112,6 +120,9 @@ async fn every_operation_keeps_tenants_apart() {
         ("leaf", "0".to_owned()),
         ("view", "of-the-victim".to_owned()),
         ("job", job.id.to_string()),
+        ("version", "1.0".to_owned()),
+        ("vulnerability", "CVE-2026-1".to_owned()),
+        ("statement", "0123456789abcdef0123456789abcdef".to_owned()),
     ];
     let csr = api::wire::scalar::CsrPem(crate::world::csr(&crate::world::key(), "")).to_string();
     let secrets = ["victim", "secret-line", "secret-reason", thing.serial.as_str(), "Taro Yamada"];

@@ -5,6 +5,7 @@
 //! inside a transaction.
 
 pub(crate) mod access;
+pub(crate) mod advisory;
 pub(crate) mod approval;
 pub(crate) mod blob;
 pub(crate) mod campaign;
@@ -12,6 +13,7 @@ pub(crate) mod certificate;
 mod checkpoint;
 pub(crate) mod device;
 pub(crate) mod event;
+pub(crate) mod exposure;
 pub(crate) mod fleet;
 pub(crate) mod job;
 pub(crate) mod key;
@@ -24,9 +26,11 @@ pub(crate) mod person;
 pub(crate) mod public;
 mod reader;
 pub(crate) mod release;
+pub(crate) mod sbom;
 pub(crate) mod search;
 pub(crate) mod search_person;
 mod tx;
+pub(crate) mod vex;
 mod writer;
 
 pub(crate) use reader::Readers;

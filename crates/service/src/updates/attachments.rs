@@ -7,8 +7,9 @@ use crate::{
     live::found,
     store::{
         blob,
-        release::{self as store, AttachmentRow, State},
+        release::{self as store, AttachmentRow},
     },
+    vulnerabilities::SbomDraft,
 };
 use advisory::{AdvisoryError, Provenance, Sbom, TestReport};
 use crypto::Sha256;
@@ -215,8 +216,10 @@ impl Service {
         let service = self.clone();
         let (of, file) = (organisation.clone(), new.clone());
         // Parsing 64 MiB takes longer than an asynchronous task has.
-        let read = self.pool.begin(move || service.read_attachment(&of, file.kind, &file.sha256));
-        let summary = read.outcome().await??;
+        let read = self
+            .pool
+            .begin(move || service.read_attachment(&of, file.kind, &file.sha256, &file.name));
+        let (summary, components) = read.outcome().await??;
         if let AttachmentSummary::Provenance { subjects, .. } = &summary {
             let artifacts = self.read(|connection| store::artifacts(connection, row.id))?;
             let about = |sha256: &Sha256| subjects.contains(&sha256.to_string());
@@ -239,6 +242,7 @@ impl Service {
             .detail("name", &new.name)
             .detail("sha256", &new.sha256.to_string());
         let (id, kind, name, sha256) = (row.id, new.kind as u8, new.name.clone(), new.sha256);
+        let (by, now) = (caller.to_string(), self.now());
         let length = self
             .commit(move |tx| {
                 let row = found(store::release_by_row(tx, id)?, "release")?;
@@ -254,6 +258,10 @@ impl Service {
                     ));
                 }
                 store::attach(tx, id, kind, &name, blob.id, &text)?;
+                if let Some(components) = components {
+                    let about = (row.product, row.version.as_str());
+                    crate::vulnerabilities::attach_to(tx, about, components, &by, now)?;
+                }
                 tx.audit(&event)?;
                 Ok(blob.length)
             })
@@ -287,32 +295,13 @@ impl Service {
             if !store::detach(tx, id, kind as u8, &name)? {
                 return Err(ServiceError::not_found("attachment"));
             }
+            if kind == AttachmentKind::Sbom {
+                let about = (row.product, row.version.as_str());
+                crate::vulnerabilities::detach_from(tx, about, Some(&name))?;
+            }
             tx.audit(&event).map(|_| ())
         })
         .await
-    }
-
-    /// The SBOMs of a release, read again: for who looks for vulnerabilities. Blocks while it parses.
-    #[allow(dead_code, reason = "the search for vulnerabilities uses it once it is there")]
-    pub(crate) fn sboms_of(&self, release: i64) -> Result<Vec<(String, Sbom)>, ServiceError> {
-        let (row, attached) = self.read(|connection| {
-            let row = found(store::release_by_row(connection, release)?, "release")?;
-            Ok((row, store::attachments(connection, release)?))
-        })?;
-        if row.state == State::Discarded {
-            return Ok(Vec::new());
-        }
-        let organisation = self.organisation_id(row.organisation)?;
-        let kind = AttachmentKind::Sbom;
-        attached
-            .into_iter()
-            .filter(|one| one.kind == kind as u8)
-            .map(|one| {
-                let bytes = self.blob_bytes(&organisation, &one.blob.sha256, kind.bytes_max())?;
-                let sbom = Sbom::parse(&bytes).map_err(|error| unreadable(kind, &error))?;
-                Ok((one.name, sbom))
-            })
-            .collect()
     }
 
     fn read_attachment(
@@ -320,9 +309,17 @@ impl Service {
         organisation: &OrganisationId,
         kind: AttachmentKind,
         sha256: &Sha256,
-    ) -> Result<AttachmentSummary, ServiceError> {
+        name: &str,
+    ) -> Result<(AttachmentSummary, Option<SbomDraft>), ServiceError> {
         let bytes = self.blob_bytes(organisation, sha256, kind.bytes_max())?;
-        AttachmentSummary::read(kind, &bytes).map_err(|error| unreadable(kind, &error))
+        let summary =
+            AttachmentSummary::read(kind, &bytes).map_err(|error| unreadable(kind, &error))?;
+        // What an SBOM lists is matched with advisories from here on.
+        let components = match kind {
+            AttachmentKind::Sbom => Some(SbomDraft::of_release(name, bytes)?),
+            _ => None,
+        };
+        Ok((summary, components))
     }
 }
 

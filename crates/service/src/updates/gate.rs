@@ -169,16 +169,17 @@ pub(crate) enum Exploited {
     /// nobody has looked
     Unknown,
     /// these; none where it is empty
-    #[allow(dead_code, reason = "the search for vulnerabilities says it once it is there")]
     Known(Vec<String>),
 }
 
 /// Vulnerabilities of a release that are known to be exploited.
 pub(crate) fn exploited(
-    _connection: &Connection,
-    _release: &ReleaseRow,
+    connection: &Connection,
+    release: &ReleaseRow,
 ) -> Result<Exploited, ServiceError> {
-    Ok(Exploited::Unknown)
+    let of = (release.organisation, release.product, release.version.as_str());
+    let found = crate::vulnerabilities::blocking(connection, of)?;
+    Ok(found.map_or(Exploited::Unknown, Exploited::Known))
 }
 
 /// Every item of the gate, met or open.
@@ -400,18 +401,25 @@ fn not_exploited(facts: &Facts<'_>) -> GateItem {
     let (met, text, ja) = match facts.exploited {
         Exploited::Known(found) if found.is_empty() => (
             true,
-            "no vulnerability of it is known to be exploited".to_owned(),
-            "悪用が確認された脆弱性はありません".to_owned(),
+            "no vulnerability of it is exploited or critical without a statement".to_owned(),
+            "声明のない、悪用が確認された脆弱性や緊急の脆弱性はありません".to_owned(),
         ),
         Exploited::Known(found) => (
             false,
-            format!("vulnerabilities that are exploited: {}", found.join(", ")),
-            format!("悪用が確認された脆弱性: {}", found.join(", ")),
+            format!(
+                "exploited or critical, and nobody says that it is fixed or does not affect this: \
+                 {}; mend it, or make a statement",
+                found.join(", ")
+            ),
+            format!(
+                "悪用が確認されたか緊急であり、修正済みまたは影響なしの声明がありません: {}",
+                found.join(", ")
+            ),
         ),
         Exploited::Unknown => (
             false,
-            "nobody has looked for exploited vulnerabilities; attach an SBOM and import \
-             vulnerability data"
+            "vulnerabilities are not known: attach an SBOM, import advisories and a KEV catalogue, \
+             and wait until all components are judged"
                 .to_owned(),
             "悪用された脆弱性の有無を確認できません。SBOMと脆弱性情報を登録してください".to_owned(),
         ),

@@ -201,8 +201,10 @@ impl Service {
             .detail("version", &row.version);
         let release = row.id;
         self.commit(move |tx| {
-            still_draft(&found(store::release_by_row(tx, release)?, "release")?)?;
+            let row = found(store::release_by_row(tx, release)?, "release")?;
+            still_draft(&row)?;
             store::discard(tx, release)?;
+            crate::vulnerabilities::detach_from(tx, (row.product, &row.version), None)?;
             tx.audit(&event).map(|_| ())
         })
         .await

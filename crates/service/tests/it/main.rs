@@ -36,4 +36,5 @@ mod security;
 mod tampering;
 mod tenants;
 mod verdict;
+mod vulnerabilities;
 mod world;

@@ -44,6 +44,9 @@ pub struct ServeArgs {
     /// Address for TLS: REST, EST, log
     #[arg(long, env = "TEGATA_LISTEN", default_value = "127.0.0.1:8443")]
     pub listen: SocketAddr,
+    /// Folder of advisories (OSV, CSAF, KEV) that is watched, for everybody's products
+    #[arg(long, env = "TEGATA_ADVISORIES", value_hint = ValueHint::DirPath)]
+    pub advisories: Option<PathBuf>,
     /// Address for plain HTTP: signed public data only (OCSP, CRLs, CA certificates, log)
     #[arg(long, env = "TEGATA_LISTEN_PUBLIC", default_value = "127.0.0.1:8080")]
     pub listen_public: SocketAddr,

@@ -21,6 +21,7 @@ pub mod serve;
 pub mod token;
 pub mod update;
 pub mod verify;
+pub mod vulnerabilities;
 pub mod vulnerability;
 pub mod witness;
 

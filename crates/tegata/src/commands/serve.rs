@@ -26,6 +26,7 @@ pub async fn run(args: &ServeArgs) -> anyhow::Result<()> {
         witnesses,
         urls,
         people,
+        advisories: args.advisories.clone(),
         places,
         cosignature_wait_ms: args.cosignature_wait_ms,
         passports_unwitnessed: args.passports_unwitnessed,

@@ -29,5 +29,10 @@ pub(crate) static FILES: LibraryFiles<'static> = LibraryFiles {
         file!("nisc-iot-framework.yaml"),
     ],
     mappings: &[file!("mappings-consumer.yaml"), file!("mappings-industry.yaml")],
-    sheets: &[],
+    sheets: &[
+        file!("checksheet/service.yaml"),
+        file!("checksheet/platform.yaml"),
+        file!("checksheet/network.yaml"),
+        file!("checksheet/device.yaml"),
+    ],
 };

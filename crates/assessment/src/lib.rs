@@ -15,26 +15,39 @@
 //! let reference = RecordRef::parse("etsi-en-303-645:5.1-1").expect("has the form source:id");
 //! let record = library.record(&reference).expect("every provision is there");
 //! assert!(record.text.ja.contains("パスワード"));
-//! assert!(!library.neighbours(&reference).is_empty());
+//! assert!(library.items_of(&reference).count() > 0);
 //! # Ok::<(), assessment::AssessmentError>(())
 //! ```
 
 mod catalogue;
+mod comparison;
+mod coverage;
+mod day;
+mod diagnosis;
+mod diagnosis_file;
 mod embedded;
 mod error;
 mod id;
 mod library;
 mod mapping;
 mod named;
+mod score;
 mod sheet;
 mod text;
 mod yaml;
 
 pub use catalogue::{Catalogue, Licence, RECORDS_MAX, Record, Source, Strength};
+pub use comparison::{Change, Direction, compare};
+pub use coverage::{Basis, ClauseCoverage, ClauseState, Coverage};
+pub use day::Day;
+pub use diagnosis::{
+    Answer, Diagnosis, EVIDENCE_MAX, Evidence, Outcome, SIGNATURES_MAX, SignOff, Signature,
+};
 pub use error::AssessmentError;
 pub use id::{FeatureId, ID_BYTES_MAX, ItemId, RecordRef, SourceId};
 pub use library::{Feature, Library, LibraryFile, LibraryFiles};
 pub use mapping::{MAPPINGS_MAX, Mapping, Relation};
+pub use score::{Gap, Score, State};
 pub use sheet::{Clause, ITEMS_MAX, Item, Layer, Phase, Threat};
 pub use text::{Bilingual, TEXT_CHARACTERS_MAX};
 pub use yaml::FILE_BYTES_MAX;

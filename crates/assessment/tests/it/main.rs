@@ -10,5 +10,8 @@
 )]
 
 mod catalogues;
+mod checksheet;
+mod coverage;
+mod diagnosis;
 mod malformed;
 mod world;

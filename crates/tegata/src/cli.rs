@@ -1,6 +1,7 @@
 //! Every command and flag, each defined once.
 
 pub mod bundle;
+pub mod assessment;
 mod ca;
 mod device;
 pub mod fleet;
@@ -41,7 +42,7 @@ pub struct Cli {
     #[arg(long, global = true)]
     pub json: bool,
     /// Language of texts for people
-    #[arg(long, global = true, env = "TEGATA_LANGUAGE", value_enum, default_value_t = Language::En)]
+    #[arg(long, visible_alias = "lang", global = true, env = "TEGATA_LANGUAGE", value_enum, default_value_t = Language::En)]
     pub language: Language,
     #[command(subcommand)]
     pub command: Command,
@@ -104,6 +105,12 @@ pub enum Command {
     /// Vulnerabilities of an organisation's products: advisories in, what they mean, statements
     #[command(subcommand)]
     Vulnerability(vulnerabilities::VulnerabilityCommand),
+    /// Catalogues of requirements: records, relations, what a diagnosis covers; works without a server
+    #[command(subcommand)]
+    Catalogue(assessment::CatalogueCommand),
+    /// The check sheet and diagnoses of products by it; works without a server
+    #[command(subcommand)]
+    Checksheet(assessment::ChecksheetCommand),
     /// The verifiable log: checkpoint, proofs, audit
     #[command(subcommand)]
     Log(LogCommand),

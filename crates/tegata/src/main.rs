@@ -76,6 +76,14 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 command, output, language,
             )?));
         }
+        Command::Catalogue(command) => {
+            commands::assessment::catalogue(command, output, language)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Checksheet(command) => {
+            commands::assessment::checksheet(command, output, language)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         Command::Vex(command) => {
             return Ok(ExitCode::from(commands::vulnerability::vex(command, output)?));
         }
@@ -120,6 +128,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             | Command::Sbom(_)
             | Command::Advisory(_)
             | Command::Vex(_)
+            | Command::Catalogue(_)
+            | Command::Checksheet(_)
             | Command::Glossary { .. }
             | Command::Completions { .. }
             | Command::Man { .. } => {}
@@ -133,6 +143,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 /// What to do next, where the server or the domain said so.
 fn hint(error: &anyhow::Error) -> Option<String> {
     let found = error.chain().find_map(|cause| cause.downcast_ref::<advisory::AdvisoryError>());
+    if let Some(error) = found {
+        return Some(error.hint().to_owned());
+    }
+    let found = error.chain().find_map(|cause| cause.downcast_ref::<assessment::AssessmentError>());
     if let Some(error) = found {
         return Some(error.hint().to_owned());
     }

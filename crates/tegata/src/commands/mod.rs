@@ -1,6 +1,7 @@
 //! The commands, one file per noun. Each parses its arguments, calls, and prints.
 
 pub mod approval;
+pub mod assessment;
 pub mod audit;
 pub mod ca;
 pub mod device;

@@ -1,7 +1,7 @@
 //! Every command and flag, each defined once.
 
-pub mod bundle;
 pub mod assessment;
+pub mod bundle;
 mod ca;
 mod device;
 pub mod fleet;

@@ -213,6 +213,18 @@ fn a_comparison_says_what_got_worse_first() {
     assert!(compare(&library, &before, &after).is_err());
 }
 
+/// The example of the documentation is a diagnosis of the real check sheet.
+#[test]
+fn the_documented_example_is_read() {
+    let page = include_str!("../../../../docs/assessment.md");
+    let example = page.split("```yaml diagnosis\n").nth(1).unwrap().split("```").next().unwrap();
+    let library = Library::embedded().unwrap();
+    let diagnosis = Diagnosis::parse("docs/assessment.md", example, &library).unwrap();
+    assert_eq!((diagnosis.answers.len(), diagnosis.clauses.len()), (3, 1));
+    let media = library.item("DEV-HWD-09").unwrap();
+    assert_eq!(diagnosis.state(media, day("2026-11-21")), State::NotApplicable);
+}
+
 fn text() -> impl Strategy<Value = String> {
     "[ -~あ-ん漢字\"\\\\:#\n'{}|>%@]{0,12}[a-z0-9語]"
         .prop_filter("not blank", |text| !text.trim().is_empty())

@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod assessment;
 mod demo;
 mod kill;
 mod orphans;

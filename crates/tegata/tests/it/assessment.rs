@@ -55,7 +55,9 @@ fn catalogues_print_one_record_per_line_with_language_source_and_licence() {
             }
         }
         assert!(record["url"].as_str().unwrap().starts_with("https://"));
-        assert!(["free", "own-words", "share-alike"].contains(&record["licence"].as_str().unwrap()));
+        assert!(
+            ["free", "own-words", "share-alike"].contains(&record["licence"].as_str().unwrap())
+        );
         // Nobody has compared a record with its original so far, and none says otherwise.
         assert_eq!(record["checked"], Value::Null);
     }
@@ -97,7 +99,8 @@ fn a_diagnosis_goes_from_an_empty_file_to_two_signatures() {
     let new = ["checksheet", "new", "--product", "Meter", "--subject", "1.0", "--on", "2020-01-02"];
     let empty = desk.text(&new);
     fs::write(path("a.yaml"), &empty).unwrap();
-    let score = |file: &str| desk.lines(&["checksheet", "score", file, "--at", "2020-01-03"]).remove(0);
+    let score =
+        |file: &str| desk.lines(&["checksheet", "score", file, "--at", "2020-01-03"]).remove(0);
     assert_eq!(score("a.yaml")["total"]["answered_percent"], 0);
     assert_eq!(score("a.yaml")["sign_off"]["state"], "draft");
     // The marks taken away, every item is answered.
@@ -128,7 +131,9 @@ fn a_diagnosis_goes_from_an_empty_file_to_two_signatures() {
 
     // The clock of the machine gives the day of a signature; it is after the diagnosis.
     desk.text(&["checksheet", "sign", "c.yaml", "--as", "Sato"]);
-    assert!(desk.refused(&["checksheet", "sign", "c.yaml", "--as", "SATO"]).contains("another person"));
+    assert!(
+        desk.refused(&["checksheet", "sign", "c.yaml", "--as", "SATO"]).contains("another person")
+    );
     assert_eq!(score("c.yaml")["sign_off"]["state"], "once");
     desk.text(&["checksheet", "sign", "c.yaml", "--as", "Suzuki"]);
     assert_eq!(score("c.yaml")["sign_off"]["state"], "signed");
@@ -141,9 +146,13 @@ fn a_diagnosis_goes_from_an_empty_file_to_two_signatures() {
 fn a_broken_diagnosis_is_refused_with_line_and_hint() {
     let desk = Desk::new();
     let head = "tegata: diagnosis/1\nproduct: Meter\nsubject: '1'\non: 2020-01-02\nanswers:\n";
-    fs::write(desk.0.path().join("d.yaml"), format!("{head}  DEV-SWD-99: {{answer: met}}\n")).unwrap();
+    fs::write(desk.0.path().join("d.yaml"), format!("{head}  DEV-SWD-99: {{answer: met}}\n"))
+        .unwrap();
     let error = desk.refused(&["checksheet", "score", "d.yaml"]);
-    assert!(error.contains("d.yaml:6: no item \"DEV-SWD-99\"") && error.contains("hint:"), "{error}");
+    assert!(
+        error.contains("d.yaml:6: no item \"DEV-SWD-99\"") && error.contains("hint:"),
+        "{error}"
+    );
     fs::write(desk.0.path().join("e.yaml"), [0xff, 0xfe]).unwrap();
     assert!(desk.refused(&["checksheet", "gaps", "e.yaml"]).contains("UTF-8"));
     assert!(desk.refused(&["checksheet", "gaps", "none.yaml"]).contains("cannot read"));

@@ -18,7 +18,9 @@ pub fn run(command: CatalogueCommand, output: Output, language: Language) -> any
     let library = library()?;
     let language = Tongue::from(language);
     match command {
-        CatalogueCommand::List { catalogue } => list(&library, catalogue, output, language),
+        CatalogueCommand::List { catalogue } => {
+            list(&library, catalogue.as_deref(), output, language)
+        }
         CatalogueCommand::Show { reference } => show(&library, &reference, output, language),
         CatalogueCommand::Diff { from, to } => diff(&library, &from, &to, output, language),
         CatalogueCommand::Coverage(args) => coverage(&library, &args, output, language),
@@ -35,11 +37,11 @@ fn named<'a>(library: &'a Library, id: &str) -> anyhow::Result<&'a Catalogue> {
 
 fn list(
     library: &Library,
-    catalogue: Option<String>,
+    catalogue: Option<&str>,
     output: Output,
     language: Tongue,
 ) -> anyhow::Result<()> {
-    let chosen: Vec<&Catalogue> = match &catalogue {
+    let chosen: Vec<&Catalogue> = match catalogue {
         Some(id) => vec![named(library, id)?],
         None => library.catalogues().iter().collect(),
     };
@@ -114,7 +116,9 @@ fn show(
             .iter()
             .map(|(item, relation)| json!({"item": item.id.as_str(), "relation": relation.word()}))
             .collect();
-        value["items"] = Value::Array(items);
+        if let Some(fields) = value.as_object_mut() {
+            fields.insert("items".to_owned(), Value::Array(items));
+        }
         return output.line(&serde_json::to_string(&value)?);
     }
     output.line(&format!("{}  {}", record.reference, record.title.of(language)))?;

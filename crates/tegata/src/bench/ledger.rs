@@ -76,6 +76,7 @@ pub fn random_below(limit: u64) -> u64 {
 pub struct Fleet {
     heads: Vec<(u32, Commitment)>,
     cpu_s: f64,
+    written: u64,
 }
 
 impl Fleet {
@@ -87,6 +88,11 @@ impl Fleet {
     /// CPU time of this process while events were recorded, in seconds.
     pub fn recording_cpu_s(&self) -> f64 {
         self.cpu_s
+    }
+
+    /// Bytes that this process wrote while events were recorded.
+    pub fn recording_bytes(&self) -> u64 {
+        self.written
     }
 
     /// Begins the histories of new devices until there are `count`. Returns the time that
@@ -142,6 +148,7 @@ impl Fleet {
     ) -> anyhow::Result<Duration> {
         let (service, maker, bar) = (world.service().clone(), world.maker().clone(), bar.clone());
         let cpu_s = machine::cpu_seconds(std::process::id())?;
+        let written = machine::written_bytes(std::process::id())?;
         let (done, elapsed) = load::drive(load::pieces(events, BATCH), CALLS, move |piece| {
             let (service, maker, bar) = (service.clone(), maker.clone(), bar.clone());
             async move {
@@ -157,6 +164,7 @@ impl Fleet {
         })
         .await?;
         self.cpu_s += machine::cpu_seconds(std::process::id())? - cpu_s;
+        self.written += machine::written_bytes(std::process::id())?.saturating_sub(written);
         for (n, recorded) in done.into_iter().flatten() {
             if let Some(head) = self.heads.get_mut(n) {
                 *head = (u32::try_from(recorded.sequence)?.saturating_add(1), recorded.commitment);

@@ -129,6 +129,15 @@ pub fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
     Ok(f64::from(ticks) / 100.0)
 }
 
+/// Bytes that a process has written to files and sockets (proc_pid_io(5), wchar).
+pub fn written_bytes(pid: u32) -> anyhow::Result<u64> {
+    let io = std::fs::read_to_string(format!("/proc/{pid}/io"))?;
+    io.lines()
+        .find_map(|line| line.strip_prefix("wchar:"))
+        .and_then(|rest| rest.trim().parse().ok())
+        .ok_or_else(|| anyhow::anyhow!("cannot read /proc/{pid}/io"))
+}
+
 /// Resident memory of a process in MiB (proc_pid_status(5), VmRSS).
 pub fn resident_mib(pid: u32) -> anyhow::Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;

@@ -12,6 +12,7 @@ mod load;
 mod machine;
 mod ocsp;
 mod pages;
+mod update;
 mod verdict;
 mod world;
 
@@ -52,6 +53,7 @@ async fn measure(what: BenchWhat, bench: &Bench) -> anyhow::Result<()> {
         BenchWhat::Ledger => ledger::run(bench).await,
         BenchWhat::Verdict => verdict::run(bench).await,
         BenchWhat::Console => console::run(bench).await,
+        BenchWhat::Update => update::run(bench).await,
     }
 }
 

@@ -53,6 +53,9 @@ pub async fn run(bench: &Bench) -> anyhow::Result<()> {
         let name = format!("cost with {count} devices: {what}");
         bench.show(&Figure::new(BENCH, name, large, "us", small, is.as_str()))?;
     }
+    let name = format!("bytes written for an event with {count} devices");
+    let (small, large) = (before.append_bytes, after.append_bytes);
+    bench.show(&Figure::new(BENCH, name, large, "B", small, is.as_str()))?;
 
     world.close().await?;
     let start = machine::clock();
@@ -76,6 +79,7 @@ pub async fn run(bench: &Bench) -> anyhow::Result<()> {
 struct Costs {
     append_us: f64,
     append_cpu_us: f64,
+    append_bytes: f64,
     verdict_us: f64,
     issue_us: f64,
 }
@@ -100,6 +104,7 @@ async fn costs(
     certified.extend(new);
 
     let (mut appending, mut events, cpu) = (Duration::ZERO, 0, fleet.recording_cpu_s());
+    let written = fleet.recording_bytes();
     let bar = bench.progress(EVENTS, "appending events");
     for _ in 0..ROUNDS_MAX {
         let mut which = BTreeSet::new();
@@ -112,6 +117,7 @@ async fn costs(
         events += which.len();
         appending += fleet.append(world, which, &bar).await?;
     }
+    let written = fleet.recording_bytes().saturating_sub(written);
     let appending_cpu = Duration::from_secs_f64(fleet.recording_cpu_s() - cpu);
     bar.finish_and_clear();
     world.service().integrate_now().await?;
@@ -121,6 +127,7 @@ async fn costs(
     Ok(Costs {
         append_us: microseconds_each(appending, events),
         append_cpu_us: microseconds_each(appending_cpu, events),
+        append_bytes: machine::count_f64(written) / machine::count_f64(events.max(1) as u64),
         verdict_us: percentile(&mut times, 0.5) * 1000.0,
         issue_us,
     })

@@ -44,4 +44,6 @@ pub enum BenchWhat {
     Verdict,
     /// The console's lists and figures with many devices registered
     Console,
+    /// Polls and campaigns with many devices registered
+    Update,
 }

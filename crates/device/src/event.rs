@@ -5,7 +5,9 @@ pub(crate) mod details;
 mod kind;
 mod signed;
 
-pub use kind::{Build, Cause, Credential, CredentialProfile, EventKind, Kind, Part};
+pub use kind::{
+    Build, Cause, Credential, CredentialProfile, EventKind, Kind, NamedRelease, Part, UpdateResult,
+};
 pub use signed::{EVENT_CONTENT_TYPE, SignedEvent};
 
 use crate::{

@@ -160,11 +160,40 @@ impl Judge<'_> {
             let evidence = vec![event, Evidence::Device(*part), Evidence::Device(*other)];
             self.add(Code::PartDuplicated, Layer::Board, evidence);
         }
+        self.software(state);
         if let Some(to) = state.pending_transfer() {
             let organisations =
                 Evidence::Organisations { found: to.clone(), expected: state.owner().clone() };
             self.add(Code::TransferPending, Layer::Owner, vec![organisations]);
         }
+    }
+
+    /// What runs, against what its maker has published, and what came of the last update.
+    fn software(&mut self, state: &State) {
+        if let Some(sequence) = state.failed_update() {
+            let event = self.event(sequence);
+            self.add(Code::UpdateFailed, Layer::Firmware, vec![event]);
+        }
+        let Some((runs, known)) = state.software().zip(self.passport.newest_release.as_ref())
+        else {
+            return;
+        };
+        let since = self.event(runs.since);
+        let versions = Evidence::Detail(format!(
+            "runs {}, the newest is {}",
+            runs.release.version, known.newest.version
+        ));
+        let (code, found, expected) = if runs.release.security_version < known.security_floor {
+            let found = runs.release.security_version;
+            (Code::BelowSecurityFloor, found, known.security_floor)
+        } else if runs.release.release_counter < known.newest.release_counter {
+            let found = runs.release.release_counter;
+            (Code::SoftwareOutdated, found, known.newest.release_counter)
+        } else {
+            return;
+        };
+        let evidence = vec![since, Evidence::Count { found, expected }, versions];
+        self.add(code, Layer::Firmware, evidence);
     }
 
     fn standing(&mut self, state: &State) {

@@ -72,7 +72,7 @@ mod verdict;
 pub use cbor::CborError;
 pub use event::{
     Build, Cause, Credential, CredentialProfile, Event, EventError, EventKind, EvidenceDigest,
-    Kind, OnBehalf, Part, REASON_BYTES_MAX, SignedEvent,
+    Kind, NamedRelease, OnBehalf, Part, REASON_BYTES_MAX, SignedEvent, UpdateResult,
 };
 pub use file::{PassportFile, Statement, TrustAnchors, VerifyOptions};
 pub use gs1::{DigitalLink, Gs1Error, Gtin};
@@ -84,12 +84,12 @@ pub use judge::{JudgePolicy, Purpose, judge};
 pub use language::{Language, Text};
 pub use passport::{
     CertificateFact, Chain, EventPlace, History, PartFact, Passport, ProofFact, ProofRefusal,
-    Revocation,
+    ReleaseFact, Revocation,
 };
 pub use proof::{Challenge, Proof, ProofError, SignedProof};
 pub use reason::{Layer, ReasonCode, Severity};
 pub use state::{
     Alarms, Context, EndedAccess, IllegalMove, IllegalMoveCode, ON_BEHALF, Party, Phase, Repair,
-    Roles, Standing, StandingKind, State,
+    Roles, RunningSoftware, Standing, StandingKind, State,
 };
 pub use verdict::{Evidence, Moment, Outcome, Reason, Verdict};

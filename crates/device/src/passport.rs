@@ -3,7 +3,7 @@
 
 use crate::{
     DeviceId, Layer, OrganisationId, Phase, ProofError, Reason, StandingKind, State,
-    event::{CredentialProfile, Part},
+    event::{CredentialProfile, NamedRelease, Part},
 };
 use crypto::{KeyAlgorithm, Sha256, UnixTime};
 use ledger::Commitment;
@@ -25,6 +25,8 @@ pub struct Passport {
     pub parts: Vec<PartFact>,
     /// devices that list this one as a part
     pub hosts: Vec<DeviceId>,
+    /// what its maker has published for its product, where that is known
+    pub newest_release: Option<ReleaseFact>,
     /// the organisation in whose domain the device is presented, where one is known
     pub presented_by: Option<OrganisationId>,
     /// what was found wrong while the facts were established
@@ -46,6 +48,7 @@ impl Passport {
             proof: ProofFact::NotAsked,
             parts: Vec::new(),
             hosts: Vec::new(),
+            newest_release: None,
             presented_by: None,
             findings: Vec::new(),
             as_of,
@@ -60,6 +63,15 @@ impl Passport {
             History::Unknown | History::Unusable => None,
         }
     }
+}
+
+/// What a maker has published for a product line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleaseFact {
+    /// the newest release
+    pub newest: NamedRelease,
+    /// lowest security version that is not suspect
+    pub security_floor: u64,
 }
 
 /// What is known of the history.

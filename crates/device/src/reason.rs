@@ -128,6 +128,12 @@ named! {
         PayloadErased = 38 "payload-erased",
         /// ownership is offered to somebody
         TransferPending = 39 "transfer-pending",
+        /// an older release than the newest that its maker has published
+        SoftwareOutdated = 40 "software-outdated",
+        /// a release whose security version is below its product's floor
+        BelowSecurityFloor = 41 "below-security-floor",
+        /// the last update failed, or was undone
+        UpdateFailed = 42 "update-failed",
     }
 }
 
@@ -135,9 +141,11 @@ impl ReasonCode {
     /// How much the reason weighs unless policy says more. Policy never says less.
     pub fn severity(self) -> Severity {
         match self {
-            Self::PossessionUnproven | Self::PayloadErased | Self::TransferPending => {
-                Severity::Note
-            }
+            Self::PossessionUnproven
+            | Self::PayloadErased
+            | Self::TransferPending
+            | Self::SoftwareOutdated
+            | Self::UpdateFailed => Severity::Note,
             Self::WeakAlgorithm
             | Self::PartDuplicated
             | Self::PartSuspended
@@ -147,7 +155,8 @@ impl ReasonCode {
             | Self::RevocationUnknown
             | Self::WeakRootOfTrust
             | Self::ClockUntrusted
-            | Self::Prototype => Severity::Suspect,
+            | Self::Prototype
+            | Self::BelowSecurityFloor => Severity::Suspect,
             Self::UnknownDevice
             | Self::UnknownMaker
             | Self::ChainBroken
@@ -317,6 +326,18 @@ impl ReasonCode {
             Self::TransferPending => {
                 text("所有権の移転が手続き中です", "a transfer of ownership is pending")
             }
+            Self::SoftwareOutdated => text(
+                "最新より古いソフトウェアで動作しています。更新を計画してください",
+                "it runs an older release than the newest; plan an update",
+            ),
+            Self::BelowSecurityFloor => text(
+                "製品のセキュリティ下限を下回るソフトウェアで動作しています。速やかに更新してください",
+                "it runs software below the security floor of its product; update it soon",
+            ),
+            Self::UpdateFailed => text(
+                "直近のソフトウェア更新が失敗したか、取り消されています。原因を確認してください",
+                "the last software update failed or was undone; find out why",
+            ),
         }
     }
 }

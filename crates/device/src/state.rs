@@ -15,7 +15,7 @@ pub use rules::{Party, Roles, Rule, rule};
 
 use crate::{
     DeviceId, DeviceKind, OrganisationId, ProductId, RootOfTrust,
-    event::{Build, Cause, Credential, Part},
+    event::{Build, Cause, Credential, NamedRelease, Part},
     language::{Text, text},
     named::named,
 };
@@ -149,6 +149,19 @@ pub struct Alarms {
     pub reappeared: Option<u64>,
 }
 
+/// What runs on a device, as its history says (LC-7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunningSoftware {
+    /// the release
+    pub release: NamedRelease,
+    /// sequence number of the event that says so
+    pub since: u64,
+    /// when that was
+    pub at: UnixTime,
+    /// whose update it was
+    pub from: OrganisationId,
+}
+
 /// What a device's history adds up to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
@@ -174,6 +187,8 @@ pub struct State {
     sequence: u64,
     head: Commitment,
     last_at: UnixTime,
+    software: Option<RunningSoftware>,
+    failed_update: Option<u64>,
 }
 
 impl State {
@@ -292,6 +307,16 @@ impl State {
         self.last_at
     }
 
+    /// What runs on it, where an update said so.
+    pub fn software(&self) -> Option<&RunningSoftware> {
+        self.software.as_ref()
+    }
+
+    /// Sequence number of the last update's event, where that update failed or was undone.
+    pub fn failed_update(&self) -> Option<u64> {
+        self.failed_update
+    }
+
     /// Whether `organisation` has a part in this device's life as it stands: maker, owner, holder,
     /// addressee, offeree or repairer.
     pub fn concerns(&self, organisation: &OrganisationId) -> bool {
@@ -331,6 +356,10 @@ impl State {
             Some("too many parts or credentials")
         } else if self.alarms.reappeared.is_some() && !ended {
             Some("a reappearance before the end")
+        } else if self.software.as_ref().is_some_and(|software| software.since > self.sequence)
+            || self.failed_update.is_some_and(|sequence| sequence > self.sequence)
+        {
+            Some("an update after the last event")
         } else if self.phase_since > self.sequence {
             Some("a phase that begins after the last event")
         } else if self.kind == DeviceKind::Chip

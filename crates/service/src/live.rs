@@ -60,6 +60,8 @@ pub(crate) struct Live {
     pub(crate) verified: Cache<(u64, ledger::Commitment), ()>,
     /// releases that campaigns give out; a published one does not change
     pub(crate) contents: Cache<i64, Arc<crate::updates::Content>>,
+    /// upper levels of the trees of campaigns' members, which do not change
+    pub(crate) member_trees: Cache<i64, Arc<update::campaign::members::Levels>>,
     pub(crate) ocsp: Cache<crate::ocsp::AnswerKey, Arc<pki::ocsp::Presigned>>,
     pub(crate) crls: Cache<i64, Arc<crate::crl::CrlView>>,
     /// leaves committed; the integrator sleeps on it
@@ -91,6 +93,7 @@ impl Live {
             roots: Cache::new(1),
             verified: Cache::new(100_000),
             contents: Cache::new(10_000),
+            member_trees: Cache::new(64),
             ocsp: Cache::new(ocsp_answers),
             crls: Cache::new(10_000),
             leaves: Mutex::new(Wanted::default()),

@@ -225,6 +225,7 @@ impl Service {
             tree: checkpoint.claimed().clone(),
             issued_at: now,
             expires: now.plus(self.config.passport_s),
+            newest_release: passport.newest_release.clone(),
         })
     }
 

@@ -11,19 +11,19 @@ use crate::{
     live::{HOLD, SignerEntry},
     record,
     store::{
-        Tx,
+        Tx, campaign as campaigns,
         certificate::{self as certificates, CertificateRow, Status},
         device::{self as devices, DeviceRow},
         event::{self as events, EventRow},
-        organisation as organisations,
+        organisation as organisations, release as releases,
     },
 };
 use crypto::{Sha256, UnixTime, random};
 use device::{
     CertificateFact, Challenge, Context, CredentialProfile, DeviceId, DeviceKind, EventKind,
     EventPlace, Evidence, History, JudgePolicy, Layer, OrganisationId, PartFact, Passport, Phase,
-    ProofFact, ProofRefusal, Reason, ReasonCode, Revocation, Roles, Severity, SignedEvent,
-    SignedProof, StandingKind, State, Verdict, file::Sources, judge,
+    ProofFact, ProofRefusal, Reason, ReasonCode, ReleaseFact, Revocation, Roles, Severity,
+    SignedEvent, SignedProof, StandingKind, State, Verdict, file::Sources, judge,
     state::CLOCK_TOLERANCE_SECONDS,
 };
 use ledger::Commitment;
@@ -275,6 +275,8 @@ impl Service {
         }
         passport.parts.clone_from(&gathered.parts);
         passport.hosts.clone_from(&gathered.hosts);
+        passport.newest_release =
+            self.read(|connection| newest_release(connection, &gathered.row))?;
         let (facts, findings) = if presented.is_empty() {
             self.recorded_facts(&gathered, now)?
         } else {
@@ -557,6 +559,19 @@ impl Service {
             Some(revoked) => Revocation::Revoked { at: revoked.at },
         }
     }
+}
+
+/// What a device's maker has published for its product and hardware.
+fn newest_release(
+    connection: &Connection,
+    row: &DeviceRow,
+) -> Result<Option<ReleaseFact>, ServiceError> {
+    let Some(product) = row.product else { return Ok(None) };
+    let hardware =
+        campaigns::software(connection, row.id)?.and_then(|software| software.software.hardware_id);
+    let newest = campaigns::newest_release(connection, product, hardware.as_deref())?;
+    let floor = releases::gate(connection, product)?.map_or(0, |gate| gate.security_floor);
+    Ok(newest.map(|newest| ReleaseFact { newest, security_floor: floor }))
 }
 
 /// Compares the counter with the highest before, in the transaction that keeps it: of two proofs

@@ -3,6 +3,7 @@
 pub mod assessment;
 pub mod bundle;
 mod ca;
+pub mod campaign;
 mod device;
 pub mod fleet;
 pub mod import;
@@ -83,6 +84,9 @@ pub enum Command {
     /// One act on many devices
     #[command(subcommand)]
     Job(fleet::JobCommand),
+    /// Updates of many devices, stage by stage
+    #[command(subcommand)]
+    Campaign(campaign::CampaignCommand),
     /// The fleet at a glance
     Overview(fleet::OverviewArgs),
     /// Life events: make, sign, report, list

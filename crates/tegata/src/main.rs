@@ -100,6 +100,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Product(command) => commands::product::run(command, output, language).await?,
             Command::Device(command) => commands::device::run(command, output, language).await?,
             Command::View(command) => commands::fleet::view(command, output, language).await?,
+            Command::Campaign(command) => {
+                commands::campaign::run(command, output, language).await?;
+            }
             Command::Job(command) => commands::fleet::job(command, output, language).await?,
             Command::Overview(args) => commands::fleet::overview(&args, output, language).await?,
             Command::Event(command) => commands::event::run(command, output, language).await?,

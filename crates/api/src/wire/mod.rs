@@ -3,6 +3,7 @@
 //! Requests refuse unknown fields, so that a typing error is told and not ignored. Identifiers,
 //! times, digests and certificates are types of their own ([`scalar`]) and are checked on reading.
 
+mod campaign;
 mod certificate;
 mod device;
 mod event;
@@ -21,6 +22,7 @@ mod token;
 mod verdict;
 mod vulnerability;
 
+pub use campaign::*;
 pub use certificate::*;
 pub use device::*;
 pub use event::*;

@@ -77,6 +77,7 @@ pub(super) fn event_tone(kind: Kind) -> Tone {
         Kind::Released | Kind::Onboarded | Kind::OperationStarted | Kind::TransferAccepted => {
             Tone::Good
         }
+        Kind::Updated => Tone::Info,
         Kind::Retired | Kind::Disposed | Kind::Erased | Kind::TransferCancelled => Tone::Neutral,
         Kind::RepairStarted | Kind::TransferOffered => Tone::Busy,
         _ => Tone::Info,

@@ -1,6 +1,8 @@
 //! The details of each kind as a CBOR map; docs/event.md lists the fields.
 
-use super::kind::{Build, Cause, Credential, CredentialProfile, EventKind, Kind, Part};
+use super::kind::{
+    Build, Cause, Credential, CredentialProfile, EventKind, Kind, NamedRelease, Part, UpdateResult,
+};
 use crate::{
     DeviceId, DeviceKind, OrganisationId, ProductId, ReasonCode, RootOfTrust,
     cbor::{CborError, Fields, Map, Value, uint_item},
@@ -15,6 +17,8 @@ pub(crate) const ERASED_MAX: usize = 1024;
 pub(crate) const TEXT_MAX: usize = 200;
 /// Longest reason in words, in bytes.
 pub(crate) const REASON_MAX: usize = 1200;
+/// Longest version of a release, in bytes.
+pub(crate) const VERSION_MAX: usize = 128;
 
 pub(super) fn encode(kind: &EventKind) -> Vec<u8> {
     let map = Map::new();
@@ -76,6 +80,13 @@ pub(super) fn encode(kind: &EventKind) -> Vec<u8> {
         EventKind::Erased { sequences } => {
             map.array(1, sequences.iter().map(|sequence| uint_item(*sequence)))
         }
+        EventKind::Updated { result, release, campaign, reason } => map
+            .uint(1, result.code().into())
+            .text(2, &release.version)
+            .uint(3, release.release_counter)
+            .uint(4, release.security_version)
+            .with(campaign.as_ref(), |map, campaign| map.bytes(5, campaign))
+            .with(reason.as_ref(), |map, reason| map.text(6, reason)),
     }
     .finish()
 }
@@ -145,6 +156,20 @@ pub(super) fn decode(kind: Kind, value: Value<'_>) -> Result<EventKind, CborErro
             EventKind::PartSeenElsewhere { part: device(f.need(1)?)?, other: device(f.need(2)?)? }
         }
         Kind::Erased => EventKind::Erased { sequences: sequences(f.need(1)?)? },
+        Kind::Updated => {
+            let result = f.need(1)?;
+            EventKind::Updated {
+                result: UpdateResult::from_code(result.uint()?)
+                    .ok_or(result.bad("a result of an update"))?,
+                release: NamedRelease {
+                    version: f.need(2)?.text(VERSION_MAX)?.to_owned(),
+                    release_counter: f.need(3)?.uint()?,
+                    security_version: f.need(4)?.uint()?,
+                },
+                campaign: f.take(5).map(Value::array_of).transpose()?,
+                reason: f.take(6).map(line).transpose()?,
+            }
+        }
     };
     f.finish()?;
     Ok(event)

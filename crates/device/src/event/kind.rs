@@ -64,6 +64,8 @@ named! {
         PartSeenElsewhere = 27 "part-seen-elsewhere",
         /// see [`EventKind::Erased`]
         Erased = 28 "erased",
+        /// see [`EventKind::Updated`]
+        Updated = 29 "updated",
     }
 }
 
@@ -103,8 +105,46 @@ impl Kind {
                 text("部品が別の機器でも検出", "part seen in another device")
             }
             Self::Erased => text("記録内容の消去", "payload of earlier events erased"),
+            Self::Updated => text("ソフトウェア更新の結果", "result of a software update"),
         }
     }
+}
+
+named! {
+    /// What came of an update (UP-5).
+    pub enum UpdateResult: "result of an update" {
+        /// a boot into the release was confirmed
+        Installed = 1 "installed",
+        /// it was not: what ran before runs
+        Failed = 2 "failed",
+        /// a boot into the release before was confirmed
+        RolledBack = 3 "rolled-back",
+        /// it runs an older release than it had confirmed
+        Regressed = 4 "regressed",
+    }
+}
+
+impl UpdateResult {
+    /// The result for people.
+    pub fn text(self) -> Text {
+        match self {
+            Self::Installed => text("更新完了", "installed"),
+            Self::Failed => text("更新失敗", "failed"),
+            Self::RolledBack => text("以前のリリースに復帰", "rolled back"),
+            Self::Regressed => text("古いリリースに逆行", "regressed"),
+        }
+    }
+}
+
+/// A release of a product's software, as a history names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedRelease {
+    /// version for people, at most 128 bytes on one line
+    pub version: String,
+    /// release counter
+    pub release_counter: u64,
+    /// security version
+    pub security_version: u64,
 }
 
 named! {
@@ -360,6 +400,17 @@ pub enum EventKind {
         /// sequence numbers of the erased events, ascending
         sequences: Vec<u64>,
     },
+    /// An update came to an end.
+    Updated {
+        /// what came of it
+        result: UpdateResult,
+        /// the release that it was about: to install, to go back to, or that runs now
+        release: NamedRelease,
+        /// the campaign, where it was one
+        campaign: Option<[u8; 16]>,
+        /// why, as a stable code
+        reason: Option<String>,
+    },
 }
 
 impl EventKind {
@@ -394,6 +445,7 @@ impl EventKind {
             Self::ProofRefused { .. } => Kind::ProofRefused,
             Self::PartSeenElsewhere { .. } => Kind::PartSeenElsewhere,
             Self::Erased { .. } => Kind::Erased,
+            Self::Updated { .. } => Kind::Updated,
         }
     }
 }

@@ -1,8 +1,8 @@
 use crate::{
     DeviceId, ManagementNumber, OrganisationId, Phase, Roles, StandingKind, State,
     cbor::{CborError, Fields, Map, Value, array, bytes_item, text_item, uint_item},
-    event::{CredentialProfile, Part, details as d},
-    passport::{PartFact, Revocation},
+    event::{CredentialProfile, NamedRelease, Part, details as d},
+    passport::{PartFact, ReleaseFact, Revocation},
     state::PARTS_MAX,
 };
 use crypto::{
@@ -65,6 +65,8 @@ pub struct Statement {
     pub erased: Vec<(u64, Sha256)>,
     /// certificates of signers of events that were revoked: SHA-256 of the DER, since when
     pub revoked_signers: Vec<(Sha256, UnixTime)>,
+    /// what its maker has published for its product
+    pub newest_release: Option<ReleaseFact>,
     /// the tree that the inclusion proofs lead to
     pub tree: TreeHead,
     /// when it was made
@@ -131,6 +133,15 @@ impl Statement {
             .raw(13, &tree)
             .int(14, self.issued_at.0)
             .int(15, self.expires.0)
+            .with(self.newest_release.as_ref(), |map, fact| {
+                let item = Map::new()
+                    .text(1, &fact.newest.version)
+                    .uint(2, fact.newest.release_counter)
+                    .uint(3, fact.newest.security_version)
+                    .uint(4, fact.security_floor)
+                    .finish();
+                map.raw(16, &item)
+            })
             .finish()
     }
 
@@ -164,6 +175,7 @@ impl Statement {
             tree: tree(f.need(13)?)?,
             issued_at: UnixTime(f.need(14)?.int()?),
             expires: UnixTime(f.need(15)?.int()?),
+            newest_release: f.take(16).map(release_fact).transpose()?,
         };
         f.finish()?;
         if statement.encode() != bytes {
@@ -320,6 +332,20 @@ fn part(item: Value<'_>) -> Result<PartFact, CborError> {
     let elsewhere = list(f.need(4)?, ELSEWHERE_MAX, d::device)?;
     f.finish()?;
     Ok(PartFact { part, status, elsewhere })
+}
+
+fn release_fact(value: Value<'_>) -> Result<ReleaseFact, CborError> {
+    let mut f = value.fields()?;
+    let fact = ReleaseFact {
+        newest: NamedRelease {
+            version: f.need(1)?.text(d::VERSION_MAX)?.to_owned(),
+            release_counter: f.need(2)?.uint()?,
+            security_version: f.need(3)?.uint()?,
+        },
+        security_floor: f.need(4)?.uint()?,
+    };
+    f.finish()?;
+    Ok(fact)
 }
 
 fn tree(value: Value<'_>) -> Result<TreeHead, CborError> {

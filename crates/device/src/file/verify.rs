@@ -113,6 +113,7 @@ impl PassportFile {
         passport.fresh_until = Some(statement.expires);
         passport.parts.clone_from(&statement.parts);
         passport.hosts.clone_from(&statement.hosts);
+        passport.newest_release.clone_from(&statement.newest_release);
         self.device_certificates(statement, &sources, now, &mut passport);
         passport.proof = self.possession(statement, options, now);
         passport

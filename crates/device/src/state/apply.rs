@@ -1,6 +1,6 @@
 use super::{
     ALARMS_MAX, Alarms, CREDENTIALS_MAX, IllegalMove, IllegalMoveCode as Code, PARTS_MAX, Party,
-    Phase, Repair, Roles, Standing, StandingKind, State, rule,
+    Phase, Repair, Roles, RunningSoftware, Standing, StandingKind, State, rule,
 };
 use crate::{
     DeviceId, OrganisationId, ReasonCode,
@@ -19,6 +19,7 @@ pub const ON_BEHALF: &[Kind] = &[
     Kind::Revoked,
     Kind::Retired,
     Kind::Disposed,
+    Kind::Updated,
 ];
 
 /// How far clocks of organisations may differ, in seconds.
@@ -119,6 +120,8 @@ impl State {
             sequence: 0,
             head: commitment,
             last_at: event.at,
+            software: None,
+            failed_update: None,
         })
     }
 
@@ -271,6 +274,19 @@ impl State {
                 }
             }
             EventKind::Tested { .. } => {}
+            EventKind::Updated { result, release, .. } => {
+                use crate::event::UpdateResult as R;
+                if *result != R::Failed {
+                    self.software = Some(RunningSoftware {
+                        release: release.clone(),
+                        since: event.sequence,
+                        at: event.at,
+                        from: reporter.clone(),
+                    });
+                }
+                let bad = matches!(result, R::Failed | R::Regressed);
+                self.failed_update = bad.then_some(event.sequence);
+            }
             EventKind::Erased { sequences } => {
                 if sequences.iter().any(|sequence| *sequence >= event.sequence) {
                     return Err(Code::NoSuchEvent);

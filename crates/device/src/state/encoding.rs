@@ -1,9 +1,10 @@
 use super::{
-    ALARMS_MAX, Alarms, CREDENTIALS_MAX, PARTS_MAX, Phase, Repair, Standing, StandingKind, State,
+    ALARMS_MAX, Alarms, CREDENTIALS_MAX, PARTS_MAX, Phase, Repair, RunningSoftware, Standing,
+    StandingKind, State,
 };
 use crate::{
     cbor::{CborError, Fields, Map, Value, array, bytes_item, uint_item},
-    event::details as d,
+    event::{NamedRelease, details as d},
 };
 use crypto::UnixTime;
 use ledger::Commitment;
@@ -58,6 +59,8 @@ impl State {
             .uint(22, self.sequence)
             .bytes(23, self.head.0.as_ref())
             .int(24, self.last_at.0)
+            .with(self.software.as_ref(), |map, software| map.raw(25, &software_item(software)))
+            .with(self.failed_update, |map, sequence| map.uint(26, sequence))
             .finish()
     }
 
@@ -110,6 +113,8 @@ impl State {
             sequence: f.need(22)?.uint()?,
             head: Commitment(d::digest(f.need(23)?)?),
             last_at: UnixTime(f.need(24)?.int()?),
+            software: f.take(25).map(software).transpose()?,
+            failed_update: f.take(26).map(Value::uint).transpose()?,
         };
         f.finish()?;
         if let Some(what) = state.impossible() {
@@ -120,6 +125,33 @@ impl State {
         }
         Ok(state)
     }
+}
+
+fn software_item(software: &RunningSoftware) -> Vec<u8> {
+    Map::new()
+        .text(1, &software.release.version)
+        .uint(2, software.release.release_counter)
+        .uint(3, software.release.security_version)
+        .uint(4, software.since)
+        .int(5, software.at.0)
+        .text(6, software.from.as_str())
+        .finish()
+}
+
+fn software(value: Value<'_>) -> Result<RunningSoftware, CborError> {
+    let mut f = value.fields()?;
+    let software = RunningSoftware {
+        release: NamedRelease {
+            version: f.need(1)?.text(d::VERSION_MAX)?.to_owned(),
+            release_counter: f.need(2)?.uint()?,
+            security_version: f.need(3)?.uint()?,
+        },
+        since: f.need(4)?.uint()?,
+        at: UnixTime(f.need(5)?.int()?),
+        from: d::organisation(f.need(6)?)?,
+    };
+    f.finish()?;
+    Ok(software)
 }
 
 fn phase(value: Value<'_>) -> Result<Phase, CborError> {

@@ -192,6 +192,7 @@ pub fn rule(kind: Kind) -> Rule {
         Kind::Retired => (LIVE, ANY, &[By::Owner, By::Authority]),
         Kind::Disposed => (&[P::Retired], ANY, &[By::Owner, By::Recycler]),
         Kind::Reappeared => (&[P::Retired, P::Disposed], ANY, &[By::Platform]),
+        Kind::Updated => (LIVE, ANY, &[By::Maker, By::Owner]),
         Kind::ProofRefused | Kind::PartSeenElsewhere | Kind::Erased => {
             (Phase::ALL, ANY, &[By::Platform])
         }

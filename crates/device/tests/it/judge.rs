@@ -345,3 +345,58 @@ proptest! {
         prop_assert!(plain.expires >= plain.judged_at);
     }
 }
+
+#[test]
+fn what_runs_is_judged_by_what_its_maker_has_published() {
+    let release = |counter, security| device::NamedRelease {
+        version: format!("{counter}.0"),
+        release_counter: counter,
+        security_version: security,
+    };
+    let told = |life: Life, result, counter, security| {
+        let kind = EventKind::Updated {
+            result,
+            release: release(counter, security),
+            campaign: Some([4; 16]),
+            reason: None,
+        };
+        life.then("mamoru", kind)
+    };
+    use device::UpdateResult as R;
+    let newest = |counter, security, floor| {
+        Some(device::ReleaseFact { newest: release(counter, security), security_floor: floor })
+    };
+    let codes = |life: Life, fact| {
+        let mut passport = passport(life);
+        passport.newest_release = fact;
+        let verdict = judge(&passport, &JudgePolicy::default(), NOW);
+        verdict.reasons.iter().map(|reason| (reason.code, reason.layer)).collect::<Vec<_>>()
+    };
+    let nothing = Vec::<(Code, Layer)>::new();
+    let current = || told(Life::operating(), R::Installed, 5, 2);
+    assert_eq!(codes(current(), None), nothing);
+    assert_eq!(codes(current(), newest(5, 2, 2)), nothing);
+    // Nothing is said of a device that no update told of.
+    assert_eq!(codes(Life::operating(), newest(5, 2, 2)), nothing);
+    assert_eq!(codes(current(), newest(6, 2, 2)), [(Code::SoftwareOutdated, Layer::Firmware)]);
+    assert_eq!(codes(current(), newest(6, 3, 3)), [(Code::BelowSecurityFloor, Layer::Firmware)]);
+    let failed = || told(current(), R::Failed, 6, 3);
+    assert_eq!(codes(failed(), newest(5, 2, 2)), [(Code::UpdateFailed, Layer::Firmware)]);
+    assert_eq!(codes(told(failed(), R::Installed, 6, 3), newest(6, 3, 3)), nothing);
+    let back = told(told(current(), R::Installed, 6, 2), R::Regressed, 5, 2);
+    assert_eq!(
+        codes(back, newest(6, 2, 2)),
+        [(Code::SoftwareOutdated, Layer::Firmware), (Code::UpdateFailed, Layer::Firmware)]
+    );
+    // Neither a stranger nor the platform by itself says what came of an update.
+    let life = Life::operating();
+    for who in ["kaiin", "tegata"] {
+        let kind = EventKind::Updated {
+            result: R::Installed,
+            release: release(1, 1),
+            campaign: None,
+            reason: None,
+        };
+        life.refuses(who, kind, device::IllegalMoveCode::NotEntitled);
+    }
+}

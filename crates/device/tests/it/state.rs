@@ -66,7 +66,7 @@ impl Life {
         event(self.state.device(), reporter, kind, Some(&self.state))
     }
 
-    fn refuses(&self, reporter: &str, kind: EventKind, code: Code) {
+    pub(crate) fn refuses(&self, reporter: &str, kind: EventKind, code: Code) {
         self.refuses_event(&self.next(reporter, kind), code);
     }
 

@@ -154,6 +154,22 @@ pub(crate) fn continuations() -> impl Strategy<Value = EventKind> {
             }),
         (devices(), devices())
             .prop_map(|(part, other)| EventKind::PartSeenElsewhere { part, other }),
+        (
+            select(device::UpdateResult::ALL),
+            lines(),
+            any::<(u64, u64)>(),
+            proptest::option::of(any::<[u8; 16]>()),
+            proptest::option::of(lines()),
+        )
+            .prop_map(|(result, version, (counter, security), campaign, reason)| {
+                let version = version.chars().take(30).collect();
+                let release = device::NamedRelease {
+                    version,
+                    release_counter: counter,
+                    security_version: security,
+                };
+                EventKind::Updated { result, release, campaign, reason }
+            }),
         proptest::collection::btree_set(0u64..40, 1..4)
             .prop_map(|set| EventKind::Erased { sequences: set.into_iter().collect() }),
     ]

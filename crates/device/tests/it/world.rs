@@ -313,6 +313,7 @@ impl World {
             revocation: Revocation::Good { as_of: NOW },
         };
         Statement {
+            newest_release: None,
             platform: org("tegata"),
             state: self.state.clone(),
             management_number: Some(device::ManagementNumber::from_random([5; 13])),

@@ -421,20 +421,29 @@ fn bulk(
     let selection = match (&new.devices, &new.search) {
         (Some(devices), None) => Selection::Devices(devices.iter().map(|id| id.0).collect()),
         (None, Some(search)) => {
-            let uri: http::Uri = format!("/?{search}")
-                .parse()
-                .map_err(|_| Fault::field("search", "a percent-encoded query"))?;
-            let query = axum::extract::Query::<SearchQuery>::try_from_uri(&uri)
-                .map_err(|rejection| Fault::field("search", rejection.body_text()))?;
-            let (of, wanted) = search_of(caller, query.0)?;
-            if of != organisation {
-                return Err(Fault::field("search", "jobs are for your own organisation"));
-            }
-            Selection::Search(Box::new(wanted))
+            Selection::Search(Box::new(search_in(caller, &organisation, search)?))
         }
         _ => return Err(Fault::field("devices", "either devices or search")),
     };
     Ok((organisation, act, selection))
+}
+
+/// A search that a body holds as a query, for the caller's own organisation.
+pub(super) fn search_in(
+    caller: &Authenticated,
+    organisation: &OrganisationId,
+    search: &str,
+) -> Result<DeviceSearch, Fault> {
+    let uri: http::Uri = format!("/?{search}")
+        .parse()
+        .map_err(|_| Fault::field("search", "a percent-encoded query"))?;
+    let query = axum::extract::Query::<SearchQuery>::try_from_uri(&uri)
+        .map_err(|rejection| Fault::field("search", rejection.body_text()))?;
+    let (of, wanted) = search_of(caller, query.0)?;
+    if of != *organisation {
+        return Err(Fault::field("search", "jobs and campaigns are for your own organisation"));
+    }
+    Ok(wanted)
 }
 
 fn job_id(text: &str) -> Result<JobId, Fault> {

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod authorities;
+mod campaigns;
 mod certificates;
 mod device_report;
 mod devices;
@@ -142,6 +143,18 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(vulnerabilities::statements, vulnerabilities::say))
         .routes(routes!(vulnerabilities::withdraw))
         .routes(routes!(vulnerabilities::vex, vulnerabilities::take_vex))
+        .routes(routes!(campaigns::list, campaigns::create))
+        .routes(routes!(campaigns::one))
+        .routes(routes!(campaigns::start))
+        .routes(routes!(campaigns::pause))
+        .routes(routes!(campaigns::resume))
+        .routes(routes!(campaigns::cancel))
+        .routes(routes!(campaigns::roll_back))
+        .routes(routes!(campaigns::devices))
+        .routes(routes!(campaigns::consents, campaigns::consent))
+        .routes(routes!(campaigns::poll))
+        .routes(routes!(campaigns::feedback))
+        .routes(routes!(campaigns::proof))
         .routes(routes!(reports::statistics));
     let (router, description) = routes.split_for_parts();
     let description = openapi::complete(description);

@@ -71,6 +71,14 @@ pub(crate) fn body(
         "/v1/jobs" | "/v1/jobs/preview" => {
             json(json!({"act": "release", "devices": [device], "reason": "mine now"}))
         }
+        "/v1/campaigns" => json(json!({
+            "name": "mine now",
+            "release": "0123456789abcdef0123456789abcdef",
+            "plan": {"stages": [{"share": 10_000, "success_percent": 90, "error_percent": 10}]},
+        })),
+        "/v1/update-consents" => json(json!({"maker": "intruder", "product": "gate"})),
+        "/v1/update/poll" => json(json!({"hardware_id": "gate-bg1", "confirmed": true})),
+        "/v1/update/feedback" => json(json!({"action": 1, "execution": "confirmed"})),
         "/v1/views" => json(json!({"name": "mine", "query": ""})),
         "/v1/enrolment-codes" => json(json!({"devices": [device], "lifetime_s": 600})),
         "/v1/certificates/{authority}/{serial}/revoke" => json(json!({"reason": "superseded"})),
@@ -123,6 +131,8 @@ async fn every_operation_keeps_tenants_apart() {
         ("version", "1.0".to_owned()),
         ("vulnerability", "CVE-2026-1".to_owned()),
         ("statement", "0123456789abcdef0123456789abcdef".to_owned()),
+        ("campaign", "0123456789abcdef0123456789abcdef".to_owned()),
+        ("action", "1".to_owned()),
     ];
     let csr = api::wire::scalar::CsrPem(crate::world::csr(&crate::world::key(), "")).to_string();
     let secrets = ["victim", "secret-line", "secret-reason", thing.serial.as_str(), "Taro Yamada"];

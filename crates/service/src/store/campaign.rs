@@ -169,7 +169,6 @@ pub(crate) fn slices_after(
 }
 
 /// The roots of a campaign's slices, in order.
-#[expect(dead_code, reason = "for what follows")]
 pub(crate) fn slice_roots(
     connection: &Connection,
     campaign: i64,
@@ -413,7 +412,6 @@ pub(crate) fn next_statement(connection: &Connection, campaign: i64) -> Result<u
 }
 
 /// The leaf of the newest statement that sends the members to a release.
-#[expect(dead_code, reason = "for what follows")]
 pub(crate) fn statement_for(
     connection: &Connection,
     campaign: i64,
@@ -643,11 +641,39 @@ pub(crate) fn update_action(
 }
 
 /// Notes the leaf of the life event that tells an action's result.
-#[expect(dead_code, reason = "for what follows")]
 pub(crate) fn set_leaf(tx: &Tx<'_>, id: i64, leaf: u64) -> Result<(), ServiceError> {
     tx.prepare_cached("UPDATE action SET leaf = ?2 WHERE id = ?1")?
         .execute(params![id, to_i64(leaf)])?;
     Ok(())
+}
+
+/// Published releases that are looked through for a kind of hardware.
+const NEWEST_MAX: i64 = 50;
+
+/// The newest published release of a product for a kind of hardware, where one is named.
+pub(crate) fn newest_release(
+    connection: &Connection,
+    product: i64,
+    hardware: Option<&str>,
+) -> Result<Option<device::NamedRelease>, ServiceError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT version, counter, security_version, hardware_ids FROM release
+         WHERE product = ?1 AND state = 1 ORDER BY counter DESC LIMIT ?2",
+    )?;
+    let mut rows = statement.query([product, NEWEST_MAX])?;
+    while let Some(row) = rows.next()? {
+        let ids: String = row.get(3)?;
+        let ids: Vec<String> = serde_json::from_str(&ids).unwrap_or_default();
+        let fits = hardware.is_none_or(|id| ids.is_empty() || ids.iter().any(|other| other == id));
+        if fits {
+            return Ok(Some(device::NamedRelease {
+                version: row.get(0)?,
+                release_counter: row.get::<_, i64>(1)?.unsigned_abs(),
+                security_version: row.get::<_, i64>(2)?.unsigned_abs(),
+            }));
+        }
+    }
+    Ok(None)
 }
 
 /// What a device said that it runs.

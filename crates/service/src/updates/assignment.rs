@@ -12,10 +12,9 @@ use crate::{
     store::campaign::{self as store, ActionRow, Heard, Polled, SoftwareRow},
 };
 use crypto::UnixTime;
-use device::DeviceId;
+use device::{DeviceId, OrganisationId};
 use policy::{Action, Caller, Resource};
 use rusqlite::Connection;
-use std::sync::Arc;
 use update::campaign::{Ask, Record, Why};
 pub use update::campaign::{
     DETAIL_CHARS_MAX, Execution, Feedback, Purpose, Software as DeviceSoftware,
@@ -66,6 +65,8 @@ pub struct Assignment {
     pub purpose: Purpose,
     /// the release
     pub release: ReleaseId,
+    /// its maker, in whose image repository it is
+    pub maker: OrganisationId,
     /// its version for people
     pub version: String,
     /// its counter
@@ -137,7 +138,7 @@ impl Service {
             return self.answer(look, &effective(said, known.as_ref()), now);
         }
         let (service, id, said) = (self.clone(), device_of(caller)?, said.clone());
-        let around = Around { platform: Arc::clone(&self.platform), now };
+        let around = Around { service: self.clone(), now };
         let (done, said) = self
             .commit(move |tx| {
                 // Once more, where nobody else changes it.
@@ -179,7 +180,7 @@ impl Service {
             .ok_or_else(|| ServiceError::not_found("action"))?;
         let (service, reference) = (self.clone(), device_of(caller)?);
         let (feedback, now) = (feedback.clone(), self.now());
-        let around = Around { platform: Arc::clone(&self.platform), now };
+        let around = Around { service: self.clone(), now };
         self.faults.point(crate::fault::BEFORE_RESULT)?;
         self.commit(move |tx| {
             let row = found(store::action(tx, id)?, "action")?;
@@ -220,7 +221,7 @@ impl Service {
     }
 
     /// The device that calls, as far as updates need to know it.
-    fn updating_device(&self, caller: &Caller) -> Result<Polled, ServiceError> {
+    pub(super) fn updating_device(&self, caller: &Caller) -> Result<Polled, ServiceError> {
         let Caller::Device { device, .. } = caller else {
             let _permit = self.authorize(caller, Action::PollUpdate, &Resource::unknown())?;
             return Err(ServiceError::not_found("device"));
@@ -446,6 +447,7 @@ fn assignment(
         campaign: CampaignId::from_bytes(moving.row.reference),
         purpose: action.action.purpose,
         release: content.release,
+        maker: content.maker.clone(),
         version: content.target.version.clone(),
         release_counter: content.target.release_counter,
         security_version: content.target.security_version,

@@ -336,7 +336,7 @@ impl Service {
         slip: Slip,
     ) -> Result<CampaignView, ServiceError> {
         let row = self.campaign_for(caller, Action::StartCampaign, campaign)?;
-        let around = Around { platform: Arc::clone(&self.platform), now: self.now() };
+        let around = Around { service: self.clone(), now: self.now() };
         let event = self
             .event(caller, audit::Kind::Update, audit::Outcome::Success)
             .organisation(self.organisation_id(row.organisation)?.as_str())
@@ -434,7 +434,7 @@ impl Service {
         if steer == Steer::RollBack && row.back.is_none() {
             return Err(plan_refused("no release to go back to was named when it was proposed"));
         }
-        let around = Around { platform: Arc::clone(&self.platform), now: self.now() };
+        let around = Around { service: self.clone(), now: self.now() };
         let event = self
             .event(caller, audit::Kind::Update, audit::Outcome::Success)
             .organisation(self.organisation_id(row.organisation)?.as_str())

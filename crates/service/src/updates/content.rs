@@ -6,7 +6,7 @@ use crate::{
     store::release::{self as store, State},
 };
 use crypto::Sha256;
-use device::ProductId;
+use device::{OrganisationId, ProductId};
 use rusqlite::Connection;
 use std::sync::Arc;
 use update::campaign::Target;
@@ -35,6 +35,7 @@ pub(crate) struct Content {
     pub(crate) row: i64,
     pub(crate) product_row: i64,
     pub(crate) product: ProductId,
+    pub(crate) maker: OrganisationId,
     pub(crate) target: Target,
     pub(crate) artifacts: Vec<AssignedArtifact>,
 }
@@ -62,6 +63,8 @@ fn content(connection: &Connection, release: i64) -> Result<Content, ServiceErro
     let product = crate::store::organisation::product_by_id(connection, row.product)?
         .and_then(|product| ProductId::new(&product.slug).ok())
         .ok_or_else(damaged)?;
+    let maker = crate::store::organisation::organisation_by_id(connection, row.organisation)?
+        .ok_or_else(damaged)?;
     let texts = |text: &str| serde_json::from_str::<Vec<String>>(text).map_err(|_| damaged());
     let artifacts = store::artifacts(connection, row.id)?
         .into_iter()
@@ -81,6 +84,7 @@ fn content(connection: &Connection, release: i64) -> Result<Content, ServiceErro
         row: row.id,
         product_row: row.product,
         product,
+        maker: crate::service::slug(&maker.slug)?,
         target: Target {
             hardware_ids: texts(&row.hardware_ids)?,
             version: row.version,

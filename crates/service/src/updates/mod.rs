@@ -46,6 +46,7 @@ mod gate;
 mod japanese;
 mod keeper;
 mod members;
+mod proof;
 mod publish;
 mod releases;
 mod steps;

@@ -3,19 +3,18 @@
 
 use super::terms::Terms;
 use crate::{
-    ServiceError,
+    Service, ServiceError,
     live::found,
-    service::Platform,
+    record,
     store::{
         Tx,
         campaign::{self as store, ActionRow, CampaignRow, Heard, Polled},
-        organisation as organisations, release as releases,
+        device as devices, organisation as organisations, release as releases,
     },
 };
 use crypto::{UnixTime, random};
-use device::DeviceId;
+use device::{DeviceId, EventKind, NamedRelease, OnBehalf, Roles, UpdateResult};
 use rusqlite::Connection;
-use std::sync::Arc;
 use update::campaign::{
     Campaign, CampaignStatement, Change, Outcome, Plan, Purpose, Reason, Record, State, Told,
 };
@@ -23,8 +22,7 @@ use update::campaign::{
 /// What every step needs.
 #[derive(Clone)]
 pub(super) struct Around {
-    #[expect(dead_code, reason = "for what follows")]
-    pub(super) platform: Arc<Platform>,
+    pub(super) service: Service,
     pub(super) now: UnixTime,
 }
 
@@ -138,10 +136,11 @@ impl Moving {
     }
 
     /// Writes a new record of a member: over an action of its, or as an action of its own.
+    #[expect(clippy::too_many_arguments, reason = "each is a fact of its own")]
     pub(super) fn record(
         &self,
         tx: &mut Tx<'_>,
-        _around: &Around,
+        around: &Around,
         member: &Polled,
         stage: u8,
         action: Option<&ActionRow>,
@@ -156,7 +155,81 @@ impl Moving {
             }
             None => store::insert_action(tx, self.row.id, member.id, stage, record, now)?,
         };
+        if let Some(leaf) = self.tell_history(tx, around, member, record)? {
+            store::set_leaf(tx, id, leaf)?;
+        }
         Ok(id)
+    }
+
+    /// Puts a result into the device's history, signed by the platform for the campaign's
+    /// organisation. A history that takes no such event any more, or not from this organisation,
+    /// takes nothing from the result.
+    fn tell_history(
+        &self,
+        tx: &mut Tx<'_>,
+        around: &Around,
+        member: &Polled,
+        record: &Record,
+    ) -> Result<Option<u64>, ServiceError> {
+        let Record::Over { purpose, outcome, reason } = record else { return Ok(None) };
+        if !is_result(record) {
+            return Ok(None);
+        }
+        let content = around.service.content(self.release_for(*purpose))?;
+        let mut release = NamedRelease {
+            version: content.target.version.clone(),
+            release_counter: content.target.release_counter,
+            security_version: content.target.security_version,
+        };
+        let result = match (outcome, purpose, reason) {
+            (Outcome::Succeeded, Purpose::Update, _) => UpdateResult::Installed,
+            (Outcome::Succeeded, Purpose::RollBack, _) => UpdateResult::RolledBack,
+            (_, _, Reason::Regressed) => {
+                let runs = store::software(tx, member.id)?.map(|row| row.software);
+                let known = runs.and_then(|runs| {
+                    Some(NamedRelease {
+                        version: runs.version?,
+                        release_counter: runs.release_counter?,
+                        security_version: runs.security_version?,
+                    })
+                });
+                match known {
+                    Some(known) => {
+                        release = known;
+                        UpdateResult::Regressed
+                    }
+                    None => UpdateResult::Failed,
+                }
+            }
+            _ => UpdateResult::Failed,
+        };
+        let organisation =
+            found(organisations::organisation_by_id(tx, self.row.organisation)?, "campaign")?;
+        let roles = Roles::from_bits(organisation.roles.into())
+            .unwrap_or(Roles::NONE)
+            .without(Roles::PLATFORM);
+        let behalf = OnBehalf { organisation: crate::service::slug(&organisation.slug)?, roles };
+        let kind = EventKind::Updated {
+            result,
+            release,
+            campaign: Some(self.row.reference),
+            reason: (*outcome != Outcome::Succeeded).then(|| reason.name().to_owned()),
+        };
+        let row = found(devices::device_by_row(tx, member.id)?, "device")?;
+        let actor = format!("campaign {}", hex::encode(self.row.reference));
+        let platform = &around.service.platform;
+        let told = tx.attempt(|tx| {
+            let said = record::Said::by(Some(&actor));
+            record::apply_on_behalf(tx, platform, row, &kind, behalf, said, around.now)
+        });
+        match told {
+            Ok(applied) => Ok(Some(applied.recorded.leaf)),
+            Err(error) if error.is_store_lost() => Err(error),
+            Err(error) => {
+                tracing::info!(%error, "a result did not enter a device's history");
+                Ok(None)
+            }
+        }
     }
 }
 
@@ -230,7 +303,6 @@ pub(super) fn stage_of(
 
 /// Whether a record is a result that a device's history tells: something was assigned, and the
 /// device did something about it or did not.
-#[expect(dead_code, reason = "for what follows")]
 pub(super) fn is_result(record: &Record) -> bool {
     matches!(
         record,

@@ -8,10 +8,7 @@ use crate::{
     service::Inner,
     store::campaign::{self as store, Polled},
 };
-use std::{
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{sync::Weak, time::Duration};
 use update::campaign::{Outcome, Purpose, Record};
 
 /// How often somebody looks.
@@ -49,7 +46,7 @@ impl Service {
             if due.is_empty() {
                 break;
             }
-            let around = Around { platform: Arc::clone(&self.platform), now };
+            let around = Around { service: self.clone(), now };
             self.store.writer.run_blocking(move |tx| {
                 for row in &due {
                     // It may be over by now.
@@ -87,7 +84,7 @@ impl Service {
         for _ in 0..ROUNDS_MAX {
             let now = self.now();
             let mut moving = self.read(|connection| Moving::load(connection, campaign))?;
-            let around = Around { platform: Arc::clone(&self.platform), now };
+            let around = Around { service: self.clone(), now };
             let Some(stage) = moving.row.stands.overdue(&moving.plan, now) else {
                 let before = moving.row.stands.clone();
                 moving.row.stands.settle(&moving.plan, now);

@@ -7,15 +7,17 @@ use crate::{
 use device::{DeviceId, DeviceKind};
 use policy::{Role, Roles};
 use service::{
-    Caller, CampaignDeviceFilter, CampaignId, CampaignView, Config, DeviceRelation, DeviceSearch,
-    DeviceSoftware, ErrorKind, Execution, Feedback, NewCampaign, Page, Poll, ReleaseView, Service,
-    ServiceError, UpdateDecision, fault,
+    Caller, CampaignDeviceFilter, CampaignId, CampaignView, Clock as _, Config, DeviceRelation,
+    DeviceSearch, DeviceSoftware, ErrorKind, Execution, Feedback, Gate, NewCampaign, Page, Poll,
+    ReleaseView, Service, ServiceError, UpdateDecision, VerifyRequest, fault,
 };
 use std::sync::{
     Arc, Mutex,
     atomic::{AtomicBool, Ordering},
 };
-use update::campaign::{Outcome, PauseCause, Plan, Reason, Stage, State};
+use update::campaign::{
+    AssignmentError, LogTrust, Outcome, PauseCause, Plan, Reason, Stage, State, verify_assignment,
+};
 
 /// A release of the product `gate` that is published.
 pub(crate) async fn published(
@@ -361,6 +363,91 @@ async fn cancelled_devices_are_told_and_a_withdrawn_release_is_not_given_out() {
     let over = view(service, admin, &campaign.id).await;
     assert_eq!((over.state, over.counts[0].cancelled), (State::Cancelled, 1));
     assert_eq!(code(service.resume_campaign(admin, &campaign.id).await), "campaign-state");
+}
+
+#[tokio::test]
+async fn results_are_part_of_a_devices_life_and_of_the_verdict() {
+    let world = World::new().await;
+    let service = &world.service;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let owner = world.owner("owner").await;
+    let one = published(service, &maker, "1.0", 1).await;
+    let two = published(service, &maker, "2.0", 1).await;
+    let working = world.working(&maker, "gate", &owner).await;
+    let caller = service.identify_certificate(&working.ldevid.certificate).await.unwrap();
+    let device = working.thing.id;
+    let campaign =
+        started(service, &owner.admin, new("owner", &two, plan(&[(10_000, 100, 100)]))).await;
+    let number = action(&service.poll_update(&caller, &runs(&one)).await.unwrap());
+    // What it shall install can be proven to have been told to the log.
+    service.integrate_now().await.unwrap();
+    let proof = service.assignment_proof(&caller, number).await.unwrap();
+    let log = service.trust_store().await.unwrap().log_key.parse().unwrap();
+    let trust = LogTrust { logs: vec![log], witnesses: Vec::new(), quorum: 0 };
+    let file = (two.artifacts[0].path.as_str(), &two.artifacts[0].sha256);
+    let told = verify_assignment(&proof, &trust, &device, file).unwrap();
+    assert_eq!((told.0.organisation.as_str(), told.0.members), ("owner", 1));
+    assert_eq!(told.1.version, "2.0");
+    let code_of = |outcome: Result<_, AssignmentError>| {
+        outcome.map(|_: crypto::Verified<_>| ()).unwrap_err().code()
+    };
+    let other = DeviceId::from_bytes([9; 16]);
+    let wrong = verify_assignment(&proof, &trust, &other, file);
+    assert_eq!(code_of(wrong), "assignment-not-a-member");
+    let wrong = verify_assignment(&proof, &trust, &device, (file.0, &one.artifacts[0].sha256));
+    assert_eq!(code_of(wrong), "assignment-other-file");
+    let mut forged = proof.clone();
+    let text = String::from_utf8(forged.campaign.statement.clone()).unwrap();
+    forged.campaign.statement = text.replace("owner", "other").into_bytes();
+    let wrong = verify_assignment(&forged, &trust, &device, file);
+    assert_eq!(code_of(wrong), "assignment-not-logged");
+    let mut mixed = proof.clone();
+    mixed.release = mixed.campaign.clone();
+    assert_eq!(code_of(verify_assignment(&mixed, &trust, &device, file)), "assignment-malformed");
+    let stranger = LogTrust { logs: Vec::new(), ..trust.clone() };
+    let wrong = verify_assignment(&proof, &stranger, &device, file);
+    assert_eq!(code_of(wrong), "assignment-not-logged");
+    assert_eq!(code(service.assignment_proof(&caller, number + 1).await), "not-found");
+    assert_eq!(code(service.assignment_proof(&owner.admin, number).await), "not-found");
+
+    let judge = || service.verify_device(&owner.admin, &device, VerifyRequest::default());
+    let reasons = |verdict: &device::Verdict| -> Vec<&'static str> {
+        let firmware = |reason: &&device::Reason| reason.layer == device::Layer::Firmware;
+        verdict.reasons.iter().filter(firmware).map(|reason| reason.code.name()).collect()
+    };
+    assert_eq!(reasons(&judge().await.unwrap()), Vec::<&str>::new(), "nothing is known yet");
+    service.update_feedback(&caller, number, &confirmed(&two)).await.unwrap();
+    let history = service.history(&owner.admin, &device, &Page::default()).await.unwrap();
+    let last = history.items.last().unwrap();
+    assert_eq!(last.kind, device::Kind::Updated);
+    let line = service
+        .campaign_devices(&owner.admin, &campaign.id, CampaignDeviceFilter::All, &Page::default())
+        .await
+        .unwrap();
+    assert_eq!(line.items[0].leaf, Some(last.leaf));
+    assert_eq!(reasons(&judge().await.unwrap()), Vec::<&str>::new());
+    // A newer one, then a floor above what runs; the passport file says the same offline.
+    let three = published(service, &maker, "3.0", 3).await;
+    assert_eq!(reasons(&judge().await.unwrap()), ["software-outdated"]);
+    let gate = Gate { security_floor: 2, ..Gate::default() };
+    service.set_release_gate(&maker.admin, &maker.id, &product("gate"), gate).await.unwrap();
+    let verdict = judge().await.unwrap();
+    assert_eq!(reasons(&verdict), ["below-security-floor"]);
+    assert_eq!(verdict.outcome, device::Outcome::Suspect);
+    let file = service.export_passport(&owner.admin, &device).await.unwrap();
+    let file = device::PassportFile::parse(&file).unwrap();
+    let mut anchors = device::TrustAnchors::default();
+    anchors.logs.push(service.trust_store().await.unwrap().log_key.parse().unwrap());
+    anchors.roots.add(world.root.certificate().clone());
+    let offline = file.verify(&anchors, &Default::default(), world.clock.now());
+    assert_eq!(reasons(&offline), ["below-security-floor"]);
+    let too_low = new("owner", &two, plan(&[(10_000, 100, 100)]));
+    assert_eq!(code(service.create_campaign(&owner.admin, too_low).await), "below-floor");
+    // A failure counts until something better is known.
+    started(service, &owner.admin, new("owner", &three, plan(&[(10_000, 100, 100)]))).await;
+    let number = action(&service.poll_update(&caller, &runs(&two)).await.unwrap());
+    service.update_feedback(&caller, number, &says(Execution::Failed)).await.unwrap();
+    assert_eq!(reasons(&judge().await.unwrap()), ["below-security-floor", "update-failed"]);
 }
 
 #[tokio::test]

@@ -254,6 +254,7 @@ fn kind_of(kind: Kind, details: &[String]) -> anyhow::Result<EventKind> {
         | Kind::Reappeared
         | Kind::ProofRefused
         | Kind::PartSeenElsewhere
+        | Kind::Updated
         | Kind::Erased => bail!("{kind} is reported by the platform itself"),
     };
     d.finish(kind)?;

@@ -4,6 +4,7 @@ pub mod approval;
 pub mod assessment;
 pub mod audit;
 pub mod ca;
+pub mod campaign;
 pub mod device;
 pub mod event;
 pub mod fleet;

@@ -13,6 +13,7 @@ mod action;
 mod machine;
 pub mod members;
 mod plan;
+mod proof;
 mod window;
 
 pub use action::{
@@ -22,4 +23,5 @@ pub use action::{
 pub use machine::{Ask, Campaign, Change, Counts, MoveError, PauseCause, State, Why};
 pub use members::{CampaignStatement, Told};
 pub use plan::{OnFailure, Plan, PlanError, STAGES_MAX, Stage};
+pub use proof::{AssignmentError, AssignmentProof, LogTrust, LoggedStatement, verify_assignment};
 pub use window::{Window, WindowError};

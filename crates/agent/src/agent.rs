@@ -5,6 +5,7 @@ use crate::{
     Config, Failure, Moment,
     boot::BootRecord,
     clock,
+    doors::{self, Poll, Wanted},
     download::{Download, Outcome},
     engine::{
         Execution, Happened, Image, Limits, Offer, OutOfOrder, Phase, Plan, Slot, State, Step,
@@ -22,6 +23,7 @@ use crate::{
 };
 use crypto::{UnixTime, random};
 use std::path::Path;
+use update::TargetPath;
 
 /// Steps of one round: an update has about ten, and a defect must not spin.
 const STEPS_MAX: usize = 32;
@@ -101,7 +103,7 @@ impl Agent {
     /// `state-write`.
     pub fn self_test(&self) -> Result<Vec<Finding>, Failure> {
         let findings = self_test::run(&self.config, &self.store, clock::wall());
-        if findings.iter().any(|one| one.code == "program-recorded") {
+        if findings.iter().any(|one| one.code == self_test::RECORDED) {
             self.accept_program()?;
         }
         Ok(findings)
@@ -112,7 +114,7 @@ impl Agent {
     /// # Errors
     /// `state-write`.
     pub fn accept_program(&self) -> Result<(), Failure> {
-        self.store.keep("binary", &self_test::own_hash()?)
+        self_test::record(&self.config, &self.store)
     }
 
     /// Takes the clock as it is for right.
@@ -190,20 +192,42 @@ impl Agent {
         let Some(slots) = self.slots.clone() else {
             return Ok(Round::Rest(jitter(self.config.update.poll_s)));
         };
+        let running = slots.running()?;
+        self.happened(Happened::Observed { running })?;
+        self.listen(running, &client);
         for _ in 0..STEPS_MAX {
             let running = slots.running()?;
             slots.record(running)?;
             self.happened(Happened::Observed { running })?;
+            // Before the next step, which may be the last of this process: what waits is told.
+            // Nobody who listens is no reason to stop an update that has begun.
+            match self.tell(&client) {
+                Err(failure) if self.state.phase == Phase::Idle => return Err(failure),
+                Err(failure) => log::warning(failure.code, &failure.detail),
+                Ok(()) => {}
+            }
             let busy = self.state.phase != Phase::Idle;
             if let Some(round) = self.step(&slots, running, &client)? {
                 return Ok(round);
             }
             // One update a round: what failed must not be fetched again at once.
             if busy && self.state.phase == Phase::Idle {
+                self.tell(&client)?;
                 return Ok(Round::Rest(jitter(self.config.update.poll_s)));
             }
         }
         Err(Failure::unavailable("too-many-steps", "an update goes in circles; waiting"))
+    }
+
+    /// Tells the platform what waits, in order.
+    fn tell(&mut self, client: &Client) -> Result<(), Failure> {
+        while let Some(report) = self.state.outbox.first().cloned() {
+            fault::point("before-report");
+            doors::report(client, &self.config.hardware_id, &report)?;
+            fault::point("after-report");
+            self.happened(Happened::Acknowledged { number: report.number })?;
+        }
+        Ok(())
     }
 
     /// A person's word that was left.
@@ -269,19 +293,155 @@ impl Agent {
         client: &Client,
     ) -> Result<Option<Round>, Failure> {
         slots.clear_spool();
+        match self.config.update.follow.clone() {
+            Some(path) => self.follow(&path, running, client),
+            None => self.ask(running, client),
+        }
+    }
+
+    /// While an update is under way: whether it was taken back. Whatever fails here fails again, or
+    /// not, at the next poll.
+    fn listen(&mut self, running: Slot, client: &Client) {
+        let told = self.state.plan().is_some_and(|(plan, _)| plan.action.is_some());
+        // What runs already is not stopped any more.
+        let late = matches!(
+            self.state.phase,
+            Phase::Trying { .. } | Phase::Confirming { .. } | Phase::Returning { .. }
+        );
+        if !told || late {
+            return;
+        }
+        let image = self.state.image(running);
+        let heard = match doors::poll(client, &self.config.hardware_id, image, true) {
+            Ok(Poll { wanted: Wanted::Cancel { action }, .. }) => {
+                self.happened(Happened::CancelAsked { action })
+            }
+            Ok(_) => Ok(()),
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = heard {
+            log::warning(failure.code, &failure.detail);
+        }
+    }
+
+    /// Asks the platform.
+    fn ask(&mut self, running: Slot, client: &Client) -> Result<Option<Round>, Failure> {
+        let image = self.state.image(running);
+        let poll = doors::poll(client, &self.config.hardware_id, image, true)?;
+        let rest = Ok(Some(Round::Rest(jitter(poll.next_poll_s))));
+        let (action, file, back, confirm_needed) = match poll.wanted {
+            Wanted::Nothing => return rest,
+            Wanted::Cancel { action } => {
+                self.happened(Happened::CancelAsked { action })?;
+                self.tell(client)?;
+                return rest;
+            }
+            Wanted::Install { action, file, back, confirm_needed } => {
+                (action, file, back, confirm_needed)
+            }
+        };
+        // What is over is not begun again: a device must not go in circles.
+        if self.repeated(&action)? {
+            self.tell(client)?;
+            return rest;
+        }
+        let outcome = self.resolve(client, &action, file, back, confirm_needed, running);
+        match outcome {
+            Ok(Some(plan)) => self.begin(plan, running).map(|()| None),
+            Ok(None) => {
+                let now = self.now();
+                let mut state = self.state.clone();
+                state.already(Some(action), running, &now);
+                self.keep(state)?;
+                self.tell(client)?;
+                rest
+            }
+            // The repository may be better at the next poll; the platform's deadline ends it.
+            Err(failure) if !is_verdict(&failure) => Err(failure),
+            Err(failure) => {
+                log::warning(failure.code, &failure.detail);
+                self.reject(Some(action), &failure)?;
+                self.tell(client)?;
+                rest
+            }
+        }
+    }
+
+    /// From what the platform wants to what a repository of this device vouches for.
+    fn resolve(
+        &self,
+        client: &Client,
+        action: &str,
+        file: Option<(String, String)>,
+        back: bool,
+        confirm_needed: bool,
+        running: Slot,
+    ) -> Result<Option<Plan>, Failure> {
+        let (path, sha256) = file.ok_or_else(|| {
+            let hardware = &self.config.hardware_id;
+            Failure::refused("wrong-hardware", format!("no file of it is for {hardware:?}"))
+        })?;
+        let path = TargetPath::new(path)
+            .map_err(|error| Failure::refused("unknown-target", error.to_string()))?;
+        let now = clock::wall();
+        let mut last = Failure::refused("unknown-repository", "no [[repository]] is trusted here");
+        for organisation in self.config.repositories.keys() {
+            let repository = Repository::of(&self.config, &self.store, organisation)?;
+            let target = match repository.find(client, &path, None, now) {
+                Ok(target) => target,
+                Err(failure) if failure.code == "unknown-target" => {
+                    last = failure;
+                    continue;
+                }
+                Err(failure) => return Err(failure),
+            };
+            if target.hashes().get("sha256") != Some(sha256.as_str()) {
+                let detail = format!("{path} of {organisation} is not the file of the assignment");
+                last = Failure::refused("other-file", detail);
+                continue;
+            }
+            let offer = Offer {
+                action: Some(action.to_owned()),
+                organisation: organisation.clone(),
+                target: &target,
+                floor: 0,
+                back: back && self.config.update.roll_back,
+                confirm_by_hand: confirm_needed || self.config.update.confirm_by_hand,
+            };
+            return self.decide(offer, running);
+        }
+        Err(last)
+    }
+
+    /// Whether an action is over here; its result is told again.
+    fn repeated(&mut self, action: &str) -> Result<bool, Failure> {
+        let now = self.now();
+        let mut state = self.state.clone();
+        let over = state.repeat(action, &now);
+        self.keep(state)?;
+        Ok(over)
+    }
+
+    /// Follows a target of the only repository.
+    fn follow(
+        &mut self,
+        path: &TargetPath,
+        running: Slot,
+        client: &Client,
+    ) -> Result<Option<Round>, Failure> {
         let rest = Ok(Some(Round::Rest(jitter(self.config.update.poll_s))));
-        let Some(path) = self.config.update.follow.clone() else { return rest };
         let Some(organisation) = self.config.repositories.keys().next().cloned() else {
             return rest;
         };
         let now = clock::wall();
         let repository = Repository::of(&self.config, &self.store, &organisation)?;
-        let target = repository.find(client, &path, None, now)?;
+        let target = repository.find(client, path, None, now)?;
         let offer = Offer {
             action: None,
             organisation,
             target: &target,
             floor: 0,
+            back: false,
             confirm_by_hand: self.config.update.confirm_by_hand,
         };
         match self.decide(offer, running) {
@@ -424,7 +584,7 @@ impl Agent {
         fault::point("before-reboot");
         let Some(hook) = self.config.hooks.reboot.clone() else {
             log::warning("restart-needed", "start the machine again: no hook does it");
-            return Ok(Some(Round::Rest(HEALTH_EVERY_S)));
+            return Ok(Some(Round::Rest(jitter(REBOOT_EVERY_S))));
         };
         let slot =
             if matches!(self.state.phase, Phase::Returning { .. }) { slot.other() } else { slot };
@@ -562,6 +722,22 @@ impl Agent {
 
 /// How long the machine is given to start again before it is asked once more.
 pub(crate) const RESTARTING_S: u64 = REBOOT_EVERY_S;
+
+/// Whether a failure is the device's last word on an assignment. Everything about the metadata is
+/// not: a mirror may be wrong for a while.
+fn is_verdict(failure: &Failure) -> bool {
+    matches!(
+        failure.code,
+        "wrong-hardware"
+            | "release-unmarked"
+            | "below-floor"
+            | "security-rollback"
+            | "release-rollback"
+            | "no-sha256"
+            | "unknown-repository"
+            | "other-file"
+    )
+}
 
 fn out_of_order(error: &OutOfOrder) -> Failure {
     Failure::refused("out-of-order", error.to_string())

@@ -68,6 +68,8 @@ struct RawUpdate {
     security_version_min: Option<u64>,
     #[serde(default)]
     confirm_by_hand: bool,
+    #[serde(default)]
+    roll_back: bool,
 }
 
 #[derive(Deserialize)]
@@ -185,6 +187,8 @@ pub struct Update {
     pub security_version_min: u64,
     /// a healthy image waits for `tegata-agent confirm`
     pub confirm_by_hand: bool,
+    /// a campaign may lead back to an earlier release of no lower security version
+    pub roll_back: bool,
 }
 
 /// An image repository.
@@ -382,6 +386,7 @@ fn update(raw: &RawUpdate) -> Result<Update, Failure> {
         bytes_per_s_min: within("bytes_per_s_min", raw.bytes_per_s_min, 128, 1, 1 << 30)?,
         security_version_min: raw.security_version_min.unwrap_or(0),
         confirm_by_hand: raw.confirm_by_hand,
+        roll_back: raw.roll_back,
     })
 }
 

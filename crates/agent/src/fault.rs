@@ -28,6 +28,9 @@ pub const POINTS: [&str; 17] = [
     "between-confirmation-and-result",
 ];
 
+/// Points of a device that is told what to do and says what came of it.
+pub const POINTS_TOLD: [&str; 2] = ["before-report", "after-report"];
+
 /// Points on the way back to the old image.
 pub const POINTS_BACK: [&str; 2] = ["before-rollback", "after-rollback-record"];
 

@@ -3,7 +3,12 @@
 //! or waits until it is mended.
 
 use crate::{
-    Config, Failure, clock::BUILT_AFTER, config::SelfTest, files, slots::hash, store::Store,
+    Config, Failure,
+    clock::BUILT_AFTER,
+    config::SelfTest,
+    files,
+    slots::{Slots, hash},
+    store::Store,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crypto::{
@@ -99,23 +104,32 @@ fn program(config: &Config, store: &Store) -> Finding {
         Err(failure) => return Finding::failure(TEST, failure),
     };
     let SelfTest::Manifest { list, signature, key } = &config.self_test else {
-        return match store.record::<String>("binary") {
-            Ok(Some(recorded)) if recorded == found => {
+        let (place, image) = place_of_record(config, store);
+        return match store.record::<Recorded>(&place) {
+            Ok(Some(recorded)) if recorded.program == found => {
                 Finding::pass(TEST, format!("{found}, as at the first start"))
             }
+            // Another image came into the slot; it was verified before it did.
+            Ok(Some(recorded)) if image.is_some() && image != recorded.image => Finding::new(
+                TEST,
+                Consequence::Warn,
+                RECORDED,
+                format!("{found} came with the image that was installed"),
+            ),
             Ok(Some(recorded)) => Finding::new(
                 TEST,
                 Consequence::Stop,
                 "program-changed",
                 format!(
-                    "the program hashes to {found}, and to {recorded} at the first start; after an \
-                     update of the program run: tegata-agent self-test --accept-program"
+                    "the program hashes to {found}, and to {} at the first start; after an update \
+                     of the program alone run: tegata-agent self-test --accept-program",
+                    recorded.program
                 ),
             ),
             Ok(None) => Finding::new(
                 TEST,
                 Consequence::Warn,
-                "program-recorded",
+                RECORDED,
                 format!("{found} is taken as right: nothing to compare it with yet"),
             ),
             Err(failure) => Finding::failure(TEST, failure),
@@ -127,8 +141,41 @@ fn program(config: &Config, store: &Store) -> Finding {
     }
 }
 
+/// The code of a program that is to be recorded.
+pub(crate) const RECORDED: &str = "program-recorded";
+
+/// What a program is compared with where there is no signed list.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Recorded {
+    /// SHA-256 of the image that it came with, where that is known
+    image: Option<String>,
+    /// SHA-256 of the program
+    program: String,
+}
+
+/// Each slot has its own program: an update brings another one, and going back the one before.
+fn place_of_record(config: &Config, store: &Store) -> (String, Option<String>) {
+    let slots = config.slots.clone().map(Slots::new);
+    let Some(running) = slots.and_then(|slots| slots.running().ok()) else {
+        return ("program".to_owned(), None);
+    };
+    let state = store.state().ok();
+    let image = state.and_then(|state| Some(state.image(running)?.sha256.clone()));
+    (format!("program-{running}"), image)
+}
+
+/// Takes the running program for right.
+///
+/// # Errors
+/// `state-write`, `program-unreadable`.
+pub(crate) fn record(config: &Config, store: &Store) -> Result<(), Failure> {
+    let (place, image) = place_of_record(config, store);
+    store.keep(&place, &Recorded { image, program: own_hash()? })
+}
+
 /// SHA-256 of the running program, read from the file that the kernel started.
-pub(crate) fn own_hash() -> Result<String, Failure> {
+fn own_hash() -> Result<String, Failure> {
     let failed = |error: std::io::Error| {
         Failure::fatal("program-unreadable", format!("cannot read the program: {error}"))
     };

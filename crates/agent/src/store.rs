@@ -5,7 +5,7 @@
 //! lock              held while an agent runs
 //! state             updates: slots, phase, reports that wait (engine::State)
 //! clock             the last time that was seen
-//! binary            hash of the program at the first start
+//! program-a, -b     hash of the program at its first start in each slot
 //! identity/ldevid   certificate chain and sealed key; idevid, pending likewise
 //! tuf/ORGANISATION/ newest verified metadata
 //! ```

@@ -15,6 +15,9 @@ pub struct Offer<'a> {
     pub target: &'a Target,
     /// the lowest security version that the platform allows
     pub floor: u64,
+    /// it leads back to an earlier release, and this device lets itself be led: the counter may go
+    /// back, the security version not
+    pub back: bool,
     /// a healthy image waits for a person
     pub confirm_by_hand: bool,
 }
@@ -67,7 +70,7 @@ pub fn accept(
     let seen = running.map_or(0, |image| image.release_counter).max(state.release_counter);
     // The same release again is no step back where it is the same file, such as after a failure.
     let same = running.is_none_or(|image| image.sha256 == sha256);
-    if release_counter < seen || (release_counter == seen && !same) {
+    if !offer.back && (release_counter < seen || (release_counter == seen && !same)) {
         let detail = format!("{path} has release counter {release_counter}, {seen} was there");
         return Err(Failure::refused("release-rollback", detail));
     }
@@ -83,6 +86,7 @@ pub fn accept(
             security_version,
             release_counter,
         },
+        back: offer.back,
         confirm_by_hand: offer.confirm_by_hand,
     })
 }

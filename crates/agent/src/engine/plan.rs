@@ -71,6 +71,8 @@ pub struct Plan {
     pub address: String,
     /// what will be in the slot
     pub image: Image,
+    /// it leads back to an earlier release
+    pub back: bool,
     /// a healthy image waits for a person
     pub confirm_by_hand: bool,
 }

@@ -1,9 +1,7 @@
-use super::{Execution, Image, Plan, Report, Slot, report};
+use super::{Execution, Image, Plan, Report, Slot, report::cut};
 use crate::Moment;
 use serde::{Deserialize, Serialize};
 
-/// Longest detail that is kept, in characters.
-const DETAIL_MAX: usize = 500;
 /// Why an update goes back that the platform took back.
 const CANCELLED: &str = "cancelled";
 
@@ -567,6 +565,8 @@ impl State {
                 (Execution::CancelRejected, "it runs already")
             }
             Phase::Returning { ref plan, .. } if ours(plan) => return phase,
+            // Over already: what was said about it stands.
+            _ if self.repeat(&action, now) => return phase,
             _ => (Execution::Cancelled, "nothing of it is here"),
         };
         self.report(Some(action), execution, None, detail, None, now);
@@ -584,7 +584,11 @@ impl State {
     fn succeeded(&mut self, plan: &Plan, slot: Slot, now: &Moment) -> Phase {
         *self.image_mut(slot) = Some(plan.image.clone());
         self.security_version = self.security_version.max(plan.image.security_version);
-        self.release_counter = self.release_counter.max(plan.image.release_counter);
+        // Led back, it may be led forward again; the security version never goes down.
+        self.release_counter = match plan.back {
+            true => plan.image.release_counter,
+            false => self.release_counter.max(plan.image.release_counter),
+        };
         let detail = "started, found healthy and confirmed".to_owned();
         self.report(plan.action.clone(), Execution::Success, None, &detail, Some(slot), now);
         Phase::Idle
@@ -606,40 +610,4 @@ impl State {
         self.report(plan.action, Execution::Failure, Some(code), detail, running, now);
         Phase::Idle
     }
-
-    fn progress(&mut self, plan: &Plan, execution: Execution, running: Slot, now: &Moment) {
-        let detail = format!("{} of {}", plan.image.target, plan.organisation);
-        self.report(plan.action.clone(), execution, None, &detail, Some(running), now);
-    }
-
-    fn report(
-        &mut self,
-        action: Option<String>,
-        execution: Execution,
-        code: Option<String>,
-        detail: &str,
-        running: Option<Slot>,
-        now: &Moment,
-    ) {
-        let report = Report {
-            number: self.next_report,
-            action,
-            execution,
-            code,
-            detail: cut(detail),
-            running: running.and_then(|slot| self.image(slot)).cloned(),
-            at: now.wall.0,
-        };
-        self.next_report = self.next_report.saturating_add(1);
-        if execution.is_final() {
-            self.last = Some(report.clone());
-        }
-        if report.action.is_some() {
-            report::enqueue(&mut self.outbox, report);
-        }
-    }
-}
-
-fn cut(text: &str) -> String {
-    text.chars().take(DETAIL_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

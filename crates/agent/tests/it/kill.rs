@@ -99,6 +99,32 @@ fn killed_at_every_step_it_ends_in_the_old_or_the_new_image() {
 }
 
 #[test]
+fn killed_while_it_is_told_what_to_do_the_platform_learns_the_truth() {
+    let stage = Stage::new();
+    let mut reached = BTreeSet::new();
+    let points = ["assignment-accepted", "after-boot-record", "before-confirm-hook"];
+    for (action, point) in (1..).zip(points.into_iter().chain(fault::POINTS_TOLD)) {
+        let mut machine = stage.machine("", &[("told", "true")]);
+        stage.site.assign(action, &stage.new);
+        for (time, power) in [(1, false), (1, true), (2, false)] {
+            let kill_at = format!("{point}:{time}");
+            if stage.round(&mut machine, Some(&kill_at), power) {
+                reached.insert(point);
+            }
+        }
+        machine.settle(&mut |image| assert!(image == stage.old || image == stage.new));
+        assert_eq!(machine.image(), stage.new, "{point}");
+        let heard = stage.site.heard(action);
+        let last = heard.last().map(String::as_str);
+        assert_eq!(last, Some("confirmed"), "{point}: {heard:?}");
+        assert_eq!(heard.iter().filter(|word| *word == "confirmed").count(), 1, "{heard:?}");
+        let waits = machine.status()["update"]["outbox"].as_array().unwrap().len();
+        assert_eq!(waits, 0, "{point}");
+    }
+    assert_eq!(reached.len(), 5, "{reached:?}");
+}
+
+#[test]
 fn killed_on_the_way_back_it_ends_in_the_old_image() {
     let stage = Stage::new();
     for point in fault::POINTS_BACK.into_iter().chain(["boot-record-not-renamed:2"]) {

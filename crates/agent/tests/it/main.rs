@@ -10,8 +10,12 @@
     reason = "tests"
 )]
 
+mod engine;
 mod enrolment;
 mod kill;
+mod platform;
+mod real;
 mod site;
+mod told;
 mod update;
 mod world;

@@ -11,6 +11,7 @@ use rustls::{
     pki_types::CertificateDer,
     sign::{CertifiedKey, SingleCertAndKey},
 };
+use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     io::{Read as _, Write as _},
@@ -61,6 +62,14 @@ pub(crate) struct Behaviour {
     pub(crate) age_s: i64,
     /// issues and hangs up before the answer; once
     pub(crate) lose_certificate: bool,
+    /// the answer to every poll
+    pub(crate) poll: Value,
+    /// what devices said of themselves when they polled
+    pub(crate) polls: Vec<Value>,
+    /// what devices said about actions
+    pub(crate) feedback: Vec<Value>,
+    /// answers feedback with 503
+    pub(crate) deaf: bool,
     /// certificates that were issued
     pub(crate) issued: Vec<Certificate>,
     /// request lines and Range of targets, in order
@@ -93,6 +102,7 @@ impl Site {
         let behaviour = Behaviour {
             life_s: 90 * DAY,
             age_s: 60,
+            poll: json!({"next_poll_s": 30}),
             code: Some("CODE-1".to_owned()),
             ..Behaviour::default()
         };
@@ -155,6 +165,27 @@ impl Site {
         let name = format!("gate/bg1/{name}.firmware.img");
         self.behaviour().targets.insert(name, image.to_vec());
         self.publish(&Staged { root: None, targets: [(role, next)].into() });
+    }
+
+    /// Tells devices to install an image under an action's number.
+    pub(crate) fn assign(&self, action: u64, image: &[u8]) {
+        let sha256 = crypto::sha256(image).to_string();
+        self.behaviour().poll = json!({"next_poll_s": 30, "install": {
+            "action": action, "campaign": "c", "purpose": "update", "release": "r", "version": "x",
+            "release_counter": 1, "security_version": 1, "force": false, "confirm_needed": false,
+            "deadline": "2040-01-01T00:00:00Z", "artifacts": [{"name": "firmware.img",
+                "path": TARGET, "sha256": sha256, "length": image.len(),
+                "hardware_ids": ["gate-bg1"]}]}});
+    }
+
+    /// What devices said about an action, in order, each word once.
+    pub(crate) fn heard(&self, action: u64) -> Vec<String> {
+        let behaviour = self.behaviour();
+        let about = behaviour.feedback.iter().filter(|said| said["action"] == action);
+        let mut words: Vec<String> =
+            about.map(|said| said["execution"].as_str().unwrap().to_owned()).collect();
+        words.dedup();
+        words
     }
 
     fn publish(&self, staged: &Staged) {
@@ -255,10 +286,30 @@ fn serve(
             whole(&mut stream, file)?;
         } else if let Some(name) = path.strip_prefix("/tuf/kairo/targets/") {
             target(&mut stream, name, &range, shared)?;
+        } else if path.starts_with("/v1/update/") {
+            update(&mut stream, path, &asked, shared)?;
         } else {
             whole(&mut stream, None)?;
         }
     }
+}
+
+fn update(stream: &mut Stream, path: &str, asked: &Asked, shared: &Mutex<Behaviour>) -> Option<()> {
+    let said: Value = serde_json::from_slice(&asked.body).unwrap();
+    let mut behaviour = shared.lock().unwrap();
+    if path == "/v1/update/poll" {
+        behaviour.polls.push(said);
+        let body = behaviour.poll.to_string();
+        drop(behaviour);
+        return answer(stream, "200 OK", "Content-Type: application/json\r\n", body.as_bytes());
+    }
+    let deaf = behaviour.deaf;
+    if !deaf {
+        behaviour.feedback.push(said);
+    }
+    drop(behaviour);
+    let status = if deaf { "503 Service Unavailable" } else { "204 No Content" };
+    answer(stream, status, "", b"")
 }
 
 fn read(stream: &mut Stream) -> Option<Asked> {

@@ -285,13 +285,18 @@ fn the_agent_stops_where_it_must() {
     let outcome = |said: &serde_json::Value| said["outcome"].as_str().unwrap().to_owned();
     assert_eq!(outcome(&said), "pass", "{said}");
     // Another program than at the first start.
-    let record = machine.read("state/binary");
-    let other = crypto::sha256(b"\"\"").to_string();
-    machine.write("state/binary", format!("tegata-agent 1 {other}\n\"\"\n").as_bytes());
+    let record = machine.read("state/program-a");
+    let other = r#"{"image":null,"program":"00"}"#;
+    let hash = crypto::sha256(other.as_bytes());
+    let keep = format!("tegata-agent 1 {hash}\n{other}\n");
+    machine.write("state/program-a", keep.as_bytes());
     machine.refused(&["once"], "program-changed");
     assert_eq!(machine.run(&["self-test"]).status.code(), Some(4));
     machine.ok(&["self-test", "--accept-program"]);
-    assert_eq!(machine.read("state/binary"), record);
+    assert_eq!(machine.read("state/program-a"), record);
+    // The other slot's program is another one: an update brings it.
+    machine.write("state/program-b", keep.as_bytes());
+    machine.ok(&["self-test"]);
     // A state that lost a byte, and one of a later version.
     machine.write("state/state", b"tegata-agent 2 00\n{}\n");
     machine.refused(&["once"], "state-version");
@@ -308,4 +313,21 @@ fn the_agent_stops_where_it_must() {
     // Keys that were copied to another machine.
     machine.write("machine-id", b"fedcba9876543210\n");
     machine.refused(&["once"], "sealing-key");
+}
+
+#[test]
+fn an_image_may_bring_another_program() {
+    let site = Site::new();
+    let mut machine = ready(&site, "", &[]);
+    assert_eq!(machine.running(), "b");
+    // What ran in slot a before was another program than the one that runs now.
+    let other = format!(r#"{{"image":"{}","program":"00"}}"#, "0".repeat(64));
+    let hash = crypto::sha256(other.as_bytes());
+    machine.write("state/program-a", format!("tegata-agent 1 {hash}\n{other}\n").as_bytes());
+    site.release(&image(2, 1000), &custom(2));
+    machine.settle(&mut |_| {});
+    assert_eq!((machine.running().as_str(), last(&machine).0.as_str()), ("a", "success"));
+    // From then on it is held against that one.
+    let now = String::from_utf8(machine.read("state/program-a")).unwrap();
+    assert!(now.contains(&crypto::sha256(&image(2, 1000)).to_string()), "{now}");
 }

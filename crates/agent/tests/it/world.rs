@@ -10,49 +10,14 @@ use std::{
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_tegata-agent");
 
-pub(crate) struct Machine {
+/// A folder with a configuration, and the program that runs by it.
+pub(crate) struct Files {
     dir: tempfile::TempDir,
-    starts: u32,
 }
 
-impl Machine {
-    /// A machine that runs slot a with the image `image`, before its first certificate.
-    pub(crate) fn new(site: &Site, image: &[u8]) -> Self {
-        Self::with(site, image, "", &[("boots_max", "3")])
-    }
-
-    /// One with other hooks and other limits of `[update]`.
-    pub(crate) fn with(site: &Site, image: &[u8], hooks: &str, limits: &[(&str, &str)]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let mut machine = Self { dir, starts: 0 };
-        machine.write("roots.pem", site.root.to_pem().as_bytes());
-        machine.write("root.json", &site.first_root);
-        machine.write("a.img", image);
-        machine.secret("sealing.key", &[7; 32]);
-        machine.write("machine-id", b"0123456789abcdef\n");
-        machine.write("boot", b"tegata-boot 1\ngood=a\n");
-        machine.configure(site, hooks, limits);
-        machine.start();
-        machine
-    }
-
-    pub(crate) fn configure(&self, site: &Site, hooks: &str, limits: &[(&str, &str)]) {
-        let at = self.dir.path().display();
-        let limits: String =
-            limits.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
-        let text = format!(
-            "server = \"{}\"\nroots = \"{at}/roots.pem\"\nstate = \"{at}/state\"\n\
-             hardware_id = \"gate-bg1\"\n\
-             [identity]\nserial_number = \"SN-1\"\ndevice = \"00112233445566778899aabbccddeeff\"\n\
-             sealing_key = \"{at}/sealing.key\"\nbind_to = \"{at}/machine-id\"\n\
-             [update]\nfollow = \"{TARGET}\"\n{limits}\
-             [[repository]]\norganisation = \"kairo\"\nroot = \"{at}/root.json\"\n\
-             [slots]\na = \"{at}/a.img\"\nb = \"{at}/b.img\"\nboot_record = \"{at}/boot\"\n\
-             running_file = \"{at}/running\"\nboot_id = \"{at}/boot_id\"\n\
-             [hooks]\nreboot = [\"/bin/true\"]\n{hooks}",
-            site.address
-        );
-        self.write("agent.toml", text.as_bytes());
+impl Files {
+    pub(crate) fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -107,6 +72,67 @@ impl Machine {
         let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
         assert_eq!(said["error"], code, "{arguments:?}\n{complained}");
         said
+    }
+}
+
+pub(crate) struct Machine {
+    files: Files,
+    starts: u32,
+}
+
+impl std::ops::Deref for Machine {
+    type Target = Files;
+    fn deref(&self) -> &Files {
+        &self.files
+    }
+}
+
+/// A text out of what the program said.
+pub(crate) fn said(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+impl Machine {
+    /// A machine that runs slot a with the image `image`, before its first certificate.
+    pub(crate) fn new(site: &Site, image: &[u8]) -> Self {
+        Self::with(site, image, "", &[("boots_max", "3")])
+    }
+
+    /// One with other hooks and other limits of `[update]`.
+    pub(crate) fn with(site: &Site, image: &[u8], hooks: &str, limits: &[(&str, &str)]) -> Self {
+        let mut machine = Self { files: Files::new(), starts: 0 };
+        machine.write("roots.pem", site.root.to_pem().as_bytes());
+        machine.write("root.json", &site.first_root);
+        machine.write("a.img", image);
+        machine.secret("sealing.key", &[7; 32]);
+        machine.write("machine-id", b"0123456789abcdef\n");
+        machine.write("boot", b"tegata-boot 1\ngood=a\n");
+        machine.configure(site, hooks, limits);
+        machine.start();
+        machine
+    }
+
+    pub(crate) fn configure(&self, site: &Site, hooks: &str, limits: &[(&str, &str)]) {
+        let at = self.files.dir.path().display();
+        let limits: String =
+            limits.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+        // What is told does not follow.
+        let told = limits.contains("told = true\n");
+        let limits = limits.replace("told = true\n", "");
+        let follow = if told { String::new() } else { format!("follow = \"{TARGET}\"\n") };
+        let text = format!(
+            "server = \"{}\"\nroots = \"{at}/roots.pem\"\nstate = \"{at}/state\"\n\
+             hardware_id = \"gate-bg1\"\n\
+             [identity]\nserial_number = \"SN-1\"\ndevice = \"00112233445566778899aabbccddeeff\"\n\
+             sealing_key = \"{at}/sealing.key\"\nbind_to = \"{at}/machine-id\"\n\
+             [update]\n{follow}{limits}\
+             [[repository]]\norganisation = \"kairo\"\nroot = \"{at}/root.json\"\n\
+             [slots]\na = \"{at}/a.img\"\nb = \"{at}/b.img\"\nboot_record = \"{at}/boot\"\n\
+             running_file = \"{at}/running\"\nboot_id = \"{at}/boot_id\"\n\
+             [hooks]\nreboot = [\"/bin/true\"]\n{hooks}",
+            site.address
+        );
+        self.write("agent.toml", text.as_bytes());
     }
 
     pub(crate) fn enrol(&self) {

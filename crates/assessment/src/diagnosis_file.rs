@@ -1,7 +1,7 @@
 //! A diagnosis as a file. What is written is read as the same diagnosis, and written again as the
 //! same bytes; people sign for these bytes.
 
-use crate::{Answer, Diagnosis, diagnosis::FORM};
+use crate::{Answer, Diagnosis, diagnosis::FORM, text::prints};
 use std::fmt::{Display, Write as _};
 
 impl Diagnosis {
@@ -68,28 +68,32 @@ fn one(out: &mut String, key: &dyn Display, answer: &Answer) {
 }
 
 /// An empty mapping or list is left out: there is one way to write each diagnosis.
-fn heading(out: &mut String, name: &str, empty: bool) {
+pub(crate) fn heading(out: &mut String, name: &str, empty: bool) {
     if !empty {
         out.push_str(name);
         out.push_str(":\n");
     }
 }
 
-fn line(out: &mut String, indent: usize, name: &str, value: impl Display) {
+pub(crate) fn line(out: &mut String, indent: usize, name: &str, value: impl Display) {
     let _ = write!(out, "{:indent$}{name}: ", "");
     quoted(out, value);
     out.push('\n');
 }
 
-/// A double-quoted YAML text. Texts hold no control characters but line breaks (`text::fault`).
-fn quoted(out: &mut String, value: impl Display) {
+/// A double-quoted YAML text. Texts that were read hold no control characters but line breaks
+/// (`text::fault`); what others bring is escaped, to be refused where it is read.
+pub(crate) fn quoted(out: &mut String, value: impl Display) {
     out.push('"');
     for c in value.to_string().chars() {
         match c {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
-            c => out.push(c),
+            c if prints(c) => out.push(c),
+            c => {
+                let _ = write!(out, "\\U{:08X}", u32::from(c));
+            }
         }
     }
     out.push('"');

@@ -34,6 +34,8 @@ mod named;
 mod score;
 mod sheet;
 mod text;
+mod workbook;
+mod workbook_read;
 mod yaml;
 
 pub use catalogue::{Catalogue, Licence, RECORDS_MAX, Record, Source, Strength};

@@ -49,7 +49,7 @@ pub(crate) fn fault(text: &str) -> Option<String> {
 
 /// Whether a terminal and a page show `c` as what it is: no controls, and nothing that turns the
 /// direction of writing or hides.
-fn prints(c: char) -> bool {
+pub(crate) fn prints(c: char) -> bool {
     match c {
         '\n' => true,
         '\u{200B}'..='\u{200F}'

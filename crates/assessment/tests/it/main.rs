@@ -14,4 +14,5 @@ mod checksheet;
 mod coverage;
 mod diagnosis;
 mod malformed;
+mod workbook;
 mod world;

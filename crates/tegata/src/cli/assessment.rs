@@ -84,6 +84,21 @@ pub enum ChecksheetCommand {
         #[arg(value_hint = ValueHint::FilePath)]
         after: PathBuf,
     },
+    /// Write a diagnosis as an XLSX workbook, for people who fill check sheets in with Excel
+    Export {
+        /// The diagnosis
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// The workbook; it must not exist yet
+        #[arg(long, value_hint = ValueHint::FilePath)]
+        out: PathBuf,
+    },
+    /// Print the diagnosis that a workbook holds; what is wrong with it is told by sheet and row
+    Import {
+        /// The workbook
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
     /// Stand for a diagnosis as it is; two different people are needed. Rewrites the file
     Sign {
         /// The diagnosis

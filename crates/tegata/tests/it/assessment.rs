@@ -129,6 +129,14 @@ fn a_diagnosis_goes_from_an_empty_file_to_two_signatures() {
     let japanese = desk.text(&["--lang", "ja", "checksheet", "score", "c.yaml"]);
     assert!(japanese.contains("S/W設計") && japanese.contains("適合 100%"), "{japanese}");
 
+    // Through Excel and back.
+    desk.text(&["--lang", "ja", "checksheet", "export", "c.yaml", "--out", "c.xlsx"]);
+    fs::write(path("again.yaml"), desk.text(&["checksheet", "import", "c.xlsx"])).unwrap();
+    assert_eq!(score("again.yaml")["content"], score("c.yaml")["content"]);
+    let twice = desk.refused(&["checksheet", "export", "c.yaml", "--out", "c.xlsx"]);
+    assert!(twice.contains("must not exist yet"), "{twice}");
+    assert!(desk.refused(&["checksheet", "import", "c.yaml"]).contains("no XLSX workbook"));
+
     // The clock of the machine gives the day of a signature; it is after the diagnosis.
     desk.text(&["checksheet", "sign", "c.yaml", "--as", "Sato"]);
     assert!(

@@ -1,4 +1,4 @@
-use super::{both, library, read, today};
+use super::{both, bounded, library, read, today};
 use crate::{
     cli::{
         Language,
@@ -30,6 +30,17 @@ pub fn run(command: ChecksheetCommand, output: Output, language: Language) -> an
         ChecksheetCommand::Compare { before, after } => {
             let (before, after) = (read(&before, &library)?, read(&after, &library)?);
             comparison(&library, &before, &after, output, language)
+        }
+        ChecksheetCommand::Export { file, out } => {
+            let book = read(&file, &library)?.to_xlsx(&library, language)?;
+            std::fs::File::create_new(&out)
+                .and_then(|mut file| file.write_all(&book))
+                .with_context(|| format!("cannot write {}; it must not exist yet", out.display()))
+        }
+        ChecksheetCommand::Import { file } => {
+            let bytes = bounded(&file)?;
+            let diagnosis = Diagnosis::from_xlsx(&file.display().to_string(), &bytes, &library)?;
+            output.line(diagnosis.to_yaml().trim_end())
         }
         ChecksheetCommand::Sign { file, name } => sign(&library, &file, &name, output, language),
     }

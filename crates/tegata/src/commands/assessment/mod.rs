@@ -20,16 +20,21 @@ fn today(at: Option<Day>) -> anyhow::Result<Day> {
     at.or_else(|| Day::of(clock::now())).context("the clock of this machine is wrong; give --at")
 }
 
-/// Reads a diagnosis, no further than the limit.
+/// Reads a diagnosis.
 fn read(path: &Path, library: &Library) -> anyhow::Result<Diagnosis> {
+    let text = String::from_utf8(bounded(path)?)
+        .with_context(|| format!("{} is not UTF-8; save it as UTF-8", path.display()))?;
+    Ok(Diagnosis::parse(&path.display().to_string(), &text, library)?)
+}
+
+/// The bytes of a file, one more than the limit at most.
+fn bounded(path: &Path) -> anyhow::Result<Vec<u8>> {
     let file = std::fs::File::open(path)
         .with_context(|| format!("cannot read the diagnosis {}", path.display()))?;
     let most = u64::try_from(FILE_BYTES_MAX)?.saturating_add(1);
     let mut bytes = Vec::new();
     file.take(most).read_to_end(&mut bytes)?;
-    let text = String::from_utf8(bytes)
-        .with_context(|| format!("{} is not UTF-8; save it as UTF-8", path.display()))?;
-    Ok(Diagnosis::parse(&path.display().to_string(), &text, library)?)
+    Ok(bytes)
 }
 
 fn both(text: &Bilingual) -> Value {

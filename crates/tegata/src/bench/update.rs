@@ -46,7 +46,7 @@ pub async fn run(bench: &Bench) -> anyhow::Result<()> {
     // The first time it is taken down what they run.
     polls(&world, &pollers, 1, &old).await?;
     let what = format!("polls without change, no campaign, {count} devices");
-    show_polls(bench, &what, polls(&world, &pollers, ROUNDS, &old).await?)?;
+    show_polls(bench, &what, &polls(&world, &pollers, ROUNDS, &old).await?)?;
 
     let start = machine::clock();
     let campaign = propose(&world, &new.id).await?;
@@ -64,7 +64,7 @@ pub async fn run(bench: &Bench) -> anyhow::Result<()> {
     let told = polls(&world, &pollers, 1, &old).await?.told;
     anyhow::ensure!(!told.is_empty(), "nobody is told to install anything");
     let what = format!("polls without change, a campaign under way, {count} devices");
-    show_polls(bench, &what, polls(&world, &pollers, ROUNDS, &old).await?)?;
+    show_polls(bench, &what, &polls(&world, &pollers, ROUNDS, &old).await?)?;
 
     results(&world, &pollers, told, &new).await?;
     progress(bench, &world, &campaign, count).await?;
@@ -165,7 +165,7 @@ async fn polls(
     Ok(Polled { count, elapsed_s: elapsed.as_secs_f64(), cpu_s, told })
 }
 
-fn show_polls(bench: &Bench, what: &str, polled: Polled) -> anyhow::Result<()> {
+fn show_polls(bench: &Bench, what: &str, polled: &Polled) -> anyhow::Result<()> {
     let count = machine::count_f64(polled.count as u64);
     let (per_core, all) = (count / polled.cpu_s.max(0.01), count / polled.elapsed_s);
     let of_cpu = format!("{what}, per CPU second, by the use case without TLS and HTTP");

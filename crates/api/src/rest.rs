@@ -625,6 +625,53 @@ impl Rest {
         self.post("/v1/keys/rotations", which).await
     }
 
+    /// How devices of an organisation come through the hawkBit DDI door.
+    pub async fn update_door(&self, id: &OrganisationId) -> Result<wire::UpdateDoor> {
+        self.get(&format!("/v1/organisations/{id}/update-door")).await
+    }
+
+    /// Sets how devices of an organisation come through the hawkBit DDI door.
+    pub async fn set_update_door(
+        &self,
+        id: &OrganisationId,
+        door: &wire::UpdateDoor,
+    ) -> Result<()> {
+        let call = Call::new(Method::PUT, format!("/v1/organisations/{id}/update-door"));
+        self.act(call.json(door)?).await
+    }
+
+    /// Makes a token for one device.
+    pub async fn issue_target_token(
+        &self,
+        id: &DeviceId,
+        new: &wire::NewTargetToken,
+    ) -> Result<wire::IssuedUpdateToken> {
+        self.post(&format!("/v1/devices/{id}/update-tokens"), new).await
+    }
+
+    /// Makes a token for a gateway.
+    pub async fn issue_gateway_token(
+        &self,
+        id: &OrganisationId,
+        new: &wire::NewGatewayToken,
+    ) -> Result<wire::IssuedUpdateToken> {
+        self.post(&format!("/v1/organisations/{id}/update-tokens"), new).await
+    }
+
+    /// Tokens of an organisation's devices that have not ended.
+    pub async fn update_tokens(
+        &self,
+        id: &OrganisationId,
+        page: &PageQuery,
+    ) -> Result<Page<wire::UpdateToken>> {
+        self.get(&query(&format!("/v1/organisations/{id}/update-tokens"), &of_page(page))).await
+    }
+
+    /// Ends a device's or a gateway's token.
+    pub async fn revoke_update_token(&self, id: &Sha256) -> Result<()> {
+        self.act(Call::new(Method::DELETE, format!("/v1/update-tokens/{id}"))).await
+    }
+
     /// Ends a token.
     pub async fn revoke_token(&self, id: &Sha256) -> Result<()> {
         self.act(Call::new(Method::DELETE, format!("/v1/tokens/{id}"))).await

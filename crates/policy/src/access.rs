@@ -22,6 +22,8 @@ pub struct Access {
     pub platform: Roles,
     /// the device itself, by its certificate
     pub device: bool,
+    /// the device itself, by an update token as well
+    pub token: bool,
     /// the device itself, by an accepted one-time code
     pub code: bool,
     /// the platform's own commands and schedules
@@ -52,6 +54,7 @@ const fn access(action: Action, owner: Roles) -> Access {
         anyone: NONE,
         platform: NONE,
         device: false,
+        token: false,
         code: false,
         internal: false,
         public: false,
@@ -76,6 +79,9 @@ impl Access {
     }
     const fn device(self) -> Self {
         Self { device: true, ..self }
+    }
+    const fn token(self) -> Self {
+        Self { token: true, ..self }
     }
     const fn code(self) -> Self {
         Self { code: true, ..self }
@@ -160,11 +166,12 @@ pub const ACCESS: &[Access] = &[
     access(Action::StartCampaign, A),
     access(Action::SteerCampaign, AO),
     access(Action::ConsentUpdates, A),
-    access(Action::PollUpdate, NONE).device(),
+    access(Action::PollUpdate, NONE).device().token(),
     access(Action::ReadVulnerabilities, NOT_STATION),
     access(Action::ManageSboms, AOS),
     access(Action::ImportAdvisories, AO).internal(),
     access(Action::JudgeVulnerability, AO),
+    access(Action::ManageUpdateTokens, A),
     access(Action::ManageApprovalPolicy, A).internal(),
 ];
 
@@ -185,6 +192,7 @@ pub fn access_table() -> String {
         for (given, name) in [
             (row.public, "everybody"),
             (row.device, "the device"),
+            (row.token, "update token"),
             (row.code, "code"),
             (row.internal, "internal"),
         ] {

@@ -98,6 +98,7 @@ actions! {
     ManageSboms "manage-sboms" "attach an SBOM to a version of a product's software",
     ImportAdvisories "import-advisories" "import advisories: the platform's for everybody, others' for their own products",
     JudgeVulnerability "judge-vulnerability" "state whether a product is affected by a vulnerability (VEX), withdraw a statement",
+    ManageUpdateTokens "manage-update-tokens" "choose how devices come through the hawkBit DDI door, make and end their tokens",
     ManageApprovalPolicy "manage-approval-policy" "choose which acts need a second person",
 }
 

@@ -179,9 +179,11 @@ pub fn authorize(
         Caller::Anonymous => denied(Answer::Unauthenticated, Roles::NONE, "anonymous"),
         Caller::Platform { .. } if access.internal => Ok(Permit { action }),
         Caller::Platform { .. } => denied(Answer::Forbidden, Roles::NONE, "internal-not-listed"),
-        Caller::Device { device, .. } => {
+        Caller::Device { device, credential, .. } => {
             if resource.device != Some(*device) {
                 denied(Answer::NotFound, Roles::NONE, "device-of-another")
+            } else if credential.is_token() && !access.token {
+                denied(Answer::Forbidden, Roles::NONE, "token-not-listed")
             } else if access.device {
                 Ok(Permit { action })
             } else {

@@ -12,17 +12,24 @@ pub enum BearerKind {
     Link,
     /// what a browser holds between opening a link and registering its passkey
     Ticket,
+    /// stands in for a device's certificate at the hawkBit DDI door (`TargetToken`)
+    UpdateTarget,
+    /// the same for a gateway that speaks for devices (`GatewayToken`)
+    UpdateGateway,
 }
 
 impl BearerKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Session, Self::Link, Self::Ticket];
+    pub const ALL: [Self; 5] =
+        [Self::Session, Self::Link, Self::Ticket, Self::UpdateTarget, Self::UpdateGateway];
 
     fn prefix(self) -> &'static str {
         match self {
             Self::Session => "tgs_",
             Self::Link => "tgi_",
             Self::Ticket => "tgk_",
+            Self::UpdateTarget => "tgu_",
+            Self::UpdateGateway => "tgg_",
         }
     }
 
@@ -31,6 +38,8 @@ impl BearerKind {
             Self::Session => b"tegata/session/v1\0",
             Self::Link => b"tegata/link/v1\0",
             Self::Ticket => b"tegata/ticket/v1\0",
+            Self::UpdateTarget => b"tegata/update-target/v1\0",
+            Self::UpdateGateway => b"tegata/update-gateway/v1\0",
         }
     }
 }

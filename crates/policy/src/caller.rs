@@ -7,7 +7,7 @@ use std::fmt;
 /// organisation's devices.
 pub const PLATFORM: &str = "platform";
 
-/// With which certificate a device came.
+/// With what a device came: a certificate, or what stands in for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DeviceCredential {
     /// a chip's certificate (trust anchor)
@@ -16,6 +16,17 @@ pub enum DeviceCredential {
     Idevid,
     /// the owner's local identity (802.1AR LDevID)
     Ldevid,
+    /// a token made for this device: it can be copied, and opens updates alone
+    TargetToken,
+    /// a gateway's token that speaks for this device: the same, and one step further away
+    GatewayToken,
+}
+
+impl DeviceCredential {
+    /// Whether it is a token, weaker than a certificate.
+    pub fn is_token(self) -> bool {
+        matches!(self, Self::TargetToken | Self::GatewayToken)
+    }
 }
 
 /// Who asks. Made only after authentication: a validated client certificate, a checked token, an
@@ -32,7 +43,7 @@ pub enum Caller {
         organisation: OrganisationId,
         /// which kind of certificate
         credential: DeviceCredential,
-        /// SHA-256 of the certificate
+        /// SHA-256 of the certificate; the digest of a token
         certificate: Sha256,
     },
     /// a device that is not enrolled yet, by an accepted one-time code
@@ -128,6 +139,12 @@ impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Anonymous => f.write_str("anonymous"),
+            Self::Device { device, credential: DeviceCredential::TargetToken, .. } => {
+                write!(f, "device {device} by its token")
+            }
+            Self::Device { device, credential: DeviceCredential::GatewayToken, .. } => {
+                write!(f, "device {device} by a gateway's token")
+            }
             Self::Device { device, .. } => write!(f, "device {device}"),
             Self::Code { organisation, subject } => {
                 write!(f, "code of {organisation} for {subject}")

@@ -23,6 +23,7 @@ mod body;
 mod clock;
 mod config;
 mod console_door;
+mod ddi;
 mod est;
 mod idle;
 mod limit;

@@ -2,7 +2,7 @@ use crate::{
     Config,
     admission::admit,
     app::App,
-    console_door, est,
+    console_door, ddi, est,
     listener::{Listener, Tls, told_to_stop},
     ocsp, public,
     rest::{self, problem::Fault},
@@ -65,7 +65,11 @@ impl Server {
         let tls = Tls { config: Arc::new(server_config(&trust, own.clone())?), trust };
         let app = App::new(service.clone(), config.limits);
         let (rest, _description) = rest::router();
-        let everything = rest.merge(est::router()).merge(public::router()).merge(ocsp::router());
+        let everything = rest
+            .merge(est::router())
+            .merge(ddi::router())
+            .merge(public::router())
+            .merge(ocsp::router());
         let public = public::router().merge(ocsp::router()).route("/v1/health", get(rest::health));
 
         let secure = listen(config.tls).await?;

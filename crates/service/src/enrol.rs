@@ -288,7 +288,9 @@ impl Service {
         let voucher = match credential {
             DeviceCredential::Idevid => Voucher::Idevid,
             DeviceCredential::Ldevid => Voucher::Ldevid,
-            DeviceCredential::Chip => return Err(refused(&rules::Refusal::UseEnroll)),
+            DeviceCredential::Chip
+            | DeviceCredential::TargetToken
+            | DeviceCredential::GatewayToken => return Err(refused(&rules::Refusal::UseEnroll)),
         };
         let Known { row, held } = self.read(|connection| Known::read(connection, device))?;
         let known = self.permitted(caller, Action::ReenrolDevice, row)?;
@@ -398,6 +400,10 @@ impl Service {
                 DeviceCredential::Idevid => (*device, Voucher::Idevid),
                 DeviceCredential::Ldevid => (*device, Voucher::Ldevid),
                 DeviceCredential::Chip => (*device, Voucher::Chip),
+                // Tokens open updates and nothing else.
+                DeviceCredential::TargetToken | DeviceCredential::GatewayToken => {
+                    return Err(refused(&rules::Refusal::UseEnroll));
+                }
             },
             Caller::Code { subject, .. } => (self.subject_of(subject)?, Voucher::Code),
             Caller::Member { organisation, .. } | Caller::Person { organisation, .. } => {

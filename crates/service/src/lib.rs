@@ -146,10 +146,11 @@ pub use signers::{NewSigner, SIGNER_PROOF_CONTENT_TYPE, SignerView, signer_proof
 pub use updates::{
     Artifact, AssignedArtifact, Assignment, Attachment, AttachmentKind, AttachmentSummary,
     BlobReader, BlobWriter, CampaignDevice, CampaignDeviceFilter, CampaignId, CampaignView,
-    ConsentView, DeviceSoftware, Execution, FEEDBACK_CHARS_MAX, Feedback, Gate, GateItem,
-    NewArtifact, NewAttachment, NewCampaign, NewRelease, NewUpload, Poll, Purpose, ReleaseId,
-    ReleaseProof, ReleaseQuery, ReleaseState, ReleaseView, TRIAL_MEMBERS_MAX, UpdateDecision,
-    UpdateIdError, UploadId, UploadState, UploadView,
+    ConsentView, DeviceSoftware, Execution, FEEDBACK_CHARS_MAX, Feedback, GATEWAY_DEVICES_MAX,
+    Gate, GateItem, IssuedUpdateToken, NewArtifact, NewAttachment, NewCampaign, NewRelease,
+    NewUpload, Poll, Purpose, ReleaseId, ReleaseProof, ReleaseQuery, ReleaseState, ReleaseView,
+    TRIAL_MEMBERS_MAX, UPDATE_TOKEN_DAYS_MAX, UpdateDecision, UpdateDoor, UpdateIdError,
+    UpdateTokenKind, UpdateTokenView, UploadId, UploadState, UploadView,
 };
 pub use verdict::VerifyRequest;
 pub use vulnerabilities::{

@@ -17,6 +17,7 @@ pub mod sealed;
 mod server;
 mod trial;
 pub mod update;
+pub mod update_token;
 pub mod vulnerabilities;
 pub mod vulnerability;
 

@@ -323,9 +323,8 @@ mod tests {
             let mut altered = delta.clone();
             altered[at] ^= 1;
             // A frame has bits without a meaning, such as a larger window: then the result is the same.
-            match applied(&base, &altered, &Limits::DEFAULT) {
-                Ok(out) => assert!(at >= HEADER_BYTES && out == result, "byte {at}"),
-                Err(_) => {}
+            if let Ok(out) = applied(&base, &altered, &Limits::DEFAULT) {
+                assert!(at >= HEADER_BYTES && out == result, "byte {at}");
             }
         }
         for length in 0..delta.len() {

@@ -19,6 +19,7 @@ mod public;
 mod report;
 pub mod scalar;
 mod token;
+mod update_token;
 mod verdict;
 mod vulnerability;
 
@@ -37,6 +38,7 @@ pub use people::*;
 pub use public::*;
 pub use report::*;
 pub use token::*;
+pub use update_token::*;
 pub use verdict::*;
 pub use vulnerability::*;
 

@@ -23,6 +23,7 @@ pub(crate) mod problem;
 mod products;
 mod reports;
 mod tokens;
+mod update_door;
 mod view;
 mod vulnerabilities;
 
@@ -112,6 +113,10 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(tokens::issue))
         .routes(routes!(tokens::list))
         .routes(routes!(tokens::revoke))
+        .routes(routes!(update_door::door, update_door::set_door))
+        .routes(routes!(update_door::list, update_door::issue_gateway))
+        .routes(routes!(update_door::issue_target))
+        .routes(routes!(update_door::revoke))
         .routes(routes!(keys::rotate))
         .routes(routes!(reports::audit))
         .routes(routes!(reports::audit_trail))

@@ -60,6 +60,7 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
     let tags = TAGS.iter().copied().chain([
         ("people", "people who sign in to the console, and what needs a second person"),
         ("tokens", "short-lived tokens, bound to the certificate"),
+        ("update-door", "how devices come through the hawkBit DDI door (docs/ddi.md)"),
         ("reports", "security events, accounts of keys, expiry, counts"),
         ("vulnerabilities", "SBOMs, advisories, VEX (docs/vulnerability.md)"),
         ("fleet", "search, acts on behalf, jobs, views, overview (docs/fleet.md)"),

@@ -9,6 +9,7 @@
 
 mod administration;
 mod console;
+mod ddi;
 mod est;
 mod fleet;
 mod handshake;

@@ -79,6 +79,13 @@ pub(crate) fn body(
         "/v1/update-consents" => json(json!({"maker": "intruder", "product": "gate"})),
         "/v1/update/poll" => json(json!({"hardware_id": "gate-bg1", "confirmed": true})),
         "/v1/update/feedback" => json(json!({"action": 1, "execution": "confirmed"})),
+        "/v1/organisations/{organisation}/update-door" => {
+            json(json!({"tokens": true, "closed_confirms": true, "poll_s": 300}))
+        }
+        "/v1/organisations/{organisation}/update-tokens" => {
+            json(json!({"name": "spy", "devices": [device], "days": 1}))
+        }
+        "/v1/devices/{device}/update-tokens" => json(json!({"days": 1})),
         "/v1/views" => json(json!({"name": "mine", "query": ""})),
         "/v1/enrolment-codes" => json(json!({"devices": [device], "lifetime_s": 600})),
         "/v1/certificates/{authority}/{serial}/revoke" => json(json!({"reason": "superseded"})),

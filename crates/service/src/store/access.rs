@@ -29,12 +29,12 @@ pub(crate) fn end_share(tx: &Tx<'_>, device: i64, organisation: i64) -> Result<b
     Ok(ended > 0)
 }
 
-/// Ends everything that a former owner let in: shares and codes. Its tokens reach only what it
+/// Ends everything that a former owner let in: shares, codes, tokens of updates. Its own tokens reach only what it
 /// owns or is shared with it, so they end with these.
 pub(crate) fn end_access(tx: &Tx<'_>, device: i64) -> Result<(), ServiceError> {
     tx.prepare_cached("DELETE FROM share WHERE device = ?1")?.execute([device])?;
     tx.prepare_cached("DELETE FROM enrolment_code WHERE device = ?1")?.execute([device])?;
-    Ok(())
+    super::update_token::delete_for_device(tx, device)
 }
 
 pub(crate) fn shares(

@@ -30,6 +30,7 @@ pub(crate) mod sbom;
 pub(crate) mod search;
 pub(crate) mod search_person;
 mod tx;
+pub(crate) mod update_token;
 pub(crate) mod vex;
 mod writer;
 

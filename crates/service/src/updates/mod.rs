@@ -42,6 +42,7 @@ mod blobs;
 mod campaigns;
 mod content;
 mod disk;
+mod door;
 mod gate;
 mod japanese;
 mod keeper;
@@ -65,6 +66,10 @@ pub use campaigns::{
 };
 pub use content::AssignedArtifact;
 pub(crate) use content::Content;
+pub use door::{
+    GATEWAY_DEVICES_MAX, IssuedUpdateToken, UPDATE_TOKEN_DAYS_MAX, UpdateDoor, UpdateTokenKind,
+    UpdateTokenView,
+};
 pub use gate::{Gate, GateItem};
 pub(crate) use japanese::of as japanese;
 pub(crate) use keeper::{State, keep_blobs};

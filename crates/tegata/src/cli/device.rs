@@ -1,11 +1,14 @@
 //! Commands about single devices.
 
-use super::{LabelArgs, ServerArgs, fleet, import};
+use super::{LabelArgs, ServerArgs, fleet, import, update_token::UpdateTokenCommand};
 use clap::{Args, Subcommand, ValueHint};
 use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 pub enum DeviceCommand {
+    /// Tokens of devices that have no certificate, for updates through the hawkBit DDI door
+    #[command(subcommand)]
+    UpdateToken(UpdateTokenCommand),
     /// Write the code of a device as a picture
     Label(LabelArgs),
     /// Show what look-ups of a device's number add up to

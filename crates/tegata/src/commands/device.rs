@@ -1,7 +1,7 @@
 use crate::{
     cli::{DeviceCommand, EstArgs, Language},
     clock,
-    commands::{credential_pem, fleet, import, label, life, write_private},
+    commands::{credential_pem, fleet, import, label, life, update_token, write_private},
     output::Output,
     remote::{Remote, only, read_identity, read_roots},
 };
@@ -24,6 +24,7 @@ use std::path::Path;
 /// Runs `tegata device …`.
 pub async fn run(command: DeviceCommand, output: Output, language: Language) -> anyhow::Result<()> {
     match command {
+        DeviceCommand::UpdateToken(command) => update_token::run(command, output, language).await,
         DeviceCommand::List { server, product, phase, text } => {
             let remote = Remote::open(&server, language)?;
             let mut path = "/v1/devices?limit=1000".to_owned();

@@ -22,6 +22,7 @@ pub mod product;
 pub mod serve;
 pub mod token;
 pub mod update;
+pub mod update_token;
 pub mod verify;
 pub mod vulnerabilities;
 pub mod vulnerability;

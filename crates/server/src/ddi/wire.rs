@@ -1,0 +1,417 @@
+//! The documents of the DDI API v1, as hawkBit describes it and its clients read it.
+//!
+//! What clients send is read tolerantly, because clients differ: an `id` is a number or a string, what
+//! is unknown is passed over. Every text and list has a limit all the same.
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+use service::{Assignment, Execution, Feedback};
+use std::{collections::BTreeMap, fmt};
+
+/// Most details of one feedback that are read.
+const DETAILS_MAX: usize = 64;
+/// Most attributes that a device may give.
+pub(super) const ATTRIBUTES_MAX: usize = 64;
+
+/// A link.
+#[derive(Debug, Serialize, PartialEq, Eq)]
+pub(super) struct Link {
+    pub(super) href: String,
+}
+
+/// The base that a controller polls.
+#[derive(Debug, Serialize)]
+pub(super) struct Base {
+    pub(super) config: Config,
+    #[serde(rename = "_links")]
+    pub(super) links: BTreeMap<&'static str, Link>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Config {
+    pub(super) polling: Polling,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Polling {
+    /// `HH:MM:SS`
+    pub(super) sleep: String,
+}
+
+impl Polling {
+    /// An interval of so many seconds; the form ends below 24 hours.
+    pub(super) fn every(seconds: u32) -> Self {
+        let seconds = seconds.clamp(1, 86_399);
+        let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+        Self { sleep: format!("{hours:02}:{minutes:02}:{:02}", seconds % 60) }
+    }
+}
+
+/// `deploymentBase/{actionId}`.
+#[derive(Debug, Serialize)]
+pub(super) struct DeploymentBase {
+    pub(super) id: String,
+    pub(super) deployment: Deployment,
+}
+
+/// `confirmationBase/{actionId}`.
+#[derive(Debug, Serialize)]
+pub(super) struct ConfirmationBase {
+    pub(super) id: String,
+    pub(super) confirmation: Deployment,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Deployment {
+    pub(super) download: &'static str,
+    pub(super) update: &'static str,
+    pub(super) chunks: Vec<Chunk>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Chunk {
+    pub(super) part: &'static str,
+    pub(super) version: String,
+    pub(super) name: String,
+    pub(super) artifacts: Vec<Artifact>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Artifact {
+    pub(super) filename: String,
+    pub(super) hashes: Hashes,
+    pub(super) size: u64,
+    #[serde(rename = "_links")]
+    pub(super) links: BTreeMap<&'static str, Link>,
+}
+
+/// SHA-1 is there as a name that SWUpdate compares; nothing rests on it. MD5 is not computed at all.
+#[derive(Debug, Serialize)]
+pub(super) struct Hashes {
+    pub(super) sha1: String,
+    pub(super) sha256: String,
+}
+
+impl Deployment {
+    /// What an assignment asks for, with its files behind `artifact(name)`.
+    pub(super) fn of(assignment: &Assignment, artifact: impl Fn(&str) -> String) -> Self {
+        let handling = if assignment.force { "forced" } else { "attempt" };
+        let artifacts = assignment
+            .artifacts
+            .iter()
+            .map(|file| Artifact {
+                filename: file.name.clone(),
+                hashes: Hashes { sha1: hex::encode(file.sha1), sha256: file.sha256.to_string() },
+                size: file.length,
+                links: BTreeMap::from([("download", Link { href: artifact(&file.name) })]),
+            })
+            .collect();
+        Self {
+            download: handling,
+            update: handling,
+            chunks: vec![Chunk {
+                part: "os",
+                version: assignment.version.clone(),
+                name: assignment.release.to_string(),
+                artifacts,
+            }],
+        }
+    }
+}
+
+/// `cancelAction/{actionId}`.
+#[derive(Debug, Serialize)]
+pub(super) struct Cancel {
+    pub(super) id: String,
+    #[serde(rename = "cancelAction")]
+    pub(super) cancel_action: Stop,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Stop {
+    #[serde(rename = "stopId")]
+    pub(super) stop_id: String,
+}
+
+/// A number as SWUpdate writes it, or the same as a string, as RAUC's updater does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ActionId(pub(super) u64);
+
+impl<'de> Deserialize<'de> for ActionId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = ActionId;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the number of an action, or the same as a string")
+            }
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<ActionId, E> {
+                Ok(ActionId(value))
+            }
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<ActionId, E> {
+                u64::try_from(value).map(ActionId).map_err(|_| E::custom("it is negative"))
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<ActionId, E> {
+                if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+                    return Err(E::custom("it is no number"));
+                }
+                text.parse().map(ActionId).map_err(|_| E::custom("it is too large"))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// Feedback about an action.
+#[derive(Debug, Deserialize)]
+pub(super) struct Said {
+    /// the action, as many clients repeat it here
+    #[serde(default)]
+    pub(super) id: Option<ActionId>,
+    status: Status,
+}
+
+#[derive(Debug, Deserialize)]
+struct Status {
+    execution: String,
+    #[serde(default)]
+    result: Outcome,
+    #[serde(default)]
+    details: Details,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Outcome {
+    #[serde(default)]
+    finished: Option<String>,
+    #[serde(default)]
+    progress: Option<Progress>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Progress {
+    cnt: u64,
+    of: u64,
+}
+
+/// A list of texts; some clients send one text.
+#[derive(Debug, Default, Deserialize)]
+#[serde(untagged)]
+enum Details {
+    #[default]
+    None,
+    One(String),
+    Many(Vec<String>),
+}
+
+/// What is said about a deployment, in the platform's words. `closes_confirmed`: whether "closed with
+/// success" says that the new software was booted and is kept, as SWUpdate says it.
+pub(super) fn deployment_feedback(said: &Said, closes_confirmed: bool) -> Result<Feedback, String> {
+    let finished = said.status.result.finished.as_deref().unwrap_or("none");
+    let execution = match (said.status.execution.as_str(), finished) {
+        ("closed", "success") if closes_confirmed => Execution::Confirmed,
+        ("closed", "success") => Execution::Installed,
+        ("closed", "failure") => Execution::Failed,
+        // The client is through and does not say with what: what is not known to have gone well has not.
+        ("closed", "none") => Execution::Failed,
+        ("canceled", _) => Execution::Cancelled,
+        ("rejected", _) => Execution::Rejected,
+        ("proceeding" | "scheduled" | "resumed", "failure") => Execution::Failed,
+        // All steps are done and the action is not closed: SWUpdate says so before it restarts.
+        ("proceeding", _) if said.is_through() => Execution::Installed,
+        ("proceeding" | "scheduled" | "resumed", _) => Execution::Proceeding,
+        ("download", _) => Execution::Downloading,
+        ("downloaded", _) => Execution::Downloaded,
+        (execution, _) => return Err(unknown("execution", execution)),
+    };
+    if !["success", "failure", "none"].contains(&finished) {
+        return Err(unknown("finished", finished));
+    }
+    Ok(said.feedback(execution))
+}
+
+/// What is said about a cancellation. Whoever says no goes on.
+pub(super) fn cancel_feedback(said: &Said) -> Result<Feedback, String> {
+    let finished = said.status.result.finished.as_deref().unwrap_or("none");
+    let execution = match (said.status.execution.as_str(), finished) {
+        ("closed" | "canceled", "success" | "none") => Execution::Cancelled,
+        ("closed" | "canceled", "failure") | ("rejected", _) => Execution::Proceeding,
+        ("proceeding" | "scheduled" | "resumed", _) => Execution::Proceeding,
+        (execution, _) => return Err(unknown("execution", execution)),
+    };
+    Ok(said.feedback(execution))
+}
+
+fn unknown(field: &str, value: &str) -> String {
+    let value: String = value.chars().take(40).collect();
+    format!("status.{field}: {value:?} is not a word of DDI v1")
+}
+
+impl Said {
+    fn is_through(&self) -> bool {
+        let progress = self.status.result.progress.as_ref();
+        progress.is_some_and(|progress| progress.of > 0 && progress.cnt >= progress.of)
+    }
+
+    fn feedback(&self, execution: Execution) -> Feedback {
+        let progress = self.status.result.progress.as_ref().and_then(|progress| {
+            // A number of zero steps says nothing.
+            let percent = progress.cnt.saturating_mul(100).checked_div(progress.of)?;
+            u8::try_from(percent.min(100)).ok()
+        });
+        let detail = match &self.status.details {
+            Details::None => None,
+            Details::One(text) => Some(text.clone()),
+            Details::Many(texts) => Some(
+                texts.iter().take(DETAILS_MAX).map(String::as_str).collect::<Vec<_>>().join("; "),
+            ),
+        };
+        let detail = detail.filter(|text| !text.is_empty());
+        Feedback { execution, progress, detail, installed: None }
+    }
+}
+
+/// Feedback about a confirmation.
+#[derive(Debug, Deserialize)]
+pub(super) struct Confirmation {
+    confirmation: String,
+    #[serde(default)]
+    details: Details,
+}
+
+impl Confirmation {
+    /// In the platform's words.
+    pub(super) fn feedback(&self) -> Result<Feedback, String> {
+        let execution = match self.confirmation.as_str() {
+            "confirmed" => Execution::Proceeding,
+            "denied" => Execution::Rejected,
+            other => return Err(unknown("confirmation", other)),
+        };
+        let detail = match &self.details {
+            Details::None => None,
+            Details::One(text) => Some(text.clone()),
+            Details::Many(texts) => Some(texts.join("; ")),
+        };
+        Ok(Feedback { execution, progress: None, detail, installed: None })
+    }
+}
+
+/// What a device says about itself.
+#[derive(Debug, Deserialize)]
+pub(super) struct ConfigData {
+    #[serde(default)]
+    pub(super) data: BTreeMap<String, String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(text: &str) -> Said {
+        serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    #[test]
+    fn both_forms_of_an_id_are_read() {
+        for (id, number) in
+            [("7", 7), ("\"7\"", 7), ("\"007\"", 7), ("18446744073709551615", u64::MAX)]
+        {
+            let text = format!(r#"{{"id":{id},"status":{{"execution":"closed"}}}}"#);
+            assert_eq!(said(&text).id, Some(ActionId(number)));
+        }
+        for bad in
+            ["-1", "\"\"", "\"7a\"", "\"+7\"", "1.5", "null7", "[7]", "\"99999999999999999999\""]
+        {
+            let text = format!(r#"{{"id":{bad},"status":{{"execution":"closed"}}}}"#);
+            assert!(serde_json::from_str::<Said>(&text).is_err(), "{bad}");
+        }
+        assert_eq!(said(r#"{"status":{"execution":"closed"}}"#).id, None);
+    }
+
+    #[test]
+    fn every_word_of_a_deployment_means_one_thing() {
+        use Execution as E;
+        let check = |execution: &str, finished: &str, closes: bool, expected: Option<E>| {
+            let text = format!(
+                r#"{{"id":"1","status":{{"execution":"{execution}","result":{{"finished":"{finished}"}}}}}}"#
+            );
+            let read = deployment_feedback(&said(&text), closes).ok().map(|said| said.execution);
+            assert_eq!(read, expected, "{execution} {finished}");
+        };
+        check("closed", "success", true, Some(E::Confirmed));
+        check("closed", "success", false, Some(E::Installed));
+        check("closed", "failure", true, Some(E::Failed));
+        check("closed", "none", true, Some(E::Failed));
+        check("canceled", "success", true, Some(E::Cancelled));
+        check("rejected", "none", true, Some(E::Rejected));
+        check("proceeding", "none", true, Some(E::Proceeding));
+        check("proceeding", "success", true, Some(E::Proceeding));
+        check("proceeding", "failure", true, Some(E::Failed));
+        check("scheduled", "none", true, Some(E::Proceeding));
+        check("resumed", "none", true, Some(E::Proceeding));
+        check("download", "none", true, Some(E::Downloading));
+        check("downloaded", "none", true, Some(E::Downloaded));
+        check("finished", "none", true, None);
+        check("closed", "maybe", true, None);
+        check("proceeding", "maybe", true, None);
+    }
+
+    #[test]
+    fn every_word_of_a_cancellation_means_one_thing() {
+        use Execution as E;
+        let check = |execution: &str, finished: &str, expected: Option<E>| {
+            let text = format!(
+                r#"{{"id":1,"status":{{"execution":"{execution}","result":{{"finished":"{finished}"}}}}}}"#
+            );
+            assert_eq!(cancel_feedback(&said(&text)).ok().map(|said| said.execution), expected);
+        };
+        check("closed", "success", Some(E::Cancelled));
+        check("canceled", "success", Some(E::Cancelled));
+        check("closed", "failure", Some(E::Proceeding));
+        check("rejected", "failure", Some(E::Proceeding));
+        check("proceeding", "none", Some(E::Proceeding));
+        check("download", "none", None);
+    }
+
+    #[test]
+    fn details_and_progress_are_taken_as_they_come() {
+        let read = |text: &str| deployment_feedback(&said(text), true).unwrap();
+        let whole = read(
+            r#"{"id":"1","time":"20140511T121314","status":{"execution":"proceeding","code":200,
+                "result":{"finished":"none","progress":{"cnt":2,"of":5}},"details":["a","b"]},"x":1}"#,
+        );
+        assert_eq!((whole.progress, whole.detail.as_deref()), (Some(40), Some("a; b")));
+        let one = read(r#"{"status":{"execution":"proceeding","details":"alone"}}"#);
+        assert_eq!((one.progress, one.detail.as_deref()), (None, Some("alone")));
+        let zero = read(
+            r#"{"status":{"execution":"proceeding","result":{"progress":{"cnt":1,"of":0}},"details":[]}}"#,
+        );
+        assert_eq!((zero.progress, &zero.detail), (None, &None));
+        let over = read(
+            r#"{"status":{"execution":"proceeding","result":{"progress":{"cnt":18446744073709551615,"of":1}}}}"#,
+        );
+        assert_eq!((over.progress, over.execution), (Some(100), Execution::Installed));
+        assert_eq!(zero.execution, Execution::Proceeding);
+    }
+
+    #[test]
+    fn a_confirmation_is_a_yes_or_a_no() {
+        let read = |text: &str| serde_json::from_str::<Confirmation>(text).unwrap().feedback();
+        let yes = read(r#"{"confirmation":"confirmed","code":1,"details":["ok"]}"#).unwrap();
+        assert_eq!(yes.execution, Execution::Proceeding);
+        assert_eq!(read(r#"{"confirmation":"denied"}"#).unwrap().execution, Execution::Rejected);
+        assert!(read(r#"{"confirmation":"perhaps"}"#).is_err());
+    }
+
+    #[test]
+    fn intervals_have_two_digits_each_and_stay_below_a_day() {
+        for (seconds, text) in [
+            (0, "00:00:01"),
+            (30, "00:00:30"),
+            (300, "00:05:00"),
+            (86_399, "23:59:59"),
+            (u32::MAX, "23:59:59"),
+        ] {
+            assert_eq!(Polling::every(seconds).sleep, text);
+        }
+    }
+}

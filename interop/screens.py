@@ -131,12 +131,16 @@ try:
         def of(page):
             if "product" in page[0]:
                 return maker
+            if page[0].startswith("organisation-"):
+                return platform
             return member if page[2] else stranger
 
         pages = [
             *[(page, of(page)) for page in PAGES + ABOUT],
             *[(page, platform) for page in PLATFORM],
             (("platform-overview", "/", True), platform),
+            (("organisation-administrator", "/organisations/{other}/administrator", True), platform),
+            (("report-other-language", "/devices/{device}/report", True), member),
             (("platform-organisations", "/organisations", True), platform),
             (("invitation", "/invitation", False), stranger),
         ]

@@ -38,6 +38,7 @@
 //! Deliberately absent: sockets, HTTP, wire types, PostgreSQL.
 
 mod approvals;
+mod audit_checks;
 mod audit_trail;
 mod authorities;
 mod ca;

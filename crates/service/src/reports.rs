@@ -135,17 +135,27 @@ impl Service {
         })
     }
 
-    /// Verifies the whole audit chain, and holds it against the heads in the ledger.
+    /// Verifies the whole audit chain, and holds it against the heads in the ledger. It reads all
+    /// there is, each time: what was verified before may have been changed since. So one is under
+    /// way at a time in the whole installation, and each organisation waits for one at most.
     ///
     /// # Errors
-    /// `role`; a broken chain is no error but what the report says.
+    /// `role`; `audit-check-under-way` where the caller's organisation has asked already; a broken
+    /// chain is no error but what the report says.
     pub async fn audit_verify(&self, caller: &Caller) -> Result<AuditCheck, ServiceError> {
         let own = caller.organisation().filter(|_| !caller.is_platform_member()).cloned();
         let whose = own.as_ref().unwrap_or(&self.platform.id);
         let resource = Resource::organisation(whose);
         let _permit = self.authorize(caller, Action::ReadAuditLog, &resource)?;
+        let who = self.organisation_row(whose.as_str())?.id;
+        let turn = self.audit_checks.turn(who).await?;
         let service = self.clone();
-        self.pool.begin(move || service.verify_chain(own.as_ref())).outcome().await?
+        let check = self.pool.begin(move || {
+            // The turn ends with the work, whoever waits for it: to hang up gains no second one.
+            let _turn = turn;
+            service.verify_chain(own.as_ref())
+        });
+        check.outcome().await?
     }
 
     /// One chain holds the events of all: it is verified whole, and `own` is told of its own.

@@ -170,6 +170,8 @@ pub const ACCESS: &[Access] = &[
     access(Action::ReadVulnerabilities, NOT_STATION),
     access(Action::ManageSboms, AOS),
     access(Action::ImportAdvisories, AO).internal(),
+    access(Action::ReadCases, AOU),
+    access(Action::ManageCases, AO),
     access(Action::JudgeVulnerability, AO),
     access(Action::ManageUpdateTokens, A),
     access(Action::ManageApprovalPolicy, A).internal(),

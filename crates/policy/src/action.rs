@@ -97,6 +97,8 @@ actions! {
     ReadVulnerabilities "read-vulnerabilities" "read vulnerabilities, SBOMs and statements about an organisation's products",
     ManageSboms "manage-sboms" "attach an SBOM to a version of a product's software",
     ImportAdvisories "import-advisories" "import advisories: the platform's for everybody, others' for their own products",
+    ReadCases "read-cases" "read cases that must be reported (CRA article 14), and drafts of the reports",
+    ManageCases "manage-cases" "open such cases, fill them in, put reports on record, close them",
     JudgeVulnerability "judge-vulnerability" "state whether a product is affected by a vulnerability (VEX), withdraw a statement",
     ManageUpdateTokens "manage-update-tokens" "choose how devices come through the hawkBit DDI door, make and end their tokens",
     ManageApprovalPolicy "manage-approval-policy" "choose which acts need a second person",

@@ -155,9 +155,10 @@ pub use updates::{
 };
 pub use verdict::VerifyRequest;
 pub use vulnerabilities::{
-    AdvisoryOutcome, AdvisoryResult, BlockingVulnerability, DOCUMENTS_MAX, ExploitedFact,
-    ExposureStatus, ExposureView, FoundComponent, FoundReason, Knowledge, NewSbom, NewStatement,
-    SaidFact, SbomView, SoftwareView, StatementId, StatementView, TroubledFile, VexImport,
-    VulnerabilityDetail, VulnerabilityGate, VulnerabilityLine, VulnerabilityQuery,
-    VulnerabilityState,
+    AdvisoryOutcome, AdvisoryResult, BlockingVulnerability, CaseChange, CaseDraft, CaseId,
+    CaseLine, CaseView, CaseWatch, DOCUMENTS_MAX, ExploitedFact, ExposureStatus, ExposureView,
+    FixHistory, FixedShare, FleetSide, FoundComponent, FoundReason, Knowledge, NewCase, NewSbom,
+    NewStatement, RunningVersion, SaidFact, SbomView, SoftwareView, StatementId, StatementView,
+    TroubledFile, VexImport, VulnerabilityDetail, VulnerabilityGate, VulnerabilityLine,
+    VulnerabilityQuery, VulnerabilityState, VulnerableDevice, VulnerableExport,
 };

@@ -287,18 +287,18 @@ pub(super) async fn job_result(
 
 /// Hands pieces of a stream to a body, one at a time: a slow reader holds the stream up, not the
 /// memory.
-struct Pieces(mpsc::Sender<Result<Bytes, std::io::Error>>);
+pub(super) struct Pieces(mpsc::Sender<Result<Bytes, std::io::Error>>);
 
-struct PiecesBody(mpsc::Receiver<Result<Bytes, std::io::Error>>);
+pub(super) struct PiecesBody(mpsc::Receiver<Result<Bytes, std::io::Error>>);
 
 impl Pieces {
-    fn new() -> (Self, PiecesBody) {
+    pub(super) fn new() -> (Self, PiecesBody) {
         let (sender, receiver) = mpsc::channel(1);
         (Self(sender), PiecesBody(receiver))
     }
 
     /// False where nobody reads any more, or nothing may follow.
-    async fn send(&self, piece: Result<Vec<u8>, ServiceError>) -> bool {
+    pub(super) async fn send(&self, piece: Result<Vec<u8>, ServiceError>) -> bool {
         let failed = piece.is_err();
         // The answer has begun: all that can be done is to break it off where everybody sees it.
         let piece = piece.map(Bytes::from).map_err(std::io::Error::other);
@@ -318,7 +318,7 @@ impl http_body::Body for PiecesBody {
     }
 }
 
-fn csv(body: PiecesBody, name: &str) -> Response {
+pub(super) fn csv(body: PiecesBody, name: &str) -> Response {
     let mut response = Response::new(Body::new(body));
     let headers = response.headers_mut();
     let kind = HeaderValue::from_static("text/csv; charset=utf-8; header=present");

@@ -3,6 +3,7 @@
 mod approvals;
 mod authorities;
 mod campaigns;
+mod cases;
 mod certificates;
 mod device_report;
 mod devices;
@@ -138,6 +139,15 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(fleet::job))
         .routes(routes!(fleet::cancel_job))
         .routes(routes!(fleet::job_result))
+        .routes(routes!(cases::fleet))
+        .routes(routes!(cases::versions))
+        .routes(routes!(cases::devices))
+        .routes(routes!(cases::export))
+        .routes(routes!(cases::history))
+        .routes(routes!(cases::list, cases::open))
+        .routes(routes!(cases::watch))
+        .routes(routes!(cases::one, cases::change))
+        .routes(routes!(cases::draft))
         .routes(routes!(vulnerabilities::knowledge, vulnerabilities::import))
         .routes(routes!(vulnerabilities::files))
         .routes(routes!(vulnerabilities::software))

@@ -39,7 +39,7 @@ async fn turn() -> Result<tokio::sync::SemaphorePermit<'static>, Fault> {
 /// everybody's products, those of another for its own.
 #[utoipa::path(post, path = "/v1/organisations/{organisation}/advisories", tag = "vulnerabilities",
     params(("organisation" = OrganisationRef, Path), ImportQuery),
-    request_body(content_type = "application/json", content = String),
+    request_body(content_type = "application/json-seq", content = String),
     responses((status = 200, body = ImportedDocuments)))]
 pub(super) async fn import(
     State(app): State<App>,
@@ -309,7 +309,7 @@ fn score(tenths: u8) -> String {
     format!("{}.{}", tenths / 10, tenths % 10)
 }
 
-fn vulnerability(line: service::VulnerabilityLine) -> wire::Vulnerability {
+pub(super) fn vulnerability(line: service::VulnerabilityLine) -> wire::Vulnerability {
     let time = |seconds: Option<i64>| seconds.map(|at| UnixTime(at).into());
     wire::Vulnerability {
         name: line.name,
@@ -491,7 +491,7 @@ pub(super) async fn vex(
 #[utoipa::path(post, path = "/v1/organisations/{organisation}/products/{product}/vex",
     tag = "vulnerabilities",
     params(("organisation" = OrganisationRef, Path), ("product" = ProductRef, Path), VexQuery),
-    request_body(content_type = "application/json", content = String),
+    request_body(content_type = "application/octet-stream", content = String),
     responses((status = 200, body = TakenVex)))]
 pub(super) async fn take_vex(
     State(app): State<App>,

@@ -65,6 +65,10 @@ pub(crate) fn body(
         "/v1/organisations/{organisation}/products/{product}/software/{version}/sbom" => {
             Some(("application/octet-stream", b"{}".to_vec()))
         }
+        "/v1/organisations/{organisation}/cases" => {
+            json(json!({"kind": "severe-incident", "title": "mine"}))
+        }
+        "/v1/organisations/{organisation}/cases/{case}" => json(json!({"closed": "mine"})),
         "/v1/organisations/{organisation}/statements" => json(json!({
             "product": "secret-line", "vulnerability": "CVE-2026-1", "status": "fixed",
         })),
@@ -137,6 +141,8 @@ async fn every_operation_keeps_tenants_apart() {
         ("job", job.id.to_string()),
         ("version", "1.0".to_owned()),
         ("vulnerability", "CVE-2026-1".to_owned()),
+        ("case", "0123456789abcdef0123456789abcdef".to_owned()),
+        ("report", "early-warning".to_owned()),
         ("statement", "0123456789abcdef0123456789abcdef".to_owned()),
         ("campaign", "0123456789abcdef0123456789abcdef".to_owned()),
         ("action", "1".to_owned()),

@@ -222,3 +222,67 @@ CREATE TABLE vex_statement (
 CREATE INDEX vex_statement_by_product ON vex_statement (product) WHERE withdrawn_at IS NULL;
 CREATE INDEX vex_statement_by_organisation ON vex_statement (organisation, id);
 CREATE INDEX vex_statement_due ON vex_statement (due) WHERE due IS NOT NULL;
+
+-- Cases that must be reported (Regulation (EU) 2024/2847, article 14), what was written for the
+-- reports, and who did what. `remind_at`: when somebody is to be reminded next.
+CREATE TABLE cra_case (
+    id           INTEGER PRIMARY KEY,
+    reference    BLOB NOT NULL UNIQUE CHECK (length(reference) = 16),
+    organisation INTEGER NOT NULL REFERENCES organisation (id),
+    kind         TEXT NOT NULL,
+    name         TEXT,
+    title        TEXT NOT NULL,
+    aware_at     INTEGER NOT NULL,
+    corrected_at INTEGER,
+    warned_at    INTEGER,
+    notified_at  INTEGER,
+    reported_at  INTEGER,
+    remind_at    INTEGER,
+    opened_by    TEXT NOT NULL,
+    opened_at    INTEGER NOT NULL,
+    closed_at    INTEGER,
+    closed_why   TEXT
+) STRICT;
+CREATE INDEX cra_case_by_organisation ON cra_case (organisation, id);
+CREATE INDEX cra_case_open ON cra_case (organisation, name) WHERE closed_at IS NULL;
+CREATE INDEX cra_case_to_remind ON cra_case (remind_at)
+    WHERE remind_at IS NOT NULL AND closed_at IS NULL;
+
+CREATE TABLE cra_item (
+    cra_case INTEGER NOT NULL REFERENCES cra_case (id),
+    item     TEXT NOT NULL,
+    language TEXT NOT NULL,
+    text     TEXT NOT NULL,
+    by       TEXT NOT NULL,
+    at       INTEGER NOT NULL,
+    PRIMARY KEY (cra_case, item, language)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE cra_log (
+    id       INTEGER PRIMARY KEY,
+    cra_case INTEGER NOT NULL REFERENCES cra_case (id),
+    at       INTEGER NOT NULL,
+    by       TEXT NOT NULL,
+    what     TEXT NOT NULL,
+    detail   TEXT NOT NULL
+) STRICT;
+CREATE INDEX cra_log_by_case ON cra_log (cra_case);
+
+-- From a version to the devices that run it.
+CREATE INDEX device_software_by_version ON device_software (version, device);
+
+-- Devices that run an affected version, and devices of the products concerned, as of the end of a
+-- day. `stands`: 1 devices that the organisation owns, 2 those that it made.
+CREATE TABLE vulnerability_day (
+    organisation INTEGER NOT NULL REFERENCES organisation (id),
+    stands       INTEGER NOT NULL,
+    name         TEXT NOT NULL,
+    day          INTEGER NOT NULL,
+    affected     INTEGER NOT NULL,
+    devices      INTEGER NOT NULL,
+    PRIMARY KEY (organisation, stands, name, day)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE vulnerability_counted (
+    organisation INTEGER PRIMARY KEY REFERENCES organisation (id),
+    at           INTEGER NOT NULL
+) STRICT;

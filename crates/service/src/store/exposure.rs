@@ -389,3 +389,35 @@ pub(crate) fn sums(
     let rows = statement.query_map(params![organisation, rank, name, limit_of(limit)], sum_row)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
+
+/// Names of the vulnerabilities that a product's software has or had; with `public` only those that
+/// everybody may know of.
+pub(crate) fn names_of_product(
+    connection: &Connection,
+    product: i64,
+    public: bool,
+) -> Result<Vec<String>, ServiceError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT DISTINCT e.name FROM software s JOIN exposure e ON e.software = s.id
+         WHERE s.product = ?1 AND (?2 = 0 OR e.private = 0)",
+    )?;
+    let rows = statement.query_map(params![product, public], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Exposures of a product's software to a vulnerability, under any of its ids, that everybody may
+/// know of.
+pub(crate) fn public_of_product(
+    connection: &Connection,
+    product: i64,
+    id: &str,
+) -> Result<Vec<ExposureRow>, ServiceError> {
+    let sql = format!(
+        "SELECT {EXPOSURE} JOIN exposure_id i ON i.exposure = e.id
+         JOIN software s ON s.id = e.software
+         WHERE i.id = ?2 AND s.product = ?1 AND e.private = 0 ORDER BY e.id"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![product, id], exposure_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

@@ -325,12 +325,15 @@ pub(crate) fn judge_id(
     Ok(())
 }
 
-/// The SBOM that is next, and its next components with their rounds.
+/// Components that are to be judged, with their rounds.
+pub(crate) type Work = Vec<(usize, i64)>;
+
+/// The SBOM that is next, and its next components.
 pub(crate) fn next_work(
     connection: &Connection,
     after: i64,
     most: usize,
-) -> Result<Option<(i64, Vec<(usize, i64)>)>, ServiceError> {
+) -> Result<Option<(i64, Work)>, ServiceError> {
     let sql = "SELECT sbom FROM match_work WHERE sbom > ?1 ORDER BY sbom LIMIT 1";
     let next = |after: i64| {
         connection.prepare_cached(sql)?.query_row([after], |row| row.get::<_, i64>(0)).optional()

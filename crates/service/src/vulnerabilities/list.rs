@@ -439,6 +439,24 @@ pub(super) fn line(sum: &SumRow, rows: &[ExposureRow]) -> Result<VulnerabilityLi
     Ok(line)
 }
 
+/// A vulnerability from some exposures, whoever's they are.
+pub(super) fn line_of(name: &str, rows: &[ExposureRow]) -> Result<VulnerabilityLine, ServiceError> {
+    let count = |wanted: fn(&&ExposureRow) -> bool| {
+        u64::try_from(rows.iter().filter(wanted).count()).unwrap_or(u64::MAX)
+    };
+    let sum = SumRow {
+        organisation: 0,
+        name: name.to_owned(),
+        rank: 0,
+        open: count(|row| ExposureStatus::from_number(row.status).is_open()),
+        exposures: count(|_| true),
+        reopened: count(|row| row.reopened_at.is_some()),
+        first_seen: rows.iter().map(|row| row.first_seen).min().unwrap_or(UnixTime::NEVER),
+        settled_at: None,
+    };
+    line(&sum, rows)
+}
+
 /// Rank and name after which a page begins.
 fn place(page: &Page) -> Result<Option<(i64, String)>, ServiceError> {
     let Some(text) = &page.after else { return Ok(None) };

@@ -59,7 +59,7 @@ impl Service {
             *last = sbom;
             return self.judge_some(kept, sbom, work).map(|()| true);
         }
-        self.sweep_sbom()
+        Ok(self.sweep_sbom()? || self.remind()? || self.count_fleet()?)
     }
 
     /// Puts the next components of a new SBOM in.

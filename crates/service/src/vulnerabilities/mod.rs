@@ -5,6 +5,8 @@
 //! that share a key with it among those to be judged, in the commit that stores it; a thread judges
 //! them. So nothing is scanned as a whole, and nothing is forgotten by a crash.
 
+mod cases;
+mod devices;
 mod evaluate;
 mod gate;
 mod import;
@@ -16,6 +18,10 @@ mod settle;
 mod statements;
 mod watch;
 
+pub use cases::{CaseChange, CaseDraft, CaseId, CaseLine, CaseView, CaseWatch, NewCase};
+pub use devices::{
+    FixHistory, FixedShare, FleetSide, RunningVersion, VulnerableDevice, VulnerableExport,
+};
 pub use gate::{BlockingVulnerability, VulnerabilityGate};
 pub use import::{AdvisoryOutcome, AdvisoryResult, DOCUMENTS_MAX, Knowledge, TroubledFile};
 pub use list::{

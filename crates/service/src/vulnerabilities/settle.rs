@@ -8,6 +8,7 @@ use crate::{
     store::{
         Tx,
         exposure::{self as store, ComponentRow, ExposureRow, SumRow},
+        running,
     },
 };
 use crypto::UnixTime;
@@ -205,7 +206,15 @@ pub(super) fn settle(tx: &mut Tx<'_>, exposure: i64, now: UnixTime) -> Result<()
         store::update_exposure(tx, &after)?;
         note_changes(tx, &before, &after, now)?;
     }
+    if is_duty(&after) && !is_duty(&before) {
+        super::cases::on_exploited(tx, &after, &added.facts.ids, &added.facts.summary, now)?;
+    }
     sum(tx, &after, now)
+}
+
+/// Whether its maker must report it: it is exploited, and nobody says that it is harmless.
+fn is_duty(row: &ExposureRow) -> bool {
+    row.exploited && row.closed_at.is_none() && ExposureStatus::from_number(row.status).is_open()
 }
 
 /// Findings about components, added up.
@@ -402,6 +411,9 @@ fn sum(tx: &mut Tx<'_>, of: &ExposureRow, now: UnixTime) -> Result<(), ServiceEr
     };
     if before.as_ref() != Some(&row) {
         store::set_sum(tx, &row)?;
+        if before.is_none_or(|before| before.open != row.open) {
+            running::forget_counted(tx, of.organisation)?;
+        }
     }
     Ok(())
 }

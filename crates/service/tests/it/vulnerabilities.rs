@@ -1,15 +1,16 @@
 //! What is known against software, from both sides, and what becomes of it.
 
 use crate::world::{Org, TestClock, World, config, open, product};
-use advisory::{Purl, Status};
+use advisory::{CraItem, CraKind, CraStep, Purl, Status};
 use crypto::UnixTime;
-use device::DeviceKind;
+use device::{DeviceKind, Language};
 use policy::{Role, Roles};
 use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
 use serde_json::{Value, json};
 use service::{
-    AdvisoryResult, Caller, Config, ErrorKind, ExposureStatus, NewSbom, NewStatement, Page,
-    Service, VexImport, VulnerabilityDetail, VulnerabilityQuery, VulnerabilityState, fault,
+    AdvisoryResult, Caller, CaseChange, Config, ErrorKind, ExposureStatus, FleetSide, NewCase,
+    NewSbom, NewStatement, Page, Service, VexImport, VulnerabilityDetail, VulnerabilityQuery,
+    VulnerabilityState, fault,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -583,6 +584,240 @@ async fn work_survives_every_death() {
         assert_eq!(names(&service, &maker, VulnerabilityState::Open).await, ["CVE-2026-1"]);
         service.close();
     }
+}
+
+#[tokio::test]
+async fn from_a_vulnerability_to_exactly_its_devices() {
+    let (world, maker) = maker().await;
+    let owner = world.owner("owner").await;
+    let service = &world.service;
+    let fleet = crate::campaigns::devices(&world, &maker, 4).await;
+    let says = |version: &str| service::DeviceSoftware {
+        hardware_id: None,
+        version: Some(version.to_owned()),
+        release_counter: None,
+        security_version: None,
+        digest: None,
+        confirmed: true,
+    };
+    for (device, version) in fleet.iter().zip(["1.0", "1.0", "2.0", "9.9"]) {
+        service.poll_update(&device.1, &says(version)).await.unwrap();
+    }
+    attach(&world, &maker, "gate", "1.0", "os", &bom(&[("serde", "1.0.0")])).await;
+    attach(&world, &maker, "gate", "2.0", "os", &bom(&[("serde", "1.0.1")])).await;
+    import_for_all(&world, &osv("CVE-2026-1", "serde", "1.0.1", 100)).await;
+    import(&world, &maker, &osv("MAKER-1", "serde", "1.0.1", 100)).await;
+    judged(service, &maker).await;
+    world.sell(&maker, &owner, &fleet[0].0).await;
+    let all = async |org: &Org, side: FleetSide| {
+        let (mut all, mut page) = (Vec::new(), Page { after: None, limit: 1 });
+        loop {
+            let found = service
+                .vulnerable_devices(&org.admin, &org.id, side, "CVE-2026-1", &page)
+                .await
+                .unwrap();
+            all.extend(found.items.into_iter().map(|one| one.device));
+            match found.next {
+                Some(next) => page.after = Some(next),
+                None => break,
+            }
+        }
+        all.sort();
+        all
+    };
+    let mut both = vec![fleet[0].0, fleet[1].0];
+    both.sort();
+    assert_eq!(all(&maker, FleetSide::Maker).await, both);
+    assert_eq!(all(&maker, FleetSide::Owner).await, [fleet[1].0]);
+    assert_eq!(all(&owner, FleetSide::Owner).await, [fleet[0].0]);
+    let running =
+        service.running_versions(&maker.admin, &maker.id, FleetSide::Maker, "CVE-2026-1").await;
+    let running: Vec<_> = running
+        .unwrap()
+        .into_iter()
+        .map(|one| (one.version, one.devices, one.status, one.known))
+        .collect();
+    let affected = Some(ExposureStatus::Affected);
+    assert_eq!(
+        running,
+        [
+            ("1.0".to_owned(), 2, affected, true),
+            ("2.0".to_owned(), 1, None, true),
+            ("9.9".to_owned(), 1, None, false),
+        ]
+    );
+    // What the maker alone knows is not the owner's to see, and nobody sees strangers' devices.
+    let seen = service.fleet_vulnerabilities(&owner.admin, &owner.id, &Page::default()).await;
+    let seen: Vec<_> =
+        seen.unwrap().items.into_iter().map(|(line, devices)| (line.name, devices)).collect();
+    assert_eq!(seen, [("CVE-2026-1".to_owned(), 1)]);
+    let page = Page::default();
+    for (caller, of, id) in [
+        (&owner.admin, &owner.id, "MAKER-1"),
+        (&owner.admin, &maker.id, "CVE-2026-1"),
+        (&maker.admin, &owner.id, "CVE-2026-1"),
+    ] {
+        for side in [FleetSide::Owner, FleetSide::Maker] {
+            let list = service.vulnerable_devices(caller, of, side, id, &page).await;
+            assert_eq!(list.unwrap_err().kind(), ErrorKind::NotFound, "{of} {id}");
+            let curve = service.fix_history(caller, of, side, id).await;
+            assert_eq!(curve.unwrap_err().kind(), ErrorKind::NotFound, "{of} {id}");
+        }
+    }
+    let mut file = service
+        .export_vulnerable(&owner.admin, &owner.id, FleetSide::Owner, "CVE-2026-1", false)
+        .await
+        .unwrap();
+    let mut bytes = Vec::new();
+    while let Some(piece) = file.next().await {
+        bytes.extend(piece.unwrap());
+    }
+    let text = String::from_utf8(bytes).unwrap();
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(text.contains(&fleet[0].0.to_string()) && text.contains(",1.0,affected,"), "{text}");
+    // The share that is mended, as it was counted.
+    let counted = async |affected: u64| {
+        for _ in 0..6_000 {
+            let curve =
+                service.fix_history(&maker.admin, &maker.id, FleetSide::Maker, "CVE-2026-1").await;
+            let curve = curve.unwrap();
+            if curve.days.last().is_some_and(|day| (day.affected, day.devices) == (affected, 4)) {
+                return curve;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("never {affected} affected");
+    };
+    assert_eq!(counted(2).await.time_to_fix_s, None);
+    world.clock.advance(86_400);
+    service.poll_update(&fleet[0].1, &says("2.0")).await.unwrap();
+    service.poll_update(&fleet[1].1, &says("2.0")).await.unwrap();
+    world.clock.advance(3_601);
+    let curve = counted(0).await;
+    assert_eq!(curve.days.len(), 2, "{curve:?}");
+    assert_eq!(all(&maker, FleetSide::Maker).await, []);
+}
+
+#[tokio::test]
+async fn what_is_exploited_is_a_duty_with_clocks() {
+    let (world, maker) = maker().await;
+    let other = world.maker("other", "gate", DeviceKind::Device).await;
+    let service = &world.service;
+    attach(&world, &maker, "gate", "1.0", "os", &bom(&[("serde", "1.0.0")])).await;
+    attach(&world, &maker, "gate", "2.0", "os", &bom(&[("serde", "1.0.1")])).await;
+    let mut record = osv("CVE-2026-1", "serde", "1.0.1", 100);
+    record["severity"] =
+        json!([{"type": "CVSS_V3", "score": "CVSS:3.0/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}]);
+    import_for_all(&world, &record).await;
+    import_for_all(&world, &osv("CVE-2026-2", "serde", "1.0.1", 100)).await;
+    judged(service, &maker).await;
+    let harmless = statement(&maker, None, "CVE-2026-2", "not_affected");
+    service.make_statement(&maker.admin, harmless).await.unwrap();
+    judged(service, &maker).await;
+    let cases = async || {
+        let page = Page::default();
+        service.cases(&maker.admin, &maker.id, true, &page).await.unwrap().items
+    };
+    assert!(cases().await.is_empty());
+    let start = service.now();
+    import_for_all(&world, &kev(&["CVE-2026-1", "CVE-2026-2", "CVE-2026-3"], 50)).await;
+    judged(service, &maker).await;
+    // One case, for the one that nobody calls harmless; the other judgement is reopened by the
+    // news, and becomes a duty with it.
+    let open = cases().await;
+    let names: BTreeSet<_> = open.iter().filter_map(|case| case.vulnerability.clone()).collect();
+    assert_eq!(names, ["CVE-2026-1".to_owned(), "CVE-2026-2".to_owned()].into());
+    let case = open.into_iter().find(|case| case.vulnerability.as_deref() == Some("CVE-2026-1"));
+    let case = case.unwrap();
+    assert_eq!((case.aware, case.opened_by.as_str()), (start, "platform matching"));
+    let due: Vec<_> = case.deadlines.iter().map(|(deadline, _)| deadline.due).collect();
+    assert_eq!(due, [Some(start.plus(86_400)), Some(start.plus(3 * 86_400)), None]);
+    let watch = service.case_watch(&maker.admin, &maker.id).await.unwrap();
+    assert_eq!((watch.open, watch.soon, watch.overdue), (2, 2, 0));
+    // The same news again opens nothing.
+    import_for_all(&world, &kev(&["CVE-2026-1", "CVE-2026-2"], 51)).await;
+    judged(service, &maker).await;
+    assert_eq!(cases().await.len(), 2);
+
+    let draft = async |step: CraStep, language: Language| {
+        service.case_draft(&maker.admin, &maker.id, &case.id, step, language).await.unwrap()
+    };
+    let warning = draft(CraStep::EarlyWarning, Language::En).await;
+    assert!(warning.missing.is_empty(), "{:?}", warning.missing);
+    assert!(warning.text.contains("Gate (G4): 1.0"), "{}", warning.text);
+    assert!(warning.text.contains("CVE-2026-1: serde is broken"), "{}", warning.text);
+    let notification = draft(CraStep::Notification, Language::Ja).await;
+    assert!(notification.text.contains("バージョン 2.0 への更新"), "{}", notification.text);
+    assert!(notification.text.contains("CVSS 9.8") && notification.text.contains("要記入"));
+    assert_eq!(notification.missing, [CraItem::MeasuresTaken, CraItem::Sensitivity]);
+    let change = async |change: CaseChange| {
+        service.change_case(&maker.admin, &maker.id, &case.id, change).await
+    };
+    let text = |item, text: &str| CaseChange {
+        text: Some((item, Language::Ja, text.to_owned())),
+        ..CaseChange::default()
+    };
+    change(text(CraItem::MeasuresTaken, "更新を配布")).await.unwrap();
+    change(text(CraItem::Sensitivity, "TLP:AMBER")).await.unwrap();
+    let notification = draft(CraStep::Notification, Language::En).await;
+    assert!(notification.missing.is_empty() && notification.text.contains("更新を配布"));
+
+    let submitted = |step, at| CaseChange { submitted: Some((step, at)), ..CaseChange::default() };
+    let early = change(submitted(CraStep::Notification, None)).await.unwrap_err();
+    assert_eq!(early.code(), "case-order");
+    let future = change(submitted(CraStep::EarlyWarning, Some(start.plus(99)))).await.unwrap_err();
+    assert_eq!(future.code(), "submitted");
+    change(submitted(CraStep::EarlyWarning, None)).await.unwrap();
+    let twice = change(submitted(CraStep::EarlyWarning, None)).await.unwrap_err();
+    assert_eq!(twice.code(), "case-submitted");
+    // Reminders come by themselves, once each.
+    world.clock.advance(3 * 86_400 + 1);
+    let mut view = service.case(&maker.admin, &maker.id, &case.id).await.unwrap();
+    for _ in 0..6_000 {
+        if view.acts.iter().any(|act| act.2 == "report-overdue") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        view = service.case(&maker.admin, &maker.id, &case.id).await.unwrap();
+    }
+    let overdue = view.acts.iter().filter(|act| act.2 == "report-overdue").count();
+    assert_eq!(overdue, 1, "{:?}", view.acts);
+    let corrected = CaseChange { corrected: Some(service.now()), ..CaseChange::default() };
+    let line = change(corrected).await.unwrap();
+    assert_eq!(line.deadlines[2].0.due, Some(service.now().plus(14 * 86_400)));
+    let late = change(submitted(CraStep::Notification, None)).await.unwrap();
+    assert_eq!(late.deadlines[1].1, advisory::CraState::DoneLate(1));
+    assert_eq!(change(CaseChange::default()).await.unwrap_err().code(), "change");
+    let over = CaseChange { closed: Some("reported".into()), ..CaseChange::default() };
+    assert!(change(over.clone()).await.unwrap().closed_at.is_some());
+    assert_eq!(change(over).await.unwrap_err().code(), "case-closed");
+    assert_eq!(cases().await.len(), 1);
+
+    // An incident by hand; strangers and readers see nothing.
+    let incident = NewCase {
+        organisation: maker.id.clone(),
+        kind: CraKind::SevereIncident,
+        vulnerability: None,
+        title: "Signing key stolen".into(),
+        aware: Some(start),
+    };
+    let opened = service.open_case(&maker.admin, incident.clone()).await.unwrap();
+    let foreign = service.case(&other.admin, &other.id, &opened.id).await.unwrap_err();
+    assert_eq!(foreign.kind(), ErrorKind::NotFound);
+    let foreign = service.case(&other.admin, &maker.id, &opened.id).await.unwrap_err();
+    assert_eq!(foreign.kind(), ErrorKind::NotFound);
+    let reader = service.case(&maker.reader, &maker.id, &opened.id).await.unwrap_err();
+    assert_eq!(reader.kind(), ErrorKind::Forbidden);
+    let soon = NewCase { aware: Some(service.now().plus(60)), ..incident };
+    assert_eq!(service.open_case(&maker.admin, soon).await.unwrap_err().code(), "aware");
+    let about = NewCase {
+        organisation: maker.id.clone(),
+        kind: CraKind::ExploitedVulnerability,
+        vulnerability: Some("CVE-2026-2".into()),
+        title: "again".into(),
+        aware: None,
+    };
+    assert_eq!(service.open_case(&maker.admin, about).await.unwrap_err().code(), "case-open");
 }
 
 /// What is done in one step of a case.

@@ -17,6 +17,41 @@ pub enum VulnerabilityCommand {
         /// Any of its ids, such as CVE-2026-12345
         id: String,
     },
+    /// The devices that run software with a vulnerability: how many of which version, which ones, or
+    /// all of them as a file
+    Devices(VulnerableArgs),
+    /// Vulnerabilities of what the organisation's own devices run
+    Fleet {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Organisation
+        organisation: String,
+    },
+    /// Time to fix, and the share of the fleet that is mended, day by day
+    History {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Organisation
+        organisation: String,
+        /// Any of its ids
+        id: String,
+        /// maker: devices that the organisation made; owner: that it owns
+        #[arg(long, default_value = "maker")]
+        side: String,
+    },
+    /// Cases that must be reported (CRA article 14), the newest first
+    Cases {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Organisation
+        organisation: String,
+        /// Closed ones as well
+        #[arg(long)]
+        all: bool,
+    },
+    /// One such case: show, open, change, draft its reports
+    #[command(subcommand)]
+    Case(CaseCommand),
     /// Send advisories (OSV, CSAF, KEV): files, and folders with all JSON files in them
     Import(VulnerabilityImportArgs),
     /// How much is known, and how much is to be judged
@@ -186,4 +221,107 @@ pub struct VexArgs {
     /// Where to write it; standard output otherwise
     #[arg(long, value_hint = ValueHint::FilePath)]
     pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct VulnerableArgs {
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// Organisation
+    pub organisation: String,
+    /// Any of its ids
+    pub id: String,
+    /// maker: devices that the organisation made; owner: that it owns
+    #[arg(long, default_value = "maker")]
+    pub side: String,
+    /// Only how many run which version
+    #[arg(long, conflicts_with = "out")]
+    pub count: bool,
+    /// Write all of them to this CSV file
+    #[arg(long, value_hint = ValueHint::FilePath)]
+    pub out: Option<PathBuf>,
+    /// Most lines that are printed
+    #[arg(long, default_value_t = 1000)]
+    pub most: usize,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CaseCommand {
+    /// Show a case: deadlines, texts, who did what when
+    Show(CaseArgs),
+    /// Open a case; its clocks run from when the organisation became aware
+    Open {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Organisation
+        organisation: String,
+        /// One line
+        title: String,
+        /// exploited-vulnerability, severe-incident
+        #[arg(long)]
+        kind: String,
+        /// The vulnerability, where it is one
+        #[arg(long)]
+        vulnerability: Option<String>,
+        /// When the organisation became aware (RFC 3339); now otherwise
+        #[arg(long)]
+        aware: Option<api::wire::scalar::Timestamp>,
+    },
+    /// Write what a report must say about an item (docs/advisory.md)
+    Write {
+        #[command(flatten)]
+        case: CaseArgs,
+        /// Item, such as measures-taken
+        item: String,
+        /// Text; empty to take it away
+        text: String,
+        /// Language of the text: ja, en
+        #[arg(long, default_value = "en")]
+        text_language: String,
+    },
+    /// Put on record that a report was submitted
+    Submitted {
+        #[command(flatten)]
+        case: CaseArgs,
+        /// early-warning, notification, final-report
+        report: String,
+        /// When (RFC 3339); now otherwise
+        #[arg(long)]
+        at: Option<api::wire::scalar::Timestamp>,
+    },
+    /// Put on record when a corrective measure became available, or when the organisation was aware
+    Times {
+        #[command(flatten)]
+        case: CaseArgs,
+        /// When a corrective or mitigating measure became available (RFC 3339)
+        #[arg(long)]
+        corrected: Option<api::wire::scalar::Timestamp>,
+        /// When the organisation became aware (RFC 3339)
+        #[arg(long)]
+        aware: Option<api::wire::scalar::Timestamp>,
+    },
+    /// Draft a report from what is known, in the language of --language
+    Draft {
+        #[command(flatten)]
+        case: CaseArgs,
+        /// early-warning, notification, final-report
+        report: String,
+    },
+    /// Close a case
+    Close {
+        #[command(flatten)]
+        case: CaseArgs,
+        /// Why
+        why: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct CaseArgs {
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// Organisation
+    pub organisation: String,
+    /// Case
+    pub case: String,
 }

@@ -2,8 +2,8 @@ use crate::{
     cli::{
         Language,
         vulnerabilities::{
-            AttachArgs, SayArgs, VexArgs, VulnerabilityCommand, VulnerabilityImportArgs,
-            VulnerabilityListArgs,
+            AttachArgs, CaseArgs, CaseCommand, SayArgs, VexArgs, VulnerabilityCommand,
+            VulnerabilityImportArgs, VulnerabilityListArgs, VulnerableArgs,
         },
     },
     output::Output,
@@ -13,9 +13,10 @@ use anyhow::Context as _;
 use api::{
     client::{Call, percent_encode},
     wire::{
-        AdvisoryKnowledge, Exposure, ImportedDocument, ImportedDocuments, NewVexStatement,
-        Software, TakenVex, TroubledFile, VexStatement, Vulnerability, VulnerabilityDetail,
-        VulnerabilityGate,
+        AdvisoryKnowledge, CaseChange, Exposure, FixHistory, FleetVulnerability, ImportedDocument,
+        ImportedDocuments, NewReportCase, NewVexStatement, ReportCase, ReportCaseDetail,
+        ReportDraft, RunningVersion, Software, TakenVex, TroubledFile, VexStatement, Vulnerability,
+        VulnerabilityDetail, VulnerabilityGate, VulnerableDevice,
     },
 };
 use std::{
@@ -43,6 +44,62 @@ pub async fn run(
             let found: VulnerabilityDetail = Remote::open(&server, language)?.get(&path).await?;
             output.one(&found, |found| show(found))?;
         }
+        VulnerabilityCommand::Devices(args) => devices(&args, output, language).await?,
+        VulnerabilityCommand::Fleet { server, organisation } => {
+            let path = format!("/v1/organisations/{organisation}/fleet-vulnerabilities?limit=1000");
+            let all: Vec<FleetVulnerability> = Remote::open(&server, language)?.all(&path).await?;
+            output.list(&all, &["id", "score", "exploited", "devices", "summary"], |one| {
+                let line = &one.vulnerability;
+                vec![
+                    line.name.clone(),
+                    line.score.clone().unwrap_or_else(|| "?".to_owned()),
+                    if line.exploited.is_some() { "yes" } else { "" }.to_owned(),
+                    one.devices.to_string(),
+                    line.summary.chars().take(60).collect(),
+                ]
+            })?;
+        }
+        VulnerabilityCommand::History { server, organisation, id, side } => {
+            let path = format!(
+                "/v1/organisations/{organisation}/vulnerabilities/{}/history?side={}",
+                percent_encode(&id),
+                percent_encode(&side)
+            );
+            let found: FixHistory = Remote::open(&server, language)?.get(&path).await?;
+            output.one(&found, |found| {
+                let mut text = format!("first seen {}", found.first_seen);
+                if let (Some(at), Some(seconds)) = (&found.settled, found.time_to_fix_s) {
+                    text.push_str(&format!(", settled {at} after {seconds} s"));
+                }
+                for day in &found.days {
+                    text.push_str(&format!(
+                        "\n{}  {} of {} devices affected",
+                        day.day, day.affected, day.devices
+                    ));
+                }
+                text
+            })?;
+        }
+        VulnerabilityCommand::Cases { server, organisation, all } => {
+            let path = format!("/v1/organisations/{organisation}/cases?limit=1000&all={all}");
+            let found: Vec<ReportCase> = Remote::open(&server, language)?.all(&path).await?;
+            let head = ["id", "kind", "vulnerability", "next report", "due", "state", "title"];
+            output.list(&found, &head, |case| {
+                let next = case.reports.iter().find(|report| report.submitted.is_none());
+                let next = next.filter(|_| case.closed.is_none());
+                let due = next.and_then(|next| next.due.as_ref());
+                vec![
+                    case.id.clone(),
+                    case.kind.clone(),
+                    case.vulnerability.clone().unwrap_or_default(),
+                    next.map(|next| next.step.clone()).unwrap_or_default(),
+                    due.map(ToString::to_string).unwrap_or_default(),
+                    next.map_or("closed", |next| next.state.as_str()).to_owned(),
+                    case.title.clone(),
+                ]
+            })?;
+        }
+        VulnerabilityCommand::Case(command) => case(command, output, language).await?,
         VulnerabilityCommand::Import(args) => return import(&args, output, language).await,
         VulnerabilityCommand::Status { server, organisation } => {
             let path = format!("/v1/organisations/{organisation}/advisories");
@@ -425,4 +482,119 @@ async fn vex(args: &VexArgs, output: Output, language: Language) -> anyhow::Resu
             .with_context(|| format!("cannot write the file {}", file.display())),
         None => Ok(std::io::stdout().lock().write_all(&text)?),
     }
+}
+
+async fn devices(args: &VulnerableArgs, output: Output, language: Language) -> anyhow::Result<()> {
+    let base = format!(
+        "/v1/organisations/{}/vulnerabilities/{}",
+        args.organisation,
+        percent_encode(&args.id)
+    );
+    let side = percent_encode(&args.side);
+    if let Some(file) = &args.out {
+        let remote = Remote::for_files(&args.server, language)?;
+        let bytes = remote.bytes(&format!("{base}/devices.csv?side={side}")).await?;
+        return std::fs::write(file, bytes)
+            .with_context(|| format!("cannot write the file {}", file.display()));
+    }
+    let remote = Remote::open(&args.server, language)?;
+    if args.count {
+        let all: Vec<RunningVersion> = remote.get(&format!("{base}/versions?side={side}")).await?;
+        return output.list(&all, &["product", "version", "status", "devices"], |one| {
+            let unknown = if one.known { "-" } else { "no SBOM" };
+            vec![
+                format!("{}/{}", one.maker, one.product),
+                one.version.clone(),
+                one.status.clone().unwrap_or_else(|| unknown.to_owned()),
+                one.devices.to_string(),
+            ]
+        });
+    }
+    let path = format!("{base}/devices?side={side}&limit={}", args.most.clamp(1, 1000));
+    let all: Vec<VulnerableDevice> = remote.some(&path, args.most.max(1)).await?;
+    let head = ["device", "product", "serial number", "owner", "version", "status", "seen"];
+    output.list(&all, &head, |one| {
+        vec![
+            one.device.to_string(),
+            one.product.to_string(),
+            one.serial_number.clone(),
+            one.owner.to_string(),
+            one.version.clone(),
+            one.status.clone(),
+            one.seen.to_string(),
+        ]
+    })
+}
+
+async fn case(command: CaseCommand, output: Output, language: Language) -> anyhow::Result<()> {
+    let path = |args: &CaseArgs| {
+        format!("/v1/organisations/{}/cases/{}", args.organisation, percent_encode(&args.case))
+    };
+    let (args, change) = match command {
+        CaseCommand::Show(args) => {
+            let found: ReportCaseDetail =
+                Remote::open(&args.server, language)?.get(&path(&args)).await?;
+            return output.one(&found, |found| {
+                let mut text = describe_case(&found.case);
+                for one in &found.texts {
+                    text.push_str(&format!("\n{} ({}): {}", one.item, one.language, one.text));
+                }
+                for act in &found.acts {
+                    text.push_str(&format!(
+                        "\n{}  {}  {} {}",
+                        act.at, act.by, act.what, act.detail
+                    ));
+                }
+                text
+            });
+        }
+        CaseCommand::Open { server, organisation, title, kind, vulnerability, aware } => {
+            let new = NewReportCase { kind, vulnerability, title, aware };
+            let path = format!("/v1/organisations/{organisation}/cases");
+            let opened: ReportCase = Remote::open(&server, language)?.post(&path, &new).await?;
+            return output.one(&opened, describe_case);
+        }
+        CaseCommand::Draft { case, report } => {
+            let to = format!("{}/drafts/{}", path(&case), percent_encode(&report));
+            let draft: ReportDraft = Remote::open(&case.server, language)?.get(&to).await?;
+            if !draft.missing.is_empty() {
+                eprintln!("still to be written: {}", draft.missing.join(", "));
+            }
+            return output.one(&draft, |draft| draft.text.clone());
+        }
+        CaseCommand::Write { case, item, text, text_language } => {
+            let (item, language, text) = (Some(item), Some(text_language), Some(text));
+            (case, CaseChange { item, language, text, ..CaseChange::default() })
+        }
+        CaseCommand::Submitted { case, report, at } => {
+            let (submitted, submitted_at) = (Some(report), at);
+            (case, CaseChange { submitted, submitted_at, ..CaseChange::default() })
+        }
+        CaseCommand::Times { case, corrected, aware } => {
+            (case, CaseChange { corrected, aware, ..CaseChange::default() })
+        }
+        CaseCommand::Close { case, why } => {
+            (case, CaseChange { closed: Some(why), ..CaseChange::default() })
+        }
+    };
+    let call = Call::new(http::Method::PATCH, path(&args)).json(&change)?;
+    let remote = Remote::open(&args.server, language)?;
+    let changed: ReportCase = remote.client().send(call).await?.json()?;
+    output.one(&changed, describe_case)
+}
+
+fn describe_case(case: &ReportCase) -> String {
+    let mut text = format!("{}  {}\n{}", case.id, case.kind, case.title);
+    text.push_str(&format!("\naware since {}", case.aware));
+    for report in &case.reports {
+        let due = report.due.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+        text.push_str(&format!("\n{}: due {due}, {}", report.step, report.state));
+        if let Some(at) = &report.submitted {
+            text.push_str(&format!(", submitted {at}"));
+        }
+    }
+    if let (Some(at), Some(why)) = (&case.closed, &case.closed_why) {
+        text.push_str(&format!("\nclosed {at}: {why}"));
+    }
+    text
 }

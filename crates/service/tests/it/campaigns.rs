@@ -199,9 +199,9 @@ async fn a_device_that_is_sold_leaves_at_once() {
     world.sell(&maker, &owner, &fleet[1].0).await;
     let told = service.poll_update(&fleet[0].1, &runs(&one)).await.unwrap();
     assert_eq!(told.decision, UpdateDecision::Cancel { action: begun });
-    for n in 0..2 {
-        let told = service.poll_update(&fleet[n].1, &runs(&one)).await.unwrap();
-        assert_eq!(told.decision, UpdateDecision::Nothing, "{n}");
+    for (id, caller) in &fleet[..2] {
+        let told = service.poll_update(caller, &runs(&one)).await.unwrap();
+        assert_eq!(told.decision, UpdateDecision::Nothing, "{id}");
     }
     assert_eq!(view(service, &maker.admin, &campaign.id).await.counts[0].skipped, 1);
     // The new owner's own campaign reaches them, with the maker's release.

@@ -42,7 +42,7 @@ pub async fn run(
             let path =
                 format!("/v1/organisations/{organisation}/vulnerabilities/{}", percent_encode(&id));
             let found: VulnerabilityDetail = Remote::open(&server, language)?.get(&path).await?;
-            output.one(&found, |found| show(found))?;
+            output.one(&found, show)?;
         }
         VulnerabilityCommand::Devices(args) => devices(&args, output, language).await?,
         VulnerabilityCommand::Fleet { server, organisation } => {
@@ -146,7 +146,7 @@ pub async fn run(
                 percent_encode(&version)
             );
             let gate: VulnerabilityGate = Remote::open(&server, language)?.get(&path).await?;
-            output.one(&gate, |gate| describe_gate(gate))?;
+            output.one(&gate, describe_gate)?;
             return Ok(ExitCode::from(if gate.open { 0 } else { 2 }));
         }
         VulnerabilityCommand::Say(args) => say(args, output, language).await?,

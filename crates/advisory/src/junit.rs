@@ -198,4 +198,20 @@ mod tests {
         let deep = format!("{}{}", "<testsuite>".repeat(70), "</testsuite>".repeat(70));
         assert!(TestReport::parse(deep.as_bytes()).is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic_and_no_failure_hides(
+            bytes: Vec<u8>,
+            parts in proptest::collection::vec("<testsuite( tests='[0-9]{0,4}')?>|</testsuite>|\
+                <testcase name='a'>|</testcase>|<failure/>|<error/>|<skipped/>|x|&#0;", 0..12),
+        ) {
+            let _ = TestReport::parse(&bytes);
+            let text = format!("<testsuites>{}</testsuites>", parts.concat());
+            if let Ok(report) = TestReport::parse(text.as_bytes()) {
+                let failed = text.contains("<testcase name='a'><failure/>");
+                proptest::prop_assert!(!failed || report.has_failed(), "{}", text);
+            }
+        }
+    }
 }

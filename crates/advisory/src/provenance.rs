@@ -223,4 +223,26 @@ mod tests {
         );
         assert!(Provenance::parse(nested.as_bytes()).is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic_and_nothing_is_read_out_of_nothing(
+            bytes: Vec<u8>,
+            at in 0usize..400,
+            with: u8,
+        ) {
+            let _ = Provenance::parse(&bytes);
+            let mut changed = v1().into_bytes();
+            if let Some(byte) = changed.get_mut(at) {
+                *byte = with;
+            }
+            if let Ok(found) = Provenance::parse(&changed) {
+                // Whatever was changed, what is said stands in the bytes.
+                let text = String::from_utf8_lossy(&changed).to_ascii_lowercase();
+                for (_, digest) in found.subjects() {
+                    proptest::prop_assert!(text.contains(&digest.to_string()), "{}", text);
+                }
+            }
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! The typed client of the REST interface: a method for each operation (docs/rest.md).
 
+mod release;
+
 use crate::{
     client::{Call, Client, ClientError, percent_encode},
     wire::{self, Outcomes, Page, PageQuery},

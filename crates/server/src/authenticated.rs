@@ -31,6 +31,36 @@ impl Authenticated {
     }
 }
 
+/// The caller of a request that may come without a credential: nobody known, then.
+#[derive(Debug, Clone)]
+pub(crate) struct MaybeAuthenticated(Arc<Caller>);
+
+impl Deref for MaybeAuthenticated {
+    type Target = Caller;
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
+impl MaybeAuthenticated {
+    /// Whether nobody is known.
+    pub(crate) fn is_anonymous(&self) -> bool {
+        matches!(*self.0, Caller::Anonymous)
+    }
+}
+
+impl FromRequestParts<App> for MaybeAuthenticated {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Fault> {
+        let peer = peer_of(parts)?;
+        if peer.certificate().is_none() {
+            return Ok(Self(Arc::new(Caller::Anonymous)));
+        }
+        caller(app, &peer, &parts.headers).await.map(Self)
+    }
+}
+
 /// The connection's other end, for handlers.
 pub(crate) struct ThisPeer(pub(crate) Arc<Peer>);
 

@@ -24,6 +24,7 @@ mod clock;
 mod config;
 mod console_door;
 mod ddi;
+mod download;
 mod est;
 mod idle;
 mod limit;
@@ -35,6 +36,7 @@ mod public;
 mod rest;
 mod start;
 mod tls;
+mod tuf;
 pub mod witness;
 
 pub use clock::SystemClock;

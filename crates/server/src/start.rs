@@ -7,6 +7,7 @@ use crate::{
     ocsp, public,
     rest::{self, problem::Fault},
     tls::{ClientTrust, OwnCertificate, PemCertificate, RENEWAL_CHECK, server_config},
+    tuf,
 };
 use api::problem::Code;
 use axum::{Router, middleware::from_fn_with_state, routing::get};
@@ -65,12 +66,9 @@ impl Server {
         let tls = Tls { config: Arc::new(server_config(&trust, own.clone())?), trust };
         let app = App::new(service.clone(), config.limits);
         let (rest, _description) = rest::router();
-        let everything = rest
-            .merge(est::router())
-            .merge(ddi::router())
-            .merge(public::router())
-            .merge(ocsp::router());
-        let public = public::router().merge(ocsp::router()).route("/v1/health", get(rest::health));
+        let signed = public::router().merge(ocsp::router()).merge(tuf::router());
+        let everything = rest.merge(est::router()).merge(ddi::router()).merge(signed.clone());
+        let public = signed.route("/v1/health", get(rest::health));
 
         let secure = listen(config.tls).await?;
         let plain = listen(config.public).await?;

@@ -19,6 +19,8 @@ pub(crate) enum Purpose {
     Ca = 4,
     Ocsp = 5,
     Server = 6,
+    /// snapshot and timestamp of an image repository
+    Update = 7,
 }
 
 impl Purpose {
@@ -30,6 +32,7 @@ impl Purpose {
             4 => "ca",
             5 => "ocsp",
             6 => "server",
+            7 => "update",
             _ => "unknown",
         }
     }
@@ -46,6 +49,7 @@ pub(crate) enum Use {
     Event = 5,
     Passport = 6,
     CaRequest = 7,
+    Metadata = 8,
 }
 
 impl Use {
@@ -58,6 +62,7 @@ impl Use {
             5 => "event",
             6 => "passport",
             7 => "ca-request",
+            8 => "metadata",
             _ => "unknown",
         }
     }

@@ -149,9 +149,10 @@ pub use updates::{
     BlobReader, BlobWriter, CampaignDevice, CampaignDeviceFilter, CampaignId, CampaignView,
     ConsentView, DeviceSoftware, Execution, FEEDBACK_CHARS_MAX, Feedback, GATEWAY_DEVICES_MAX,
     Gate, GateItem, IssuedUpdateToken, NewArtifact, NewAttachment, NewCampaign, NewRelease,
-    NewUpload, Poll, Purpose, ReleaseId, ReleaseProof, ReleaseQuery, ReleaseState, ReleaseView,
-    TRIAL_MEMBERS_MAX, UPDATE_TOKEN_DAYS_MAX, UpdateDecision, UpdateDoor, UpdateIdError,
-    UpdateTokenKind, UpdateTokenView, UploadId, UploadState, UploadView,
+    NewUpload, OnlineKey, Poll, Purpose, ReleaseId, ReleaseProof, ReleaseQuery, ReleaseState,
+    ReleaseView, RepositoryView, RoleState, SignedMetadata, TRIAL_MEMBERS_MAX,
+    UPDATE_TOKEN_DAYS_MAX, UpdateDecision, UpdateDoor, UpdateIdError, UpdateTokenKind,
+    UpdateTokenView, UploadId, UploadState, UploadView,
 };
 pub use verdict::VerifyRequest;
 pub use vulnerabilities::{

@@ -417,6 +417,8 @@ impl Service {
             tracing::error!(%error, "an approved act could not be carried out");
         }
         self.forget_scans(now);
+        // What fails is in the log, and with the repository itself.
+        let _told = self.renew_repositories();
         if let Err(error) = crate::join::block_on(self.renew_own_certificates()) {
             tracing::error!(%error, "the platform's own certificates could not be renewed");
         }

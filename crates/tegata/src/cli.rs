@@ -13,6 +13,7 @@ mod passport;
 mod person;
 mod platform;
 mod product;
+pub mod release;
 pub mod sealed;
 mod server;
 mod trial;
@@ -122,6 +123,9 @@ pub enum Command {
     /// Updates by The Update Framework: keys, releases, signatures; works without a server
     #[command(subcommand)]
     Update(update::UpdateCommand),
+    /// Releases on a server: files, gate, publication, image repository
+    #[command(subcommand)]
+    Release(release::ReleaseCommand),
     /// Run an independent witness that refuses a forked log
     Witness(WitnessArgs),
     /// Security events of the platform

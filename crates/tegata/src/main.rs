@@ -120,6 +120,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Platform(command) => {
                 commands::platform::run(command, output, language).await?;
             }
+            Command::Release(command) => {
+                return commands::release::run(command, output, language).await;
+            }
             Command::Update(command) => {
                 return commands::update::run(command, output, language).await;
             }

@@ -404,6 +404,9 @@ pub struct Overview {
     pub support: Vec<SupportWatch>,
     /// Newest events.
     pub newest: Vec<NewestEvent>,
+    /// Metadata of the organisation's image repository that end soon, as of now.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub repository: Vec<super::RoleState>,
     /// The log, as of now.
     pub log: LogHealth,
 }

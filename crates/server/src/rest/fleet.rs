@@ -569,6 +569,7 @@ fn overview_view(overview: service::Overview) -> Overview {
                 on_behalf: event.on_behalf,
             })
             .collect(),
+        repository: overview.repository.into_iter().map(super::repository::role).collect(),
         log: wire::LogHealth {
             size: overview.log.size,
             waiting: overview.log.waiting,

@@ -22,7 +22,9 @@ mod platform;
 pub(crate) use platform::health;
 pub(crate) mod problem;
 mod products;
+mod releases;
 mod reports;
+mod repository;
 mod tokens;
 mod update_door;
 mod view;
@@ -170,6 +172,27 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(campaigns::poll))
         .routes(routes!(campaigns::feedback))
         .routes(routes!(campaigns::proof))
+        .routes(routes!(releases::begin, releases::uploads))
+        .routes(routes!(releases::one_upload, releases::abandon))
+        .routes(routes!(releases::piece))
+        .routes(routes!(releases::finish))
+        .routes(routes!(releases::file))
+        .routes(routes!(releases::create, releases::list))
+        .routes(routes!(releases::one, releases::discard))
+        .routes(routes!(releases::add_artifact))
+        .routes(routes!(releases::remove_artifact))
+        .routes(routes!(releases::attach))
+        .routes(routes!(releases::detach))
+        .routes(routes!(releases::check))
+        .routes(routes!(releases::publish))
+        .routes(routes!(releases::withdraw))
+        .routes(routes!(releases::proof))
+        .routes(routes!(releases::gate, releases::set_gate))
+        .routes(routes!(repository::one, repository::begin))
+        .routes(routes!(repository::rotate))
+        .routes(routes!(repository::access))
+        .routes(routes!(repository::push))
+        .routes(routes!(repository::draft))
         .routes(routes!(reports::statistics));
     let (router, description) = routes.split_for_parts();
     let description = openapi::complete(description);

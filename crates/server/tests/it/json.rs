@@ -132,6 +132,7 @@ async fn no_array_passes_for_an_object() {
             .replace("{product}", "gate")
             .replace("{handle}", "nobody")
             .replace("{device}", "00112233445566778899aabbccddeeff")
+            .replace("{release}", "00112233445566778899aabbccddeeff")
             .replace("{authority}", "maker.gate")
             .replace("{case}", "00112233445566778899aabbccddeeff")
             .replace("{serial}", "01");

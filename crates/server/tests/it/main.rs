@@ -17,6 +17,7 @@ mod json;
 mod limits;
 mod proxies;
 mod public;
+mod releases;
 mod rest;
 mod tenants;
 mod tls;

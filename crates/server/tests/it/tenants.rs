@@ -94,6 +94,25 @@ pub(crate) fn body(
         "/v1/enrolment-codes" => json(json!({"devices": [device], "lifetime_s": 600})),
         "/v1/certificates/{authority}/{serial}/revoke" => json(json!({"reason": "superseded"})),
         "/v1/events" => Some(("application/cose", cose.to_vec())),
+        "/v1/organisations/{organisation}/uploads" => {
+            json(json!({"sha256": crypto::sha256(b"x").to_string(), "length": 1}))
+        }
+        "/v1/uploads/{upload}/bytes" => Some(("application/octet-stream", b"x".to_vec())),
+        "/v1/organisations/{organisation}/releases" => json(json!({"product": "secret-line",
+            "version": "9.9", "security_version": 0, "hardware_ids": ["a"]})),
+        "/v1/releases/{release}/artifacts" => {
+            json(json!({"name": "x", "sha256": crypto::sha256(b"x").to_string()}))
+        }
+        "/v1/releases/{release}/attachments" => {
+            json(json!({"kind": "sbom", "name": "x", "sha256": crypto::sha256(b"x").to_string()}))
+        }
+        "/v1/releases/{release}/publish" => json(json!({"overrule": "because"})),
+        "/v1/releases/{release}/withdraw" => json(json!({"reason": "because"})),
+        "/v1/organisations/{organisation}/products/{product}/release-gate" => json(json!({
+            "sbom": false, "tests": false, "provenance": false, "not_exploited": false,
+            "security_floor": 0})),
+        "/v1/organisations/{organisation}/repository/access" => json(json!({"open": true})),
+        "/v1/organisations/{organisation}/repository/metadata" => json(json!({"targets": []})),
         "/v1/keys/rotations" => json(json!({"key": "events"})),
         "/v1/events/batch" => Some(("application/cbor-seq", cose.to_vec())),
         _ => None,
@@ -124,7 +143,29 @@ async fn every_operation_keeps_tenants_apart() {
     let act = service::BulkAct::Device(service::DeviceAct::Revoke { cause: device::Cause::Lost });
     let asked = world.service.start_bulk(admin, &victim, &act, &selection, "secret-reason").await;
     let approval = asked.unwrap_err().approval().unwrap();
+    let new = service::NewRelease {
+        organisation: victim.clone(),
+        product: device::ProductId::new("secret-line").unwrap(),
+        version: "7.7-secret".into(),
+        security_version: 0,
+        release_counter: None,
+        hardware_ids: vec!["secret-hardware".into()],
+        notes: String::new(),
+    };
+    let release = world.service.create_release(admin, new).await.unwrap();
+    let new = service::NewUpload {
+        organisation: victim.clone(),
+        sha256: crypto::sha256(b"secret"),
+        length: 6,
+    };
+    let upload = world.service.begin_blob(admin, new).await.unwrap();
+    world.service.begin_repository(admin, &victim).await.unwrap();
     let victim = [
+        ("upload", upload.id.to_string()),
+        ("release", release.id.to_string()),
+        ("sha256", crypto::sha256(b"secret").to_string()),
+        ("name", "fw.img".to_owned()),
+        ("kind", "sbom".to_owned()),
         ("organisation", "victim".to_owned()),
         ("product", "secret-line".to_owned()),
         ("device", thing.id.to_string()),

@@ -68,6 +68,8 @@ pub struct Overview {
     pub support: Vec<SupportWatch>,
     /// newest events of the organisation's devices, among the newest of the platform
     pub newest: Vec<NewestEvent>,
+    /// metadata of the organisation's image repository that end soon, as of now
+    pub repository: Vec<crate::RoleState>,
     /// the log, as of now
     pub log: LogHealth,
 }
@@ -213,7 +215,8 @@ impl Service {
                 counted.outcome().await??
             }
         };
-        Ok(Overview { log: self.log_health(), ..Overview::clone(&overview) })
+        let repository = self.repository_warnings(organisation);
+        Ok(Overview { log: self.log_health(), repository, ..Overview::clone(&overview) })
     }
 
     /// Counts anew what somebody looked at. On a thread of its own.
@@ -313,6 +316,7 @@ impl Service {
             attention,
             support,
             newest,
+            repository: Vec::new(),
             log: self.log_health(),
         });
         let mut kept = self.overviews.kept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -105,3 +105,35 @@ CREATE TABLE statement (
     salt     BLOB NOT NULL CHECK (length(salt) = 32),
     contents BLOB NOT NULL
 ) STRICT;
+
+-- Image repositories (TUF), one per organisation. `open` is 1 where everybody may read metadata and
+-- images; `problem` is what the last renewal failed with.
+CREATE TABLE repository (
+    organisation INTEGER PRIMARY KEY REFERENCES organisation (id),
+    open         INTEGER NOT NULL,
+    created_at   INTEGER NOT NULL,
+    problem      TEXT
+) STRICT;
+
+-- Keys that work online: role 1 snapshot, 2 timestamp.
+CREATE TABLE repository_key (
+    key          INTEGER PRIMARY KEY REFERENCES key (id),
+    organisation INTEGER NOT NULL REFERENCES organisation (id),
+    role         INTEGER NOT NULL,
+    created_at   INTEGER NOT NULL
+) STRICT;
+CREATE INDEX repository_key_by_organisation ON repository_key (organisation);
+
+-- Signed metadata as they are served. What a newer version replaced stays for a while, for clients
+-- that are in the middle; roots stay for ever.
+CREATE TABLE repository_file (
+    id           INTEGER PRIMARY KEY,
+    organisation INTEGER NOT NULL REFERENCES organisation (id),
+    name         TEXT NOT NULL,
+    contents     BLOB NOT NULL,
+    published_at INTEGER NOT NULL,
+    replaced_at  INTEGER,
+    UNIQUE (organisation, name)
+) STRICT;
+CREATE INDEX repository_file_replaced ON repository_file (replaced_at)
+    WHERE replaced_at IS NOT NULL;

@@ -27,6 +27,7 @@ pub(crate) mod person;
 pub(crate) mod public;
 mod reader;
 pub(crate) mod release;
+pub(crate) mod repository;
 pub(crate) mod running;
 pub(crate) mod sbom;
 pub(crate) mod search;

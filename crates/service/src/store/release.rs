@@ -273,7 +273,8 @@ pub(crate) struct ArtifactRow {
     pub(crate) hardware_ids: String,
 }
 
-const ARTIFACT: &str = "name, path, hardware_ids, blob.id, blob.sha256, blob.sha1, blob.length";
+const ARTIFACT: &str = "artifact.name, artifact.path, artifact.hardware_ids, blob.id, blob.sha256, \
+                        blob.sha1, blob.length";
 
 fn artifact_row(row: &Row<'_>) -> rusqlite::Result<ArtifactRow> {
     Ok(ArtifactRow {
@@ -316,6 +317,48 @@ pub(crate) fn insert_artifact(
     )?
     .execute(params![release, name, path, blob, hardware_ids])?;
     Ok(())
+}
+
+/// The file of a published release of an organisation with this path and these contents.
+pub(crate) fn published_artifact(
+    connection: &Connection,
+    organisation: i64,
+    path: &str,
+    sha256: &Sha256,
+) -> Result<Option<(ReleaseRow, ArtifactRow)>, ServiceError> {
+    let found: Option<(i64, ArtifactRow)> = connection
+        .prepare_cached(&format!(
+            "SELECT {ARTIFACT}, artifact.release FROM artifact
+             JOIN blob ON blob.id = artifact.blob JOIN release ON release.id = artifact.release
+             WHERE blob.sha256 = ?1 AND path = ?2 AND organisation = ?3 AND state = 1 LIMIT 1"
+        ))?
+        .query_row(params![sha256.as_bytes(), path, organisation], |row| {
+            Ok((row.get(7)?, artifact_row(row)?))
+        })
+        .optional()?;
+    let Some((release, artifact)) = found else { return Ok(None) };
+    Ok(release_by_row(connection, release)?.map(|release| (release, artifact)))
+}
+
+/// Every file of an organisation's published releases, with its release, by path.
+pub(crate) fn published_artifacts(
+    connection: &Connection,
+    organisation: i64,
+) -> Result<Vec<(ReleaseRow, ArtifactRow)>, ServiceError> {
+    let releases = {
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT {RELEASE} FROM release WHERE organisation = ?1 AND state = 1 ORDER BY id"
+        ))?;
+        let rows = statement.query_map([organisation], release_row)?;
+        rows.collect::<Result<Vec<_>, _>>()?
+    };
+    let mut found = Vec::new();
+    for release in releases {
+        for artifact in artifacts(connection, release.id)? {
+            found.push((release.clone(), artifact));
+        }
+    }
+    Ok(found)
 }
 
 /// Takes a file out of a release; false where there is none of this name.

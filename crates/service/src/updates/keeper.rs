@@ -169,10 +169,10 @@ impl Service {
     /// Those of store and disk.
     #[doc(hidden)]
     pub fn sweep(&self) -> Result<(), ServiceError> {
+        let keeping = self.updates.keeping.lock().unwrap_or_else(PoisonError::into_inner);
         self.sweep_uploads()?;
         let before = self.now().plus(-UNUSED_S);
         self.store.writer.run_blocking(move |tx| store::release_unused(tx, before))?;
-        let keeping = self.updates.keeping.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let orphans = self.store.writer.run_blocking(|tx| store::take_orphans(tx, BATCH))?;
             self.faults.point(fault::BEFORE_REMOVAL)?;
@@ -203,7 +203,7 @@ impl Service {
     }
 
     /// Removes uploads whose time is over.
-    pub(super) fn sweep_uploads(&self) -> Result<(), ServiceError> {
+    fn sweep_uploads(&self) -> Result<(), ServiceError> {
         loop {
             let now = self.now();
             let expired = self.read(|connection| store::expired_uploads(connection, now, BATCH))?;

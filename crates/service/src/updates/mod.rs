@@ -44,12 +44,15 @@ mod content;
 mod disk;
 mod door;
 mod gate;
+mod images;
 mod japanese;
 mod keeper;
 mod members;
 mod proof;
+mod publication;
 mod publish;
 mod releases;
+mod repository;
 mod steps;
 mod terms;
 mod ticker;
@@ -77,6 +80,7 @@ pub use publish::ReleaseProof;
 pub use releases::{
     Artifact, NewArtifact, NewRelease, ReleaseId, ReleaseQuery, ReleaseState, ReleaseView,
 };
+pub use repository::{OnlineKey, RepositoryView, RoleState, SignedMetadata};
 pub(crate) use ticker::tend_campaigns;
 
 /// Not the form of an id.

@@ -31,6 +31,7 @@ mod passkey;
 mod people;
 mod public;
 mod releases;
+mod repository;
 mod revocation;
 mod security;
 mod tampering;

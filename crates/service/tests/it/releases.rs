@@ -561,3 +561,109 @@ async fn a_crash_at_every_point_loses_nothing_and_leaves_nothing() {
         service.close();
     }
 }
+
+const DIRECTORY: &str = "TEGATA_TEST_BLOBS";
+
+/// What the next test runs in a process of its own and kills; by itself it does nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn child() {
+    use std::io::Write as _;
+    let Ok(dir) = std::env::var(DIRECTORY) else { return };
+    let world = World::at(Path::new(&dir), config()).await;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let (service, admin) = (&world.service, &maker.admin);
+    let say = |text: String| {
+        let mut out = std::io::stdout();
+        writeln!(out, "{text}").unwrap();
+        out.flush().unwrap();
+    };
+    // More rounds than any point needs: whoever is to die dies long before.
+    for round in 0..1000 {
+        let bytes = format!("file {round}").repeat(1000).into_bytes();
+        let sha256 = upload(service, admin, "maker", &bytes).await.unwrap();
+        say(format!("held {sha256}"));
+        let version = format!("{round}.0");
+        let release = service.create_release(admin, new_release(&version, 1)).await.unwrap().id;
+        let new = NewArtifact { name: "fw.img".into(), sha256, hardware_ids: Vec::new() };
+        service.add_artifact(admin, &release, new).await.unwrap();
+        let published = service.publish_release(admin, &release, Some("test")).await.unwrap();
+        say(format!("published {release} {}", published.leaf.unwrap()));
+        // One that nobody needs, old enough to be removed.
+        upload(service, admin, "maker", format!("waste {round}").as_bytes()).await.unwrap();
+        world.clock.advance(8 * 86_400);
+        service.sweep().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn killed_at_every_point_of_a_file() {
+    use std::{
+        io::{BufRead as _, BufReader},
+        process::{Command, Stdio},
+    };
+    for (point, times) in [
+        (fault::BEFORE_SYNC, 5),
+        (fault::BEFORE_RECEIVED, 5),
+        (fault::BEFORE_PLACE, 5),
+        (fault::BEFORE_HELD, 5),
+        (fault::BEFORE_REMOVAL, 4),
+        (fault::BEFORE_COMMIT, 110),
+        (fault::AFTER_COMMIT, 117),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["releases::child", "--exact", "--nocapture", "--test-threads=1"])
+            .env(DIRECTORY, dir.path())
+            .env(fault::VARIABLE, format!("{point}:{times}"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines: Vec<String> =
+            BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok).collect();
+        let status = child.wait().unwrap();
+        let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+        assert_eq!(signal, Some(9), "{point} was not reached");
+        // The integrator commits by time; the other points are met by files alone.
+        let by_files = fault::BLOB_POINTS.contains(&point);
+        let held = lines.iter().any(|line| line.starts_with("held"));
+        assert!(held || !by_files, "{point}: {lines:?}");
+
+        let clock = crate::world::TestClock::new();
+        clock.advance(30 * 365 * 86_400);
+        let service = open(dir.path(), config(), &clock);
+        let rows = |sql: &str| -> i64 {
+            let connection = rusqlite::Connection::open(dir.path().join("tegata.db")).unwrap();
+            connection.query_row(sql, [], |row| row.get(0)).unwrap()
+        };
+        // What was being verified is verified again.
+        while rows("SELECT count(*) FROM upload WHERE state = 1") > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        service.sweep().unwrap();
+        service.integrate_now().await.unwrap();
+        let check = service.check_log(&service.local_administrator()).await.unwrap();
+        assert!(check.problems.is_empty(), "{point}: {:?}", check.problems);
+        // What is on record is on disk, whole; what is on disk is on record.
+        let on_disk = files(dir.path());
+        assert_eq!(rows("SELECT count(*) FROM blob"), i64::try_from(on_disk.len()).unwrap());
+        for name in &on_disk {
+            let bytes = std::fs::read(dir.path().join("blobs").join(name)).unwrap();
+            assert_eq!(sha256(&bytes).to_string(), name.replace('/', ""), "{point}");
+        }
+        for line in &lines {
+            let words: Vec<&str> = line.split(' ').collect();
+            // The last one may have been held and not yet named: then it is swept by now.
+            if let ["published", release, leaf] = words.as_slice() {
+                let sql = format!(
+                    "SELECT count(*) FROM release JOIN artifact ON artifact.release = release.id
+                     JOIN blob_held ON blob_held.blob = artifact.blob
+                     JOIN statement ON statement.leaf = release.leaf
+                     WHERE reference = x'{release}' AND release.leaf = {leaf} AND state = 1"
+                );
+                assert_eq!(rows(&sql), 1, "{point} lost {line}");
+            }
+        }
+        service.close();
+    }
+}

@@ -19,6 +19,7 @@ pub mod passport;
 pub mod person;
 pub mod platform;
 pub mod product;
+pub mod release;
 pub mod serve;
 pub mod token;
 pub mod update;

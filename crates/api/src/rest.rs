@@ -107,6 +107,26 @@ impl Rest {
         self.client.call(Call::new(Method::POST, path)).await?.json()
     }
 
+    /// Suspends an organisation, or resumes it; only the platform's administrators.
+    pub async fn suspend_organisation(
+        &self,
+        id: &OrganisationId,
+        suspend: bool,
+        why: &wire::OrganisationReason,
+    ) -> Result<wire::Organisation> {
+        let what = if suspend { "suspend" } else { "resume" };
+        self.post(&format!("/v1/organisations/{id}/{what}"), why).await
+    }
+
+    /// Changes what an organisation is called.
+    pub async fn rename_organisation(
+        &self,
+        id: &OrganisationId,
+        name: &wire::OrganisationName,
+    ) -> Result<wire::Organisation> {
+        self.send(Method::PUT, &format!("/v1/organisations/{id}/name"), name).await
+    }
+
     /// Members of an organisation.
     pub async fn members(
         &self,

@@ -105,6 +105,7 @@ pub const ACCESS: &[Access] = &[
     access(Action::CheckLog, NONE).anyone(AOU).platform(AOU).internal(),
     access(Action::ReadOrganisation, ALL).platform(AU).internal(),
     access(Action::ChangeOrganisation, A).platform(A).internal(),
+    access(Action::SuspendOrganisation, NONE).platform(A).internal(),
     access(Action::ReadMembers, AU).internal(),
     access(Action::ManageMembers, A).internal(),
     access(Action::ManageOwnTokens, ALL),

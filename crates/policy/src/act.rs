@@ -54,6 +54,8 @@ acts! {
         "publish a release although its gate is not met" "公開条件を満たさないリリースの公開",
     StartCampaign "start-campaign" StartCampaign
         "start a campaign over more than ten devices" "10台を超える更新キャンペーンの開始",
+    SuspendOrganisation "suspend-organisation" SuspendOrganisation
+        "suspend, resume or rename an organisation" "組織の停止・再開、名称の変更",
     ChangePolicy "change-policy" ManageApprovalPolicy
         "change which acts need a second person" "二人承認の方針の変更",
 }

@@ -35,6 +35,7 @@ actions! {
     CheckLog "check-log" "check the whole log against the store",
     ReadOrganisation "read-organisation" "read an organisation's own record",
     ChangeOrganisation "change-organisation" "change an organisation's name and settings",
+    SuspendOrganisation "suspend-organisation" "suspend an organisation, resume it, change its name",
     ReadMembers "read-members" "list members and their roles",
     ManageMembers "manage-members" "add and remove members, change roles, issue their certificates",
     ManageOwnTokens "manage-own-tokens" "grant oneself a token with no more roles, end it",

@@ -66,6 +66,7 @@ mod live;
 mod members;
 mod names;
 mod ocsp;
+mod organisation_standing;
 mod organisations;
 mod own_keys;
 mod page;

@@ -27,6 +27,8 @@ pub struct OrganisationView {
     pub proposed: device::Roles,
     /// since when
     pub created_at: UnixTime,
+    /// since when it is suspended
+    pub suspended_at: Option<UnixTime>,
 }
 
 /// An organisation to be created, with its first administrator.
@@ -88,6 +90,7 @@ impl Service {
             roles,
             proposed,
             created_at: now,
+            suspended_at: None,
         };
         self.commit(move |tx| {
             if store::organisation(tx, new.id.as_str())?.is_some() {
@@ -217,13 +220,14 @@ fn second_person() -> ServiceError {
     )
 }
 
-fn organisation_view(row: OrganisationRow) -> Result<OrganisationView, ServiceError> {
+pub(crate) fn organisation_view(row: OrganisationRow) -> Result<OrganisationView, ServiceError> {
     Ok(OrganisationView {
         id: crate::service::slug(&row.slug)?,
         name: row.name,
         roles: device::Roles::from_bits(row.roles.into()).unwrap_or(device::Roles::NONE),
         proposed: device::Roles::from_bits(row.proposed.into()).unwrap_or(device::Roles::NONE),
         created_at: row.created_at,
+        suspended_at: row.suspended_at,
     })
 }
 

@@ -263,6 +263,14 @@ impl Service {
         action: Action,
         resource: &Resource<'_>,
     ) -> Result<Permit, ServiceError> {
+        if let Err(error) = self.organisation_works(caller, action) {
+            self.note(
+                self.event(caller, audit::Kind::Authorisation, audit::Outcome::Failure)
+                    .detail("action", action.name())
+                    .detail("reason", error.code()),
+            );
+            return Err(error);
+        }
         policy::authorize(caller, action, resource).map_err(|denied| {
             if denied.answer() != policy::Answer::Unauthenticated {
                 self.note(

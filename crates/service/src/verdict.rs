@@ -104,6 +104,7 @@ impl Service {
         device: &DeviceId,
         request: VerifyRequest,
     ) -> Result<Verdict, ServiceError> {
+        self.organisation_works(caller, Action::VerifyDevice)?;
         let row = self.read(|connection| devices::device(connection, device.as_bytes()))?;
         let related = match &row {
             Some(row) => {

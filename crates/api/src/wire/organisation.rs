@@ -19,6 +19,27 @@ pub struct Organisation {
     pub proposed: Vec<OrganisationRole>,
     /// When it joined.
     pub created: Timestamp,
+    /// Since when it is suspended.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub suspended: Option<Timestamp>,
+}
+
+/// Why an organisation is suspended or resumed.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OrganisationReason {
+    /// In words, for the audit log.
+    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$")]
+    pub reason: String,
+}
+
+/// What an organisation is called from now on.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OrganisationName {
+    /// Name, as people write it.
+    #[schema(min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$")]
+    pub name: String,
 }
 
 /// An organisation that is to join.

@@ -447,3 +447,48 @@ async fn support_that_ends_leads_to_the_devices_in_the_field() {
     }
     assert_eq!(stage.get("owner-reader", "/devices?attention=scans").await.status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn an_organisation_is_suspended_resumed_and_renamed_by_the_platform() {
+    let stage = Stage::new().await;
+    let (forbidden, missing) = (StatusCode::FORBIDDEN, StatusCode::NOT_FOUND);
+    let path = "/organisations/maker";
+    for page in ["suspend", "resume", "name"] {
+        let refused =
+            [("maker-admin", forbidden), ("platform-auditor", forbidden), ("stranger", forbidden)];
+        is_shown(&stage, "platform-admin", &format!("{path}/{page}"), &refused).await;
+        let unknown = stage.get("platform-admin", &format!("/organisations/nobody/{page}")).await;
+        assert_eq!(unknown.status, missing, "{page}");
+    }
+    assert!(!stage.get("maker-admin", path).await.html.contains("/suspend"));
+    for who in ["maker-admin", "owner-admin", "platform-auditor"] {
+        for (page, fields) in [("suspend", "reason=x"), ("resume", "reason=x"), ("name", "name=x")]
+        {
+            let refused = stage.post(who, &format!("{path}/{page}"), fields).await;
+            assert_eq!(refused.status, forbidden, "{who} {page}");
+        }
+    }
+    let wrong = stage.post("platform-admin", &format!("{path}/name"), "name=a++b").await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(wrong.html.contains("id=\"name-error\""), "{}", wrong.html);
+    let named = stage.post("platform-admin", &format!("{path}/name"), "name=Maker+K.K.").await;
+    assert_eq!(named.status, StatusCode::SEE_OTHER, "{}", named.html);
+    assert!(stage.get("maker-admin", path).await.html.contains("Maker K.K."));
+
+    let done = stage.post("platform-admin", &format!("{path}/suspend"), "reason=stolen").await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.html);
+    for language in Language::ALL.iter().copied() {
+        let page = stage.get_in("platform-admin", language, path).await;
+        is_sound(&page, path);
+        assert!(page.html.contains("/organisations/maker/resume"), "{}", page.html);
+    }
+    for page in ["/", "/devices", "/people", "/audit", path] {
+        let refused = stage.get("maker-admin", page).await;
+        assert_eq!(refused.status, forbidden, "{page}");
+        assert!(refused.html.contains("suspended"), "{}", refused.html);
+    }
+    assert_eq!(stage.get("owner-admin", "/devices").await.status, StatusCode::OK);
+    let done = stage.post("platform-admin", &format!("{path}/resume"), "reason=mended").await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.html);
+    assert_eq!(stage.get("maker-admin", "/devices").await.status, StatusCode::OK);
+}

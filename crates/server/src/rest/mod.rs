@@ -25,6 +25,7 @@ mod products;
 mod releases;
 mod reports;
 mod repository;
+mod standing;
 mod tokens;
 mod update_door;
 mod view;
@@ -45,6 +46,9 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(organisations::list, organisations::create))
         .routes(routes!(organisations::one))
         .routes(routes!(organisations::confirm))
+        .routes(routes!(standing::suspend))
+        .routes(routes!(standing::resume))
+        .routes(routes!(standing::rename))
         .routes(routes!(people::first_administrator))
         .routes(routes!(organisations::members, organisations::add_member))
         .routes(routes!(organisations::remove_member))

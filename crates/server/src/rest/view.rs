@@ -74,6 +74,7 @@ pub(super) fn organisation(view: service::OrganisationView) -> wire::Organisatio
         roles: organisation_roles(view.roles),
         proposed: organisation_roles(view.proposed),
         created: view.created_at.into(),
+        suspended: view.suspended_at.map(Into::into),
     }
 }
 

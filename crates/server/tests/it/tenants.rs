@@ -25,6 +25,10 @@ pub(crate) fn body(
     let json = |value: Value| Some(("application/json", value.to_string().into_bytes()));
     match path {
         "/v1/organisations" => json(json!({"id": "intruder-2", "name": "x"})),
+        "/v1/organisations/{organisation}/suspend" | "/v1/organisations/{organisation}/resume" => {
+            json(json!({"reason": "mine now"}))
+        }
+        "/v1/organisations/{organisation}/name" => json(json!({"name": "Mine"})),
         "/v1/organisations/{organisation}/members" => {
             json(json!({"name": "spy", "roles": ["administrator"], "csr": csr}))
         }

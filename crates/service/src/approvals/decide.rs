@@ -5,6 +5,7 @@ use crate::{
     DeviceAct, ErrorKind, Page, Paged, Service, ServiceError, fault,
     live::found,
     names::same_name,
+    organisation_standing::Change,
     people::{NO_SESSION, still_stands},
     store::{
         approval::{self as store, ApprovalRow},
@@ -464,6 +465,13 @@ impl Service {
             Intent::ChangePolicy { act, required } => {
                 let act = Act::from_name(&act).ok_or_else(damaged)?;
                 self.perform_set_policy(requester, organisation, act, required, slip).await
+            }
+            Intent::ChangeOrganisation { organisation: id, change, said, .. } => {
+                let id = OrganisationId::new(&id).map_err(|_| damaged())?;
+                let change = Change::from_name(&change).ok_or_else(damaged)?;
+                self.perform_change_organisation(requester, &id, change, &said, slip)
+                    .await
+                    .map(|_| ())
             }
             Intent::RetireCa { ca } => {
                 self.perform_retire_ca(requester, &ca, slip).await.map(|_| ())

@@ -51,6 +51,8 @@ pub(crate) enum Intent {
         search: String,
         plan: String,
     },
+    /// carried out on approval; `said`: the reason, or the new name
+    ChangeOrganisation { organisation: String, change: String, before: String, said: String },
     /// the requester repeats it and gets the link
     Invite { handle: String, name: String, roles: String },
     /// the requester repeats it and gets the link
@@ -103,6 +105,7 @@ impl Intent {
                 | Self::ChangePolicy { .. }
                 | Self::RetireCa { .. }
                 | Self::RevokeDevice { .. }
+                | Self::ChangeOrganisation { .. }
                 | Self::StartCampaign { .. }
                 | Self::PublishRelease { .. }
         )
@@ -172,6 +175,12 @@ impl Intent {
                     "start the campaign “{name}”: {product} {version} on {members} devices, chosen by \
                  {search} (campaign {campaign})"
                 )
+            }
+            Self::ChangeOrganisation { organisation, change, before, said } => {
+                match change.as_str() {
+                    "rename" => format!("rename {organisation} from “{before}” to “{said}”"),
+                    change => format!("{change} {organisation} ({before}), because “{said}”"),
+                }
             }
             Self::Invite { handle, name, roles } => format!("invite {handle} ({name}) as {roles}"),
             Self::InviteAgain { person, roles } => {
@@ -254,6 +263,17 @@ impl Intent {
                     "更新キャンペーン「{name}」を開始する：{product} {version}、対象{members}台、選択 {search}\
                  （キャンペーン {campaign}）"
                 )
+            }
+            Self::ChangeOrganisation { organisation, change, before, said } => {
+                match change.as_str() {
+                    "rename" => {
+                        format!("組織 {organisation} の名称を「{before}」から「{said}」にする")
+                    }
+                    "suspend" => {
+                        format!("組織 {organisation}（{before}）の利用を停止する（理由: {said}）")
+                    }
+                    _ => format!("組織 {organisation}（{before}）の利用を再開する（理由: {said}）"),
+                }
             }
             Self::Invite { handle, name, roles } => {
                 format!("{handle} ({name}) を {roles} として招待する")

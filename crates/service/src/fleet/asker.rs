@@ -8,7 +8,7 @@ use crate::{
     store::{access, organisation as organisations, person as people},
 };
 use crypto::{Sha256, UnixTime};
-use policy::{Caller, Role, Roles};
+use policy::{Action, Caller, Role, Roles};
 
 /// Who asked for a file that is on its way.
 #[derive(Debug, Clone)]
@@ -67,6 +67,7 @@ impl Service {
             let row = self.read(|connection| people::person(connection, &id))?;
             let row = row.filter(|row| row.removed_at.is_none()).ok_or_else(gone)?;
             let mut caller = self.person_caller(&row, NO_SESSION, at)?;
+            self.organisation_works(&caller, Action::ListDevices)?;
             if let Caller::Person { roles, .. } = &mut caller {
                 *roles = both(*roles);
             }
@@ -81,7 +82,9 @@ impl Service {
         let certificate = pki::Certificate::from_der(&member.certificate).map_err(|_| gone())?;
         match self.identify_certificate(&certificate).await.map_err(|_| gone())? {
             Caller::Member { organisation, name, roles, certificate, .. } => {
-                Ok(Caller::member(organisation, &name, both(roles), certificate))
+                let caller = Caller::member(organisation, &name, both(roles), certificate);
+                self.organisation_works(&caller, Action::ListDevices)?;
+                Ok(caller)
             }
             _ => Err(gone()),
         }

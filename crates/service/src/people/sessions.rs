@@ -4,6 +4,7 @@ use super::{PersonView, Visitor, bearer, roles_of};
 use crate::{
     Service, ServiceError,
     live::found,
+    organisation_standing::suspended,
     store::{
         Tx,
         person::{self as store, PersonRow, SessionRow},
@@ -89,6 +90,10 @@ impl Service {
         if person.removed_at.is_some() || idle || now >= session.expires_at {
             let reason = if idle { "idle" } else { "expired" };
             self.end_over(&session, &person, reason).await?;
+            return Err(ended());
+        }
+        // The session stays, and works again once its organisation does.
+        if self.organisation_of(person.organisation)?.suspended_at.is_some() {
             return Err(ended());
         }
         self.see(&session, now);
@@ -214,6 +219,12 @@ impl Service {
         visitor: &Visitor,
         person: i64,
     ) -> Result<(BearerText, SessionRow), ServiceError> {
+        let who = self.read(|connection| store::person_by_row(connection, person))?;
+        if let Some(who) = who
+            && self.organisation_of(who.organisation)?.suspended_at.is_some()
+        {
+            return Err(suspended());
+        }
         let (cookie, digest) = bearer(BearerKind::Session)?;
         let now = self.now();
         let row = SessionRow {

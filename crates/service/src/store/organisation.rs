@@ -14,9 +14,11 @@ pub(crate) struct OrganisationRow {
     pub(crate) created_at: UnixTime,
     /// roles that it will have once they are confirmed
     pub(crate) proposed: u8,
+    /// since when nobody of it may do anything
+    pub(crate) suspended_at: Option<UnixTime>,
 }
 
-const ORGANISATION: &str = "id, slug, name, roles, created_at, proposed";
+const ORGANISATION: &str = "id, slug, name, roles, created_at, proposed, suspended_at";
 
 fn organisation_row(row: &Row<'_>) -> rusqlite::Result<OrganisationRow> {
     Ok(OrganisationRow {
@@ -26,6 +28,7 @@ fn organisation_row(row: &Row<'_>) -> rusqlite::Result<OrganisationRow> {
         roles: row.get(3)?,
         created_at: UnixTime(row.get(4)?),
         proposed: row.get(5)?,
+        suspended_at: row.get::<_, Option<i64>>(6)?.map(UnixTime),
     })
 }
 
@@ -138,6 +141,22 @@ pub(crate) fn insert_organisation(
     )?
     .execute(params![slug, name, roles, at.0])?;
     Ok(tx.last_insert_rowid())
+}
+
+pub(crate) fn set_suspended(
+    tx: &mut Tx<'_>,
+    organisation: i64,
+    at: Option<UnixTime>,
+) -> Result<(), ServiceError> {
+    tx.prepare_cached("UPDATE organisation SET suspended_at = ?2 WHERE id = ?1")?
+        .execute(params![organisation, at.map(|at| at.0)])?;
+    Ok(())
+}
+
+pub(crate) fn rename(tx: &mut Tx<'_>, organisation: i64, name: &str) -> Result<(), ServiceError> {
+    tx.prepare_cached("UPDATE organisation SET name = ?2 WHERE id = ?1")?
+        .execute(params![organisation, name])?;
+    Ok(())
 }
 
 #[derive(Debug, Clone)]

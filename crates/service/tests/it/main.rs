@@ -34,6 +34,7 @@ mod releases;
 mod repository;
 mod revocation;
 mod security;
+mod standing;
 mod tampering;
 mod tenants;
 mod verdict;

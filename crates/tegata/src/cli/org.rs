@@ -33,6 +33,36 @@ pub enum OrgCommand {
         /// Organisation
         organisation: String,
     },
+    /// Suspend an organisation: nobody of it can do anything until it is resumed
+    Suspend {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Organisation
+        organisation: device::OrganisationId,
+        /// Why, for the audit log
+        #[arg(long)]
+        reason: String,
+    },
+    /// End a suspension
+    Resume {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Organisation
+        organisation: device::OrganisationId,
+        /// Why, for the audit log
+        #[arg(long)]
+        reason: String,
+    },
+    /// Change what an organisation is called; its identifier stays
+    Rename {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Organisation
+        organisation: device::OrganisationId,
+        /// Name, as people write it
+        #[arg(long)]
+        name: String,
+    },
     /// List organisations
     List {
         #[command(flatten)]

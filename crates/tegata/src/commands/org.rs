@@ -4,10 +4,13 @@ use crate::{
     output::Output,
     remote::Remote,
 };
-use api::wire::{
-    EventSigner, FirstAdministrator, Member, NewEventSigner, NewMember, NewOrganisation,
-    Organisation,
-    scalar::{Base64, CsrPem},
+use api::{
+    Rest,
+    wire::{
+        EventSigner, FirstAdministrator, Member, NewEventSigner, NewMember, NewOrganisation,
+        Organisation, OrganisationName, OrganisationReason,
+        scalar::{Base64, CsrPem},
+    },
 };
 use crypto::{Signer as _, SoftwareKey};
 
@@ -99,6 +102,26 @@ pub async fn run(command: OrgCommand, output: Output, language: Language) -> any
             let confirmed: Organisation = remote.post_empty(&path).await?;
             output.one(&confirmed, |organisation| {
                 format!("{} is an authority from now on", organisation.id)
+            })
+        }
+        OrgCommand::Suspend { server, organisation, reason } => {
+            let rest = Rest::new(Remote::open(&server, language)?.client().clone());
+            let why = OrganisationReason { reason };
+            let done = rest.suspend_organisation(&organisation, true, &why).await?;
+            output.one(&done, |organisation| format!("{} is suspended", organisation.id))
+        }
+        OrgCommand::Resume { server, organisation, reason } => {
+            let rest = Rest::new(Remote::open(&server, language)?.client().clone());
+            let why = OrganisationReason { reason };
+            let done = rest.suspend_organisation(&organisation, false, &why).await?;
+            output.one(&done, |organisation| format!("{} works again", organisation.id))
+        }
+        OrgCommand::Rename { server, organisation, name } => {
+            let rest = Rest::new(Remote::open(&server, language)?.client().clone());
+            let name = OrganisationName { name };
+            let done = rest.rename_organisation(&organisation, &name).await?;
+            output.one(&done, |organisation| {
+                format!("{} is called {}", organisation.id, organisation.name)
             })
         }
         OrgCommand::Members { server, organisation } => {

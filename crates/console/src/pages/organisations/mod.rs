@@ -1,6 +1,7 @@
 //! Organisations: the list for the platform, one's own for everybody else; members and signers.
 
 mod create;
+mod standing;
 
 use super::{
     listing::{self, Place},
@@ -27,6 +28,7 @@ pub(super) fn router() -> Router<Console> {
         .route("/organisations/{id}/members", get(members))
         .route("/organisations/{id}/signers", get(signers))
         .merge(create::router())
+        .merge(standing::router())
 }
 
 async fn list(
@@ -130,6 +132,9 @@ async fn one(State(console): State<Console>, member: Member, Path(text): Path<St
         since: t.date(view.created_at),
         own: view.id == member.signed().organisation,
         offers: create::Offers::of(&console, &member, &view).await?,
+        may_change: standing::may(&member),
+        may_suspend: standing::may(&member) && view.id != member.signed().organisation,
+        suspended: view.suspended_at.map(|at| t.time(at)),
     };
     Ok(member.page(&page))
 }
@@ -145,6 +150,9 @@ struct OnePage {
     since: Moment,
     own: bool,
     offers: create::Offers,
+    may_change: bool,
+    may_suspend: bool,
+    suspended: Option<Moment>,
 }
 
 async fn members(

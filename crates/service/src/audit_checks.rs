@@ -64,7 +64,6 @@ impl AuditChecks {
 mod tests {
     use super::*;
     use std::{
-        future::Future as _,
         pin::pin,
         task::{Context, Poll},
     };

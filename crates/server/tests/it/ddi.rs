@@ -139,7 +139,7 @@ fn number(deployment: &str) -> u64 {
     name.parse().unwrap()
 }
 
-fn feedback(id: Value, execution: &str, finished: &str) -> Value {
+fn feedback(id: &Value, execution: &str, finished: &str) -> Value {
     json!({"id": id, "status": {"execution": execution, "result": {"finished": finished},
         "details": ["one", "two"]}})
 }
@@ -187,14 +187,14 @@ async fn an_update_from_poll_to_confirmed_boot() {
     for (id, execution) in
         [(json!(action), "proceeding"), (json!(action.to_string()), "downloaded")]
     {
-        assert_eq!(site.say(0, &say, feedback(id, execution, "none")).await, StatusCode::OK);
+        assert_eq!(site.say(0, &say, feedback(&id, execution, "none")).await, StatusCode::OK);
         assert_eq!(site.results().await, (0, 0), "{execution}");
     }
-    let other = feedback(json!(action + 1), "closed", "success");
+    let other = feedback(&json!(action + 1), "closed", "success");
     assert_eq!(site.say(0, &say, other).await, StatusCode::BAD_REQUEST);
-    let odd = site.say(0, &say, feedback(json!(action), "elated", "none")).await;
+    let odd = site.say(0, &say, feedback(&json!(action), "elated", "none")).await;
     assert_eq!(odd, StatusCode::BAD_REQUEST);
-    let done = feedback(json!(action), "closed", "success");
+    let done = feedback(&json!(action), "closed", "success");
     assert_eq!(site.say(0, &say, done.clone()).await, StatusCode::OK);
     assert_eq!(site.results().await, (1, 0));
     // Said again it is no news; the file is not given any more.
@@ -209,7 +209,7 @@ async fn an_update_from_poll_to_confirmed_boot() {
     let deployment = path(&base["_links"]["deploymentBase"]);
     let say = format!("{}/feedback", deployment.split('?').next().unwrap());
     assert_eq!(
-        site.say(1, &say, feedback(json!(number(&deployment).to_string()), "closed", "failure"))
+        site.say(1, &say, feedback(&json!(number(&deployment).to_string()), "closed", "failure"))
             .await,
         StatusCode::OK
     );
@@ -242,7 +242,7 @@ async fn a_device_is_nobody_but_itself() {
         assert_eq!(member.send(Call::get(path)).await.unwrap().status, StatusCode::FORBIDDEN);
         assert_eq!(nobody.send(Call::get(path)).await.unwrap().status, StatusCode::UNAUTHORIZED);
     }
-    let lie = feedback(json!(number(&deployment)), "closed", "success");
+    let lie = feedback(&json!(number(&deployment)), "closed", "success");
     assert_eq!(site.say(1, &say, lie.clone()).await, StatusCode::NOT_FOUND);
     let own = say.replacen(&site.devices[0].0.to_string(), &site.devices[1].0.to_string(), 1);
     // The action of another under one's own name.
@@ -257,7 +257,7 @@ async fn what_is_cancelled_is_stopped_by_its_device() {
     let deployment = path(&base["_links"]["deploymentBase"]);
     let say = format!("{}/feedback", deployment.split('?').next().unwrap());
     assert_eq!(
-        site.say(0, &say, feedback(json!(number(&deployment)), "proceeding", "none")).await,
+        site.say(0, &say, feedback(&json!(number(&deployment)), "proceeding", "none")).await,
         StatusCode::OK
     );
     let by = &site.maker.admin.caller;
@@ -269,7 +269,7 @@ async fn what_is_cancelled_is_stopped_by_its_device() {
     assert_eq!(body["id"], body["cancelAction"]["stopId"]);
     let answer = site.ask(0, Method::GET, &deployment, None).await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
-    let stopped = feedback(body["id"].clone(), "closed", "success");
+    let stopped = feedback(&body["id"], "closed", "success");
     assert_eq!(site.say(0, &format!("{cancel}/feedback"), stopped).await, StatusCode::OK);
     let base = site.get(0, &site.base(0)).await;
     assert!(base["_links"].get("cancelAction").is_none(), "{base}");
@@ -315,7 +315,7 @@ async fn where_closed_is_no_boot_the_device_names_its_software() {
     let base = site.get(0, &site.base(0)).await;
     let deployment = path(&base["_links"]["deploymentBase"]);
     let say = format!("{}/feedback", deployment.split('?').next().unwrap());
-    let done = feedback(json!(number(&deployment)), "closed", "success");
+    let done = feedback(&json!(number(&deployment)), "closed", "success");
     assert_eq!(site.say(0, &say, done).await, StatusCode::OK);
     assert_eq!(site.results().await, (0, 0));
     let tell = format!("{}/configData", site.base(0));

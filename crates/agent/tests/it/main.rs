@@ -10,6 +10,7 @@
     reason = "tests"
 )]
 
+mod campaign;
 mod engine;
 mod enrolment;
 mod kill;

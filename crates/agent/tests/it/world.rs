@@ -112,6 +112,38 @@ impl Machine {
         machine
     }
 
+    /// One that a platform tells what to install: its address, its root in PEM, the first root of
+    /// the maker's repository, the device's serial number, the image in slot a. It enrols by
+    /// `idevid.pem`.
+    pub(crate) fn told_by(
+        address: &str,
+        root: &str,
+        repository: &[u8],
+        serial_number: &str,
+        image: &[u8],
+    ) -> Self {
+        let mut machine = Self { files: Files::new(), starts: 0 };
+        machine.write("roots.pem", root.as_bytes());
+        machine.write("root.json", repository);
+        machine.write("a.img", image);
+        machine.secret("sealing.key", &[7; 32]);
+        machine.write("boot", b"tegata-boot 1\ngood=a\n");
+        let at = machine.files.dir.path().display();
+        let text = format!(
+            "server = \"{address}\"\nroots = \"{at}/roots.pem\"\nstate = \"{at}/state\"\n\
+             hardware_id = \"gate-bg1\"\n\
+             [identity]\nserial_number = \"{serial_number}\"\nidevid = \"{at}/idevid.pem\"\n\
+             sealing_key = \"{at}/sealing.key\"\n\
+             [[repository]]\norganisation = \"maker\"\nroot = \"{at}/root.json\"\n\
+             [slots]\na = \"{at}/a.img\"\nb = \"{at}/b.img\"\nboot_record = \"{at}/boot\"\n\
+             running_file = \"{at}/running\"\nboot_id = \"{at}/boot_id\"\n\
+             [hooks]\nreboot = [\"/bin/true\"]\n"
+        );
+        machine.write("agent.toml", text.as_bytes());
+        machine.start();
+        machine
+    }
+
     pub(crate) fn configure(&self, site: &Site, hooks: &str, limits: &[(&str, &str)]) {
         let at = self.files.dir.path().display();
         let limits: String =

@@ -196,7 +196,10 @@ pub(crate) fn of(code: &str) -> Option<&'static str> {
         "witnesses-missing" => {
             "ウィットネスの連署が必要数に達していません。ウィットネスの状態を確認してやり直してください"
         }
-        code => return crate::updates::japanese(code),
+        code => {
+            return crate::updates::japanese(code)
+                .or_else(|| crate::vulnerabilities::japanese(code));
+        }
     })
 }
 
@@ -207,6 +210,7 @@ mod tests {
 
     /// Codes of failures that only the machine's operator meets, on its terminal.
     const OPERATORS: &[&str] = &[
+        "advisories-folder",
         "console-url",
         "data-directory",
         "in-use",
@@ -247,12 +251,15 @@ mod tests {
         let mut found = Vec::new();
         codes(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
         assert!(found.len() > 150, "{}", found.len());
+        let mut missing = std::collections::BTreeSet::new();
         for code in found {
-            let known = of(&code).is_some() || OPERATORS.contains(&code.as_str());
-            assert!(known, "{code} has no text in Japanese");
+            if of(&code).is_none() && !OPERATORS.contains(&code.as_str()) {
+                missing.insert(code.clone());
+            }
             if let Some(text) = of(&code) {
                 assert!(!text.is_ascii() && !text.ends_with('。'), "{code}: {text}");
             }
         }
+        assert!(missing.is_empty(), "no text in Japanese: {missing:?}");
     }
 }

@@ -14,8 +14,8 @@ fn enrols_once_with_a_code_and_renews_in_its_window() {
     machine.refused(&["enrol"], "no-voucher");
     machine.refused(&["enrol", "--code-file", &code], "enrolment-refused");
     // Issued so long ago that it is in its window at once.
-    site.behaviour().age_s = 80;
-    site.behaviour().life_s = 20;
+    site.behaviour().age_s = 80_000;
+    site.behaviour().life_s = 4_000;
     machine.enrol();
     let first = machine.status()["identity"].clone();
     site.behaviour().life_s = 86_400;

@@ -194,9 +194,9 @@ async fn the_list_is_searched_filtered_and_paged_both_ways() {
     let empty = stage.get("maker-reader", "/devices").await;
     assert!(empty.html.contains("There are no devices yet"));
     is_sound(&empty, "/devices");
-    register(&stage, (0..120).map(|n| format!("SN-{n:04}")).collect()).await;
+    register(&stage, (0..120).map(|n| format!("LIST-{n:04}")).collect()).await;
     let device = stage.world.working(&stage.maker, "gate", &stage.owner).await.thing;
-    let address = "/devices?relation=maker&order=serial&text=SN-0";
+    let address = "/devices?relation=maker&order=serial&text=LIST-0";
     let first = stage.get("maker-reader", address).await;
     is_sound(&first, address);
     let mut pages = vec![serials(&first.html)];
@@ -207,7 +207,7 @@ async fn the_list_is_searched_filtered_and_paged_both_ways() {
         pages.push(serials(&html));
     }
     let all: Vec<String> = pages.concat();
-    let expected: Vec<String> = (0..120).map(|n| format!("SN-{n:04}")).collect();
+    let expected: Vec<String> = (0..120).map(|n| format!("LIST-{n:04}")).collect();
     assert_eq!(all, expected);
     let (_, rest) = html.split_once("rel=\"prev\" ").unwrap();
     let back = stage.get("maker-reader", &link(rest, "/devices").unwrap()).await.html;
@@ -234,7 +234,7 @@ async fn the_list_is_searched_filtered_and_paged_both_ways() {
     }
     let foreign = stage.get("stranger", "/devices?product=maker/gate").await;
     assert!(serials(&foreign.html).is_empty());
-    assert!(!foreign.html.contains("SN-0"));
+    assert!(!foreign.html.contains("LIST-0"));
 }
 
 #[tokio::test]

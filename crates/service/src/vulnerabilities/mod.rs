@@ -10,6 +10,7 @@ mod devices;
 mod evaluate;
 mod gate;
 mod import;
+mod japanese;
 mod list;
 mod matcher;
 mod record;
@@ -34,6 +35,7 @@ pub use settle::ExposureStatus;
 pub use statements::{NewStatement, StatementId, StatementView, VexImport};
 
 pub(crate) use gate::blocking;
+pub(crate) use japanese::of as japanese;
 pub(crate) use matcher::run as run_matcher;
 pub(crate) use sboms::{Draft as SbomDraft, attach_to, detach_from};
 pub(crate) use watch::run as run_watch;

@@ -38,7 +38,7 @@ use std::path::PathBuf;
 
 /// Device passports: identity, history, verdict.
 #[derive(Debug, Parser)]
-#[command(name = "tegata", version, about, long_about = None, propagate_version = true)]
+#[command(name = "tegata", version, about, long_about = None)]
 #[command(arg_required_else_help = true, max_term_width = 100)]
 pub struct Cli {
     /// Print JSON: one document, or one object per line for lists
@@ -197,4 +197,18 @@ pub struct LocalArgs {
     pub dir: PathBuf,
     #[command(flatten)]
     pub unlock: UnlockArgs,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    /// What clap finds only when a command is used: names and options that collide.
+    #[test]
+    fn every_command_is_well_formed() {
+        let mut cli = Cli::command();
+        cli.build();
+        cli.debug_assert();
+    }
 }

@@ -1,6 +1,6 @@
 //! Commands about life events and passport files.
 
-use super::{Language, ServerArgs};
+use super::ServerArgs;
 use clap::{Args, Subcommand, ValueHint};
 use std::path::PathBuf;
 
@@ -64,9 +64,6 @@ pub enum PassportCommand {
         server: ServerArgs,
         /// Device id
         device: device::DeviceId,
-        /// Language of the report; that of --language otherwise
-        #[arg(long, value_enum)]
-        lang: Option<Language>,
         /// File; DEVICE.html otherwise
         #[arg(long, value_hint = ValueHint::FilePath)]
         out: Option<PathBuf>,

@@ -63,9 +63,9 @@ pub async fn run(
                 )
             })
         }
-        PassportCommand::Report { server, device, lang, out } => {
+        PassportCommand::Report { server, device, out } => {
             let rest = Rest::new(Remote::open(&server, language)?.client().clone());
-            let lang = ReportLanguage::from(device::Language::from(lang.unwrap_or(language)));
+            let lang = ReportLanguage::from(device::Language::from(language));
             let page = rest.device_report(&device, lang).await?;
             let out = out.unwrap_or_else(|| PathBuf::from(format!("{device}.html")));
             std::fs::write(&out, &page)

@@ -1,11 +1,14 @@
 """Bundles of our making, as SWUpdate 2022.12 and RAUC 1.8 of Debian 12 see them."""
 
+import contextlib
 import hashlib
 import os
 import shutil
+import signal
+import subprocess
 import tempfile
 
-from lib import OUT, TEGATA, case, finish, require, run
+from lib import OUT, TEGATA, Failure, case, finish, require, run
 
 # SWUpdate keeps its sockets and what it unpacks here; the path of a socket must be short.
 os.environ["TMPDIR"] = tempfile.mkdtemp(prefix="swupdate-")
@@ -37,9 +40,29 @@ def signed_by(name):
     return ["--key", f"{name}/signer.sealed", "--certificate", f"{name}/signer.pem"]
 
 
+def board(*words, expect=0):
+    """Runs SWUpdate. What it leaves behind when it ends at a bad moment (a process that waits for the one
+    that has ended) is ended with it, and holds up nobody: its output goes to a file."""
+    command = ["swupdate", *[str(word) for word in words]]
+    with tempfile.TemporaryFile() as out:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=OUT,
+                                   start_new_session=True)
+        try:
+            process.wait(timeout=120)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        out.seek(0)
+        process.text = out.read().decode(errors="replace")
+    if expect is not None and process.returncode != expect:
+        raise Failure(f"{' '.join(command)} ended with {process.returncode}, not {expect}:\n{process.text}")
+    return process
+
+
 def swupdate(image, *words, anchor, key=None, expect=0):
     decipher = ["-K", key or "image.aes"]
-    return run("swupdate", "-l", "5", "-i", image, "-k", anchor, *decipher, *words, expect=expect)
+    return board("-l", "5", "-i", image, "-k", anchor, *decipher, *words, expect=expect)
 
 
 def checked(image, revision, *words, anchor, good):
@@ -161,7 +184,7 @@ with case("SWUpdate refuses an altered image, wherever the alteration is"):
     for place, at in places.items():
         (OUT / "device").write_bytes(b"\0" * len(ROOTFS))
         altered = changed(IMAGE, at)
-        run("swupdate", "-i", altered, "-k", ours, "-K", "image.aes", "-M", "-m", "-H",
+        board("-i", altered, "-k", ours, "-K", "image.aes", "-M", "-m", "-H",
             "gate-bg1:1.0", expect=1)
         require((OUT / "device").read_bytes() != ROOTFS, f"{place}: it was installed")
 
@@ -174,7 +197,7 @@ with case("an attacker who mends checksums after an alteration is refused by the
     checksum = int(altered[header + 102:header + 110], 16) + altered[at] - before
     altered[header + 102:header + 110] = f"{checksum:08X}".encode()
     (OUT / "mended.swu").write_bytes(altered)
-    done = run("swupdate", "-l", "5", "-i", "mended.swu", "-k", ours, "-K", "image.aes", "-M", "-m",
+    done = board("-l", "5", "-i", "mended.swu", "-k", ours, "-K", "image.aes", "-M", "-m",
                "-H", "gate-bg1:1.0", expect=1)
     require("HASH mismatch" in done.text, done.text)
 

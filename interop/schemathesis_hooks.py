@@ -3,6 +3,6 @@
 import schemathesis
 
 
-@schemathesis.serializer("application/cose", "application/pkix-crl")
+@schemathesis.serializer("application/cose", "application/pkix-crl", "application/json-seq")
 def as_it_is(_context, value):
     return value if isinstance(value, bytes) else str(value).encode()

@@ -9,7 +9,7 @@ use api::{
     problem::Code,
     wire::{
         DraftQuery, ImageRepository, OnlineKey, RepositoryAccess, RoleState, SignedMetadata,
-        scalar::{Binary, OrganisationRef},
+        scalar::OrganisationRef,
     },
 };
 use axum::{
@@ -91,7 +91,7 @@ pub(super) async fn push(
 /// The draft of targets metadata that name every file of published releases, to be signed offline
 #[utoipa::path(get, path = "/v1/organisations/{organisation}/repository/draft", tag = "releases",
     params(("organisation" = OrganisationRef, Path), DraftQuery),
-    responses((status = 200, body = Binary, content_type = "application/json")))]
+    responses((status = 200, body = serde_json::Value, content_type = "application/json")))]
 pub(super) async fn draft(
     State(app): State<App>,
     caller: Authenticated,

@@ -39,7 +39,7 @@ async fn turn() -> Result<tokio::sync::SemaphorePermit<'static>, Fault> {
 /// everybody's products, those of another for its own.
 #[utoipa::path(post, path = "/v1/organisations/{organisation}/advisories", tag = "vulnerabilities",
     params(("organisation" = OrganisationRef, Path), ImportQuery),
-    request_body(content_type = "application/json-seq", content = String),
+    request_body(content((serde_json::Value = "application/json"), (String = "application/json-seq"))),
     responses((status = 200, body = ImportedDocuments)))]
 pub(super) async fn import(
     State(app): State<App>,
@@ -471,7 +471,7 @@ fn statement_of(view: service::StatementView) -> VexStatement {
 #[utoipa::path(get, path = "/v1/organisations/{organisation}/products/{product}/vex",
     tag = "vulnerabilities",
     params(("organisation" = OrganisationRef, Path), ("product" = ProductRef, Path), VexQuery),
-    responses((status = 200, content_type = "application/json", body = String)))]
+    responses((status = 200, content_type = "application/json", body = serde_json::Value)))]
 pub(super) async fn vex(
     State(app): State<App>,
     caller: Authenticated,

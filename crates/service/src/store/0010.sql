@@ -108,13 +108,14 @@ CREATE TABLE exploited_catalogue (
 
 -- Files of the watched folder: what they were like when they were read, and why one was not.
 CREATE TABLE advisory_file (
-    path     TEXT PRIMARY KEY,
+    number   INTEGER PRIMARY KEY,
+    path     TEXT NOT NULL UNIQUE,
     length   INTEGER NOT NULL,
     modified INTEGER NOT NULL,
     trouble  TEXT,
     read_at  INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX advisory_file_in_trouble ON advisory_file (path) WHERE trouble IS NOT NULL;
+) STRICT;
+CREATE INDEX advisory_file_in_trouble ON advisory_file (number) WHERE trouble IS NOT NULL;
 
 -- A vulnerability in one version of a product's software. `status`: 1 affected, 2 under
 -- investigation, 3 fixed, 4 not affected. `verdict`: 1 undecided, 2 affected. `basis` says on what

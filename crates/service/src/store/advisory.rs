@@ -351,28 +351,35 @@ fn file_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<FileRow> {
 }
 
 pub(crate) fn set_file(tx: &Tx<'_>, file: &FileRow) -> Result<(), ServiceError> {
-    tx.prepare_cached("INSERT OR REPLACE INTO advisory_file VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![
-            file.path,
-            to_i64(file.length),
-            file.modified,
-            file.trouble,
-            file.read_at.0
-        ])?;
+    tx.prepare_cached(
+        "INSERT INTO advisory_file (path, length, modified, trouble, read_at)
+         VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (path) DO UPDATE SET length = excluded.length,
+             modified = excluded.modified, trouble = excluded.trouble,
+             read_at = excluded.read_at",
+    )?
+    .execute(params![
+        file.path,
+        to_i64(file.length),
+        file.modified,
+        file.trouble,
+        file.read_at.0
+    ])?;
     Ok(())
 }
 
-/// Files that could not be taken.
+/// Files that could not be taken, each with its number, in the order of these.
 pub(crate) fn files_in_trouble(
     connection: &Connection,
-    after: &str,
+    after: i64,
     limit: usize,
-) -> Result<Vec<FileRow>, ServiceError> {
+) -> Result<Vec<(i64, FileRow)>, ServiceError> {
     let mut statement = connection.prepare_cached(
-        "SELECT path, length, modified, trouble, read_at FROM advisory_file
-         WHERE trouble IS NOT NULL AND path > ?1 ORDER BY path LIMIT ?2",
+        "SELECT path, length, modified, trouble, read_at, number FROM advisory_file
+         WHERE trouble IS NOT NULL AND number > ?1 ORDER BY number LIMIT ?2",
     )?;
-    let rows = statement.query_map(params![after, limit_of(limit)], file_row)?;
+    let rows = statement
+        .query_map(params![after, limit_of(limit)], |row| Ok((row.get(5)?, file_row(row)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

@@ -229,11 +229,9 @@ impl Service {
         let platform = self.platform.id.clone();
         let resource = Resource::organisation(&platform);
         let _permit = self.authorize(caller, Action::ReadVulnerabilities, &resource)?;
-        let limit = page.count(self.config.limits.page);
-        let after = page.after.clone().unwrap_or_default();
-        let rows =
-            self.read(|connection| store::files_in_trouble(connection, &after, limit + 1))?;
-        Paged::cut(rows, limit, |row| row.path.clone()).try_map(|row| {
+        let (after, limit) = page.rows(self.config.limits.page)?;
+        let rows = self.read(|connection| store::files_in_trouble(connection, after, limit + 1))?;
+        Paged::cut(rows, limit, |(number, _)| number.to_string()).try_map(|(_, row)| {
             let trouble = row.trouble.unwrap_or_default();
             Ok(TroubledFile { path: row.path, trouble, read_at: row.read_at })
         })

@@ -20,6 +20,7 @@ mod rows;
 mod stage;
 mod stay;
 mod thing;
+mod updates;
 mod world;
 
 use crate::{
@@ -75,6 +76,7 @@ pub async fn run(args: &DemoArgs, output: Output, language: Language) -> anyhow:
 struct Outcome {
     rows: Vec<Row>,
     checks: Vec<Check>,
+    updates: updates::Played,
     entries: u64,
     root: crypto::Sha256,
     /// a genuine device to look at
@@ -86,8 +88,12 @@ impl Outcome {
         self.rows.iter().filter(|row| !row.right()).count()
     }
 
+    fn all_checks(&self) -> impl Iterator<Item = &Check> {
+        self.checks.iter().chain(&self.updates.checks)
+    }
+
     fn code(&self) -> ExitCode {
-        let broken = self.checks.iter().any(|check| !check.holds);
+        let broken = self.all_checks().any(|check| !check.holds);
         if self.wrong() > 0 || broken { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
 }
@@ -97,6 +103,9 @@ async fn play(world: &Arc<World>, args: &DemoArgs, clock: &mut Steps) -> anyhow:
     let genuine = usize::try_from(args.devices)?;
     let lives = grow(world, genuine, clock).await?;
     let mut fleet = lives;
+    let bar = clock.bar(1, "updated");
+    let updates = Box::pin(updates::play(world, &mut fleet, &bar)).await.context("updates")?;
+    clock.done(&bar, "updates");
     let cast = fleet.split_off(genuine);
 
     let bar = clock.bar(fleet.len(), "judged");
@@ -152,7 +161,8 @@ async fn play(world: &Arc<World>, args: &DemoArgs, clock: &mut Steps) -> anyhow:
     bar.inc(1);
     checks.extend(log::witness(world, &begin).await?);
     clock.done(&bar, "log");
-    Ok(Outcome { rows, checks, entries: end.head.size, root: end.head.root, example })
+    let (entries, root) = (end.head.size, end.head.root);
+    Ok(Outcome { rows, checks, updates, entries, root, example })
 }
 
 /// Makes the fleet and the attackers' victims, and lets them live.
@@ -250,8 +260,19 @@ struct Summary {
     /// in how many cases a reason was given; *genuine* counts those that were
     reasons: BTreeMap<String, u64>,
     ledger: Ledger,
+    updates: Updates,
     /// per step, and in all
     seconds: BTreeMap<String, f64>,
+}
+
+/// Campaigns over the fleet, and what devices refused.
+#[derive(Serialize)]
+struct Updates {
+    campaigns: Vec<updates::Summary>,
+    /// how often a device refused something, by code
+    refused: BTreeMap<String, u64>,
+    checks: usize,
+    checks_held: usize,
 }
 
 #[derive(Serialize)]
@@ -271,10 +292,16 @@ fn show(outcome: &Outcome, clock: &Steps, output: Output) -> anyhow::Result<()> 
             judged_wrong: wrong,
             reasons: rows::reasons(&outcome.rows),
             ledger: Ledger { entries: outcome.entries, root: outcome.root.to_string() },
+            updates: Updates {
+                campaigns: outcome.updates.campaigns.clone(),
+                refused: outcome.updates.refused.clone(),
+                checks: outcome.updates.checks.len(),
+                checks_held: held(&outcome.updates.checks),
+            },
             seconds: clock.seconds(),
         };
         output.line(&serde_json::to_string(&summary)?)?;
-        for check in outcome.checks.iter().filter(|check| !check.holds) {
+        for check in outcome.all_checks().filter(|check| !check.holds) {
             eprintln!("{}: expected {}, found {}", check.what, check.expected, check.given);
         }
         for row in outcome.rows.iter().filter(|row| !row.right()) {
@@ -286,21 +313,27 @@ fn show(outcome: &Outcome, clock: &Steps, output: Output) -> anyhow::Result<()> 
     output.line(&rows::rows_table(&outcome.rows, Part::Fleet))?;
     output.line("\nThe attackers, and what is told apart")?;
     output.line(&rows::rows_table(&outcome.rows, Part::Attack))?;
+    output.line("\nUpdates: a campaign, a bad release, and who lies about them")?;
+    output.line(&rows::checks_table(&outcome.updates.checks))?;
     output.line("\nBeside the verdicts")?;
     output.line(&rows::checks_table(&outcome.checks))?;
-    let held = outcome.checks.iter().filter(|check| check.holds).count();
     let seconds: Vec<String> =
         clock.laps.iter().map(|(step, seconds)| format!("{step} {seconds:.2}")).collect();
     output.line(&format!(
-        "\n{right} of {} judged as expected, {held} of {} checks hold\nlog of {} entries, root {}\n\
+        "\n{right} of {} judged as expected, {} of {} checks hold\nlog of {} entries, root {}\n\
          seconds: {}; in all {:.2}",
         outcome.rows.len(),
-        outcome.checks.len(),
+        outcome.all_checks().filter(|check| check.holds).count(),
+        outcome.all_checks().count(),
         outcome.entries,
         outcome.root,
         seconds.join(", "),
         clock.start.elapsed().as_secs_f64(),
     ))
+}
+
+fn held(checks: &[Check]) -> usize {
+    checks.iter().filter(|check| check.holds).count()
 }
 
 /// How long each step took.

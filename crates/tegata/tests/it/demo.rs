@@ -48,7 +48,8 @@ fn a_fleet_and_its_attackers_are_judged_right() {
     let summary: Value = serde_json::from_str(&text).unwrap();
 
     let keys: Vec<_> = summary.as_object().unwrap().keys().map(String::as_str).collect();
-    let mut expected = ["devices", "judged_right", "judged_wrong", "reasons", "ledger", "seconds"];
+    let mut expected =
+        ["devices", "judged_right", "judged_wrong", "reasons", "ledger", "updates", "seconds"];
     expected.sort_unstable();
     assert_eq!(keys, expected);
     let number = |value: &Value| value.as_u64().unwrap();
@@ -64,10 +65,46 @@ fn a_fleet_and_its_attackers_are_judged_right() {
     let root = summary["ledger"]["root"].as_str().unwrap();
     assert!(root.len() == 64 && root.bytes().all(|byte| byte.is_ascii_hexdigit()), "{root}");
     assert!(number(&summary["ledger"]["entries"]) > 12 * 9);
+    updates_are_shown(&summary["updates"]);
     let seconds = summary["seconds"].as_object().unwrap();
     assert!(seconds.len() > 5 && seconds.values().all(Value::is_f64), "{seconds:?}");
 
     the_passports_are_worth_something_elsewhere(&dir.path().join("demo"));
+}
+
+/// What mirrors and others may try, by the code that devices refuse it with.
+const REFUSED: [&str; 9] = [
+    "wrong-software",
+    "endless-data",
+    "altered-metadata",
+    "wrong-keys",
+    "mix-and-match",
+    "missing-metadata",
+    "rollback",
+    "freeze",
+    "expired",
+];
+
+/// A good release everywhere, a bad one nowhere, and every lie under its own name.
+fn updates_are_shown(updates: &Value) {
+    assert_eq!(updates["checks"], updates["checks_held"], "{updates}");
+    let [good, bad] = updates["campaigns"].as_array().unwrap().as_slice() else {
+        panic!("two campaigns: {updates}");
+    };
+    let number = |campaign: &Value, field: &str| campaign[field].as_u64().unwrap();
+    assert_eq!((&good["state"], &bad["state"]), (&"finished".into(), &"rolled-back".into()));
+    assert_eq!(number(good, "succeeded"), number(good, "members"), "{good}");
+    assert_eq!(number(bad, "members"), number(good, "members"));
+    assert_eq!(number(bad, "succeeded"), 0, "nobody is left with the bad release: {bad}");
+    assert_eq!(number(bad, "rolled_back"), 1);
+    assert!(number(bad, "failed") > 0 && number(bad, "waiting") > 0, "{bad}");
+    for code in REFUSED {
+        assert!(
+            updates["refused"][code].as_u64().is_some_and(|count| count > 0),
+            "{code}: {updates}"
+        );
+    }
+    assert!(updates["refused"]["security-rollback"].as_u64().is_some_and(|count| count == 2));
 }
 
 /// What the demo left behind is judged again by the command that anybody would use.

@@ -43,7 +43,7 @@ impl Change {
 
 impl Service {
     /// Suspends an organisation: its people and members can do nothing and sign nobody in, its
-    /// stations and codes enrol nothing, its jobs break off. Its devices keep their certificates, and
+    /// stations and codes enrol nothing, its jobs break off, its campaigns pause. Its devices keep their certificates, and
     /// what was recorded stays.
     ///
     /// # Errors
@@ -136,7 +136,7 @@ impl Service {
                 Change::Rename => audit::Severity::Medium,
             })
             .detail("what", &format!("organisation-{}", change.name()));
-        let (slug, said) = (id.clone(), said.to_owned());
+        let (slug, said, service) = (id.clone(), said.to_owned(), self.clone());
         let row = self
             .commit(move |tx| {
                 let row = found(store::organisation(tx, slug.as_str())?, "organisation")?;
@@ -145,6 +145,7 @@ impl Service {
                 let event = match change {
                     Change::Suspend => {
                         store::set_suspended(tx, row.id, Some(now))?;
+                        service.hold_campaigns(tx, row.id, now)?;
                         event.detail("reason", &said)
                     }
                     Change::Resume => {

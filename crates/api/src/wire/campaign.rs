@@ -171,7 +171,7 @@ pub struct Campaign {
     pub root: Digest,
     /// draft, running, paused, rolling-back, finished, rolled-back, cancelled.
     pub state: String,
-    /// Why it paused: person, errors, unreachable.
+    /// Why it paused: person, errors, unreachable, release, suspended.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub paused: Option<String>,
     /// The last stage that is open, from 1.

@@ -34,7 +34,8 @@ pub(crate) fn end_share(tx: &Tx<'_>, device: i64, organisation: i64) -> Result<b
 pub(crate) fn end_access(tx: &Tx<'_>, device: i64) -> Result<(), ServiceError> {
     tx.prepare_cached("DELETE FROM share WHERE device = ?1")?.execute([device])?;
     tx.prepare_cached("DELETE FROM enrolment_code WHERE device = ?1")?.execute([device])?;
-    super::update_token::delete_for_device(tx, device)
+    super::update_token::delete_for_device(tx, device)?;
+    super::update_token::leave_gateways(tx, device)
 }
 
 pub(crate) fn shares(

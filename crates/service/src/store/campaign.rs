@@ -278,6 +278,35 @@ pub(crate) fn under_way(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Campaigns to releases of a product that are under way, whoever runs them.
+pub(crate) fn under_way_of_product(
+    connection: &Connection,
+    product: i64,
+) -> Result<Vec<i64>, ServiceError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id FROM campaign WHERE product = ?1 AND state IN (2, 3, 4) ORDER BY id",
+    )?;
+    let rows = statement.query_map([product], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// How many members an organisation's small campaigns over a product have that started since a time.
+pub(crate) fn trial_members(
+    connection: &Connection,
+    organisation: i64,
+    product: i64,
+    most: u64,
+    since: UnixTime,
+) -> Result<u64, ServiceError> {
+    let sum: i64 = connection
+        .prepare_cached(
+            "SELECT coalesce(sum(members), 0) FROM campaign
+             WHERE organisation = ?1 AND product = ?2 AND members <= ?3 AND started_at > ?4",
+        )?
+        .query_row(params![organisation, product, to_i64(most), since.0], |row| row.get(0))?;
+    Ok(sum.unsigned_abs())
+}
+
 /// All campaigns that are under way.
 pub(crate) fn all_under_way(connection: &Connection) -> Result<Vec<i64>, ServiceError> {
     let mut statement = connection

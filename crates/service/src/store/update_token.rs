@@ -168,6 +168,28 @@ pub(crate) fn delete_all(tx: &Tx<'_>, organisation: i64) -> Result<(), ServiceEr
     Ok(())
 }
 
+/// No gateway speaks for a device any more: not even if it comes back to the same owner.
+pub(crate) fn leave_gateways(tx: &Tx<'_>, device: i64) -> Result<(), ServiceError> {
+    tx.prepare_cached("DELETE FROM update_token_device WHERE device = ?1")?.execute([device])?;
+    Ok(())
+}
+
+/// Forgets tokens of an organisation that have ended.
+pub(crate) fn delete_ended(
+    tx: &Tx<'_>,
+    organisation: i64,
+    now: UnixTime,
+) -> Result<(), ServiceError> {
+    tx.prepare_cached(
+        "DELETE FROM update_token_device WHERE digest IN
+            (SELECT digest FROM update_token WHERE organisation = ?1 AND expires_at <= ?2)",
+    )?
+    .execute([organisation, now.0])?;
+    tx.prepare_cached("DELETE FROM update_token WHERE organisation = ?1 AND expires_at <= ?2")?
+        .execute([organisation, now.0])?;
+    Ok(())
+}
+
 /// Ends the tokens of one device, as far as they are for it alone.
 pub(crate) fn delete_for_device(tx: &Tx<'_>, device: i64) -> Result<(), ServiceError> {
     tx.prepare_cached(

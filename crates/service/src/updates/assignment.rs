@@ -15,7 +15,7 @@ use crypto::UnixTime;
 use device::{DeviceId, OrganisationId};
 use policy::{Action, Caller, Resource};
 use rusqlite::Connection;
-use update::campaign::{Ask, Record, Why};
+use update::campaign::{Ask, Record, Step, Why};
 pub use update::campaign::{
     DETAIL_CHARS_MAX, Execution, Feedback, Purpose, Software as DeviceSoftware,
 };
@@ -85,6 +85,8 @@ pub struct Assignment {
     pub deadline: UnixTime,
     /// whether the device has begun, as far as it said
     pub begun: bool,
+    /// whether it said that all is written, and the boot that confirms it is still to come
+    pub installed: bool,
 }
 
 /// What looking found.
@@ -145,6 +147,7 @@ impl Service {
                 let device = found(store::polled(tx, id.as_bytes())?, "device")?;
                 let known = store::software(tx, device.id)?;
                 if changes(&said, known.as_ref()) {
+                    let said = effective(&said, known.as_ref());
                     service.note_software(tx, &device, &id, &said, known.as_ref(), now)?;
                 }
                 let said = effective(&said, known.as_ref());
@@ -188,7 +191,12 @@ impl Service {
             let mut moving = Moving::load(tx, row.campaign)?;
             let content = service.content(moving.release_for(row.action.purpose))?;
             let stage = row.stage;
+            let entitled = is_entitled(tx, moving.row.organisation, &device)?;
             let record = match row.record() {
+                // It changed hands, or its owner agrees no more: the campaign learns nothing of it.
+                open @ Record::Open(_) if !entitled => {
+                    Some(moving.row.stands.leave(stage, Some(&open)))
+                }
                 Record::Open(action) => Some(moving.row.stands.feedback(
                     &moving.plan,
                     stage,
@@ -196,24 +204,32 @@ impl Service {
                     &feedback,
                     &content.target,
                 )),
-                over => moving.row.stands.late(stage, &over, &feedback, &content.target),
+                _ if !entitled => None,
+                over => {
+                    // What came after it counts for the member, not this.
+                    let newest = store::newest_action(tx, row.campaign, device.id)?;
+                    let stands = newest.is_some_and(|newest| newest.id == row.id);
+                    let late = &mut moving.row.stands;
+                    stands.then(|| late.late(stage, &over, &feedback, &content.target)).flatten()
+                }
             };
-            if let Some(installed) = &feedback.installed {
+            let succeeded = record.is_some_and(|record| record.is_success());
+            let installed = match &feedback.installed {
+                Some(installed) => Some(installed.clone()),
+                // A door whose clients name no software: what was confirmed is what runs.
+                None => succeeded.then(|| content.target.software()),
+            };
+            if let Some(installed) = installed {
                 let known = store::software(tx, device.id)?;
-                if changes(installed, known.as_ref()) {
-                    service.note_software(
-                        tx,
-                        &device,
-                        &reference,
-                        installed,
-                        known.as_ref(),
-                        now,
-                    )?;
+                if changes(&installed, known.as_ref()) {
+                    let said = effective(&installed, known.as_ref());
+                    service.note_software(tx, &device, &reference, &said, known.as_ref(), now)?;
                 }
             }
             let Some(record) = record else { return Ok(()) };
+            let heard = entitled.then_some(&heard);
             // An action that was over and is a success now takes the place of none that is open.
-            moving.record(tx, &around, &device, stage, Some(&row), &record, Some(&heard), now)?;
+            moving.record(tx, &around, &device, stage, Some(&row), &record, heard, now)?;
             moving.settle(tx, &around)
         })
         .await?;
@@ -290,9 +306,10 @@ impl Service {
                     Ask::Over(record) => {
                         // A success that does not hold any more is told of the action that it was.
                         let action = newest.filter(|row| {
-                            row.over.is_some_and(|(_, reason, _)| {
-                                reason != update::campaign::Reason::NeverAsked
-                            })
+                            row.action.purpose == record.purpose()
+                                && row.over.is_some_and(|(_, reason, _)| {
+                                    reason != update::campaign::Reason::NeverAsked
+                                })
                         });
                         return Ok(Found::turn(moving, stage, action, record));
                     }
@@ -457,6 +474,7 @@ fn assignment(
         confirm_needed: moving.plan.confirm,
         deadline: action.action.deadline,
         begun: action.action.has_begun(),
+        installed: action.action.step == Step::Installed,
     }
 }
 
@@ -467,24 +485,27 @@ fn device_of(caller: &Caller) -> Result<DeviceId, ServiceError> {
     }
 }
 
-/// A device that says nothing is believed to run what it said last.
+/// A device that does not say what it runs is believed to run what it said last: one that names
+/// nothing but its hardware takes nothing from what is known.
 fn effective(said: &DeviceSoftware, known: Option<&SoftwareRow>) -> DeviceSoftware {
+    let DeviceSoftware { version, release_counter, security_version, digest, .. } = said;
+    let names_release = version.is_some()
+        || release_counter.is_some()
+        || security_version.is_some()
+        || digest.is_some();
+    let hardware =
+        || said.hardware_id.clone().or_else(|| known.and_then(|k| k.software.hardware_id.clone()));
     match known {
-        Some(known) if says_nothing(said) => known.software.clone(),
-        _ => said.clone(),
+        Some(known) if !names_release => {
+            DeviceSoftware { hardware_id: hardware(), ..known.software.clone() }
+        }
+        _ => DeviceSoftware { hardware_id: hardware(), ..said.clone() },
     }
-}
-
-fn says_nothing(said: &DeviceSoftware) -> bool {
-    *said == DeviceSoftware { confirmed: said.confirmed, ..DeviceSoftware::default() }
 }
 
 /// Whether what a device says is news.
 fn changes(said: &DeviceSoftware, known: Option<&SoftwareRow>) -> bool {
-    match known {
-        None => true,
-        Some(known) => !says_nothing(said) && known.software != *said,
-    }
+    known.is_none_or(|row| row.software != effective(said, known))
 }
 
 fn check_software(said: &DeviceSoftware) -> Result<(), ServiceError> {

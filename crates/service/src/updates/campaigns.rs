@@ -30,8 +30,13 @@ use update::campaign::{
 const NAME_CHARS_MAX: usize = 100;
 /// Most drafts of an organisation.
 const DRAFTS_MAX: u64 = 100;
-/// A campaign with no more members than this is a trial, which nobody else needs to approve.
+/// A campaign with no more members than this is a trial, which nobody else needs to approve; nor do
+/// all trials of a product together within [`TRIAL_S`] reach more devices without another person.
 pub const TRIAL_MEMBERS_MAX: u64 = 10;
+/// How long a trial counts, in seconds.
+const TRIAL_S: i64 = 7 * 86_400;
+/// Most campaigns of an organisation that are under way: each poll of its devices looks at all.
+const UNDER_WAY_MAX: usize = 200;
 
 id_type! {
     /// A campaign: 16 random bytes, as text 32 hexadecimal digits.
@@ -304,12 +309,12 @@ impl Service {
     }
 
     /// Starts a campaign: its first stage opens. Where it has more than [`TRIAL_MEMBERS_MAX`]
-    /// members and there are two administrators, another one approves first, and the approval
-    /// starts it.
+    /// members, or the trials of a week have together, and there are two administrators, another one
+    /// approves first, and the approval starts it.
     ///
     /// # Errors
-    /// `campaign-state`, `release-state`, `not-found`, `role`; `needs-second-person`,
-    /// `reauthenticate`.
+    /// `campaign-state`, `release-state`, `too-many-campaigns`, `trials`, `not-found`, `role`;
+    /// `needs-second-person`, `reauthenticate`.
     pub async fn start_campaign(
         &self,
         caller: &Caller,
@@ -319,7 +324,7 @@ impl Service {
         if row.stands.state != State::Draft {
             return Err(state_refused(row.stands.state));
         }
-        let slip = if row.members > TRIAL_MEMBERS_MAX {
+        let slip = if self.read(|connection| is_no_trial(connection, &row, self.now()))? {
             let organisation = self.organisation_id(row.organisation)?;
             let intent = self.start_intent(&row)?;
             self.second_person(caller, &organisation, policy::Act::StartCampaign, &intent).await?
@@ -344,11 +349,32 @@ impl Service {
             .detail("what", "campaign-started")
             .detail("members", &row.members.to_string());
         let (id, by) = (row.id, caller.to_string());
+        // Of two trials that start in the same moment one is too many.
+        let alone = row.members <= TRIAL_MEMBERS_MAX && matches!(slip, Slip::NotNeeded);
+        let organisation = self.organisation_id(row.organisation)?;
+        let guarded = alone
+            && !matches!(caller, Caller::Platform { .. })
+            && self
+                .wants_second_person(caller, &organisation, &[policy::Act::StartCampaign])?
+                .is_some();
         self.faults.point(crate::fault::BEFORE_CAMPAIGN)?;
         let row = self
             .commit(move |tx| {
                 slip.consume(tx, around.now)?;
                 let mut moving = Moving::load(tx, id)?;
+                if guarded && is_no_trial(tx, &moving.row, around.now)? {
+                    return Err(ServiceError::conflict(
+                        "trials",
+                        "the trials of this week reach more than 10 devices together; start it again, \
+                         and another administrator is asked",
+                    ));
+                }
+                if store::under_way(tx, moving.row.organisation)?.len() >= UNDER_WAY_MAX {
+                    return Err(ServiceError::too_many(
+                        "too-many-campaigns",
+                        "200 campaigns are under way; end some",
+                    ));
+                }
                 for release in [Some(moving.row.release), moving.row.back].into_iter().flatten() {
                     if !is_given_out(tx, release)? {
                         return Err(withdrawn());
@@ -447,6 +473,11 @@ impl Service {
                 let draft = moving.row.stands.state == State::Draft;
                 let refused = |MoveError(state)| state_refused(state);
                 let now = around.now;
+                let leads_to = match steer {
+                    Steer::Pause | Steer::Cancel => None,
+                    Steer::Resume => Some(moving.row.release),
+                    Steer::RollBack => moving.row.back,
+                };
                 let changes: Vec<Change> = match steer {
                     Steer::Pause => moving.row.stands.pause().map(|()| Vec::new()),
                     Steer::Resume => moving.row.stands.resume(&moving.plan, now),
@@ -454,6 +485,11 @@ impl Service {
                     Steer::RollBack => moving.row.stands.roll_back(&moving.plan, now),
                 }
                 .map_err(refused)?;
+                if let Some(release) = leads_to
+                    && !is_given_out(tx, release)?
+                {
+                    return Err(withdrawn());
+                }
                 tx.audit(&event)?;
                 if draft {
                     // Nobody was told of it, neither devices nor the log.
@@ -516,8 +552,19 @@ impl Service {
         let resource = Resource::organisation(owner);
         let _permit = self.authorize(caller, Action::ConsentUpdates, &resource)?;
         let who = self.organisation_row(owner.as_str())?.id;
-        let product_row = self.product_row(maker, product)?;
+        // Which product lines others have is nobody's to find out: only of those of which one has a
+        // device, or to which one agreed before.
+        let missing = || ServiceError::not_found("product line");
+        let product_row = match self.product_row(maker, product) {
+            Err(error) if error.kind() == crate::ErrorKind::NotFound => return Err(missing()),
+            other => other?,
+        };
         let (row, now) = (product_row.id, self.now());
+        self.read(|connection| {
+            let known =
+                store::owns_of(connection, who, row)? || store::consents(connection, who, row)?;
+            if known { Ok(()) } else { Err(missing()) }
+        })?;
         let event = self
             .event(caller, audit::Kind::Sharing, audit::Outcome::Success)
             .organisation(owner.as_str())
@@ -690,6 +737,18 @@ fn check_rollback(release: &Content, back: &Content) -> Result<(), ServiceError>
     ))
 }
 
+/// Whether another person has to approve a start: by itself, or with the trials of the last days.
+fn is_no_trial(
+    connection: &rusqlite::Connection,
+    row: &CampaignRow,
+    now: UnixTime,
+) -> Result<bool, ServiceError> {
+    let since = now.plus(-TRIAL_S);
+    let most = TRIAL_MEMBERS_MAX;
+    let tried = store::trial_members(connection, row.organisation, row.product, most, since)?;
+    Ok(tried.saturating_add(row.members) > most)
+}
+
 fn plan_refused(why: &str) -> ServiceError {
     ServiceError::malformed("campaign-plan", why.to_owned())
 }
@@ -697,7 +756,8 @@ fn plan_refused(why: &str) -> ServiceError {
 fn withdrawn() -> ServiceError {
     ServiceError::refused(
         "release-state",
-        "the release is not published, or was withdrawn; choose a published one",
+        "the release is not published, was withdrawn, or is below its product's floor; choose \
+         another one",
     )
 }
 

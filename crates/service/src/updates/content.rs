@@ -49,9 +49,13 @@ impl Service {
     }
 }
 
-/// Whether a release may be given out: it is published and was not withdrawn.
+/// Whether a release may be given out: it is published, was not withdrawn, and reaches the floor that
+/// its product has now.
 pub(super) fn is_given_out(connection: &Connection, release: i64) -> Result<bool, ServiceError> {
-    Ok(store::release_by_row(connection, release)?.is_some_and(|row| row.state == State::Published))
+    let row = store::release_by_row(connection, release)?;
+    let Some(row) = row.filter(|row| row.state == State::Published) else { return Ok(false) };
+    let gate = store::gate(connection, row.product)?;
+    Ok(gate.is_none_or(|gate| row.security_version >= gate.security_floor))
 }
 
 fn content(connection: &Connection, release: i64) -> Result<Content, ServiceError> {

@@ -36,8 +36,9 @@ const DAY_S: i64 = 86_400;
 pub struct UpdateDoor {
     /// tokens are accepted beside certificates
     pub tokens: bool,
-    /// "closed with success" says that the new software was booted and is kept, as SWUpdate says it.
-    /// Where it does not, a device must name its software afterwards.
+    /// "closed with success" says that the new software was booted and is kept, as SWUpdate says it
+    /// after its restart. Where it does not, which is what is assumed of updaters that nobody has
+    /// vouched for, a device must name its software afterwards.
     pub closed_confirms: bool,
     /// seconds between polls where there is nothing to do
     pub poll_s: u32,
@@ -45,7 +46,7 @@ pub struct UpdateDoor {
 
 impl Default for UpdateDoor {
     fn default() -> Self {
-        Self { tokens: false, closed_confirms: true, poll_s: 300 }
+        Self { tokens: false, closed_confirms: false, poll_s: 300 }
     }
 }
 
@@ -294,6 +295,7 @@ impl Service {
             {
                 store::delete_for_device(tx, *device)?;
             }
+            store::delete_ended(tx, owner, now)?;
             if store::count(tx, owner)? >= TOKENS_MAX {
                 return Err(ServiceError::too_many(
                     "too-many-tokens",

@@ -129,8 +129,11 @@ impl Service {
             security_floor: gate.security_floor,
             component: gate.component.clone(),
         };
+        let (service, now) = (self.clone(), self.now());
         self.commit(move |tx| {
             store::set_gate(tx, row.id, &new)?;
+            // What is below a floor that was raised is not given out any more.
+            service.recall(tx, row.id, now)?;
             tx.audit(&event).map(|_| ())
         })
         .await?;

@@ -51,6 +51,7 @@ mod members;
 mod proof;
 mod publication;
 mod publish;
+mod recall;
 mod releases;
 mod repository;
 mod steps;

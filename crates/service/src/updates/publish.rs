@@ -149,8 +149,8 @@ impl Service {
         self.release(caller, id).await
     }
 
-    /// Withdraws a published release: it is not to be installed any more. Devices that have it keep
-    /// it. It leaves the image repository with the next targets metadata that are signed.
+    /// Withdraws a published release: it is not to be installed any more. Campaigns to it pause and
+    /// take back what they gave; devices that have it keep it, unless they are rolled back. It leaves the image repository with the next targets metadata that are signed.
     ///
     /// # Errors
     /// `reason`, `release-not-published`, `not-found`, `role`.
@@ -170,6 +170,7 @@ impl Service {
             .detail("version", &row.version)
             .detail("reason", reason);
         let (release, reason, now) = (row.id, reason.to_owned(), self.now());
+        let service = self.clone();
         self.commit(move |tx| {
             if !store::withdraw(tx, release, &reason, now)? {
                 return Err(ServiceError::conflict(
@@ -177,6 +178,7 @@ impl Service {
                     "only a published release can be withdrawn; discard a draft",
                 ));
             }
+            service.recall(tx, row.product, now)?;
             tx.audit(&event).map(|_| ())
         })
         .await?;

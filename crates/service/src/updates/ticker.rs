@@ -47,37 +47,36 @@ impl Service {
                 break;
             }
             let around = Around { service: self.clone(), now };
-            self.store.writer.run_blocking(move |tx| {
+            let rows: Vec<i64> = due.iter().map(|row| row.id).collect();
+            let together = around.clone();
+            let done = self
+                .store
+                .writer
+                .run_blocking(move |tx| rows.iter().try_for_each(|id| expire(tx, &together, *id)));
+            if let Err(error) = done {
+                // One that cannot be ended must not keep the others open.
+                tracing::warn!(%error, "deadlines are looked after one by one");
+                let mut ended = 0;
                 for row in &due {
-                    // It may be over by now.
-                    let Some(row) = store::action(tx, row.id)?.filter(|row| row.over.is_none())
-                    else {
-                        continue;
-                    };
-                    let mut moving = Moving::load(tx, row.campaign)?;
-                    let Some(device) = store::polled_by_row(tx, row.device)? else { continue };
-                    if let Some(record) = moving.row.stands.expire(row.stage, &row.action, now) {
-                        let stage = row.stage;
-                        moving.record(
-                            tx,
-                            &around,
-                            &device,
-                            stage,
-                            Some(&row),
-                            &record,
-                            None,
-                            now,
-                        )?;
-                        moving.settle(tx, &around)?;
+                    let (around, id) = (around.clone(), row.id);
+                    match self.store.writer.run_blocking(move |tx| expire(tx, &around, id)) {
+                        Ok(()) => ended += 1,
+                        Err(error) => tracing::error!(%error, action = id, "not ended"),
                     }
                 }
-                Ok(())
-            })?;
+                if ended == 0 {
+                    break;
+                }
+            }
         }
+        let mut failed = Ok(());
         for campaign in self.read(store::all_under_way)? {
-            self.tend_campaign(campaign)?;
+            if let Err(error) = self.tend_campaign(campaign) {
+                tracing::error!(%error, campaign, "a campaign was not looked after");
+                failed = failed.and(Err(error));
+            }
         }
-        Ok(())
+        failed
     }
 
     fn tend_campaign(&self, campaign: i64) -> Result<(), ServiceError> {
@@ -99,6 +98,17 @@ impl Service {
         }
         Ok(())
     }
+}
+
+/// Ends an action whose deadline has passed, unless it is over by now.
+fn expire(tx: &mut crate::store::Tx<'_>, around: &Around, id: i64) -> Result<(), ServiceError> {
+    let Some(row) = store::action(tx, id)?.filter(|row| row.over.is_none()) else { return Ok(()) };
+    let mut moving = Moving::load(tx, row.campaign)?;
+    let Some(device) = store::polled_by_row(tx, row.device)? else { return Ok(()) };
+    let (stage, now) = (row.stage, around.now);
+    let Some(record) = moving.row.stands.expire(stage, &row.action, now) else { return Ok(()) };
+    moving.record(tx, around, &device, stage, Some(&row), &record, None, now)?;
+    moving.settle(tx, around)
 }
 
 /// Looks through the next members for those of a stage that never asked.

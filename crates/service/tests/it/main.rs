@@ -30,6 +30,7 @@ mod parts;
 mod passkey;
 mod people;
 mod public;
+mod recall;
 mod releases;
 mod repository;
 mod revocation;

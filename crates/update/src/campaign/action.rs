@@ -206,6 +206,18 @@ impl Target {
             && software.version.as_ref().is_none_or(|version| *version == self.version)
     }
 
+    /// What a device says that runs it, as far as the release tells.
+    pub fn software(&self) -> Software {
+        Software {
+            hardware_id: None,
+            version: Some(self.version.clone()),
+            release_counter: Some(self.release_counter),
+            security_version: Some(self.security_version),
+            digest: None,
+            confirmed: true,
+        }
+    }
+
     /// Whether what a device says contradicts its running this. A digest counts only where nothing
     /// better was said: what a device measures need not be a file of the release.
     pub fn contradicts(&self, software: &Software) -> bool {
@@ -284,6 +296,21 @@ pub enum Record {
         /// why
         reason: Reason,
     },
+}
+
+impl Record {
+    /// What the action is, or was, for.
+    pub fn purpose(&self) -> Purpose {
+        match self {
+            Self::Open(action) => action.purpose,
+            Self::Over { purpose, .. } => *purpose,
+        }
+    }
+
+    /// Whether a boot into the release was confirmed.
+    pub fn is_success(&self) -> bool {
+        matches!(self, Self::Over { outcome: Outcome::Succeeded, .. })
+    }
 }
 
 /// What a device says about an action.

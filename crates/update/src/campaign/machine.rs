@@ -50,6 +50,10 @@ coded! {
         Errors = 2 "errors",
         /// too many of a stage failed for its success threshold ever to be reached
         Unreachable = 3 "unreachable",
+        /// its release was withdrawn, or fell below its product's floor
+        Release = 4 "release",
+        /// the organisation that runs it was suspended
+        Suspended = 5 "suspended",
     }
 }
 
@@ -252,6 +256,20 @@ impl Campaign {
         Ok(())
     }
 
+    /// Stops for a reason of its own, whatever people wanted; `false` where it does not run. Where
+    /// the release is not to be given out any more, devices that have begun are told to stop, too.
+    pub fn hold(&mut self, cause: PauseCause) -> bool {
+        let is_held = self.paused == Some(PauseCause::Release);
+        if !matches!(self.state, State::Running | State::Paused) || is_held {
+            return false;
+        }
+        let changes = self.state == State::Running || cause == PauseCause::Release;
+        if changes {
+            (self.state, self.paused) = (State::Paused, Some(cause));
+        }
+        changes
+    }
+
     /// Goes on, in spite of the failures so far: they count no more.
     ///
     /// # Errors
@@ -261,7 +279,8 @@ impl Campaign {
             return Err(MoveError(self.state));
         }
         self.state = State::Running;
-        let in_spite = self.paused.take() != Some(PauseCause::Person);
+        let cause = self.paused.take();
+        let in_spite = matches!(cause, Some(PauseCause::Errors | PauseCause::Unreachable));
         for counts in &mut self.counts {
             if in_spite {
                 counts.waived = counts.failed;
@@ -320,6 +339,16 @@ impl Campaign {
                     || *purpose == Purpose::RollBack
                         && matches!(outcome, Outcome::Withdrawn | Outcome::Cancelled);
                 if runs && self.state == State::RollingBack {
+                    if *purpose == Purpose::Update && is_beyond(said, target) {
+                        // Something newer came to it since: it does not run the release any more.
+                        let skipped = Record::Over {
+                            purpose: Purpose::RollBack,
+                            outcome: Outcome::Skipped,
+                            reason: Reason::WouldDowngrade,
+                        };
+                        self.turn(stage, Some(over), &skipped);
+                        return Ask::Over(skipped);
+                    }
                     return self.begin(plan, stage, record, Purpose::RollBack, now);
                 }
                 if runs
@@ -361,15 +390,21 @@ impl Campaign {
         if stands {
             return Ask::Keep;
         }
-        let taken_back = match self.state {
-            State::Paused => over(Outcome::Withdrawn, Reason::Paused),
-            _ => over(Outcome::Cancelled, Reason::Cancelled),
+        let waits = self.state == State::Paused && !self.is_recalled();
+        let taken_back = match waits {
+            true => over(Outcome::Withdrawn, Reason::Paused),
+            false => over(Outcome::Cancelled, Reason::Cancelled),
         };
         if !action.has_begun() {
             self.turn(stage, Some(&Record::Open(*action)), &taken_back);
             return Ask::Over(taken_back);
         }
-        if self.state == State::Paused { Ask::Keep } else { Ask::Cancel }
+        if waits { Ask::Keep } else { Ask::Cancel }
+    }
+
+    /// Whether what was given out is taken back from those who have begun, too.
+    fn is_recalled(&self) -> bool {
+        self.state == State::Paused && self.paused == Some(PauseCause::Release)
     }
 
     fn ask_anew(
@@ -519,7 +554,8 @@ impl Campaign {
         if now < action.deadline {
             return None;
         }
-        let (outcome, reason) = if self.wants_back(action) && self.state != State::Paused {
+        let recalled = self.is_recalled() || self.state != State::Paused;
+        let (outcome, reason) = if self.wants_back(action) && recalled {
             (Outcome::Cancelled, Reason::Cancelled)
         } else if self.state == State::Paused && !action.has_begun() {
             (Outcome::Withdrawn, Reason::Paused)
@@ -674,6 +710,13 @@ impl Campaign {
             counts.turn(from, to);
         }
     }
+}
+
+/// Whether a device runs something newer than a release.
+fn is_beyond(said: &Software, target: &Target) -> bool {
+    let more = |said: Option<u64>, than: u64| said.is_some_and(|said| said > than);
+    more(said.release_counter, target.release_counter)
+        || more(said.security_version, target.security_version)
 }
 
 /// Whether `part` is at least `percent` of `whole`.

@@ -522,3 +522,50 @@ fn people_may_go_on_in_spite_of_failures() {
     assert_eq!(fleet.campaign.paused, Some(PauseCause::Unreachable));
     assert_eq!(fleet.campaign.resume(&fleet.plan, fleet.now), Ok(vec![Change::Opened(1)]));
 }
+
+#[test]
+fn a_rollback_downgrades_nobody_that_went_on_to_something_newer() {
+    let mut fleet = Fleet::started(one_stage(100), 3);
+    for member in 0..3 {
+        fleet.poll(member, &runs(&before()));
+        fleet.feedback(member, &says(Execution::Confirmed));
+    }
+    assert_eq!(fleet.campaign.state, State::Finished);
+    fleet.campaign.roll_back(&fleet.plan.clone(), fleet.now).unwrap();
+    let newer = Target { version: "3.0".into(), release_counter: 30, ..target() };
+    let safer = Software { security_version: Some(4), release_counter: None, ..runs(&newer) };
+    for (member, said) in [(0, runs(&newer)), (1, safer)] {
+        let ask = fleet.poll(member, &said);
+        let Ask::Over(Record::Over { purpose, outcome, reason }) = ask else { panic!("{ask:?}") };
+        assert_eq!((purpose, outcome), (Purpose::RollBack, Outcome::Skipped));
+        assert_eq!(reason, Reason::WouldDowngrade);
+    }
+    // Who still runs the release goes back.
+    assert!(matches!(fleet.poll(2, &runs(&target())), Ask::Offer(_)));
+    fleet.poll(2, &runs(&before()));
+    assert_eq!(fleet.campaign.state, State::RolledBack);
+}
+
+#[test]
+fn a_release_that_is_recalled_is_taken_back_from_those_who_have_begun() {
+    let mut fleet = Fleet::started(one_stage(100), 4);
+    for member in 0..3 {
+        fleet.poll(member, &runs(&before()));
+    }
+    fleet.feedback(0, &says(Execution::Confirmed));
+    fleet.feedback(1, &says(Execution::Downloading));
+    fleet.campaign.pause().unwrap();
+    assert!(fleet.campaign.hold(PauseCause::Release));
+    assert!(!fleet.campaign.hold(PauseCause::Suspended), "the graver cause stays");
+    assert_eq!(fleet.poll(1, &runs(&before())), Ask::Cancel);
+    let ask = fleet.poll(2, &runs(&before()));
+    let Ask::Over(Record::Over { outcome, .. }) = ask else { panic!("{ask:?}") };
+    assert_eq!(outcome, Outcome::Cancelled);
+    assert!(matches!(fleet.poll(3, &runs(&before())), Ask::Nothing(Why::State(State::Paused))));
+    fleet.now = fleet.now.plus(DEADLINE + 1);
+    fleet.expire();
+    assert_eq!((fleet.campaign.counts[0].cancelled, fleet.campaign.counts[0].failed), (2, 0));
+    // Who runs it can still be brought back.
+    fleet.campaign.roll_back(&fleet.plan.clone(), fleet.now).unwrap();
+    assert!(matches!(fleet.poll(0, &runs(&target())), Ask::Offer(_)));
+}

@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 pub struct UpdateDoor {
     /// Tokens are accepted beside certificates; off ends them all.
     pub tokens: bool,
-    /// "Closed with success" says that the new software was booted and is kept, as SWUpdate says it.
+    /// "Closed with success" says that the new software was booted and is kept, as SWUpdate says it
+    /// after its restart. Off unless the organisation says so.
     pub closed_confirms: bool,
     /// Seconds between polls where there is nothing to do.
     #[schema(minimum = 10, maximum = 86_399)]

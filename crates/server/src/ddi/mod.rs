@@ -242,6 +242,14 @@ async fn base(
             links.insert("confirmationBase", controller.link(&rest));
             poll.next_poll_s
         }
+        UpdateDecision::Install(assignment)
+            if assignment.installed && !controller.door.closed_confirms =>
+        {
+            // It closed the action, which tells nothing of a boot: it is asked what it runs, and not
+            // to install the same again.
+            links.insert("configData", controller.link("configData"));
+            poll.next_poll_s
+        }
         UpdateDecision::Install(assignment) => {
             // What follows the `?` changes with what is to be installed, so that nobody keeps it.
             let rest =

@@ -217,7 +217,9 @@ pub(super) fn deployment_feedback(said: &Said, closes_confirmed: bool) -> Result
         ("rejected", _) => Execution::Rejected,
         ("proceeding" | "scheduled" | "resumed", "failure") => Execution::Failed,
         // All steps are done and the action is not closed: SWUpdate says so before it restarts.
-        ("proceeding", _) if said.is_through() => Execution::Installed,
+        ("proceeding", _) if said.is_through() && closes_confirmed => Execution::Installed,
+        // Its next word is "closed", after a restart or not: until then the action stays on offer.
+        ("proceeding", _) if said.is_through() => Execution::Installing,
         ("proceeding" | "scheduled" | "resumed", _) => Execution::Proceeding,
         ("download", _) => Execution::Downloading,
         ("downloaded", _) => Execution::Downloaded,
@@ -340,6 +342,7 @@ mod tests {
         check("closed", "success", true, Some(E::Confirmed));
         check("closed", "success", false, Some(E::Installed));
         check("closed", "failure", true, Some(E::Failed));
+        check("closed", "failure", false, Some(E::Failed));
         check("closed", "none", true, Some(E::Failed));
         check("canceled", "success", true, Some(E::Cancelled));
         check("rejected", "none", true, Some(E::Rejected));

@@ -53,6 +53,9 @@ impl Site {
             all.push((thing.id, idevid));
         }
         let by = &maker.admin;
+        // The devices' updater closes after its restart.
+        let door = UpdateDoor { closed_confirms: true, ..UpdateDoor::default() };
+        world.service.set_update_door(&by.caller, &id("maker"), door).await.unwrap();
         let release = NewRelease {
             organisation: id("maker"),
             product: product("gate"),
@@ -147,6 +150,10 @@ fn feedback(id: &Value, execution: &str, finished: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_update_from_poll_to_confirmed_boot() {
     let site = Site::new(2, false).await;
+    // What it ran before is known of it.
+    let tell = format!("{}/configData", site.base(0));
+    let data = json!({"mode": "merge", "data": {"version": "0.9", "release_counter": "0"}});
+    assert_eq!(site.ask(0, Method::PUT, &tell, Some(data)).await.status, StatusCode::OK);
     let base = site.get(0, &site.base(0)).await;
     assert!(base["config"]["polling"]["sleep"].as_str().unwrap().starts_with("00:0"), "{base}");
     let deployment = path(&base["_links"]["deploymentBase"]);
@@ -197,6 +204,12 @@ async fn an_update_from_poll_to_confirmed_boot() {
     let done = feedback(&json!(action), "closed", "success");
     assert_eq!(site.say(0, &say, done.clone()).await, StatusCode::OK);
     assert_eq!(site.results().await, (1, 0));
+    // That is what it runs from now on, although it named nothing; whoever names no more than its
+    // hardware takes nothing of that back, and it is not held for fallen behind.
+    let tell = format!("{}/configData", site.base(0));
+    let data = json!({"mode": "merge", "data": {"hardware_id": "gate-bg1"}});
+    assert_eq!(site.ask(0, Method::PUT, &tell, Some(data)).await.status, StatusCode::OK);
+    site.get(0, &site.base(0)).await;
     // Said again it is no news; the file is not given any more.
     assert_eq!(site.say(0, &say, done).await, StatusCode::OK);
     assert_eq!(site.results().await, (1, 0));
@@ -310,14 +323,23 @@ async fn somebody_at_the_device_agrees_first() {
 async fn where_closed_is_no_boot_the_device_names_its_software() {
     let site = Site::new(1, false).await;
     let by = &site.maker.admin.caller;
-    let door = UpdateDoor { closed_confirms: false, ..UpdateDoor::default() };
+    let door = UpdateDoor::default();
+    assert!(!door.closed_confirms, "nobody has vouched for the updater");
     site.world.service.set_update_door(by, &id("maker"), door).await.unwrap();
     let base = site.get(0, &site.base(0)).await;
     let deployment = path(&base["_links"]["deploymentBase"]);
     let say = format!("{}/feedback", deployment.split('?').next().unwrap());
+    let all = json!({"id": number(&deployment), "status": {"execution": "proceeding",
+        "result": {"finished": "none", "progress": {"cnt": 3, "of": 3}}}});
+    assert_eq!(site.say(0, &say, all).await, StatusCode::OK);
+    assert_eq!(path(&site.get(0, &site.base(0)).await["_links"]["deploymentBase"]), deployment);
     let done = feedback(&json!(number(&deployment)), "closed", "success");
     assert_eq!(site.say(0, &say, done).await, StatusCode::OK);
     assert_eq!(site.results().await, (0, 0));
+    // It is asked what it runs, not to install it again.
+    let base = site.get(0, &site.base(0)).await;
+    assert!(base["_links"].get("deploymentBase").is_none(), "{base}");
+    assert!(base["_links"].get("configData").is_some(), "{base}");
     let tell = format!("{}/configData", site.base(0));
     let data = json!({"mode": "merge", "data": {"version": "2.0", "release_counter": "x"}});
     assert_eq!(site.ask(0, Method::PUT, &tell, Some(data)).await.status, StatusCode::BAD_REQUEST);

@@ -1,6 +1,6 @@
 //! The files of `catalogues/`, as they were when this was built.
 
-use crate::{LibraryFile, LibraryFiles};
+use crate::{LibraryFile, LibraryFiles, threat::RuleFiles};
 
 macro_rules! file {
     ($name:literal) => {
@@ -34,5 +34,15 @@ pub(crate) static FILES: LibraryFiles<'static> = LibraryFiles {
         file!("checksheet/platform.yaml"),
         file!("checksheet/network.yaml"),
         file!("checksheet/device.yaml"),
+    ],
+};
+
+pub(crate) static RULES: RuleFiles<'static> = RuleFiles {
+    measures: file!("threats/measures.yaml"),
+    forms: file!("threats/forms.yaml"),
+    rules: &[
+        file!("threats/rules-device.yaml"),
+        file!("threats/rules-connection.yaml"),
+        file!("threats/rules-operation.yaml"),
     ],
 };

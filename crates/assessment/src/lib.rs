@@ -34,6 +34,7 @@ mod named;
 mod score;
 mod sheet;
 mod text;
+pub mod threat;
 mod workbook;
 mod workbook_read;
 mod yaml;

@@ -14,5 +14,7 @@ mod checksheet;
 mod coverage;
 mod diagnosis;
 mod malformed;
+mod threat_model;
+mod threat_rules;
 mod workbook;
 mod world;

@@ -61,6 +61,11 @@ pub struct Limits {
     pub blob_bytes: u64,
     /// bytes of all files of one organisation, those on their way included
     pub blob_bytes_per_organisation: u64,
+    /// files of one organisation
+    pub files_per_organisation: u64,
+    /// bytes of SBOMs, advisories and VEX documents that are kept for one organisation, but for the
+    /// platform's own; each counts as 1 KiB at least
+    pub document_bytes_per_organisation: u64,
     /// files of one organisation on their way at a time
     pub uploads_per_organisation: u64,
     /// bytes that stay free on the disk of the data directory, whatever is uploaded
@@ -77,6 +82,8 @@ impl Default for Limits {
             ocsp_answers: 50_000,
             blob_bytes: 256 << 30,
             blob_bytes_per_organisation: 1 << 40,
+            files_per_organisation: 100_000,
+            document_bytes_per_organisation: 8 << 30,
             uploads_per_organisation: 64,
             disk_reserve_bytes: 1 << 30,
         }

@@ -27,6 +27,7 @@ mod reports;
 mod repository;
 mod standing;
 mod tokens;
+mod turn;
 mod update_door;
 mod view;
 mod vulnerabilities;

@@ -3,6 +3,7 @@
 use super::{
     extract::{Created, Json, JsonBody, Path, Query},
     problem::Fault,
+    turn::turn,
 };
 use crate::{app::App, authenticated::Authenticated, limit::body};
 use api::{
@@ -13,7 +14,7 @@ use api::{
     },
 };
 use axum::{
-    extract::State,
+    extract::{FromRequest as _, State},
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderValue, header};
@@ -79,8 +80,13 @@ pub(super) async fn push(
     State(app): State<App>,
     caller: Authenticated,
     Path(organisation): Path<OrganisationRef>,
-    JsonBody(signed): JsonBody<SignedMetadata, METADATA_MAX>,
+    request: axum::extract::Request,
 ) -> Result<Json<ImageRepository>, Fault> {
+    // Asked before the body is read: nobody who may not sends much.
+    app.service.may_push_metadata(&caller, &organisation.0)?;
+    let _turn = turn(&organisation.0).await?;
+    let JsonBody(signed) =
+        JsonBody::<SignedMetadata, METADATA_MAX>::from_request(request, &app).await?;
     let signed = service::SignedMetadata {
         root: signed.root.map(|root| root.0),
         targets: signed.targets.into_iter().map(|one| (one.role, one.file.0)).collect(),

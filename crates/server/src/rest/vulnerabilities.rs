@@ -3,6 +3,7 @@
 use super::{
     extract::{Created, Json, JsonBody, Path, Query, Raw, line, page},
     problem::Fault,
+    turn::turn,
     view,
 };
 use crate::{app::App, authenticated::Authenticated, limit::body};
@@ -19,18 +20,9 @@ use axum::extract::State;
 use crypto::UnixTime;
 use http::{StatusCode, header};
 use service::{AdvisoryResult, VulnerabilityQuery, VulnerabilityState};
-use tokio::sync::Semaphore;
-
-/// Bodies of this size that are read at once; others wait for their turn, so that memory is bounded.
-static LARGE: Semaphore = Semaphore::const_new(4);
 
 /// Separates the texts of a JSON text sequence (RFC 7464).
 const RS: u8 = 0x1e;
-
-/// A turn for a large body.
-async fn turn() -> Result<tokio::sync::SemaphorePermit<'static>, Fault> {
-    LARGE.acquire().await.map_err(|_| Fault::new(Code::Unavailable))
-}
 
 /// Advisories: OSV records, CSAF documents, a KEV catalogue
 ///
@@ -52,7 +44,7 @@ pub(super) async fn import(
     // Asked before the body is read: nobody who may not sends much.
     let none = Vec::new();
     app.service.import_advisories(&caller, &organisation.0, &source, none).await?;
-    let _turn = turn().await?;
+    let _turn = turn(&organisation.0).await?;
     let raw = large::<{ body::ADVISORIES }>(request, &app).await?;
     let documents: Vec<Vec<u8>> = match raw.media_type.as_str() {
         "application/json" => vec![raw.bytes.to_vec()],
@@ -68,6 +60,7 @@ pub(super) async fn import(
                 .hint("send Content-Type: application/json, or application/json-seq"));
         }
     };
+    drop(raw);
     let outcomes =
         app.service.import_advisories(&caller, &organisation.0, &source, documents).await?;
     Ok(Json(ImportedDocuments { items: outcomes.into_iter().map(imported).collect() }))
@@ -183,14 +176,14 @@ pub(super) async fn attach(
     request: axum::extract::Request,
 ) -> Result<Json<Software>, Fault> {
     app.service.may_attach_sbom(&caller, &organisation.0, &product.0)?;
-    let _turn = turn().await?;
+    let _turn = turn(&organisation.0).await?;
     let raw = large::<{ body::SBOM }>(request, &app).await?;
     let new = service::NewSbom {
         organisation: organisation.0,
         product: product.0,
         version,
         name: query.name.unwrap_or_else(|| "software".to_owned()),
-        bytes: raw.bytes.to_vec(),
+        bytes: raw.bytes.into(),
     };
     Ok(Json(software_of(app.service.attach_sbom(&caller, new).await?)))
 }
@@ -501,14 +494,14 @@ pub(super) async fn take_vex(
     request: axum::extract::Request,
 ) -> Result<Json<TakenVex>, Fault> {
     app.service.may_judge(&caller, &organisation.0, &product.0)?;
-    let _turn = turn().await?;
+    let _turn = turn(&organisation.0).await?;
     let raw = large::<{ body::ADVISORIES }>(request, &app).await?;
     let new = service::VexImport {
         organisation: organisation.0,
         product: product.0,
         version: query.version,
         own: query.own.unwrap_or(false),
-        bytes: raw.bytes.to_vec(),
+        bytes: raw.bytes.into(),
     };
     let (statements, remarks) = app.service.import_vex(&caller, new).await?;
     Ok(Json(TakenVex { statements: count(statements), remarks }))

@@ -499,6 +499,7 @@ impl Service {
             | Intent::Recover { .. }
             | Intent::AddMember { .. }
             | Intent::InstallCa { .. }
+            | Intent::LowerGate { .. }
             | Intent::RevokeByEvent { .. }
             | Intent::ChangeCertificate { .. }
             | Intent::EraseEvents { .. }

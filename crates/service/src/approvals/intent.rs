@@ -61,6 +61,8 @@ pub(crate) enum Intent {
     Recover { person: Who, roles: String },
     /// the requester repeats it and gets the certificate
     AddMember { name: String, roles: String, key: String },
+    /// the requester repeats it; both gates as JSON
+    LowerGate { product: String, before: String, after: String },
     /// the requester repeats it with the CA's certificate
     InstallCa { ca: String, certificate: String },
     /// the requester sends the event again
@@ -192,6 +194,9 @@ impl Intent {
             Self::AddMember { name, roles, key } => {
                 format!("add {name} as {roles} with a certificate for the key {key}")
             }
+            Self::LowerGate { product, before, after } => {
+                format!("make the release gate of {product} milder: from {before} to {after}")
+            }
             Self::InstallCa { ca, certificate } => {
                 format!(
                     "let the issuing CA {ca} issue identities, with the certificate {certificate}"
@@ -286,6 +291,9 @@ impl Intent {
             }
             Self::AddMember { name, roles, key } => {
                 format!("鍵 {key} の証明書を発行し、{name} を {roles} として追加する")
+            }
+            Self::LowerGate { product, before, after } => {
+                format!("{product} のリリースの公開条件を {before} から {after} に緩める")
             }
             Self::InstallCa { ca, certificate } => {
                 format!("発行CA {ca} の使用を開始する（量産の承認、証明書 {certificate}）")

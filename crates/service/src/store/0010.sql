@@ -30,6 +30,7 @@ CREATE TABLE sbom (
     added_at   INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX sbom_by_name ON sbom (software, name) WHERE state < 2;
+CREATE INDEX sbom_by_software ON sbom (software);
 CREATE INDEX sbom_unfinished ON sbom (id) WHERE state = 0;
 CREATE INDEX sbom_replaced ON sbom (id) WHERE state = 2;
 
@@ -200,6 +201,7 @@ CREATE TABLE vex_document (
     added_by     TEXT NOT NULL,
     added_at     INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX vex_document_by_organisation ON vex_document (organisation);
 CREATE TABLE vex_statement (
     id           INTEGER PRIMARY KEY,
     reference    BLOB NOT NULL UNIQUE CHECK (length(reference) = 16),

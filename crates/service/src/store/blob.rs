@@ -194,10 +194,12 @@ pub(crate) fn uploads(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The oldest uploads that wait to be verified.
+/// Uploads that wait to be verified, the shortest first: who brings a long file keeps nobody waiting
+/// for a short one.
 pub(crate) fn to_verify(connection: &Connection) -> Result<Vec<UploadRow>, ServiceError> {
-    let mut statement = connection
-        .prepare_cached(&format!("SELECT {UPLOAD} FROM upload WHERE state = 1 ORDER BY id"))?;
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {UPLOAD} FROM upload WHERE state = 1 ORDER BY length, id"
+    ))?;
     let rows = statement.query_map([], upload_row)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -243,6 +245,7 @@ pub(crate) fn delete_upload(tx: &mut Tx<'_>, id: i64) -> Result<(), ServiceError
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Used {
     pub(crate) held_bytes: u64,
+    pub(crate) held: u64,
     pub(crate) arriving_bytes: u64,
     pub(crate) arriving: u64,
 }
@@ -253,7 +256,7 @@ pub(crate) fn used(connection: &Connection, organisation: i64) -> Result<Used, S
             Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs()))
         })?)
     };
-    let (held_bytes, _) = number(
+    let (held_bytes, held) = number(
         "SELECT coalesce(sum(length), 0), count(*) FROM blob_held
          JOIN blob ON blob.id = blob_held.blob WHERE organisation = ?1",
     )?;
@@ -261,7 +264,15 @@ pub(crate) fn used(connection: &Connection, organisation: i64) -> Result<Used, S
         "SELECT coalesce(sum(length), 0), count(*) FROM upload
          WHERE organisation = ?1 AND state < 2",
     )?;
-    Ok(Used { held_bytes, arriving_bytes, arriving })
+    Ok(Used { held_bytes, held, arriving_bytes, arriving })
+}
+
+/// Bytes that all uploads under way have announced and not brought yet, whoever sends them.
+pub(crate) fn announced(connection: &Connection) -> Result<u64, ServiceError> {
+    let sum: i64 = connection
+        .prepare_cached("SELECT coalesce(sum(length - received), 0) FROM upload WHERE state = 0")?
+        .query_row([], |row| row.get(0))?;
+    Ok(sum.unsigned_abs())
 }
 
 /// Uploads whose time is over, but for those being verified.

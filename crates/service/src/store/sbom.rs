@@ -91,6 +91,28 @@ pub(crate) fn ensure_software(
     Ok(tx.last_insert_rowid())
 }
 
+/// Bytes of an organisation's SBOMs, advisories and VEX documents; each counts as 1 KiB at least.
+pub(crate) fn document_bytes(
+    connection: &Connection,
+    organisation: i64,
+) -> Result<u64, ServiceError> {
+    let mut sum: u64 = 0;
+    for sql in [
+        "SELECT coalesce(sum(max(length, 1024)), 0) FROM advisory_document
+         WHERE organisation = ?1 AND bytes IS NOT NULL",
+        "SELECT coalesce(sum(max(length(b.bytes), 1024)), 0) FROM product p
+         JOIN software s ON s.product = p.id JOIN sbom b ON b.software = s.id
+         WHERE p.organisation = ?1",
+        "SELECT coalesce(sum(max(length(bytes), 1024)), 0) FROM vex_document
+         WHERE organisation = ?1",
+    ] {
+        let part: i64 =
+            connection.prepare_cached(sql)?.query_row([organisation], |row| row.get(0))?;
+        sum = sum.saturating_add(part.unsigned_abs());
+    }
+    Ok(sum)
+}
+
 /// An SBOM without its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SbomRow {

@@ -316,7 +316,11 @@ impl Service {
             AttachmentSummary::read(kind, &bytes).map_err(|error| unreadable(kind, &error))?;
         // What an SBOM lists is matched with advisories from here on.
         let components = match kind {
-            AttachmentKind::Sbom => Some(SbomDraft::of_release(name, bytes)?),
+            AttachmentKind::Sbom => {
+                let row = self.organisation_row(organisation.as_str())?.id;
+                self.room_for_documents(row, bytes.len())?;
+                Some(SbomDraft::of_release(name, bytes)?)
+            }
             _ => None,
         };
         Ok((summary, components))

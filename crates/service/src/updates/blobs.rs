@@ -173,6 +173,16 @@ impl Service {
                         ),
                     ));
                 }
+                if used.held.saturating_add(used.arriving) >= limits.files_per_organisation {
+                    return Err(ServiceError::too_many(
+                        "quota",
+                        format!(
+                            "your organisation has {} files, as many as it may have; discard drafts, \
+                             or ask the platform's operator",
+                            used.held
+                        ),
+                    ));
+                }
                 let whole = used.held_bytes.saturating_add(used.arriving_bytes);
                 let wanted = whole.saturating_add(row.length);
                 if wanted > limits.blob_bytes_per_organisation {
@@ -185,7 +195,9 @@ impl Service {
                         ),
                     ));
                 }
-                if free < row.length.saturating_add(limits.disk_reserve_bytes) {
+                // What others were promised is as good as taken.
+                let needed = store::announced(tx)?.saturating_add(row.length);
+                if free < needed.saturating_add(limits.disk_reserve_bytes) {
                     return Err(disk::full());
                 }
                 row.id = store::insert_upload(tx, &row)?;
@@ -257,6 +269,7 @@ impl Service {
             ));
         }
         let file = Arc::new(self.updates.disk.writable(&row.reference)?);
+        let turn = Arc::new(turn);
         Ok(BlobWriter { service: self.clone(), turn, file, at: offset, synced: offset, row })
     }
 
@@ -442,7 +455,9 @@ pub(super) fn mismatch() -> ServiceError {
 /// The next piece of an upload, being written. What was written and not closed is not on record.
 pub struct BlobWriter {
     service: Service,
-    turn: keeper::Turn,
+    /// held by each write that is under way, too: one whose caller went away must be over before the
+    /// next writer comes, and before anybody reads the file as a whole
+    turn: Arc<keeper::Turn>,
     file: Arc<File>,
     row: UploadRow,
     /// where the next bytes go
@@ -469,8 +484,17 @@ impl BlobWriter {
                 format!("the upload has {} bytes, and more were sent", self.row.length),
             ));
         }
-        let (file, at) = (self.file.clone(), self.at);
-        let written = self.service.pool.begin(move || disk::write_at(&file, at, &bytes));
+        let (file, at, turn) = (self.file.clone(), self.at, self.turn.clone());
+        let service = self.service.clone();
+        let written = self.service.pool.begin(move || {
+            let _turn = turn;
+            // Looked at with each piece: others fill the disk, too, and the store is on it.
+            let reserve = service.config.limits.disk_reserve_bytes;
+            if service.updates.disk.free()? < reserve.saturating_add(count) {
+                return Err(disk::full());
+            }
+            disk::write_at(&file, at, &bytes)
+        });
         written.outcome().await??;
         self.at = self.at.saturating_add(count);
         if self.at.saturating_sub(self.synced) >= SYNC_BYTES {
@@ -496,8 +520,12 @@ impl BlobWriter {
             return Ok(());
         }
         self.service.faults.point(fault::BEFORE_SYNC)?;
-        let file = self.file.clone();
-        self.service.pool.begin(move || disk::sync(&file)).outcome().await??;
+        let (file, turn) = (self.file.clone(), self.turn.clone());
+        let synced = self.service.pool.begin(move || {
+            let _turn = turn;
+            disk::sync(&file)
+        });
+        synced.outcome().await??;
         self.service.faults.point(fault::BEFORE_RECEIVED)?;
         let (id, at, until) = (self.row.id, self.at, self.service.now().plus(UPLOAD_S));
         let taken = self.service.commit(move |tx| store::set_received(tx, id, at, until)).await?;

@@ -4,13 +4,14 @@
 use super::attachments::AttachmentSummary;
 use crate::{
     Service, ServiceError,
+    approvals::{Intent, Slip},
     store::{
         organisation::ProductRow,
         release::{self as store, ArtifactRow, GateRow, ReleaseRow},
     },
 };
 use device::{OrganisationId, ProductId};
-use policy::{Action, Caller, Resource};
+use policy::{Act, Action, Caller, Resource};
 use rusqlite::Connection;
 
 /// Longest name of a component, in characters.
@@ -19,7 +20,7 @@ const COMPONENT_CHARS_MAX: usize = 200;
 pub(super) const NUMBER_MAX: u64 = (1 << 53) - 1;
 
 /// What a product's releases must have.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Gate {
     /// an SBOM that describes the product in this version
     pub sbom: bool,
@@ -46,6 +47,20 @@ impl Default for Gate {
             security_floor: 0,
             component: None,
         }
+    }
+}
+
+impl Gate {
+    /// Whether something passes this that does not pass `before`. Another component may be one of
+    /// which anything is said.
+    fn is_milder_than(&self, before: &Self) -> bool {
+        let dropped = |was: bool, is: bool| was && !is;
+        dropped(before.sbom, self.sbom)
+            || dropped(before.tests, self.tests)
+            || dropped(before.provenance, self.provenance)
+            || dropped(before.not_exploited, self.not_exploited)
+            || self.security_floor < before.security_floor
+            || self.component != before.component
     }
 }
 
@@ -81,10 +96,12 @@ impl Service {
         self.read(|connection| gate_of(connection, row.id))
     }
 
-    /// Changes what releases of a product must have, from the next publication on.
+    /// Changes what releases of a product must have, from the next publication on. To want less takes
+    /// a second person where publishing in spite of the gate does: it would be the way around.
     ///
     /// # Errors
-    /// `gate-component`, `release-number`, `not-found`, `role`.
+    /// `gate-component`, `release-number`, `gate-changed`, `not-found`, `role`;
+    /// `needs-second-person`, `reauthenticate`.
     pub async fn set_release_gate(
         &self,
         caller: &Caller,
@@ -111,6 +128,21 @@ impl Service {
                 ));
             }
         }
+        let before = self.read(|connection| gate_of(connection, row.id))?;
+        let slip = if gate.is_milder_than(&before) {
+            let words = |gate: &Gate| {
+                serde_json::to_string(gate)
+                    .map_err(|_| ServiceError::unavailable("gate", "the gate cannot be written"))
+            };
+            let intent = Intent::LowerGate {
+                product: product.to_string(),
+                before: words(&before)?,
+                after: words(&gate)?,
+            };
+            self.second_person(caller, organisation, Act::OverruleGate, &intent).await?
+        } else {
+            Slip::NotNeeded
+        };
         let event = self
             .event(caller, audit::Kind::ConfigurationChange, audit::Outcome::Success)
             .organisation(organisation.as_str())
@@ -131,6 +163,13 @@ impl Service {
         };
         let (service, now) = (self.clone(), self.now());
         self.commit(move |tx| {
+            if gate_of(tx, row.id)? != before {
+                return Err(ServiceError::conflict(
+                    "gate-changed",
+                    "somebody else changed the gate meanwhile; look at it again",
+                ));
+            }
+            slip.consume(tx, now)?;
             store::set_gate(tx, row.id, &new)?;
             // What is below a floor that was raised is not given out any more.
             service.recall(tx, row.id, now)?;

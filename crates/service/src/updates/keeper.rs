@@ -106,18 +106,24 @@ pub(crate) fn keep_blobs(weak: &Weak<Inner>, live: &Live) {
 }
 
 impl Service {
-    /// Verifies every upload that waits for it.
+    /// Verifies every upload that waits for it, the shortest first. One that cannot be read keeps no
+    /// other waiting.
     fn verify_uploads(&self) -> Result<(), ServiceError> {
+        let (mut failed, mut outcome) = (HashSet::new(), Ok(()));
         loop {
             let waiting = self.read(store::to_verify)?;
-            if waiting.is_empty() {
-                return Ok(());
-            }
-            for row in waiting {
-                let outcome = self.verify_upload(&row);
-                *self.updates.compared.lock().unwrap_or_else(PoisonError::into_inner) = None;
-                self.updates.rounds.send_modify(|rounds| *rounds = rounds.wrapping_add(1));
-                outcome?;
+            let Some(row) = waiting.into_iter().find(|row| !failed.contains(&row.id)) else {
+                return outcome;
+            };
+            let verified = self.verify_upload(&row);
+            *self.updates.compared.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            self.updates.rounds.send_modify(|rounds| *rounds = rounds.wrapping_add(1));
+            if let Err(error) = verified {
+                if self.live.wanted().stop {
+                    return Err(error);
+                }
+                failed.insert(row.id);
+                outcome = outcome.and(Err(error));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Releases: drafts, their files, what stands where.
 
 use super::{
-    attachments::{Attachment, attachment},
+    attachments::{Attachment, AttachmentSummary, attachment},
     gate::{self, Facts, GateItem, NUMBER_MAX},
 };
 use crate::{
@@ -29,6 +29,8 @@ const VERSION_BYTES_MAX: usize = 64;
 const NAME_BYTES_MAX: usize = 128;
 /// Longest notes, in characters.
 const NOTES_CHARS_MAX: usize = 4_000;
+/// Most releases in one page.
+const RELEASES_PAGE: u32 = 200;
 /// Drafts that an organisation may have at a time.
 const DRAFTS_MAX: u64 = 1_000;
 
@@ -293,7 +295,8 @@ impl Service {
             None => None,
         };
         let state = query.state.map(ReleaseState::stored);
-        let (before, limit) = page.rows(self.config.limits.page)?;
+        // Each comes with all that is attached to it.
+        let (before, limit) = page.rows(self.config.limits.page.min(RELEASES_PAGE))?;
         let before = if page.after.is_none() { i64::MAX } else { before };
         self.read(|connection| {
             let rows = store::releases(connection, row, product, state, before, limit + 1)?;
@@ -466,7 +469,16 @@ pub(super) fn view(
     let damaged = || ServiceError::fatal("store-damaged", "a release's row is damaged");
     let product = organisations::product_by_id(connection, row.product)?.ok_or_else(damaged)?;
     let artifacts = store::artifacts(connection, row.id)?;
-    let attachments = store::attachments(connection, row.id)?;
+    let own: Vec<String> = artifacts.iter().map(|one| one.blob.sha256.to_string()).collect();
+    let attachments = store::attachments(connection, row.id)?.into_iter().map(|row| {
+        let mut attachment = attachment(row)?;
+        if let AttachmentSummary::Provenance { subjects, .. } = &mut attachment.summary {
+            // A build may speak of thousands of files; those of the release are of interest.
+            subjects.retain(|subject| own.contains(subject));
+        }
+        Ok(attachment)
+    });
+    let attachments = attachments.collect::<Result<_, ServiceError>>()?;
     Ok(ReleaseView {
         id: ReleaseId::from_bytes(row.reference),
         organisation: service.organisation_id(row.organisation)?,
@@ -492,7 +504,7 @@ pub(super) fn view(
         overruled_reason: row.overruled_reason,
         leaf: row.leaf,
         artifacts: artifacts.into_iter().map(artifact).collect::<Result<_, _>>()?,
-        attachments: attachments.into_iter().map(attachment).collect::<Result<_, _>>()?,
+        attachments,
     })
 }
 

@@ -365,6 +365,19 @@ impl Service {
             .map_err(|error| ServiceError::refused("repository-refused", error.to_string()))
     }
 
+    /// Whether the caller may hand in signed metadata, asked before they are sent.
+    ///
+    /// # Errors
+    /// `not-found`, `role`.
+    pub fn may_push_metadata(
+        &self,
+        caller: &Caller,
+        organisation: &OrganisationId,
+    ) -> Result<(), ServiceError> {
+        let resource = Resource::organisation(organisation);
+        self.authorize(caller, Action::PublishRelease, &resource).map(|_| ())
+    }
+
     /// Takes in metadata that were signed offline, and publishes them under a new snapshot and
     /// timestamp. The first root is trusted as an administrator hands it in; later ones must follow
     /// it as the specification says (section 5.3).

@@ -17,6 +17,8 @@ use std::collections::BTreeSet;
 
 /// Most documents of one call.
 pub const DOCUMENTS_MAX: usize = 1_000;
+/// Documents, and bytes of them, per commit: other organisations' commits have their turn between.
+const BATCH: (usize, usize) = (50, 2 * 1024 * 1024);
 /// Longest name of a source, in characters.
 const SOURCE_MAX: usize = 200;
 
@@ -115,17 +117,22 @@ impl Contents {
     }
 }
 
-/// Reads a document.
-pub(super) fn read(bytes: Vec<u8>) -> Read {
+/// Reads a document. What is dated after `now` is taken for dated now: it would stand in the way of
+/// all that comes later.
+pub(super) fn read(bytes: Vec<u8>, now: UnixTime) -> Read {
+    let by_now = |dated: Option<UnixTime>| dated.map(|at| at.min(now));
     let contents = if KnownExploited::is_catalogue(&bytes) {
-        KnownExploited::parse(&bytes).map(Contents::Catalogue)
+        KnownExploited::parse(&bytes).map(|mut catalogue| {
+            catalogue.released = by_now(catalogue.released);
+            Contents::Catalogue(catalogue)
+        })
     } else {
         Advisory::parse(&bytes).map(|list| {
             let sum = |advisory: &Advisory| Summed {
                 name: advisory.id.to_string(),
                 tracking: advisory.document.clone().unwrap_or_default(),
                 form: advisory.format,
-                modified: advisory.modified,
+                modified: by_now(advisory.modified),
                 withdrawn: advisory.withdrawn,
                 summary: advisory.summary.clone(),
                 remarks: advisory.remarks.count(),
@@ -155,7 +162,7 @@ impl Service {
     /// `source` says where they are from. Each document stands or falls by itself.
     ///
     /// # Errors
-    /// `not-found`, `role`, `too-many-documents`, `source`.
+    /// `not-found`, `role`, `too-many-documents`, `source`, `quota`.
     pub async fn import_advisories(
         &self,
         caller: &Caller,
@@ -173,21 +180,39 @@ impl Service {
         }
         super::record_line("source", source, SOURCE_MAX)?;
         let row = self.organisation_row(organisation.as_str())?;
+        let bytes = documents.iter().map(|document| document.len().max(1024)).sum();
+        self.room_for_documents(row.id, bytes)?;
+        let now = self.now();
         let taking = Taking {
             organisation: row.id,
             everybody: *organisation == self.platform.id,
             source: source.to_owned(),
             by: caller.to_string(),
-            now: self.now(),
+            now,
         };
-        let read = self.pool.begin(move || documents.into_iter().map(read).collect::<Vec<_>>());
-        let read = read.outcome().await?;
+        let read = self
+            .pool
+            .begin(move || documents.into_iter().map(|bytes| read(bytes, now)).collect::<Vec<_>>());
+        let mut read = read.outcome().await?.into_iter().peekable();
         let event = self
             .event(caller, audit::Kind::Vulnerability, audit::Outcome::Success)
             .organisation(organisation.as_str())
             .subject(source)
             .detail("what", "advisories-imported");
-        self.commit(move |tx| take(tx, &taking, &read, event)).await
+        let mut outcomes = Vec::new();
+        while read.peek().is_some() {
+            let (mut some, mut bytes) = (Vec::new(), 0);
+            while some.len() < BATCH.0
+                && bytes < BATCH.1
+                && let Some(next) = read.next()
+            {
+                bytes += next.bytes.len();
+                some.push(next);
+            }
+            let (taking, event) = (taking.clone(), event.clone());
+            outcomes.extend(self.commit(move |tx| take(tx, &taking, &some, event)).await?);
+        }
+        Ok(outcomes)
     }
 
     /// How much is known to an organisation, and how much is to be judged.

@@ -13,6 +13,7 @@ use crate::{
     store::{exposure, sbom as store, sbom::SbomState, vex},
 };
 use advisory::MatchKey;
+use crypto::UnixTime;
 use std::{sync::Weak, time::Duration};
 
 /// How often somebody looks for work.
@@ -25,17 +26,28 @@ const TROUBLE: Duration = Duration::from_secs(2);
 const FILL: usize = 2_000;
 /// Components that are judged per commit.
 const BATCH: usize = 100;
+/// How often deadlines are looked at, however much there is to be judged, in seconds.
+const REMIND_S: i64 = 30;
 /// Statements that are looked at per commit because of their time.
 const DUE: usize = 100;
 
 /// Judges until the service ends.
 pub(crate) fn run(weak: &Weak<Inner>, live: &Live) {
     let (mut kept, mut pause, mut last) = (Kept::default(), Duration::ZERO, 0);
+    let mut reminded: Option<UnixTime> = None;
     loop {
         if live.rest(pause) {
             return;
         }
         let Some(service) = Service::upgrade(weak) else { return };
+        // Deadlines do not wait until everything is judged.
+        let now = service.now();
+        if reminded.is_none_or(|at| !(at..at.plus(REMIND_S)).contains(&now)) {
+            reminded = Some(now);
+            if let Err(error) = service.remind() {
+                tracing::error!(%error, "nobody was reminded of what must be reported");
+            }
+        }
         pause = match service.match_step(&mut kept, &mut last) {
             Ok(true) => PAUSE,
             Ok(false) => IDLE,
@@ -159,11 +171,12 @@ impl Service {
             reaches.push((row.id, next, reach));
         }
         self.store.writer.run_blocking(move |tx| {
-            for (row, next, reach) in &reaches {
-                vex::set_due(tx, *row, *next)?;
-                reach.judge(tx)?;
+            let mut due = Vec::with_capacity(reaches.len());
+            for (row, next, reach) in reaches {
+                vex::set_due(tx, row, next)?;
+                due.push(reach);
             }
-            Ok(())
+            statements::judge_all(tx, due)
         })?;
         Ok(true)
     }

@@ -13,6 +13,7 @@ mod import;
 mod japanese;
 mod list;
 mod matcher;
+mod quota;
 mod record;
 mod sboms;
 mod settle;

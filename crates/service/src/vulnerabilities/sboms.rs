@@ -85,7 +85,7 @@ impl Service {
     /// in the background; the one of the same name before it does not count any more.
     ///
     /// # Errors
-    /// `not-found`, `role`, `version`, `sbom-name`, `sbom`, `too-many-sboms`.
+    /// `not-found`, `role`, `version`, `sbom-name`, `sbom`, `too-many-sboms`, `quota`.
     pub async fn attach_sbom(
         &self,
         caller: &Caller,
@@ -102,6 +102,7 @@ impl Service {
             ));
         }
         let product = self.product_row(&new.organisation, &new.product)?;
+        self.room_for_documents(product.organisation, new.bytes.len())?;
         let by = caller.to_string();
         let now = self.now();
         let NewSbom { organisation, product: product_id, version, name, bytes } = new;

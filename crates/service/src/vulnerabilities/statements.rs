@@ -19,7 +19,11 @@ use device::{OrganisationId, ProductId};
 use policy::{Action, Caller, Resource};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    fmt,
+    str::FromStr,
+};
 
 /// `origin` of a statement of the organisation itself.
 pub(super) const OWN: u8 = 2;
@@ -151,6 +155,38 @@ pub(super) struct Reach {
     software: Option<i64>,
     ids: BTreeSet<String>,
     keys: Option<BTreeSet<String>>,
+}
+
+/// More keys than this are looked for one after the other no more: everything is judged.
+const KEYS_MAX: usize = 500;
+
+/// Has judged what statements concern, each thing once: ten thousand statements about the same product
+/// must not go through it ten thousand times.
+pub(super) fn judge_all(tx: &Tx<'_>, reaches: Vec<Reach>) -> Result<(), ServiceError> {
+    let mut merged: BTreeMap<(i64, i64, Option<i64>), Reach> = BTreeMap::new();
+    for reach in reaches {
+        match merged.entry((reach.organisation, reach.product, reach.software)) {
+            Entry::Vacant(new) => {
+                new.insert(reach);
+            }
+            Entry::Occupied(mut known) => {
+                let known = known.get_mut();
+                known.ids.extend(reach.ids);
+                known.keys = match (known.keys.take(), reach.keys) {
+                    (Some(mut keys), Some(more)) => {
+                        keys.extend(more);
+                        Some(keys)
+                    }
+                    _ => None,
+                };
+            }
+        }
+    }
+    for reach in merged.values_mut() {
+        reach.keys = reach.keys.take().filter(|keys| keys.len() <= KEYS_MAX);
+        reach.judge(tx)?;
+    }
+    Ok(())
 }
 
 impl Reach {
@@ -362,7 +398,7 @@ impl Service {
     /// in the product's SBOMs. What nobody may say is left out and remarked.
     ///
     /// # Errors
-    /// `not-found`, `role`, `version`, `vex`, `vex-empty`.
+    /// `not-found`, `role`, `version`, `vex`, `vex-empty`, `quota`.
     pub async fn import_vex(
         &self,
         caller: &Caller,
@@ -373,6 +409,8 @@ impl Service {
         let (product, software) =
             self.said_about(&new.organisation, &new.product, new.version.as_deref())?;
         let (own, bytes) = (new.own, new.bytes);
+        let row = self.organisation_row(new.organisation.as_str())?.id;
+        self.room_for_documents(row, bytes.len())?;
         let read = self
             .pool
             .begin(move || VexDocument::parse(&bytes).map(|document| (document, bytes)))
@@ -468,11 +506,13 @@ impl Service {
         let form = document.format.name();
         self.commit(move |tx| {
             let document = store::insert_document(tx, organisation, form, &bytes, &by, now)?;
+            let mut reaches = Vec::with_capacity(rows.len());
             for row in &mut rows {
                 row.document = row.document.map(|(_, part)| (document, part));
                 store::insert_statement(tx, row)?;
-                reach(tx, row)?.judge(tx)?;
+                reaches.push(reach(tx, row)?);
             }
+            judge_all(tx, reaches)?;
             tx.audit(&event).map(|_| ())
         })
         .await?;

@@ -12,7 +12,7 @@ use std::{
     collections::HashMap,
     fs,
     io::Read as _,
-    os::unix::fs::MetadataExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::Weak,
     time::Duration,
@@ -136,7 +136,7 @@ impl Service {
             let mut row =
                 FileRow { path: path.clone(), length, modified, trouble: None, read_at: now };
             match contents {
-                Ok(bytes) => read.push((path, import::read(bytes))),
+                Ok(bytes) => read.push((path, import::read(bytes, now))),
                 Err(trouble) => row.trouble = Some(trouble),
             }
             rows.push(row);
@@ -177,7 +177,16 @@ impl Service {
 fn contents(path: &Path) -> Result<Vec<u8>, String> {
     let most = u64::try_from(advisory::ADVISORY_BYTES_MAX).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(|error| format!("cannot be opened: {error}"))?;
+    // It may have become a link, or a pipe that nobody writes to, since the folder was read.
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)
+        .map_err(|error| format!("cannot be opened: {error}"))?;
+    if !file.metadata().is_ok_and(|about| about.is_file()) {
+        return Err("it is no file any more".to_owned());
+    }
     file.take(most + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| format!("cannot be read: {error}"))?;

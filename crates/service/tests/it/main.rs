@@ -24,6 +24,7 @@ mod history;
 mod issuance;
 mod jobs;
 mod ledger;
+mod limits;
 mod mldsa;
 mod own_keys;
 mod parts;

@@ -263,6 +263,26 @@ async fn a_document_takes_back_what_it_leaves_out() {
 }
 
 #[tokio::test]
+async fn what_is_dated_in_the_future_stands_in_the_way_of_nothing() {
+    let (world, maker) = maker().await;
+    let service = &world.service;
+    attach(&world, &maker, "gate", "1.0", "os", &bom(&[("serde", "1.0.0")])).await;
+    let far = service.now().plus(100 * 365 * 86_400).0;
+    // Somebody who could write to the feed once says that all is well, for ever.
+    let none = osv("X-1", "serde", "0.0.1", far);
+    assert!(matches!(import_for_all(&world, &none).await, AdvisoryResult::Stored { .. }));
+    import_for_all(&world, &kev(&["CVE-2026-9"], far)).await;
+    world.clock.advance(3600);
+    let now = service.now().0;
+    let true_one = import_for_all(&world, &osv("X-1", "serde", "1.0.5", now - 60)).await;
+    assert!(matches!(true_one, AdvisoryResult::Stored { .. }), "{true_one:?}");
+    let true_one = import_for_all(&world, &kev(&["X-1"], now - 60)).await;
+    assert!(matches!(true_one, AdvisoryResult::Stored { .. }), "{true_one:?}");
+    judged(service, &maker).await;
+    assert_eq!(names(service, &maker, VulnerabilityState::Open).await, ["X-1"]);
+}
+
+#[tokio::test]
 async fn a_judgement_is_reopened_and_never_lost() {
     let (world, maker) = maker().await;
     let service = &world.service;

@@ -182,7 +182,8 @@ fn next_targets(
         let content = Signed::<Targets>::parse(bytes, &Limits::DEFAULT)
             .and_then(|signed| signed.verify(&authority))
             .map_err(must_sign)?;
-        if published.is_none_or(|published| published.bytes != *bytes) {
+        let is_new = published.is_none_or(|published| published.bytes != *bytes);
+        if is_new {
             let expected = match present {
                 Some(present) => present.next_version(&role)?,
                 None => Version::FIRST,
@@ -192,7 +193,11 @@ fn next_targets(
                 return Err(RepositoryError::WrongVersion { role, found, expected });
             }
         }
-        current(&content, &role, now)?;
+        // A delegated role that has ended takes nobody else down: clients refuse what it alone speaks
+        // for, and everything else goes on. What is handed in must be good, and so must the top.
+        if is_new || role == top {
+            current(&content, &role, now)?;
+        }
         for delegation in content.delegations.iter().rev() {
             let authority = Authority::of_delegation(&content, &delegation.name)?;
             pending.push((delegation.name.clone(), authority));

@@ -113,6 +113,31 @@ fn expired_and_stray_drafts_are_refused() {
 }
 
 #[test]
+fn a_supplier_that_has_ended_takes_nobody_else_down() {
+    let mut world = World::new();
+    // The supplier's file ends first.
+    let third = successor(&world.first_kairo(), &role("kairo"), NOW.plus(DAY)).unwrap();
+    let kairo = |bytes| Staged { targets: [(role("kairo"), bytes)].into(), ..Staged::default() };
+    world.publish(&kairo(signed(third, &[&world.supplier]))).unwrap();
+    world.now = NOW.plus(2 * DAY);
+    // Snapshots are renewed, and the owner's own releases go on.
+    world.publish(&Staged::default()).unwrap();
+    world.release(b"new firmware");
+    let mut device = world.device();
+    device.find(&world.files, world.now, "gate/fw.img").unwrap();
+    let refused = device.find(&world.files, world.now, "kairo/motor.img").unwrap_err();
+    assert_eq!(refused.code(), "expired");
+    // What is handed in must be good all the same.
+    let ended = successor(
+        &*world.repository().targets(&role("kairo")).unwrap().content,
+        &role("kairo"),
+        world.now,
+    );
+    let ended = kairo(signed(ended.unwrap(), &[&world.supplier]));
+    assert!(matches!(world.try_publish(&ended), Err(RepositoryError::Expired { .. })));
+}
+
+#[test]
 fn new_keys_need_new_signatures() {
     let mut world = World::new();
     let change = Replacement {

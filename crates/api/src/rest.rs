@@ -1,5 +1,6 @@
 //! The typed client of the REST interface: a method for each operation (docs/rest.md).
 
+mod diagnosis;
 mod release;
 
 use crate::{

@@ -318,17 +318,37 @@ impl Diagnosis {
     }
 }
 
-impl RawAnswer {
-    fn answer(self, file: &str, at: &Spanned<()>, on: Day) -> Result<Answer, AssessmentError> {
-        let not_applicable = self.answer == Outcome::NotApplicable;
-        if not_applicable != self.reason.is_some() {
+impl Answer {
+    /// What is wrong with it in a diagnosis of the day `on`, if anything.
+    pub(crate) fn fault(&self, on: Day) -> Option<String> {
+        if (self.outcome == Outcome::NotApplicable) != self.reason.is_some() {
             let detail = "\"not-applicable\" needs a `reason`, and only it has one";
-            return Err(inconsistent(file, at, detail));
+            return Some(detail.to_owned());
+        }
+        if self.evidence.len() > EVIDENCE_MAX {
+            return Some(format!("an answer has at most {EVIDENCE_MAX} pieces of evidence"));
         }
         let texts = [&self.reason, &self.owner, &self.comment];
-        if let Some(fault) = texts.into_iter().flatten().find_map(|one| text::fault(one)) {
-            return Err(inconsistent(file, at, fault));
+        let fault = texts.into_iter().flatten().find_map(|one| text::fault(one));
+        fault.or_else(|| self.evidence.iter().find_map(|piece| piece.fault(on)))
+    }
+}
+
+impl Evidence {
+    /// What is wrong with it in a diagnosis of the day `on`, if anything.
+    fn fault(&self, on: Day) -> Option<String> {
+        if self.on > on {
+            return Some(format!("evidence of {} in a diagnosis of {on}", self.on));
         }
+        if self.until.is_some_and(|until| until < self.on) {
+            return Some("the evidence ends before it begins".to_owned());
+        }
+        text::fault(&self.what)
+    }
+}
+
+impl RawAnswer {
+    fn answer(self, file: &str, at: &Spanned<()>, on: Day) -> Result<Answer, AssessmentError> {
         if self.evidence.len() > EVIDENCE_MAX {
             return Err(AssessmentError::TooLarge {
                 file: file.to_owned(),
@@ -342,31 +362,28 @@ impl RawAnswer {
             .into_iter()
             .map(|one| one.evidence(file, on))
             .collect::<Result<_, _>>()?;
-        Ok(Answer {
+        let answer = Answer {
             outcome: self.answer,
             reason: self.reason,
             evidence,
             owner: self.owner,
             due: self.due.map(|due| day(file, &due)).transpose()?,
             comment: self.comment,
-        })
+        };
+        match answer.fault(on) {
+            None => Ok(answer),
+            Some(fault) => Err(inconsistent(file, at, fault)),
+        }
     }
 }
 
 impl RawEvidence {
     fn evidence(self, file: &str, diagnosis: Day) -> Result<Evidence, AssessmentError> {
         let on = day(file, &self.on)?;
-        if on > diagnosis {
-            let detail = format!("evidence of {on} in a diagnosis of {diagnosis}");
-            return Err(inconsistent(file, &self.on, detail));
-        }
         let until = match &self.until {
             None => None,
             Some(until) => Some(day(file, until)?),
         };
-        if until.is_some_and(|until| until < on) {
-            return Err(inconsistent(file, &self.on, "the evidence ends before it begins"));
-        }
         let sha256 = match &self.sha256 {
             None => None,
             Some(hex) => Some(
@@ -374,7 +391,11 @@ impl RawEvidence {
                     .ok_or_else(|| inconsistent(file, hex, "a digest is 64 hex digits"))?,
             ),
         };
-        Ok(Evidence { what: checked(file, &self.what)?, sha256, on, until })
+        let evidence = Evidence { what: self.what.value, sha256, on, until };
+        match evidence.fault(diagnosis) {
+            None => Ok(evidence),
+            Some(fault) => Err(inconsistent(file, &self.on, fault)),
+        }
     }
 }
 

@@ -3,6 +3,7 @@ use crate::{
     RecordRef, Relation, embedded,
     yaml::{inconsistent, parse},
 };
+use crypto::{Sha256, sha256_of};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
@@ -52,6 +53,7 @@ pub struct Library {
     neighbours: BTreeMap<RecordRef, Vec<(Relation, RecordRef)>>,
     /// from a record to the items that name it
     items_of: BTreeMap<RecordRef, Vec<(usize, Relation)>>,
+    digest: Sha256,
 }
 
 #[derive(Deserialize)]
@@ -90,6 +92,7 @@ impl Library {
             item_index: BTreeMap::new(),
             neighbours: BTreeMap::new(),
             items_of: BTreeMap::new(),
+            digest: files.digest(),
         };
         for file in files.catalogues {
             library.add_catalogue(file)?;
@@ -101,6 +104,17 @@ impl Library {
             library.add_items(file)?;
         }
         Ok(library)
+    }
+
+    /// The digest of all files that it was read from: another one means that a catalogue, a mapping
+    /// or an item has changed.
+    pub fn digest(&self) -> Sha256 {
+        self.digest
+    }
+
+    /// The feature `id`.
+    pub fn feature(&self, id: &str) -> Option<&Feature> {
+        self.features.iter().find(|one| one.id.as_str() == id)
     }
 
     /// Features, in their order.
@@ -230,6 +244,20 @@ impl Library {
             self.items.push(item);
         }
         Ok(())
+    }
+}
+
+impl LibraryFiles<'_> {
+    /// `SHA-256("tegata/library/v1\0" ‖ for each file: its SHA-256)`, features first.
+    fn digest(&self) -> Sha256 {
+        let files = std::iter::once(&self.features)
+            .chain(self.catalogues)
+            .chain(self.mappings)
+            .chain(self.sheets);
+        let mut parts: Vec<Vec<u8>> = vec![b"tegata/library/v1\0".to_vec()];
+        parts.extend(files.map(|file| crypto::sha256(file.text.as_bytes()).as_bytes().to_vec()));
+        let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+        sha256_of(&parts)
     }
 }
 

@@ -175,6 +175,13 @@ pub const ACCESS: &[Access] = &[
     access(Action::ManageCases, AO),
     access(Action::JudgeVulnerability, AO),
     access(Action::ManageUpdateTokens, A),
+    access(Action::ReadDiagnosis, ALL),
+    access(Action::AnswerDiagnosis, AO),
+    access(Action::SignDiagnosis, AO),
+    access(Action::AddEvidence, AOS),
+    access(Action::EnterOperation, A),
+    access(Action::OverruleOperation, A),
+    access(Action::ManageOperationGate, A),
     access(Action::ManageApprovalPolicy, A).internal(),
 ];
 

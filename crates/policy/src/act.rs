@@ -56,6 +56,12 @@ acts! {
         "start a campaign over more than ten devices" "10台を超える更新キャンペーンの開始",
     SuspendOrganisation "suspend-organisation" SuspendOrganisation
         "suspend, resume or rename an organisation" "組織の停止・再開、名称の変更",
+    SignDiagnosis "sign-diagnosis" SignDiagnosis "sign a diagnosis" "診断への署名",
+    OverruleOperation "overrule-operation" OverruleOperation
+        "let a product line enter operation although its gate is not met"
+        "運用開始の条件を満たさない製品ラインの運用開始",
+    RelaxOperation "relax-operation" ManageOperationGate
+        "ask less of product lines before operation" "運用開始の条件の緩和",
     ChangePolicy "change-policy" ManageApprovalPolicy
         "change which acts need a second person" "二人承認の方針の変更",
 }
@@ -66,10 +72,22 @@ impl Act {
         Self::ALL.iter().copied().find(|act| act.name() == name)
     }
 
-    /// Whether the organisation chooses: recovery always needs a second person, a campaign wherever there
-    /// are two administrators, and a change of the policy wherever the policy has anything to protect.
+    /// Whether the organisation chooses: recovery, the sign-off of a diagnosis and what weakens the gate
+    /// of operation always need a second person, a campaign wherever there are two administrators, and
+    /// a change of the policy wherever the policy has anything to protect.
     pub fn is_chosen(self) -> bool {
-        !matches!(self, Self::RecoverPerson | Self::StartCampaign | Self::ChangePolicy)
+        !self.is_always_guarded() && !matches!(self, Self::StartCampaign | Self::ChangePolicy)
+    }
+
+    /// Whether it needs a second person whatever anybody chose.
+    pub fn is_always_guarded(self) -> bool {
+        matches!(
+            self,
+            Self::RecoverPerson
+                | Self::SignDiagnosis
+                | Self::OverruleOperation
+                | Self::RelaxOperation
+        )
     }
 }
 

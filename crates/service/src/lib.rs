@@ -26,7 +26,7 @@
 //! | `people` | accounts, one-time links, passkeys, sessions |
 //! | `approvals` | requests for a second person, decisions, policy |
 //! | `updates` | uploaded files, releases and their gate, image repositories, campaigns, assignments |
-//! | `updates` | uploaded files, releases and their gate, image repositories |
+//! | `diagnoses` | diagnoses by the check sheet, answers, figures, sign-off |
 //! | `vulnerabilities` | SBOMs, advisories, VEX, which software and devices are affected |
 //! | `reports` | audit chain, accounts of keys, key policy, expiry, statistics |
 //!
@@ -51,6 +51,7 @@ mod config;
 mod crl;
 mod csr;
 mod devices;
+mod diagnoses;
 mod doors;
 mod enrol;
 mod erase;
@@ -107,6 +108,11 @@ pub use crl::{CrlView, ROOT as ROOT_CA};
 pub use devices::{
     CodeView, DeviceQuery, DeviceRelation, DeviceView, NewDevice, PublicDeviceView, Purchase,
     ReleasedCode,
+};
+pub use diagnoses::{
+    AnswerView, CatalogueFigures, ChangeView, DiagnosisComparison, DiagnosisFigures, DiagnosisId,
+    DiagnosisImport, DiagnosisImported, DiagnosisState, DiagnosisView, ImportForm, ItemQuery,
+    ItemView, NewDiagnosis, SignedBy, check_sheet,
 };
 pub use doors::{Health, LogCheck};
 pub use enrol::{ChipRequest, EnrolRequest, Enrolled};

@@ -5,6 +5,8 @@ pub mod bundle;
 mod ca;
 pub mod campaign;
 mod device;
+pub mod diagnosis;
+
 pub mod fleet;
 pub mod import;
 mod log;
@@ -117,6 +119,9 @@ pub enum Command {
     /// The check sheet and diagnoses of products by it; works without a server
     #[command(subcommand)]
     Checksheet(assessment::ChecksheetCommand),
+    /// Diagnoses of products on a server: answers, figures, sign-off by two people
+    #[command(subcommand)]
+    Diagnosis(diagnosis::DiagnosisCommand),
     /// The verifiable log: checkpoint, proofs, audit
     #[command(subcommand)]
     Log(LogCommand),

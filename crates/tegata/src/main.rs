@@ -103,6 +103,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Campaign(command) => {
                 commands::campaign::run(command, output, language).await?;
             }
+            Command::Diagnosis(command) => {
+                commands::diagnosis::run(command, output, language).await?;
+            }
             Command::Job(command) => commands::fleet::job(command, output, language).await?,
             Command::Overview(args) => commands::fleet::overview(&args, output, language).await?,
             Command::Event(command) => commands::event::run(command, output, language).await?,

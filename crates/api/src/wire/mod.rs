@@ -6,6 +6,7 @@
 mod campaign;
 mod certificate;
 mod device;
+mod diagnosis;
 mod event;
 mod fleet;
 mod health;
@@ -27,6 +28,7 @@ mod vulnerability;
 pub use campaign::*;
 pub use certificate::*;
 pub use device::*;
+pub use diagnosis::*;
 pub use event::*;
 pub use fleet::*;
 pub use health::*;

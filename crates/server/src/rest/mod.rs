@@ -7,6 +7,7 @@ mod cases;
 mod certificates;
 mod device_report;
 mod devices;
+mod diagnoses;
 mod events;
 pub(crate) mod extract;
 mod fleet;
@@ -165,6 +166,18 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(vulnerabilities::statements, vulnerabilities::say))
         .routes(routes!(vulnerabilities::withdraw))
         .routes(routes!(vulnerabilities::vex, vulnerabilities::take_vex))
+        .routes(routes!(diagnoses::list, diagnoses::open))
+        .routes(routes!(diagnoses::one, diagnoses::discard))
+        .routes(routes!(diagnoses::items))
+        .routes(routes!(diagnoses::answered, diagnoses::answer))
+        .routes(routes!(diagnoses::gaps))
+        .routes(routes!(diagnoses::coverage))
+        .routes(routes!(diagnoses::history))
+        .routes(routes!(diagnoses::comparison))
+        .routes(routes!(diagnoses::file, diagnoses::import))
+        .routes(routes!(diagnoses::adopt))
+        .routes(routes!(diagnoses::sign))
+        .routes(routes!(diagnoses::proof))
         .routes(routes!(campaigns::list, campaigns::create))
         .routes(routes!(campaigns::one))
         .routes(routes!(campaigns::start))

@@ -63,6 +63,7 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
         ("update-door", "how devices come through the hawkBit DDI door (docs/ddi.md)"),
         ("reports", "security events, accounts of keys, expiry, counts"),
         ("vulnerabilities", "SBOMs, advisories, VEX (docs/vulnerability.md)"),
+        ("diagnoses", "diagnoses of products by the check sheet (docs/assessment.md)"),
         ("releases", "uploads, releases, gates, image repositories (docs/release.md)"),
         ("fleet", "search, acts on behalf, jobs, views, overview (docs/fleet.md)"),
     ]);

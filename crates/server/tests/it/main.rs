@@ -10,6 +10,7 @@
 mod administration;
 mod console;
 mod ddi;
+mod diagnoses;
 mod est;
 mod fleet;
 mod handshake;

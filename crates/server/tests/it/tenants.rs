@@ -76,6 +76,17 @@ pub(crate) fn body(
         "/v1/organisations/{organisation}/statements" => json(json!({
             "product": "secret-line", "vulnerability": "CVE-2026-1", "status": "fixed",
         })),
+        "/v1/organisations/{organisation}/diagnoses" => {
+            json(json!({"product": "secret-line", "subject": "mine now"}))
+        }
+        "/v1/diagnoses/{diagnosis}/topics/{topic}" => {
+            json(json!({"version": 0, "entry": {"answer": "met"}}))
+        }
+        "/v1/diagnoses/{diagnosis}/file" => Some(("application/yaml", b"a: b".to_vec())),
+        "/v1/diagnoses/{diagnosis}/sheet" => json(json!({"version": 1})),
+        "/v1/diagnoses/{diagnosis}/sign" => {
+            json(json!({"content": crypto::sha256(b"x").to_string()}))
+        }
         "/v1/jobs" | "/v1/jobs/preview" => {
             json(json!({"act": "release", "devices": [device], "reason": "mine now"}))
         }
@@ -164,6 +175,13 @@ async fn every_operation_keeps_tenants_apart() {
     };
     let upload = world.service.begin_blob(admin, new).await.unwrap();
     world.service.begin_repository(admin, &victim).await.unwrap();
+    let new = service::NewDiagnosis {
+        organisation: victim.clone(),
+        product: device::ProductId::new("secret-line").unwrap(),
+        subject: "secret-subject".into(),
+        from: None,
+    };
+    let diagnosis = world.service.open_diagnosis(admin, new).await.unwrap();
     let victim = [
         ("upload", upload.id.to_string()),
         ("release", release.id.to_string()),
@@ -191,9 +209,19 @@ async fn every_operation_keeps_tenants_apart() {
         ("statement", "0123456789abcdef0123456789abcdef".to_owned()),
         ("campaign", "0123456789abcdef0123456789abcdef".to_owned()),
         ("action", "1".to_owned()),
+        ("diagnosis", diagnosis.id.to_string()),
+        ("topic", "DEV-SWD-01".to_owned()),
+        ("catalogue", "jc-star-1".to_owned()),
     ];
     let csr = api::wire::scalar::CsrPem(crate::world::csr(&crate::world::key(), "")).to_string();
-    let secrets = ["victim", "secret-line", "secret-reason", thing.serial.as_str(), "Taro Yamada"];
+    let secrets = [
+        "victim",
+        "secret-line",
+        "secret-subject",
+        "secret-reason",
+        thing.serial.as_str(),
+        "Taro Yamada",
+    ];
 
     let client = world.client(Some(&intruder.admin.identity));
     let nobody = world.client(None);

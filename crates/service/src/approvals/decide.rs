@@ -494,6 +494,11 @@ impl Service {
                 let campaign = campaign.parse().map_err(|_| damaged())?;
                 self.perform_start_campaign(requester, &campaign, slip).await.map(|_| ())
             }
+            Intent::SignDiagnosis { diagnosis, content, .. } => {
+                let diagnosis = diagnosis.parse().map_err(|_| damaged())?;
+                let content = Sha256::from_hex(&content).ok_or_else(damaged)?;
+                self.perform_sign_diagnosis(requester, &diagnosis, content, slip).await.map(|_| ())
+            }
             Intent::Invite { .. }
             | Intent::InviteAgain { .. }
             | Intent::Recover { .. }

@@ -51,6 +51,8 @@ pub(crate) enum Intent {
         search: String,
         plan: String,
     },
+    /// carried out on approval; `content`: SHA-256 of the answers
+    SignDiagnosis { diagnosis: String, product: String, subject: String, content: String },
     /// carried out on approval; `said`: the reason, or the new name
     ChangeOrganisation { organisation: String, change: String, before: String, said: String },
     /// the requester repeats it and gets the link
@@ -109,6 +111,7 @@ impl Intent {
                 | Self::RevokeDevice { .. }
                 | Self::ChangeOrganisation { .. }
                 | Self::StartCampaign { .. }
+                | Self::SignDiagnosis { .. }
                 | Self::PublishRelease { .. }
         )
     }
@@ -176,6 +179,11 @@ impl Intent {
                 format!(
                     "start the campaign “{name}”: {product} {version} on {members} devices, chosen by \
                  {search} (campaign {campaign})"
+                )
+            }
+            Self::SignDiagnosis { diagnosis, product, subject, content } => {
+                format!(
+                    "sign the diagnosis of {product} {subject} (diagnosis {diagnosis}, contents {content})"
                 )
             }
             Self::ChangeOrganisation { organisation, change, before, said } => {
@@ -268,6 +276,9 @@ impl Intent {
                     "更新キャンペーン「{name}」を開始する：{product} {version}、対象{members}台、選択 {search}\
                  （キャンペーン {campaign}）"
                 )
+            }
+            Self::SignDiagnosis { diagnosis, product, subject, content } => {
+                format!("{product} {subject} の診断に署名する（診断 {diagnosis}、内容 {content}）")
             }
             Self::ChangeOrganisation { organisation, change, before, said } => {
                 match change.as_str() {

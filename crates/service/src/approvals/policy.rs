@@ -132,7 +132,7 @@ pub(crate) fn required(
 ) -> Result<bool, ServiceError> {
     let chosen = store::policy_of(connection, organisation, act.name())?;
     match act {
-        Act::RecoverPerson => Ok(true),
+        _ if act.is_always_guarded() => Ok(true),
         // What runs on a fleet is nobody's decision alone, as soon as there is a second one.
         Act::StartCampaign => has_two(connection, organisation, now),
         // Whatever the policy protects, it protects itself.

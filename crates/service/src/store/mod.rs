@@ -13,6 +13,7 @@ pub(crate) mod case;
 pub(crate) mod certificate;
 mod checkpoint;
 pub(crate) mod device;
+pub(crate) mod diagnosis;
 pub(crate) mod event;
 pub(crate) mod exposure;
 pub(crate) mod fleet;

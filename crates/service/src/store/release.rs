@@ -494,6 +494,8 @@ pub(crate) fn set_gate(tx: &mut Tx<'_>, product: i64, gate: &GateRow) -> Result<
 pub(crate) const PUBLISHED_RELEASE: u8 = 1;
 /// A campaign started or changed.
 pub(crate) const CAMPAIGN: u8 = 2;
+/// A diagnosis was signed.
+pub(crate) const SIGNED_DIAGNOSIS: u8 = 3;
 
 /// Keeps what a leaf commits to.
 pub(crate) fn insert_statement(

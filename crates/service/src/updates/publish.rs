@@ -237,6 +237,12 @@ impl Service {
                 "the log commits to published releases; publish it first",
             ));
         };
+        self.proof_of_statement(leaf).await
+    }
+
+    /// That the log holds what a leaf commits to. Whether the caller may know it is for the caller of
+    /// this to say.
+    pub(crate) async fn proof_of_statement(&self, leaf: u64) -> Result<ReleaseProof, ServiceError> {
         let rows = self.read(|connection| store::statements(connection, leaf, 1))?;
         let kept = rows.into_iter().find(|kept| kept.leaf == leaf);
         let kept =

@@ -15,6 +15,7 @@ mod callers;
 mod campaigns;
 mod crash;
 mod desk;
+mod diagnoses;
 mod enrolment;
 mod erasure;
 mod fleet;

@@ -120,7 +120,7 @@ pub struct DiagnosisArgs {
     pub at: Option<Day>,
 }
 
-fn day(text: &str) -> Result<Day, String> {
+pub(super) fn day(text: &str) -> Result<Day, String> {
     Day::parse(text).ok_or_else(|| "a day is YYYY-MM-DD".to_owned())
 }
 

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod ca;
 pub mod campaign;
 pub mod device;
+pub mod diagnosis;
 pub mod event;
 pub mod fleet;
 pub mod glossary;

@@ -201,17 +201,8 @@ fn check(items: &[GateItem], output: Output) -> anyhow::Result<ExitCode> {
 /// to, and the leaf is in the tree. Whose checkpoint it is tells `tegata log`.
 fn proof(found: &ReleaseProof, out: Option<&Path>, output: Output) -> anyhow::Result<()> {
     let statement = update::ReleaseStatement::parse(&found.statement.0)?;
-    let salt: [u8; 32] = found.salt.0.as_slice().try_into().context("the salt has not 32 bytes")?;
-    let commitment = ledger::commit(&salt, &found.statement.0);
     let inclusion = &found.inclusion;
-    let way = ledger::InclusionProof {
-        index: inclusion.leaf,
-        size: inclusion.size,
-        hashes: inclusion.hashes.iter().map(|hash| hash.0).collect(),
-    };
-    let root = checkpoint_root(&inclusion.checkpoint, inclusion.size)?;
-    ledger::verify_inclusion(&commitment, &way, &root)
-        .context("the proof does not hold: the log does not hold this release")?;
+    included(found).context("the proof does not hold: the log does not hold this release")?;
     if let Some(out) = out {
         std::fs::write(out, &found.statement.0)
             .with_context(|| format!("cannot write {}", out.display()))?;
@@ -227,6 +218,20 @@ fn proof(found: &ReleaseProof, out: Option<&Path>, output: Output) -> anyhow::Re
             statement.at
         )
     })
+}
+
+/// Whether the checkpoint that came with a statement holds it.
+pub(super) fn included(found: &ReleaseProof) -> anyhow::Result<()> {
+    let salt: [u8; 32] = found.salt.0.as_slice().try_into().context("the salt has not 32 bytes")?;
+    let commitment = ledger::commit(&salt, &found.statement.0);
+    let inclusion = &found.inclusion;
+    let way = ledger::InclusionProof {
+        index: inclusion.leaf,
+        size: inclusion.size,
+        hashes: inclusion.hashes.iter().map(|hash| hash.0).collect(),
+    };
+    let root = checkpoint_root(&inclusion.checkpoint, inclusion.size)?;
+    Ok(ledger::verify_inclusion(&commitment, &way, &root)?)
 }
 
 /// The root of a checkpoint's text (C2SP tlog-checkpoint): origin, size, root in base64.

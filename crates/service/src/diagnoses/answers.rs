@@ -1,0 +1,260 @@
+//! Use cases: what stands under a topic, who changed it, and changing it.
+
+use super::{
+    DiagnosisId, check_sheet,
+    open::still_open,
+    refused,
+    stored::{Loaded, Put, load, put, read},
+};
+use crate::{
+    Page, Paged, Service, ServiceError,
+    store::diagnosis::{self as store, DiagnosisRow},
+};
+use assessment::{Entry, Layer, Phase, State, Topic};
+use crypto::UnixTime;
+use policy::{Action, Caller};
+
+/// What stands under a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerView {
+    /// item, clause or feature
+    pub topic: Topic,
+    /// what stands there
+    pub entry: Option<Entry>,
+    /// which version of the diagnosis changed it last; 0 where nothing ever stood there
+    pub version: u64,
+    /// who changed it last
+    pub changed_by: Option<String>,
+    /// when
+    pub changed_at: Option<UnixTime>,
+}
+
+/// An item of the check sheet as it stands in a diagnosis.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemView {
+    /// where it stands today
+    pub state: State,
+    /// what was answered
+    pub answer: AnswerView,
+    /// the feature that the product does not have, with the reason, where that answers it
+    pub absent: Option<(String, String)>,
+}
+
+/// Which items are wanted; all conditions must hold.
+#[derive(Debug, Clone, Default)]
+pub struct ItemQuery {
+    /// of this layer
+    pub layer: Option<Layer>,
+    /// of this phase
+    pub phase: Option<Phase>,
+    /// that stand so
+    pub state: Option<State>,
+    /// that this person sees to, as written in the answer
+    pub owner: Option<String>,
+}
+
+/// A change of a diagnosis.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeView {
+    /// the version that it made
+    pub version: u64,
+    /// item, clause or feature, as it is written
+    pub topic: String,
+    /// `answer`, `import`, `carried`, `sheet`
+    pub how: String,
+    /// what stood there
+    pub before: Option<Entry>,
+    /// what stands there since
+    pub after: Option<Entry>,
+    /// who
+    pub by: String,
+    /// when
+    pub at: UnixTime,
+}
+
+impl Service {
+    /// Items of the check sheet as they stand in a diagnosis, in the order of the sheet.
+    ///
+    /// # Errors
+    /// `not-found`, `role`, `page`.
+    pub async fn diagnosed_items(
+        &self,
+        caller: &Caller,
+        id: &DiagnosisId,
+        query: &ItemQuery,
+        page: &Page,
+    ) -> Result<Paged<ItemView>, ServiceError> {
+        let row = self.diagnosis_for(caller, Action::ReadDiagnosis, id)?;
+        let (library, today) = (check_sheet()?, self.today()?);
+        let (after, limit) = page.numbered(self.config.limits.page)?;
+        let after = usize::try_from(after).map_err(|_| page.misplaced())?;
+        let loaded = self.read(|connection| self.load_diagnosis(connection, &row))?;
+        let mut found = Vec::new();
+        for (place, item) in library.items().iter().enumerate().skip(after) {
+            let state = loaded.diagnosis.state(item, today);
+            let owner = loaded.diagnosis.answers.get(&item.id).and_then(|one| one.owner.as_ref());
+            let wanted = query.layer.is_none_or(|layer| layer == item.layer)
+                && query.phase.is_none_or(|phase| phase == item.phase)
+                && query.state.is_none_or(|wanted| wanted == state)
+                && query.owner.as_ref().is_none_or(|wanted| owner == Some(wanted));
+            if !wanted {
+                continue;
+            }
+            let absent = loaded.diagnosis.absence(&item.when);
+            let view = ItemView {
+                state,
+                answer: answer_view(&loaded, Topic::Item(item.id.clone())),
+                absent: absent.map(|(feature, why)| (feature.to_string(), why.to_owned())),
+            };
+            found.push((place, view));
+            if found.len() > limit {
+                break;
+            }
+        }
+        // The place of the next page is that of the last item of this one, and one.
+        let page = Paged::cut(found, limit, |(place, _)| place.saturating_add(1).to_string());
+        page.try_map(|(_, view)| Ok(view))
+    }
+
+    /// What stands under a topic.
+    ///
+    /// # Errors
+    /// `topic`, `not-found`, `role`.
+    pub async fn diagnosed(
+        &self,
+        caller: &Caller,
+        id: &DiagnosisId,
+        topic: &str,
+    ) -> Result<AnswerView, ServiceError> {
+        let row = self.diagnosis_for(caller, Action::ReadDiagnosis, id)?;
+        let topic = topic_of(topic)?;
+        let loaded = self.read(|connection| self.load_diagnosis(connection, &row))?;
+        Ok(answer_view(&loaded, topic))
+    }
+
+    /// Changes what stands under a topic; `None` takes it away. `version` is that of the topic as the
+    /// caller read it, 0 where nothing ever stood there: who comes second is told so.
+    ///
+    /// # Errors
+    /// `topic`, `answer` for what the rules do not allow, `diagnosis-changed` where somebody changed
+    /// the topic since, `sheet-changed`, `diagnosis-signed`, `not-found`, `role`.
+    pub async fn answer_diagnosis(
+        &self,
+        caller: &Caller,
+        id: &DiagnosisId,
+        topic: &str,
+        version: u64,
+        entry: Option<Entry>,
+    ) -> Result<AnswerView, ServiceError> {
+        let row = self.diagnosis_for(caller, Action::AnswerDiagnosis, id)?;
+        let topic = topic_of(topic)?;
+        let (now, today, by) = (self.now(), self.today()?, caller.to_string());
+        let event = self
+            .event(caller, audit::Kind::ConfigurationChange, audit::Outcome::Success)
+            .organisation(self.organisation_id(row.organisation)?.as_str())
+            .subject(&id.to_string())
+            .detail("what", "diagnosis-answered")
+            .detail("topic", &topic.to_string());
+        let product = self.diagnosed_product(&row)?;
+        self.commit(move |tx| {
+            let row = still_open(tx, row.id)?;
+            with_sheet(&row)?;
+            let mut loaded = load(tx, &row, &product)?;
+            let name = topic.to_string();
+            let present = loaded.version_of(&name);
+            if present != version {
+                let who = loaded.entries.get(&name).map_or("somebody", |row| &row.changed_by);
+                return Err(super::changed_meanwhile(format!(
+                    "{name} was changed since by {who}: it is at version {present}, not {version}"
+                )));
+            }
+            let before = loaded.diagnosis.entry(&topic);
+            if before == entry {
+                return Ok(answer_view(&loaded, topic));
+            }
+            loaded.diagnosis.on = today;
+            let library = check_sheet()?;
+            loaded
+                .diagnosis
+                .put(library, &topic, entry.clone())
+                .map_err(|error| refused(&error))?;
+            let version = store::count_change(tx, row.id, &row.sheet, now)?;
+            let one = Put {
+                topic: &topic,
+                before: before.as_ref(),
+                after: entry.as_ref(),
+                how: "answer",
+            };
+            put(tx, row.id, &one, version, &by, now)?;
+            let after = match &entry {
+                None => "taken away",
+                Some(Entry::Absent(_)) => "absent",
+                Some(Entry::Answer(answer)) => answer.outcome.word(),
+            };
+            tx.audit(&event.detail("answer", after).detail("version", &version.to_string()))?;
+            Ok(AnswerView { topic, entry, version, changed_by: Some(by), changed_at: Some(now) })
+        })
+        .await
+    }
+
+    /// Who changed what in a diagnosis, or of one topic of it, newest first.
+    ///
+    /// # Errors
+    /// `topic`, `not-found`, `role`, `page`.
+    pub async fn diagnosis_history(
+        &self,
+        caller: &Caller,
+        id: &DiagnosisId,
+        topic: Option<&str>,
+        page: &Page,
+    ) -> Result<Paged<ChangeView>, ServiceError> {
+        let row = self.diagnosis_for(caller, Action::ReadDiagnosis, id)?;
+        let topic = topic.map(topic_of).transpose()?.map(|topic| topic.to_string());
+        let (before, limit) = page.rows(self.config.limits.page)?;
+        let before = if page.after.is_none() { i64::MAX } else { before };
+        let rows = self.read(|c| store::changes(c, row.id, topic.as_deref(), before, limit + 1))?;
+        Paged::cut(rows, limit, |row| row.id.to_string()).try_map(|row| {
+            Ok(ChangeView {
+                version: row.version,
+                topic: row.topic,
+                how: row.how,
+                before: row.before.as_deref().map(read).transpose()?,
+                after: row.after.as_deref().map(read).transpose()?,
+                by: row.by,
+                at: row.at,
+            })
+        })
+    }
+}
+
+fn topic_of(text: &str) -> Result<Topic, ServiceError> {
+    Topic::find(check_sheet()?, text).ok_or_else(|| {
+        ServiceError::malformed(
+            "topic",
+            "name an item of the check sheet, a clause of a catalogue or a feature; `tegata \
+             checksheet items` and `tegata catalogue list` show them",
+        )
+    })
+}
+
+/// Refuses where the check sheet has changed since the diagnosis was opened.
+pub(super) fn with_sheet(row: &DiagnosisRow) -> Result<(), ServiceError> {
+    if row.sheet == check_sheet()?.digest() {
+        return Ok(());
+    }
+    Err(ServiceError::conflict(
+        "sheet-changed",
+        "the check sheet has changed since this diagnosis was opened; adopt it first",
+    ))
+}
+
+fn answer_view(loaded: &Loaded, topic: Topic) -> AnswerView {
+    let row = loaded.entries.get(&topic.to_string());
+    AnswerView {
+        entry: loaded.diagnosis.entry(&topic),
+        version: row.map_or(0, |row| row.version),
+        changed_by: row.map(|row| row.changed_by.clone()),
+        changed_at: row.map(|row| row.changed_at),
+        topic,
+    }
+}

@@ -1,0 +1,200 @@
+//! Use cases: a diagnosis as a file, and answers from a file.
+
+use super::{
+    DiagnosisId,
+    answers::with_sheet,
+    check_sheet, damaged,
+    open::{at_version, still_open},
+    refused,
+    stored::{Put, load, put},
+};
+use crate::{
+    Service, ServiceError,
+    store::diagnosis::{self as store, State},
+};
+use assessment::{Diagnosis, Entry, Outcome, Topic, TopicChange};
+use device::Language;
+use policy::{Action, Caller};
+
+/// The form of a file with answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImportForm {
+    /// YAML
+    Yaml,
+    /// a workbook
+    Xlsx,
+}
+
+/// Answers that come in a file.
+#[derive(Debug, Clone)]
+pub struct DiagnosisImport {
+    /// its form
+    pub form: ImportForm,
+    /// the file
+    pub bytes: Vec<u8>,
+    /// whether what the file does not answer is taken away
+    pub replace: bool,
+    /// the version of the diagnosis for which the changes were looked at, to apply them; `None` only
+    /// shows them
+    pub apply: Option<u64>,
+}
+
+/// What a file changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiagnosisImported {
+    /// the version of the diagnosis: that to apply the changes to, or that which they made
+    pub version: u64,
+    /// whether they were applied
+    pub applied: bool,
+    /// what changes
+    pub changes: Vec<TopicChange>,
+}
+
+impl Service {
+    /// The canonical file; of a signed diagnosis the bytes that were signed for.
+    ///
+    /// # Errors
+    /// `not-found`, `role`.
+    pub async fn diagnosis_file(
+        &self,
+        caller: &Caller,
+        id: &DiagnosisId,
+    ) -> Result<Vec<u8>, ServiceError> {
+        let (row, diagnosis) = self.diagnosis_read(caller, id)?;
+        match row.state {
+            State::Signed => {
+                let file = self.read(|connection| store::signed_file(connection, row.id))?;
+                file.ok_or_else(damaged)
+            }
+            State::Open | State::Discarded => Ok(diagnosis.to_yaml().into_bytes()),
+        }
+    }
+
+    /// The same as a workbook.
+    ///
+    /// # Errors
+    /// `not-found`, `role`.
+    pub async fn diagnosis_workbook(
+        &self,
+        caller: &Caller,
+        id: &DiagnosisId,
+        language: Language,
+    ) -> Result<Vec<u8>, ServiceError> {
+        let (_, diagnosis) = self.diagnosis_read(caller, id)?;
+        let library = check_sheet()?;
+        let made = self.pool.begin(move || diagnosis.to_xlsx(library, language)).outcome().await?;
+        made.map_err(|error| refused(&error))
+    }
+
+    /// Whether the caller may import answers, asked before a file is sent.
+    ///
+    /// # Errors
+    /// `not-found`, `role`.
+    pub fn may_import_answers(
+        &self,
+        caller: &Caller,
+        id: &DiagnosisId,
+    ) -> Result<(), ServiceError> {
+        self.diagnosis_for(caller, Action::AnswerDiagnosis, id).map(|_| ())
+    }
+
+    /// Answers from a file: what would change, or the change itself.
+    ///
+    /// # Errors
+    /// `diagnosis-file` with the place, `other-diagnosis` for a file about something else, `answer`,
+    /// `diagnosis-changed`, `sheet-changed`, `diagnosis-signed`, `not-found`, `role`.
+    pub async fn import_answers(
+        &self,
+        caller: &Caller,
+        id: &DiagnosisId,
+        import: DiagnosisImport,
+    ) -> Result<DiagnosisImported, ServiceError> {
+        let row = self.diagnosis_for(caller, Action::AnswerDiagnosis, id)?;
+        let library = check_sheet()?;
+        let DiagnosisImport { form, bytes, replace, apply } = import;
+        let parse = move || match form {
+            ImportForm::Xlsx => Diagnosis::from_xlsx("workbook", &bytes, library),
+            ImportForm::Yaml => Diagnosis::parse("file", &String::from_utf8_lossy(&bytes), library),
+        };
+        let file = self.pool.begin(parse).outcome().await?.map_err(|error| refused(&error))?;
+        let product = self.diagnosed_product(&row)?;
+        if file.product != product || file.subject != row.subject {
+            return Err(ServiceError::refused(
+                "other-diagnosis",
+                format!(
+                    "the file is about {} {}, this diagnosis about {product} {}; export it to begin \
+                     with, or change product and subject in the file",
+                    file.product, file.subject, row.subject
+                ),
+            ));
+        }
+        let today = self.today()?;
+        let Some(version) = apply else {
+            let loaded = self.read(|connection| load(connection, &row, &product))?;
+            let mut after = loaded.diagnosis.clone();
+            after.on = today;
+            let changes = merge(&mut after, &file, replace)?;
+            return Ok(DiagnosisImported { version: row.version, applied: false, changes });
+        };
+        let (now, by) = (self.now(), caller.to_string());
+        let event = self
+            .event(caller, audit::Kind::ConfigurationChange, audit::Outcome::Success)
+            .organisation(self.organisation_id(row.organisation)?.as_str())
+            .subject(&id.to_string())
+            .detail("what", "diagnosis-imported");
+        self.commit(move |tx| {
+            let row = still_open(tx, row.id)?;
+            with_sheet(&row)?;
+            at_version(&row, version)?;
+            let mut diagnosis = load(tx, &row, &product)?.diagnosis;
+            diagnosis.on = today;
+            let changes = merge(&mut diagnosis, &file, replace)?;
+            if changes.is_empty() {
+                return Ok(DiagnosisImported { version: row.version, applied: true, changes });
+            }
+            let version = store::count_change(tx, row.id, &row.sheet, now)?;
+            for change in &changes {
+                let one = Put {
+                    topic: &change.topic,
+                    before: change.before.as_ref(),
+                    after: change.after.as_ref(),
+                    how: "import",
+                };
+                put(tx, row.id, &one, version, &by, now)?;
+            }
+            let event = event
+                .detail("changes", &changes.len().to_string())
+                .detail("version", &version.to_string());
+            tx.audit(&event)?;
+            Ok(DiagnosisImported { version, applied: true, changes })
+        })
+        .await
+    }
+}
+
+/// Puts what the file says into the diagnosis; what changed by it.
+fn merge(
+    diagnosis: &mut Diagnosis,
+    file: &Diagnosis,
+    replace: bool,
+) -> Result<Vec<TopicChange>, ServiceError> {
+    let library = check_sheet()?;
+    let mut changes = diagnosis.changes_to(file);
+    changes.retain(|change| replace || change.after.is_some());
+    // An answer and the absence of a feature may contradict each other half-way: what makes room comes
+    // first.
+    let order = |change: &TopicChange| match (&change.topic, &change.after) {
+        (Topic::Absent(_), None) => 0,
+        (Topic::Item(_) | Topic::Clause(_), None) => 1,
+        (_, Some(Entry::Answer(answer))) if answer.outcome == Outcome::NotApplicable => 1,
+        (Topic::Absent(_), Some(_)) => 2,
+        _ => 3,
+    };
+    changes.sort_by_key(order);
+    for change in &changes {
+        diagnosis
+            .put(library, &change.topic, change.after.clone())
+            .map_err(|error| refused(&error))?;
+    }
+    Ok(changes)
+}

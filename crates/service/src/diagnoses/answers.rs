@@ -164,7 +164,7 @@ impl Service {
             let present = loaded.version_of(&name);
             if present != version {
                 let who = loaded.entries.get(&name).map_or("somebody", |row| &row.changed_by);
-                return Err(super::changed_meanwhile(format!(
+                return Err(super::changed_meanwhile(&format!(
                     "{name} was changed since by {who}: it is at version {present}, not {version}"
                 )));
             }

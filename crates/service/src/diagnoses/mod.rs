@@ -102,6 +102,6 @@ fn refused(error: &AssessmentError) -> ServiceError {
     }
 }
 
-fn changed_meanwhile(what: String) -> ServiceError {
+fn changed_meanwhile(what: &str) -> ServiceError {
     ServiceError::conflict("diagnosis-changed", format!("{what}; look at it again"))
 }

@@ -364,7 +364,7 @@ pub(super) fn at_version(row: &DiagnosisRow, version: u64) -> Result<(), Service
     if row.version == version {
         return Ok(());
     }
-    Err(super::changed_meanwhile(format!(
+    Err(super::changed_meanwhile(&format!(
         "the diagnosis was changed since: it is at version {}, not {version}",
         row.version
     )))

@@ -137,5 +137,5 @@ fn same_content(found: &Sha256, wanted: &Sha256) -> Result<(), ServiceError> {
     if found == wanted {
         return Ok(());
     }
-    Err(super::changed_meanwhile("the answers are not those that you read".to_owned()))
+    Err(super::changed_meanwhile("the answers are not those that you read"))
 }

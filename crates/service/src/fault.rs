@@ -73,6 +73,35 @@ pub const AFTER_RESULT: &str = "between-record-and-answer";
 /// Those of campaigns, in the order in which one passes them.
 pub const CAMPAIGN_POINTS: [&str; 3] = [BEFORE_CAMPAIGN, BEFORE_RESULT, AFTER_RESULT];
 
+/// The members of a campaign are chosen, nothing is committed.
+pub const BEFORE_PROPOSAL: &str = "between-members-and-proposal";
+/// A campaign is proposed, nobody was told.
+pub const AFTER_PROPOSAL: &str = "between-proposal-and-answer";
+/// A campaign has started, nobody was told.
+pub const AFTER_START: &str = "between-start-and-answer";
+/// What a poll brings about is known, not committed.
+pub const BEFORE_OFFER: &str = "between-look-and-offer";
+/// It is committed, the device was not told.
+pub const AFTER_OFFER: &str = "between-offer-and-answer";
+/// A further stage opens: in the middle of the transaction.
+pub const IN_STAGE: &str = "within-stage-change";
+/// A campaign begins to roll back by itself: in the middle of the transaction.
+pub const IN_ROLL_BACK: &str = "within-roll-back";
+
+/// The steps of a campaign at which tests kill a whole server.
+pub const CAMPAIGN_KILLS: [&str; 10] = [
+    BEFORE_PROPOSAL,
+    AFTER_PROPOSAL,
+    BEFORE_CAMPAIGN,
+    AFTER_START,
+    BEFORE_OFFER,
+    AFTER_OFFER,
+    BEFORE_RESULT,
+    AFTER_RESULT,
+    IN_STAGE,
+    IN_ROLL_BACK,
+];
+
 /// Decides at each point whether to die there.
 #[derive(Clone, Default)]
 pub struct Faults {

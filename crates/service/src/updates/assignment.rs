@@ -141,6 +141,7 @@ impl Service {
         }
         let (service, id, said) = (self.clone(), device_of(caller)?, said.clone());
         let around = Around { service: self.clone(), now };
+        self.faults.point(crate::fault::BEFORE_OFFER)?;
         let (done, said) = self
             .commit(move |tx| {
                 // Once more, where nobody else changes it.
@@ -155,6 +156,7 @@ impl Service {
                 Ok((service.turn(tx, &around, &device, look)?, said))
             })
             .await?;
+        self.faults.point(crate::fault::AFTER_OFFER)?;
         self.answer(done, &said, now)
     }
 

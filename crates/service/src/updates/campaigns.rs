@@ -260,6 +260,7 @@ impl Service {
             .detail("what", "campaign-proposed")
             .detail("release", &content.release.to_string())
             .detail("members", &members.total.to_string());
+        self.faults.point(crate::fault::BEFORE_PROPOSAL)?;
         let row = self
             .commit(move |tx| {
                 if store::count_drafts(tx, who)? >= DRAFTS_MAX {
@@ -274,6 +275,7 @@ impl Service {
                 found(store::campaign(tx, id)?, "campaign")
             })
             .await?;
+        self.faults.point(crate::fault::AFTER_PROPOSAL)?;
         self.campaign_view(row)
     }
 
@@ -392,6 +394,7 @@ impl Service {
                 found(store::campaign(tx, id)?, "campaign")
             })
             .await?;
+        self.faults.point(crate::fault::AFTER_START)?;
         self.campaign_view(row)
     }
 

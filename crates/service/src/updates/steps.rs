@@ -3,7 +3,7 @@
 
 use super::terms::Terms;
 use crate::{
-    Service, ServiceError,
+    Service, ServiceError, fault,
     live::found,
     record,
     store::{
@@ -73,6 +73,11 @@ impl Moving {
                 Change::Finished => ("campaign-finished", Some(Told::Finished)),
                 Change::RolledBack => ("campaign-rolled-back", Some(Told::Finished)),
             };
+            match change {
+                Change::Opened(1..) => around.service.faults.point(fault::IN_STAGE)?,
+                Change::RollingBack => around.service.faults.point(fault::IN_ROLL_BACK)?,
+                _ => {}
+            }
             let organisation =
                 found(organisations::organisation_by_id(tx, self.row.organisation)?, "campaign")?;
             let alarm = matches!(change, Change::Paused(_) | Change::RollingBack);

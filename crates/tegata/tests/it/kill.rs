@@ -44,8 +44,8 @@ const ENROLLERS: usize = 3;
 /// Events of one history.
 const HISTORY: u64 = 6;
 /// A step that is not reached in this time is not reached: the round is killed from outside.
-const PATIENCE: Duration = Duration::from_secs(30);
-const SIGKILL: i32 = 9;
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const SIGKILL: i32 = 9;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_and_nothing_is_half_there() {
@@ -114,35 +114,46 @@ struct Acknowledged {
     checkpoint: Option<TreeHead>,
 }
 
+/// Starts a server that dies by its own hand when it passes a step for the so-many-th time; returns it
+/// with the port of its TLS door, unless it died before that opened.
+pub(crate) fn serve(data: &Path, point: Option<(&str, u64)>) -> (Killed, Option<u16>) {
+    let mut server = Command::new(env!("CARGO_BIN_EXE_tegata"));
+    server
+        .args(["serve", "--listen", "127.0.0.1:0", "--listen-public", "127.0.0.1:0"])
+        .args(["--console", "off", "--dir"])
+        .arg(data)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .env_remove(fault::VARIABLE);
+    if let Some((point, time)) = point {
+        server.env(fault::VARIABLE, format!("{point}:{time}"));
+    }
+    let mut server = Killed(server.spawn().unwrap());
+    let mut lines = BufReader::new(server.0.stderr.take().unwrap()).lines();
+    let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
+        let rest = line.strip_prefix("serving https://")?;
+        let (address, _) = rest.split_once(" and ")?;
+        Some(address.parse::<std::net::SocketAddr>().unwrap().port())
+    });
+    std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+    (server, port)
+}
+
 /// Serves, takes load, dies. True: by its own hand.
 async fn live_and_die(
     factory: &Arc<Factory>,
     death: &Death,
     acknowledged: &Arc<Mutex<Acknowledged>>,
 ) -> bool {
-    let mut server = Command::new(env!("CARGO_BIN_EXE_tegata"));
-    server
-        .args(["serve", "--listen", "127.0.0.1:0", "--listen-public", "127.0.0.1:0"])
-        .args(["--console", "off", "--dir"])
-        .arg(&factory.data)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .env_remove(fault::VARIABLE);
-    if let Death::At { point, time } = death {
-        server.env(fault::VARIABLE, format!("{point}:{time}"));
-    }
-    let mut server = Killed(server.spawn().unwrap());
-    let mut lines = BufReader::new(server.0.stderr.take().unwrap()).lines();
-    let address = lines.by_ref().map_while(Result::ok).find_map(|line| {
-        let rest = line.strip_prefix("serving https://")?;
-        let (address, _) = rest.split_once(" and ")?;
-        Some(address.parse::<std::net::SocketAddr>().unwrap().port())
-    });
+    let point = match death {
+        Death::At { point, time } => Some((*point, *time)),
+        Death::After(_) => None,
+    };
+    let (mut server, address) = serve(&factory.data, point);
     let mut tasks = tokio::task::JoinSet::new();
     // Some steps are passed before the doors open; then nobody was promised anything.
     if let Some(port) = address {
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
         let base = format!("https://localhost:{port}");
         let client = Client::new(
             &base,
@@ -245,7 +256,7 @@ async fn submit(client: &Client, event: Vec<u8>) -> Option<wire::Recorded> {
 }
 
 /// A dying server breaks connections; it refuses nothing that is right.
-fn gone(error: &api::ClientError) {
+pub(crate) fn gone(error: &api::ClientError) {
     use api::ClientError as E;
     assert!(
         matches!(error, E::Connect { .. } | E::Tls { .. } | E::Http(_) | E::Timeout(_)),
@@ -391,19 +402,19 @@ async fn whole(service: &Service, factory: &Factory, device: DeviceId) -> Result
 }
 
 /// An installation with a maker, its station, its product line and the line's CA.
-struct Factory {
-    data: std::path::PathBuf,
+pub(crate) struct Factory {
+    pub(crate) data: std::path::PathBuf,
     unlock: crypto::Secret,
-    root: Certificate,
-    organisation: OrganisationId,
-    product: ProductId,
+    pub(crate) root: Certificate,
+    pub(crate) organisation: OrganisationId,
+    pub(crate) product: ProductId,
     signer: SoftwareKey,
-    station: Identity,
-    caller: Caller,
+    pub(crate) station: Identity,
+    pub(crate) caller: Caller,
 }
 
 impl Factory {
-    async fn build(dir: &Path) -> Self {
+    pub(crate) async fn build(dir: &Path) -> Self {
         let data = dir.join("data");
         std::fs::create_dir(&data).unwrap();
         let unlock = random::secret::<32>();
@@ -493,11 +504,11 @@ impl Factory {
         }
     }
 
-    fn open(&self) -> Service {
+    pub(crate) fn open(&self) -> Service {
         open(&self.data, &self.unlock)
     }
 
-    fn chip_made(&self, device: DeviceId, key: Sha256) -> Vec<u8> {
+    pub(crate) fn chip_made(&self, device: DeviceId, key: Sha256) -> Vec<u8> {
         let kind = EventKind::ChipMade {
             build: Build::MassProduction,
             product: Some(self.product.clone()),
@@ -554,7 +565,7 @@ fn now() -> UnixTime {
 }
 
 /// A child that does not outlive the test.
-struct Killed(Child);
+pub(crate) struct Killed(pub(crate) Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {

@@ -12,6 +12,7 @@
 mod assessment;
 mod demo;
 mod kill;
+mod kill_campaign;
 mod orphans;
 mod quickstart;
 mod sealed;

@@ -12,6 +12,7 @@ mod load;
 mod machine;
 mod ocsp;
 mod pages;
+mod polls;
 mod update;
 mod verdict;
 mod world;
@@ -65,6 +66,7 @@ struct Bench {
     output: Output,
     dir: PathBuf,
     devices: Option<u32>,
+    goosebit: Option<PathBuf>,
     /// removes the folder at the end, where it was ours
     _temporary: Option<tempfile::TempDir>,
 }
@@ -85,11 +87,17 @@ impl Bench {
         if cfg!(debug_assertions) {
             eprintln!("warning: this is a debug build; figures are worth nothing, add --release");
         }
-        Ok(Self { output, dir, devices: args.devices, _temporary: temporary })
+        let (devices, goosebit) = (args.devices, args.goosebit.clone());
+        Ok(Self { output, dir, devices, goosebit, _temporary: temporary })
     }
 
     fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// A virtual environment with goosebit, to be measured beside ours.
+    fn goosebit(&self) -> Option<&Path> {
+        self.goosebit.as_deref()
     }
 
     /// How many, where the caller did not say.

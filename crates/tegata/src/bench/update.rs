@@ -3,8 +3,9 @@
 use super::{
     Bench,
     figure::{Figure, percentile},
+    issue::certify,
     ledger::Fleet,
-    load, machine,
+    load, machine, polls as http,
     world::{World, fleet_id},
 };
 use crypto::{Sha256, sha256};
@@ -36,12 +37,18 @@ const FIRST_SHARE: u16 = 100;
 pub async fn run(bench: &Bench) -> anyhow::Result<()> {
     let count = bench.count(1_000_000);
     let world = World::create(bench.dir()).await?;
+    // Some of the devices come over HTTP later, with certificates of their own.
+    let with_keys = http::DEVICES.min(count / 2).max(1);
+    let chips = world.make_chips(with_keys, &bench.progress(with_keys, "making chips")).await?;
+    let bar = bench.progress(with_keys, "certifying chips");
+    let (certified, _) = certify(&world, chips, &bar).await?;
     let mut fleet = Fleet::default();
     let bar = bench.progress(count, "registering devices");
-    fleet.grow(&world, count, &bar).await?;
+    fleet.grow(&world, count.saturating_sub(with_keys), &bar).await?;
     bar.finish_and_clear();
+    let count = fleet.len().saturating_add(with_keys);
     let (old, new) = (release(&world, 1).await?, release(&world, 2).await?);
-    let pollers = Arc::new(pollers(&world, count));
+    let pollers = Arc::new(pollers(&world, fleet.len()));
 
     // The first time it is taken down what they run.
     polls(&world, &pollers, 1, &old).await?;
@@ -64,17 +71,36 @@ pub async fn run(bench: &Bench) -> anyhow::Result<()> {
     let told = polls(&world, &pollers, 1, &old).await?.told;
     anyhow::ensure!(!told.is_empty(), "nobody is told to install anything");
     let what = format!("polls without change, a campaign under way, {count} devices");
-    show_polls(bench, &what, &polls(&world, &pollers, ROUNDS, &old).await?)?;
+    let polled = polls(&world, &pollers, ROUNDS, &old).await?;
+    show_polls(bench, &what, &polled)?;
 
     results(&world, &pollers, told, &new).await?;
     progress(bench, &world, &campaign, count).await?;
-    world.close().await
+    world.close().await?;
+    let (by_use_case, goosebit) = (polled.per_cpu_second(), bench.goosebit());
+    http::run(bench, &world, &certified, &old.said(), by_use_case, goosebit).await
 }
 
 /// A release that devices can run.
 struct Release {
     id: ReleaseId,
     software: DeviceSoftware,
+}
+
+impl Release {
+    /// What a device that runs it says over HTTP.
+    fn said(&self) -> api::wire::DeviceSoftware {
+        let DeviceSoftware { hardware_id, version, release_counter, security_version, .. } =
+            self.software.clone();
+        api::wire::DeviceSoftware {
+            hardware_id,
+            version,
+            release_counter,
+            security_version,
+            digest: None,
+            confirmed: true,
+        }
+    }
 }
 
 async fn release(world: &World, number: u64) -> anyhow::Result<Release> {
@@ -136,6 +162,12 @@ struct Polled {
     told: Vec<(usize, u64)>,
 }
 
+impl Polled {
+    fn per_cpu_second(&self) -> f64 {
+        machine::count_f64(self.count as u64) / self.cpu_s.max(0.01)
+    }
+}
+
 async fn polls(
     world: &World,
     pollers: &Arc<Vec<Caller>>,
@@ -167,7 +199,7 @@ async fn polls(
 
 fn show_polls(bench: &Bench, what: &str, polled: &Polled) -> anyhow::Result<()> {
     let count = machine::count_f64(polled.count as u64);
-    let (per_core, all) = (count / polled.cpu_s.max(0.01), count / polled.elapsed_s);
+    let (per_core, all) = (polled.per_cpu_second(), count / polled.elapsed_s);
     let of_cpu = format!("{what}, per CPU second, by the use case without TLS and HTTP");
     bench.show(&Figure::new(BENCH, of_cpu, per_core, "1/s", POLLS_TARGET, "target"))?;
     let (what, is) = (format!("{what}, all cores by the clock"), "target of one core");

@@ -27,6 +27,9 @@ pub struct BenchArgs {
     /// Where to keep the data; a temporary folder otherwise
     #[arg(long, value_hint = ValueHint::DirPath)]
     pub dir: Option<PathBuf>,
+    /// For update: a Python virtual environment with goosebit, to be measured beside it
+    #[arg(long, value_name = "VENV", value_hint = ValueHint::DirPath)]
+    pub goosebit: Option<PathBuf>,
 }
 
 /// What to measure.

@@ -6,6 +6,7 @@ import random
 import re
 import shutil
 import subprocess
+import sys
 
 from lib import OUT, TEGATA, case, finish, require, run, skipped
 
@@ -267,6 +268,37 @@ with case("our CycloneDX VEX by cyclonedx-python-lib"):
                    "--status", status, *more, "--format", "cyclonedx", "--author", "Maker").stdout.decode()
         errors = JsonStrictValidator(SchemaVersion.V1_6).validate_str(made)
         require(errors is None, f"{status}: {errors}\n{made}")
+
+with case("our CSAF VEX by csaf"):
+    # Another program's schema and mandatory tests (CSAF 2.0 section 6.1), profile 5 included.
+    def mandatory(path, expect=0):
+        return run(sys.executable, "-m", "csaf", "validate", "--spec-version", "v20", "--no-network", path,
+                   expect=expect).text
+
+    products = ["--product", "pkg:generic/gate@2.4.1", "--product", "cpe:2.3:o:maker:gate:2.4.1:*:*:*:*:*:*:*"]
+    for number, (name, status, more) in enumerate([
+            ("CVE-2026-0001", "not_affected", ["--justification", "component_not_present", "--impact", "not built"]),
+            ("CVE-2026-0001", "not_affected", ["--impact", "not called"]),
+            ("CVE-2026-0001", "affected", ["--action", "update"]), ("CVE-2026-0001", "affected", []),
+            ("CVE-2026-0001", "fixed", []), ("CVE-2026-0001", "under_investigation", []),
+            # No CVE for CSAF, whatever it begins with.
+            ("CVE-2026-1", "fixed", []), ("GHSA-aaaa-bbbb-cccc", "fixed", [])]):
+        for source in ["new", "convert"]:
+            path, first = OUT / f"vex-{number}-{source}.csaf.json", OUT / f"vex-{number}.openvex.json"
+            made = ["vex", "new", "--vulnerability", name, "--alias", "OSV-2026-7", *products, "--status", status,
+                    *more, "--author", "Maker"]
+            if source == "new":
+                run(TEGATA, *made, "--format", "csaf", "--out", path)
+            else:
+                run(TEGATA, *made, "--format", "openvex", "--out", first)
+                run(TEGATA, "vex", "convert", first, "--format", "csaf", "--author", "Maker", "--out", path)
+            text = mandatory(path)
+            require("34 passed" in text, f"{path.name}: {text}")
+    # And it does refuse what is wrong.
+    broken = json.loads(path.read_text())
+    broken["vulnerabilities"][0]["product_status"]["fixed"] = ["nobody"]
+    path.write_text(json.dumps(broken))
+    mandatory(path, expect=1)
 
 with case("SPDX 2.3 by spdx-tools"):
     from datetime import datetime

@@ -21,6 +21,15 @@ fn words(claim: &Claim, more: Option<&String>) -> Option<Value> {
     (!all.is_empty()).then(|| all.join("; ").into())
 }
 
+/// Whether CSAF 2.0 takes it for the id of a CVE (section 3.2.3.2): a year and four digits at least.
+/// Everything else is an id among others.
+fn is_cve(id: &str) -> bool {
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    id.strip_prefix("CVE-").and_then(|rest| rest.split_once('-')).is_some_and(|(year, number)| {
+        year.len() == 4 && digits(year) && number.len() >= 4 && digits(number)
+    })
+}
+
 /// Every product with each of its single versions as a package URL; ranges have no place there.
 fn versioned(product: &Product) -> Vec<Product> {
     let exact: Vec<&String> = product
@@ -304,7 +313,7 @@ pub(super) fn csaf(info: &DocumentInfo, statements: &[Statement]) -> Result<Valu
             notes.extend(words(claim, None));
         }
         contradiction(&id, &status)?;
-        let cve = id.starts_with("CVE-");
+        let cve = is_cve(&id);
         if !cve {
             aliases.insert(0, &id);
         }
@@ -465,5 +474,26 @@ impl Tree {
             ("full_product_names", list(names)),
             ("relationships", list(relations)),
         ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_cve;
+
+    #[test]
+    fn csaf_takes_four_digits_for_a_cve() {
+        for (id, expected) in [
+            ("CVE-2026-0001", true),
+            ("CVE-2026-123456", true),
+            ("CVE-2026-1", false),
+            ("CVE-26-0001", false),
+            ("CVE-2026-", false),
+            ("CVE-2026-000x", false),
+            ("GHSA-aaaa-bbbb-cccc", false),
+            ("CVE-", false),
+        ] {
+            assert_eq!(is_cve(id), expected, "{id}");
+        }
     }
 }

@@ -1,7 +1,11 @@
 //! Files of any size, whole or in part: ranges, validators, conditions (RFC 9110 sections 13, 14).
 //! A piece of a file is in memory at a time, however long the file is.
 
-use crate::{public::matches, rest::problem::Fault};
+use crate::{
+    public::matches,
+    range::{Wanted, wanted},
+    rest::problem::Fault,
+};
 use api::problem::Code;
 use axum::{
     body::Body,
@@ -32,13 +36,13 @@ pub(crate) fn answer(
     let mut response = if matches(headers, &etag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        match wanted(headers, &etag, whole) {
+        match wanted(headers, whole, &etag) {
             Wanted::Whole => {
                 let mut response = Body::new(Piece::new(reader, 0, whole)).into_response();
                 set(&mut response, header::CONTENT_LENGTH, &whole.to_string());
                 response
             }
-            Wanted::Part { from, to } => {
+            Wanted::Part(from, to) => {
                 let length = to.saturating_sub(from).saturating_add(1);
                 let mut response = Body::new(Piece::new(reader, from, length)).into_response();
                 *response.status_mut() = StatusCode::PARTIAL_CONTENT;
@@ -47,7 +51,7 @@ pub(crate) fn answer(
                 set(&mut response, header::CONTENT_RANGE, &range);
                 response
             }
-            Wanted::Nothing => {
+            Wanted::None => {
                 let mut response = StatusCode::RANGE_NOT_SATISFIABLE.into_response();
                 set(&mut response, header::CONTENT_RANGE, &format!("bytes */{whole}"));
                 response
@@ -67,54 +71,6 @@ pub(crate) fn answer(
 fn set(response: &mut Response, name: header::HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
-    }
-}
-
-/// What part of a file is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wanted {
-    Whole,
-    /// first and last byte
-    Part {
-        from: u64,
-        to: u64,
-    },
-    /// no byte of it
-    Nothing,
-}
-
-/// A single range of bytes; what asks for several, or is no range, gets all (section 14.2).
-fn wanted(headers: &HeaderMap, etag: &str, length: u64) -> Wanted {
-    let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let Some(range) = text(header::RANGE).and_then(|range| range.strip_prefix("bytes=")) else {
-        return Wanted::Whole;
-    };
-    // A part of another file is of no use.
-    if text(header::IF_RANGE).is_some_and(|known| known != etag) {
-        return Wanted::Whole;
-    }
-    let Some((from, to)) = range.trim().split_once('-') else { return Wanted::Whole };
-    let number = |text: &str| -> Option<u64> {
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        // More digits than fit are more bytes than there are.
-        digits.then(|| text.parse().unwrap_or(u64::MAX))
-    };
-    let last = length.saturating_sub(1);
-    match (from.trim(), to.trim()) {
-        ("", suffix) => match number(suffix) {
-            None => Wanted::Whole,
-            Some(0) => Wanted::Nothing,
-            Some(_) if length == 0 => Wanted::Nothing,
-            Some(count) => Wanted::Part { from: length.saturating_sub(count), to: last },
-        },
-        (from, to) => {
-            let to = if to.is_empty() { Some(last) } else { number(to) };
-            match (number(from), to) {
-                (Some(from), Some(_)) if from >= length => Wanted::Nothing,
-                (Some(from), Some(to)) if from <= to => Wanted::Part { from, to: to.min(last) },
-                _ => Wanted::Whole,
-            }
-        }
     }
 }
 
@@ -182,58 +138,5 @@ impl http_body::Body for Piece {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.left)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn ask(range: &str, length: u64) -> Wanted {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::RANGE, HeaderValue::from_str(range).unwrap());
-        wanted(&headers, "\"a\"", length)
-    }
-
-    #[test]
-    fn single_ranges_are_met() {
-        let part = |from, to| Wanted::Part { from, to };
-        for (range, length, expected) in [
-            ("bytes=0-0", 10, part(0, 0)),
-            ("bytes=0-", 10, part(0, 9)),
-            ("bytes=3-5", 10, part(3, 5)),
-            ("bytes=3-99", 10, part(3, 9)),
-            ("bytes=-4", 10, part(6, 9)),
-            ("bytes=-40", 10, part(0, 9)),
-            ("bytes=10-", 10, Wanted::Nothing),
-            ("bytes=99999999999999999999-", 10, Wanted::Nothing),
-            ("bytes=-0", 10, Wanted::Nothing),
-            ("bytes=0-", 0, Wanted::Nothing),
-            ("bytes=-1", 0, Wanted::Nothing),
-            // Not understood: all of it.
-            ("bytes=5-3", 10, Wanted::Whole),
-            ("bytes=0-1,3-4", 10, Wanted::Whole),
-            ("bytes=a-b", 10, Wanted::Whole),
-            ("bytes=+1-2", 10, Wanted::Whole),
-            ("items=0-1", 10, Wanted::Whole),
-        ] {
-            assert_eq!(ask(range, length), expected, "{range} of {length}");
-        }
-        let mut headers = HeaderMap::new();
-        headers.insert(header::RANGE, HeaderValue::from_static("bytes=1-2"));
-        headers.insert(header::IF_RANGE, HeaderValue::from_static("\"b\""));
-        assert_eq!(wanted(&headers, "\"a\"", 10), Wanted::Whole);
-        headers.insert(header::IF_RANGE, HeaderValue::from_static("\"a\""));
-        assert_eq!(wanted(&headers, "\"a\"", 10), part(1, 2));
-    }
-
-    proptest! {
-        #[test]
-        fn a_range_never_leaves_the_file(range in "bytes=[0-9]{0,21}-[0-9]{0,21}", length: u64) {
-            if let Wanted::Part { from, to } = ask(&range, length) {
-                prop_assert!(from <= to && to < length);
-            }
-        }
     }
 }

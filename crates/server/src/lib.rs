@@ -33,6 +33,7 @@ mod metrics;
 mod ocsp;
 mod peer;
 mod public;
+mod range;
 mod rest;
 mod start;
 mod tls;

@@ -1,7 +1,7 @@
 //! Files of an assignment: with ranges, as slowly as they are read, from the disk without a copy in
 //! memory.
 
-use super::range::{Wanted, wanted};
+use crate::range::{Wanted, wanted};
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};

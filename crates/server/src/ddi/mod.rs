@@ -6,8 +6,7 @@
 //! in for it where the organisation allows that.
 
 mod file;
-mod range;
-mod wire;
+pub(crate) mod wire;
 
 use crate::{
     admission::too_many,
@@ -117,7 +116,7 @@ impl Controller {
 }
 
 /// Where the device reached us: it is sent back there, and nobody else reads it.
-fn address(
+pub(crate) fn address(
     headers: &HeaderMap,
     uri: &http::Uri,
     owner: &OrganisationId,
@@ -187,7 +186,7 @@ async fn read<T: DeserializeOwned>(app: &App, body: Body) -> Result<T, Fault> {
         .map_err(|error| Fault::new(Code::Malformed).detail(error.to_string()))
 }
 
-fn number(text: &str) -> Result<u64, Fault> {
+pub(crate) fn number(text: &str) -> Result<u64, Fault> {
     let plain = !text.is_empty() && text.len() <= 19 && text.bytes().all(|b| b.is_ascii_digit());
     plain.then(|| text.parse().ok()).flatten().ok_or_else(Fault::not_found)
 }

@@ -55,7 +55,7 @@ pub(super) struct DeploymentBase {
 
 /// `confirmationBase/{actionId}`.
 #[derive(Debug, Serialize)]
-pub(super) struct ConfirmationBase {
+pub(crate) struct ConfirmationBase {
     pub(super) id: String,
     pub(super) confirmation: Deployment,
 }
@@ -134,7 +134,7 @@ pub(super) struct Stop {
 
 /// A number as SWUpdate writes it, or the same as a string, as RAUC's updater does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ActionId(pub(super) u64);
+pub(crate) struct ActionId(pub(crate) u64);
 
 impl<'de> Deserialize<'de> for ActionId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -163,10 +163,10 @@ impl<'de> Deserialize<'de> for ActionId {
 
 /// Feedback about an action.
 #[derive(Debug, Deserialize)]
-pub(super) struct Said {
+pub(crate) struct Said {
     /// the action, as many clients repeat it here
     #[serde(default)]
-    pub(super) id: Option<ActionId>,
+    pub(crate) id: Option<ActionId>,
     status: Status,
 }
 
@@ -205,7 +205,7 @@ enum Details {
 
 /// What is said about a deployment, in the platform's words. `closes_confirmed`: whether "closed with
 /// success" says that the new software was booted and is kept, as SWUpdate says it.
-pub(super) fn deployment_feedback(said: &Said, closes_confirmed: bool) -> Result<Feedback, String> {
+pub(crate) fn deployment_feedback(said: &Said, closes_confirmed: bool) -> Result<Feedback, String> {
     let finished = said.status.result.finished.as_deref().unwrap_or("none");
     let execution = match (said.status.execution.as_str(), finished) {
         ("closed", "success") if closes_confirmed => Execution::Confirmed,
@@ -232,7 +232,7 @@ pub(super) fn deployment_feedback(said: &Said, closes_confirmed: bool) -> Result
 }
 
 /// What is said about a cancellation. Whoever says no goes on.
-pub(super) fn cancel_feedback(said: &Said) -> Result<Feedback, String> {
+pub(crate) fn cancel_feedback(said: &Said) -> Result<Feedback, String> {
     let finished = said.status.result.finished.as_deref().unwrap_or("none");
     let execution = match (said.status.execution.as_str(), finished) {
         ("closed" | "canceled", "success" | "none") => Execution::Cancelled,
@@ -274,7 +274,7 @@ impl Said {
 
 /// Feedback about a confirmation.
 #[derive(Debug, Deserialize)]
-pub(super) struct Confirmation {
+pub(crate) struct Confirmation {
     confirmation: String,
     #[serde(default)]
     details: Details,
@@ -282,7 +282,7 @@ pub(super) struct Confirmation {
 
 impl Confirmation {
     /// In the platform's words.
-    pub(super) fn feedback(&self) -> Result<Feedback, String> {
+    pub(crate) fn feedback(&self) -> Result<Feedback, String> {
         let execution = match self.confirmation.as_str() {
             "confirmed" => Execution::Proceeding,
             "denied" => Execution::Rejected,
@@ -299,9 +299,9 @@ impl Confirmation {
 
 /// What a device says about itself.
 #[derive(Debug, Deserialize)]
-pub(super) struct ConfigData {
+pub(crate) struct ConfigData {
     #[serde(default)]
-    pub(super) data: BTreeMap<String, String>,
+    pub(crate) data: BTreeMap<String, String>,
 }
 
 #[cfg(test)]
@@ -403,6 +403,36 @@ mod tests {
         assert_eq!(yes.execution, Execution::Proceeding);
         assert_eq!(read(r#"{"confirmation":"denied"}"#).unwrap().execution, Execution::Rejected);
         assert!(read(r#"{"confirmation":"perhaps"}"#).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_said_means_one_thing_or_nothing(
+            execution in "[a-z]{0,12}|closed|proceeding|download|downloaded|canceled|rejected|scheduled|resumed",
+            finished in "[a-z]{0,8}|success|failure|none",
+            id in proptest::prelude::any::<u64>(),
+            (cnt, of) in (proptest::prelude::any::<u64>(), proptest::prelude::any::<u64>()),
+            details in proptest::collection::vec(".{0,20}", 0..80),
+        ) {
+            let body = serde_json::json!({"id": id.to_string(), "status": {"execution": execution,
+                "result": {"finished": finished, "progress": {"cnt": cnt, "of": of}},
+                "details": details}});
+            let said: Said = serde_json::from_value(body).unwrap();
+            proptest::prop_assert_eq!(said.id, Some(ActionId(id)));
+            let (sure, unsure) = (deployment_feedback(&said, true), deployment_feedback(&said, false));
+            proptest::prop_assert_eq!(sure.is_ok(), unsure.is_ok());
+            if let (Ok(sure), Ok(unsure)) = (sure, unsure) {
+                proptest::prop_assert!(sure.progress.is_none_or(|percent| percent <= 100));
+                // Whoever does not confirm by closing never confirms here.
+                proptest::prop_assert!(unsure.execution != Execution::Confirmed);
+                let closed = execution == "closed" && finished == "success";
+                proptest::prop_assert_eq!(sure.execution == Execution::Confirmed, closed);
+            }
+            if let Ok(feedback) = cancel_feedback(&said) {
+                let words = [Execution::Cancelled, Execution::Proceeding];
+                proptest::prop_assert!(words.contains(&feedback.execution));
+            }
+        }
     }
 
     #[test]

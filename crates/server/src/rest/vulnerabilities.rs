@@ -2,6 +2,7 @@
 
 use super::{
     extract::{Created, Json, JsonBody, Path, Query, Raw, line, page},
+    json_seq::texts,
     problem::Fault,
     turn::turn,
     view,
@@ -20,9 +21,6 @@ use axum::extract::State;
 use crypto::UnixTime;
 use http::{StatusCode, header};
 use service::{AdvisoryResult, VulnerabilityQuery, VulnerabilityState};
-
-/// Separates the texts of a JSON text sequence (RFC 7464).
-const RS: u8 = 0x1e;
 
 /// Advisories: OSV records, CSAF documents, a KEV catalogue
 ///
@@ -48,13 +46,7 @@ pub(super) async fn import(
     let raw = large::<{ body::ADVISORIES }>(request, &app).await?;
     let documents: Vec<Vec<u8>> = match raw.media_type.as_str() {
         "application/json" => vec![raw.bytes.to_vec()],
-        "application/json-seq" => raw
-            .bytes
-            .split(|byte| *byte == RS)
-            .map(<[u8]>::trim_ascii)
-            .filter(|text| !text.is_empty())
-            .map(<[u8]>::to_vec)
-            .collect(),
+        "application/json-seq" => texts(&raw.bytes).map(<[u8]>::to_vec).collect(),
         _ => {
             return Err(Fault::new(Code::UnsupportedMediaType)
                 .hint("send Content-Type: application/json, or application/json-seq"));

@@ -1,10 +1,11 @@
 //! Byte ranges (RFC 9110 section 14): one range of a representation that never changes under its tag.
+//! One place for all doors.
 
 use http::{HeaderMap, header};
 
 /// Which bytes are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(crate) enum Wanted {
     /// all of them
     Whole,
     /// from the first to the last, both included
@@ -15,7 +16,7 @@ pub(super) enum Wanted {
 
 /// What the header asks of a representation of `length` bytes called `tag`. What is malformed, of
 /// another unit or of several ranges counts as if it were not there, as the standard allows.
-pub(super) fn wanted(headers: &HeaderMap, length: u64, tag: &str) -> Wanted {
+pub(crate) fn wanted(headers: &HeaderMap, length: u64, tag: &str) -> Wanted {
     let Some(range) = headers.get(header::RANGE).and_then(|value| value.to_str().ok()) else {
         return Wanted::Whole;
     };
@@ -33,9 +34,9 @@ fn parse(range: &str, length: u64) -> Option<Wanted> {
     }
     let (first, last) = set.trim().split_once('-')?;
     let number = |text: &str| {
-        let digits =
-            !text.is_empty() && text.len() <= 19 && text.bytes().all(|b| b.is_ascii_digit());
-        digits.then(|| text.parse::<u64>().ok()).flatten()
+        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        // More digits than fit are more bytes than there are.
+        digits.then(|| text.parse::<u64>().unwrap_or(u64::MAX))
     };
     let end = length.checked_sub(1);
     Some(match (first.is_empty(), last.is_empty()) {
@@ -94,7 +95,9 @@ mod tests {
         ] {
             check(odd, 10, Wanted::Whole);
         }
-        check("bytes=99999999999999999999-", 10, Wanted::Whole);
+        check("bytes=99999999999999999999-", 10, Wanted::None);
+        check("bytes=2-99999999999999999999", 10, Wanted::Part(2, 9));
+        check("bytes=-99999999999999999999", 10, Wanted::Part(0, 9));
         assert_eq!(wanted(&HeaderMap::new(), 10, "\"t\""), Wanted::Whole);
     }
 
@@ -110,6 +113,44 @@ mod tests {
         ] {
             headers.insert(header::IF_RANGE, HeaderValue::from_static(condition));
             assert_eq!(wanted(&headers, 10, "\"t\""), expected, "{condition}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_range_never_leaves_the_file(range in "bytes=[0-9]{0,21}-[0-9]{0,21}", length: u64) {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::RANGE, HeaderValue::from_str(&range).unwrap());
+            if let Wanted::Part(first, last) = wanted(&headers, length, "\"t\"") {
+                proptest::prop_assert!(first <= last && last < length);
+            }
+        }
+
+        #[test]
+        fn a_part_lies_within(
+            value in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..40),
+            length in 0_u64..100,
+        ) {
+            let mut headers = HeaderMap::new();
+            if let Ok(value) = HeaderValue::from_bytes(&value) {
+                headers.insert(header::RANGE, value);
+            }
+            if let Wanted::Part(first, last) = wanted(&headers, length, "\"t\"") {
+                proptest::prop_assert!(first <= last && last < length);
+            }
+        }
+
+        #[test]
+        fn what_is_asked_for_is_given(first in 0_u64..200, count in 1_u64..200, length in 0_u64..200) {
+            let last = first + count - 1;
+            let mut headers = HeaderMap::new();
+            let value = format!("bytes={first}-{last}");
+            headers.insert(header::RANGE, HeaderValue::from_str(&value).unwrap());
+            let expected = match first < length {
+                true => Wanted::Part(first, last.min(length - 1)),
+                false => Wanted::None,
+            };
+            proptest::prop_assert_eq!(wanted(&headers, length, "\"t\""), expected);
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use assessment::{
     Day, Library,
-    threat::{Analysis, Model, RuleBook},
+    threat::{Analysis, Model, RuleBook, import},
 };
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
@@ -16,6 +16,7 @@ static BOOK: LazyLock<RuleBook> = LazyLock::new(|| {
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let _ = import("m.yaml", text, &BOOK);
     let on = Day::parse("2026-11-21").expect("a day");
     let Ok(model) = Model::parse("m.yaml", text, &BOOK) else { return };
     let again = Model::parse("m.yaml", &model.to_yaml(), &BOOK).expect("what we write can be read");

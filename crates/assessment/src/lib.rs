@@ -7,6 +7,8 @@
 //! on nothing. What nobody answered is open, never passed. Forms and rules are in
 //! `docs/assessment.md`.
 //!
+//! Threat models and what threatens them are in [`threat`], exchange with other tools in [`oscal`].
+//!
 //! Deliberately absent: files, clock, storage; the text of standards that is not free.
 //!
 //! ```
@@ -31,6 +33,7 @@ mod id;
 mod library;
 mod mapping;
 mod named;
+pub mod oscal;
 mod score;
 mod sheet;
 mod statement;

@@ -18,6 +18,7 @@ mod product;
 pub mod release;
 pub mod sealed;
 mod server;
+pub mod threat;
 mod trial;
 pub mod update;
 pub mod update_token;
@@ -122,6 +123,9 @@ pub enum Command {
     /// Diagnoses of products on a server: answers, figures, sign-off by two people
     #[command(subcommand)]
     Diagnosis(diagnosis::DiagnosisCommand),
+    /// Threat models: what threatens a product, with risk, drawings and trees; works without a server
+    #[command(subcommand)]
+    Threat(threat::ThreatCommand),
     /// The verifiable log: checkpoint, proofs, audit
     #[command(subcommand)]
     Log(LogCommand),

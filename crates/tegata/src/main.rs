@@ -84,6 +84,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             commands::assessment::checksheet(command, output, language)?;
             return Ok(ExitCode::SUCCESS);
         }
+        Command::Threat(command) => {
+            commands::assessment::threat(command, output, language)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         Command::Vex(command) => {
             return Ok(ExitCode::from(commands::vulnerability::vex(command, output)?));
         }
@@ -139,6 +143,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             | Command::Vex(_)
             | Command::Catalogue(_)
             | Command::Checksheet(_)
+            | Command::Threat(_)
             | Command::Glossary { .. }
             | Command::Completions { .. }
             | Command::Man { .. } => {}

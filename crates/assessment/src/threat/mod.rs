@@ -8,17 +8,24 @@
 
 mod analysis;
 mod condition;
+mod diagram;
+mod import;
 mod model;
 mod model_file;
 mod model_read;
 mod risk;
 mod rule;
+mod sarif;
 mod schema;
 mod silence;
+mod svg;
 mod tokens;
+mod tree;
 mod vocabulary;
 
 pub use analysis::{Analysis, Cause, Subject, ThreatId, ThreatInstance, silence_words};
+pub use diagram::diagram;
+pub use import::{Foreign, Imported, Loss, import};
 pub use model::{
     ASSETS_MAX, Asset, DECISIONS_MAX, Decision, ELEMENTS_MAX, Element, FLOWS_MAX, Finding, Flow,
     Gap, INTERFACES_MAX, Interface, Model, NAMES_MAX, Rating, SecurityLevels, Vulnerability,
@@ -26,8 +33,11 @@ pub use model::{
 };
 pub use risk::{Band, Level, Risk, ZoneLevels};
 pub use rule::{Form, Measure, Question, RULES_MAX, Rule, RuleBook, RuleFiles};
+pub use sarif::sarif;
 pub use schema::schema;
 pub use silence::Silence;
+pub use svg::Theme;
+pub use tree::{Standing, TREE_DEPTH_MAX, TREE_NODES_MAX, Tree};
 pub use vocabulary::{
     Actor, AssetKind, Authentication, Category, ElementKind, Encryption, Harm, Identity,
     InterfaceKind, InterfacePurpose, Place, Protocol, Purpose, Scope, State, Support, Trait,

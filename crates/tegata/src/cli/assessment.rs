@@ -23,6 +23,14 @@ pub enum CatalogueCommand {
         /// Short name of the catalogue that is asked about
         to: String,
     },
+    /// Print a catalogue as OSCAL 1.2
+    Oscal {
+        /// Short name of the catalogue
+        catalogue: String,
+        /// The day that the document bears (YYYY-MM-DD); today otherwise
+        #[arg(long, value_parser = day)]
+        at: Option<Day>,
+    },
     /// What a diagnosis covers in each catalogue, and what is missing
     Coverage(CoverageArgs),
 }
@@ -99,6 +107,23 @@ pub enum ChecksheetCommand {
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
+    /// Print a diagnosis as OSCAL 1.2
+    Oscal {
+        #[command(flatten)]
+        diagnosis: DiagnosisArgs,
+        /// Which model of OSCAL
+        #[arg(long)]
+        model: OscalModel,
+        /// Only this catalogue (repeat for more); a profile is of exactly one
+        #[arg(long)]
+        catalogue: Vec<String>,
+    },
+    /// Print the diagnosis that OSCAL assessment results hold; what is not understood goes to stderr
+    FromOscal {
+        /// The document
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
     /// Stand for a diagnosis as it is; two different people are needed. Rewrites the file
     Sign {
         /// The diagnosis
@@ -108,6 +133,19 @@ pub enum ChecksheetCommand {
         #[arg(long = "as", value_name = "NAME")]
         name: String,
     },
+}
+
+/// Models of OSCAL that a diagnosis becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum OscalModel {
+    /// What was found
+    Results,
+    /// What is to be done
+    Poam,
+    /// What the product does for controls
+    Component,
+    /// The controls that concern the product
+    Profile,
 }
 
 #[derive(Debug, Args)]

@@ -17,4 +17,5 @@ mod orphans;
 mod quickstart;
 mod sealed;
 mod second_person;
+mod threat;
 mod update;

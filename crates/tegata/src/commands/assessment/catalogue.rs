@@ -1,4 +1,4 @@
-use super::{both, library, read, today};
+use super::{both, library, oscal, read, today};
 use crate::{
     cli::{
         Language,
@@ -23,11 +23,14 @@ pub fn run(command: CatalogueCommand, output: Output, language: Language) -> any
         }
         CatalogueCommand::Show { reference } => show(&library, &reference, output, language),
         CatalogueCommand::Diff { from, to } => diff(&library, &from, &to, output, language),
+        CatalogueCommand::Oscal { catalogue, at } => {
+            oscal::of_catalogue(&library, &catalogue, at, output, language)
+        }
         CatalogueCommand::Coverage(args) => coverage(&library, &args, output, language),
     }
 }
 
-fn named<'a>(library: &'a Library, id: &str) -> anyhow::Result<&'a Catalogue> {
+pub(super) fn named<'a>(library: &'a Library, id: &str) -> anyhow::Result<&'a Catalogue> {
     library.catalogue(id).with_context(|| {
         let all: Vec<&str> =
             library.catalogues().iter().map(|one| one.source.id.as_str()).collect();

@@ -1,4 +1,4 @@
-use super::{both, bounded, library, read, today};
+use super::{both, bounded, library, oscal, read, today};
 use crate::{
     cli::{
         Language,
@@ -42,6 +42,10 @@ pub fn run(command: ChecksheetCommand, output: Output, language: Language) -> an
             let diagnosis = Diagnosis::from_xlsx(&file.display().to_string(), &bytes, &library)?;
             output.line(diagnosis.to_yaml().trim_end())
         }
+        ChecksheetCommand::Oscal { diagnosis, model, catalogue } => {
+            oscal::of_diagnosis(&library, &diagnosis, model, &catalogue, output, language)
+        }
+        ChecksheetCommand::FromOscal { file } => oscal::to_diagnosis(&library, &file, output),
         ChecksheetCommand::Sign { file, name } => sign(&library, &file, &name, output, language),
     }
 }

@@ -1,10 +1,13 @@
-//! `tegata catalogue` and `tegata checksheet`: everything offline, on files.
+//! `tegata catalogue`, `tegata checksheet` and `tegata threat`: everything offline, on files.
 
 mod catalogue;
 mod checksheet;
+mod oscal;
+mod threat;
 
 pub use catalogue::run as catalogue;
 pub use checksheet::run as checksheet;
+pub use threat::run as threat;
 
 use crate::clock;
 use anyhow::Context as _;
@@ -29,8 +32,8 @@ fn read(path: &Path, library: &Library) -> anyhow::Result<Diagnosis> {
 
 /// The bytes of a file, one more than the limit at most.
 fn bounded(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let file = std::fs::File::open(path)
-        .with_context(|| format!("cannot read the diagnosis {}", path.display()))?;
+    let file =
+        std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let most = u64::try_from(FILE_BYTES_MAX)?.saturating_add(1);
     let mut bytes = Vec::new();
     file.take(most).read_to_end(&mut bytes)?;

@@ -122,7 +122,7 @@ fn draw_element(
 ) {
     let edge = band.map_or(Ink::Line, Ink::Band);
     out.rect((x, y), BOX, Ink::Box, edge, element.part_of.is_some());
-    let lines = wrapped(&element.title, BOX.0 - 18, 2);
+    let lines = wrapped(&element.title, BOX.0 - 34, 2);
     for (line, number) in lines.iter().zip(0..) {
         out.text((x + 9, y + 19 + number * LABEL), line, Ink::Text, "start", number == 0);
     }
@@ -145,8 +145,10 @@ fn draw_flow(
         return;
     };
     let ink = band.map_or(Ink::Line, Ink::Band);
-    // Flows leave a box at different heights, so that they do not lie on each other.
-    let shift = 12 + (number % 4) * 11;
+    // Flows leave a box at different heights, to the right above, to the left below, so that
+    // neither they nor their names lie on each other.
+    let below = from.column > to.column;
+    let shift = (number % 3) * 9 + if below { 34 } else { 9 };
     let dashed = flow.encryption == Encryption::None;
     let (a, b, bend, direction) = if from.column == to.column {
         let side = from.at.0 + BOX.0;
@@ -163,6 +165,10 @@ fn draw_flow(
     let middle = if same { a.0 + bend * 3 / 4 } else { i32::midpoint(a.0, b.0) };
     let label = wrapped(&flow.title, GAP - 24, 1).concat();
     let anchor = if same { "start" } else { "middle" };
-    let lift = if same { 4 } else { -5 };
+    let lift = match (same, below) {
+        (true, _) => 4,
+        (false, true) => 15,
+        (false, false) => -5,
+    };
     out.text((middle, i32::midpoint(a.1, b.1) + lift), &label, ink, anchor, false);
 }

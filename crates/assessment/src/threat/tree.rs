@@ -137,7 +137,8 @@ impl Tree {
             Some(State::Accepted) => Ink::Band(crate::threat::Band::Medium),
             Some(_) => Ink::Done,
         };
-        let lines = wrapped(&self.title, NODE - 20, 2);
+        // Bold letters are wider than the estimate.
+        let lines = wrapped(&self.title, NODE - 44, 2);
         let measures = i32::try_from(self.measures.len()).unwrap_or(0);
         let own = 26 + i32::try_from(lines.len()).unwrap_or(1) * LINE + measures * LINE;
         for joint in joints {
@@ -155,7 +156,7 @@ impl Tree {
         }
         let mut about = self.subject.clone();
         if let Some(state) = state {
-            about = format!("{about} · {}", state.title(language));
+            about = format!("{} · {about}", state.title(language));
         }
         out.text((x + 10, at), &wrapped(&about, NODE - 20, 1).concat(), edge, "start", false);
         for (measure, standing) in &self.measures {

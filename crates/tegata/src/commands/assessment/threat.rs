@@ -319,6 +319,9 @@ fn show(
     Ok(())
 }
 
+/// One of the three risks of a threat.
+type LevelOf = fn(&ThreatInstance<'_>) -> Level;
+
 fn risk(
     analysis: &Analysis<'_>,
     library: &Library,
@@ -326,12 +329,12 @@ fn risk(
     language: Tongue,
 ) -> anyhow::Result<()> {
     let treated = |one: &&ThreatInstance<'_>| one.state != State::Dismissed;
-    let kinds: [(&str, &str, fn(&ThreatInstance<'_>) -> Level); 3] = [
+    let kinds: [(&str, &str, LevelOf); 3] = [
         ("inherent", "対策前", |one| one.risk.inherent),
         ("residual", "現在", |one| one.risk.residual),
         ("target", "目標", |one| one.risk.target),
     ];
-    let count = |of: fn(&ThreatInstance<'_>) -> Level, band: Band| {
+    let count = |of: LevelOf, band: Band| {
         analysis.threats.iter().filter(treated).filter(|one| of(one).band() == band).count()
     };
     let zones = analysis.zone_levels(library);

@@ -385,6 +385,9 @@ impl Agent {
             .map_err(|error| Failure::refused("unknown-target", error.to_string()))?;
         let now = clock::wall();
         let mut last = Failure::refused("unknown-repository", "no [[repository]] is trusted here");
+        // What one repository is in trouble with says nothing of the others, and no other's word is
+        // final as long as it is.
+        let mut trouble = None;
         for organisation in self.config.repositories.keys() {
             let repository = Repository::of(&self.config, &self.store, organisation)?;
             let target = match repository.find(client, &path, None, now) {
@@ -393,7 +396,11 @@ impl Agent {
                     last = failure;
                     continue;
                 }
-                Err(failure) => return Err(failure),
+                Err(failure) => {
+                    log::warning(failure.code, &format!("{organisation}: {}", failure.detail));
+                    trouble = trouble.or(Some(failure));
+                    continue;
+                }
             };
             if target.hashes().get("sha256") != Some(sha256.as_str()) {
                 let detail = format!("{path} of {organisation} is not the file of the assignment");
@@ -410,7 +417,7 @@ impl Agent {
             };
             return self.decide(offer, running);
         }
-        Err(last)
+        Err(trouble.unwrap_or(last))
     }
 
     /// Whether an action is over here; its result is told again.

@@ -144,3 +144,27 @@ fn what_is_taken_back_does_not_run() {
     machine.ok(&["once"]);
     assert_eq!(site.heard(99), ["cancelled"]);
 }
+
+#[test]
+fn a_repository_in_trouble_holds_up_no_other() {
+    let site = Site::new();
+    let mut machine = ready(&site, &[]);
+    // Another organisation's, which is asked first and is not there.
+    let text = String::from_utf8(machine.read("agent.toml")).unwrap();
+    let at = machine.path("root.json");
+    let ahead = format!(
+        "[[repository]]\norganisation = \"ahead\"\nroot = \"{}\"\npath = \"/tuf/nowhere\"\n[slots]",
+        at.display()
+    );
+    machine.write("agent.toml", text.replacen("[slots]", &ahead, 1).as_bytes());
+    site.release(&image(2, 1000), &custom(2));
+    site.assign(2, &image(2, 1000));
+    machine.settle(&mut |_| {});
+    assert_eq!(machine.image(), image(2, 1000));
+    assert_eq!(site.heard(2).last().unwrap(), "confirmed");
+    // As long as one cannot be heard, no other's word is final.
+    site.assign(3, &image(3, 1000));
+    let output = machine.run(&["once"]);
+    assert!(!output.status.success());
+    assert_eq!(site.heard(3), Vec::<String>::new());
+}

@@ -451,6 +451,20 @@ async fn config_data(
         confirmed: true,
         ..DeviceSoftware::default()
     };
+    let names_release = software.version.is_some()
+        || software.release_counter.is_some()
+        || software.security_version.is_some();
+    let known = match names_release {
+        true => None,
+        false => app.service.known_software(&controller.caller)?,
+    };
+    // Who names nothing but its hardware takes nothing back of what is known.
+    let software = match known {
+        Some(known) => {
+            DeviceSoftware { hardware_id: software.hardware_id.or(known.hardware_id), ..known }
+        }
+        None => software,
+    };
     app.service.poll_update(&controller.caller, &software).await?;
     Ok(StatusCode::OK.into_response())
 }

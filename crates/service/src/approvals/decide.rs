@@ -184,7 +184,10 @@ impl Service {
     ) -> Result<ApprovalRow, ServiceError> {
         let row = self.read(|connection| store::approval(connection, id.as_bytes()))?;
         match row {
-            Some(row) if is_requester(caller, &row) => Ok(row),
+            Some(row) if is_requester(caller, &row) => {
+                self.organisation_works(caller, Action::ReadApprovals)?;
+                Ok(row)
+            }
             row => self.approval_for(caller, Action::ReadApprovals, row),
         }
     }

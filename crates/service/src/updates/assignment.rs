@@ -216,17 +216,21 @@ impl Service {
                 }
             };
             let succeeded = record.is_some_and(|record| record.is_success());
+            let known = store::software(tx, device.id)?;
             let installed = match &feedback.installed {
                 Some(installed) => Some(installed.clone()),
                 // A door whose clients name no software: what was confirmed is what runs.
-                None => succeeded.then(|| content.target.software()),
+                None => succeeded.then(|| {
+                    let hardware_id =
+                        known.as_ref().and_then(|row| row.software.hardware_id.clone());
+                    DeviceSoftware { hardware_id, ..content.target.software() }
+                }),
             };
-            if let Some(installed) = installed {
-                let known = store::software(tx, device.id)?;
-                if changes(&installed, known.as_ref()) {
-                    let said = effective(&installed, known.as_ref());
-                    service.note_software(tx, &device, &reference, &said, known.as_ref(), now)?;
-                }
+            if let Some(installed) = installed
+                && changes(&installed, known.as_ref())
+            {
+                let said = effective(&installed, known.as_ref());
+                service.note_software(tx, &device, &reference, &said, known.as_ref(), now)?;
             }
             let Some(record) = record else { return Ok(()) };
             let heard = entitled.then_some(&heard);
@@ -236,6 +240,17 @@ impl Service {
         })
         .await?;
         self.faults.point(crate::fault::AFTER_RESULT)
+    }
+
+    /// What the device that calls said last that it runs: for doors whose devices name some of it at a
+    /// time.
+    ///
+    /// # Errors
+    /// `not-found`, `role`.
+    pub fn known_software(&self, caller: &Caller) -> Result<Option<DeviceSoftware>, ServiceError> {
+        let device = self.updating_device(caller)?;
+        let known = self.read(|connection| store::software(connection, device.id))?;
+        Ok(known.map(|row| row.software))
     }
 
     /// The device that calls, as far as updates need to know it.
@@ -487,22 +502,17 @@ fn device_of(caller: &Caller) -> Result<DeviceId, ServiceError> {
     }
 }
 
-/// A device that does not say what it runs is believed to run what it said last: one that names
-/// nothing but its hardware takes nothing from what is known.
+/// A device that says nothing is believed to run what it said last. One that names its hardware and no
+/// release does not know what it runs, and neither does anybody else.
 fn effective(said: &DeviceSoftware, known: Option<&SoftwareRow>) -> DeviceSoftware {
-    let DeviceSoftware { version, release_counter, security_version, digest, .. } = said;
-    let names_release = version.is_some()
-        || release_counter.is_some()
-        || security_version.is_some()
-        || digest.is_some();
-    let hardware =
-        || said.hardware_id.clone().or_else(|| known.and_then(|k| k.software.hardware_id.clone()));
     match known {
-        Some(known) if !names_release => {
-            DeviceSoftware { hardware_id: hardware(), ..known.software.clone() }
-        }
-        _ => DeviceSoftware { hardware_id: hardware(), ..said.clone() },
+        Some(known) if says_nothing(said) => known.software.clone(),
+        _ => said.clone(),
     }
+}
+
+fn says_nothing(said: &DeviceSoftware) -> bool {
+    *said == DeviceSoftware { confirmed: said.confirmed, ..DeviceSoftware::default() }
 }
 
 /// Whether what a device says is news.

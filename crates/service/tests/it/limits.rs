@@ -108,6 +108,11 @@ async fn a_milder_gate_takes_two_where_overruling_it_does() {
     // Once.
     set(strict).await.unwrap();
     assert_eq!(code(set(milder).await), "needs-second-person");
+    // Who asked reads its request no more while its organisation is suspended.
+    service.approval(&maker.admin, &request).await.unwrap();
+    service.suspend_organisation(&local, &of, "its key was stolen").await.unwrap();
+    let read = service.approval(&maker.admin, &request).await;
+    assert_eq!(code(read), "organisation-suspended");
 }
 
 #[tokio::test]

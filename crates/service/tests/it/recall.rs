@@ -8,8 +8,8 @@ use crate::{
 use device::{DeviceKind, ProductId};
 use policy::{Role, Roles};
 use service::{
-    CampaignDeviceFilter, DeviceSearch, Execution, Feedback, Gate, NewCampaign, Page,
-    UpdateDecision,
+    CampaignDeviceFilter, DeviceSearch, DeviceSoftware, Execution, Feedback, Gate, NewCampaign,
+    Page, UpdateDecision,
 };
 use update::campaign::{Outcome, PauseCause, Reason, State};
 
@@ -210,4 +210,27 @@ async fn consent_tells_nobody_which_product_lines_others_have() {
     let (real, none) = (consent(&stranger, "gate").await, consent(&stranger, "nothing").await);
     assert_eq!(real.unwrap_err(), none.unwrap_err());
     consent(&owner, "gate").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_device_that_does_not_know_what_it_runs_is_not_believed_to_be_mended() {
+    let world = World::new().await;
+    let service = &world.service;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let two = published(service, &maker, "2.0", 1).await;
+    let fleet = devices(&world, &maker, 2).await;
+    for (_, caller) in &fleet {
+        service.poll_update(caller, &runs(&two)).await.unwrap();
+    }
+    // The first one lost what it knew of its slots.
+    let unknown = DeviceSoftware { version: None, release_counter: None, ..runs(&two) };
+    let unknown = DeviceSoftware { security_version: None, ..unknown };
+    service.poll_update(&fleet[0].1, &unknown).await.unwrap();
+    let wanted = new("maker", &two, plan(&[(10_000, 90, 90)]));
+    let campaign = service.create_campaign(&maker.admin, wanted).await.unwrap();
+    service.start_campaign(&maker.admin, &campaign.id).await.unwrap();
+    action(&service.poll_update(&fleet[0].1, &unknown).await.unwrap());
+    let silent = DeviceSoftware::default();
+    let told = service.poll_update(&fleet[1].1, &silent).await.unwrap();
+    assert_eq!(told.decision, UpdateDecision::Nothing);
 }

@@ -49,6 +49,14 @@ pub enum Section {
     Products,
     /// CAs and keys
     Authorities,
+    /// releases
+    Releases,
+    /// campaigns
+    Campaigns,
+    /// vulnerabilities
+    Vulnerabilities,
+    /// cases that must be reported
+    Cases,
     /// people and roles
     People,
     /// what waits for a second person
@@ -74,6 +82,10 @@ impl Section {
             Self::Overview | Self::Devices | Self::Jobs => Some(Action::ListDevices),
             Self::Organisations | Self::Authorities => Some(Action::ReadOrganisation),
             Self::Products => Some(Action::ReadProduct),
+            Self::Releases => Some(Action::ReadRelease),
+            Self::Campaigns => Some(Action::ReadCampaign),
+            Self::Vulnerabilities => Some(Action::ReadVulnerabilities),
+            Self::Cases => Some(Action::ReadCases),
             Self::Audit => Some(Action::ReadAuditLog),
             Self::People => Some(Action::ReadPeople),
             Self::Approvals => Some(Action::ReadApprovals),
@@ -111,6 +123,12 @@ navigation! {
         Devices, "/devices", "nav-devices", Device;
         Jobs, "/jobs", "nav-jobs", Jobs;
         Products, "/products", "nav-products", Product;
+    }
+    "nav-group-software" {
+        Releases, "/releases", "nav-releases", Release;
+        Campaigns, "/campaigns", "nav-campaigns", Campaign;
+        Vulnerabilities, "/vulnerabilities", "nav-vulnerabilities", Vulnerability;
+        Cases, "/cases", "nav-cases", Clock;
     }
     "nav-group-trust" {
         Authorities, "/authorities", "nav-authorities", Key;

@@ -153,20 +153,21 @@ pub use service::Service;
 pub use signers::{NewSigner, SIGNER_PROOF_CONTENT_TYPE, SignerView, signer_proof};
 pub use updates::{
     Artifact, AssignedArtifact, Assignment, Attachment, AttachmentKind, AttachmentSummary,
-    BlobReader, BlobWriter, CampaignDevice, CampaignDeviceFilter, CampaignId, CampaignView,
-    ConsentView, DeviceSoftware, Execution, FEEDBACK_CHARS_MAX, Feedback, GATEWAY_DEVICES_MAX,
-    Gate, GateItem, IssuedUpdateToken, NewArtifact, NewAttachment, NewCampaign, NewRelease,
-    NewUpload, OnlineKey, Poll, Purpose, ReleaseId, ReleaseProof, ReleaseQuery, ReleaseState,
-    ReleaseView, RepositoryView, RoleState, SignedMetadata, TRIAL_MEMBERS_MAX,
-    UPDATE_TOKEN_DAYS_MAX, UpdateDecision, UpdateDoor, UpdateIdError, UpdateTokenKind,
-    UpdateTokenView, UploadId, UploadState, UploadView,
+    BlobReader, BlobWriter, CampaignDevice, CampaignDeviceFilter, CampaignId, CampaignMoment,
+    CampaignPreview, CampaignView, ConsentView, DeviceSoftware, Execution, FEEDBACK_CHARS_MAX,
+    Feedback, GATEWAY_DEVICES_MAX, Gate, GateItem, IssuedUpdateToken, NewArtifact, NewAttachment,
+    NewCampaign, NewRelease, NewUpload, OnlineKey, Poll, Purpose, ReleaseId, ReleaseProof,
+    ReleaseQuery, ReleaseState, ReleaseView, RepositoryView, RoleState, SignedMetadata,
+    TRIAL_MEMBERS_MAX, UPDATE_TOKEN_DAYS_MAX, UpdateDecision, UpdateDoor, UpdateIdError,
+    UpdateTokenKind, UpdateTokenView, UploadId, UploadState, UploadView,
 };
 pub use verdict::VerifyRequest;
 pub use vulnerabilities::{
-    AdvisoryOutcome, AdvisoryResult, BlockingVulnerability, CaseChange, CaseDraft, CaseId,
-    CaseLine, CaseView, CaseWatch, DOCUMENTS_MAX, ExploitedFact, ExposureStatus, ExposureView,
-    FixHistory, FixedShare, FleetSide, FoundComponent, FoundReason, Knowledge, NewCase, NewSbom,
-    NewStatement, RunningVersion, SaidFact, SbomView, SoftwareView, StatementId, StatementView,
-    TroubledFile, VexImport, VulnerabilityDetail, VulnerabilityGate, VulnerabilityLine,
-    VulnerabilityQuery, VulnerabilityState, VulnerableDevice, VulnerableExport,
+    AdvisoryOutcome, AdvisoryResult, BlockingVulnerability, CampaignDraft, CaseChange, CaseDraft,
+    CaseId, CaseLine, CaseView, CaseWatch, DOCUMENTS_MAX, ExploitedFact, ExposureStatus,
+    ExposureView, FixHistory, FixTarget, FixedShare, FleetFigures, FleetSide, FoundComponent,
+    FoundReason, Knowledge, NewCase, NewSbom, NewStatement, RunningVersion, SaidFact, SbomView,
+    SoftwareView, StatementId, StatementView, TroubledFile, VexImport, VulnerabilityCampaign,
+    VulnerabilityDetail, VulnerabilityGate, VulnerabilityLine, VulnerabilityQuery,
+    VulnerabilityState, VulnerableDevice, VulnerableExport,
 };

@@ -47,6 +47,9 @@ pub struct SearchQuery {
     /// serial number of a certificate, or a device's serial number.
     #[param(min_length = 1, max_length = 200)]
     pub text: Option<String>,
+    /// That said last that they run one of these versions, separated by commas.
+    #[param(min_length = 1, max_length = 4000)]
+    pub runs: Option<String>,
     /// newest (first) or serial (by product line and serial number).
     #[param(pattern = "^(newest|serial)$")]
     pub order: Option<String>,

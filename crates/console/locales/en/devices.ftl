@@ -110,3 +110,5 @@ job-state-running = running
 job-state-done = done
 job-state-cancelled = cancelled
 job-state-failed = failed
+devices-runs = Version that runs
+devices-runs-hint = What the devices said last; several separated by commas.

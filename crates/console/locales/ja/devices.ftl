@@ -107,3 +107,5 @@ job-state-running = 実行中
 job-state-done = 完了
 job-state-cancelled = 中止
 job-state-failed = 失敗
+devices-runs = 動作中のバージョン
+devices-runs-hint = 機器が最後に報告したもの。複数ある場合はコンマで区切ります。

@@ -9,11 +9,13 @@ mod over_time;
 mod scale;
 mod share;
 mod spark;
+mod stages;
 
 pub use bar::Bars;
 pub use data::{Chart, Series};
 pub use over_time::{OverTime, Shape};
 pub use share::Share;
 pub use spark::Spark;
+pub use stages::{Mark, Stages};
 
 pub(crate) use crate::ui::Tone;

@@ -37,6 +37,10 @@ areas! {
     "approvals",
     "forms",
     "report",
+    "releases",
+    "campaigns",
+    "vulnerabilities",
+    "cases",
 }
 
 /// Every text, read once.

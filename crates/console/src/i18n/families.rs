@@ -14,6 +14,12 @@ const ACTS: &[&str] = &[
 /// What can be done to many devices.
 const BULK_ACTS: &[&str] = &["suspend", "release", "retire", "revoke", "release-codes"];
 
+/// What can be done to a campaign from its page.
+const CAMPAIGN_ACTS: &[&str] = &["start", "pause", "resume", "roll-back", "cancel"];
+
+/// What can be done to a release from its page.
+const RELEASE_ACTS: &[&str] = &["publish", "withdraw", "discard"];
+
 /// Texts whose key is made from a value: family and its values, `standing` and `active` for the key
 /// `standing-active`. The tests hold this list against the texts in both directions.
 pub const FAMILIES: &[(&str, &[&str])] = &[
@@ -146,8 +152,107 @@ pub const FAMILIES: &[(&str, &[&str])] = &[
             "ca-requested",
             "ca-installed",
             "ca-retired",
+            "release-published",
+            "release-withdrawn",
+            "release-discarded",
+            "campaign-proposed",
+            "campaign-start",
+            "campaign-pause",
+            "campaign-resume",
+            "campaign-roll-back",
+            "campaign-cancel",
+            "statement-made",
+            "statement-withdrawn",
+            "case-opened",
+            "case-changed",
         ],
     ),
+    ("release-state", &["draft", "published", "withdrawn"]),
+    ("release-question", RELEASE_ACTS),
+    ("release-do", RELEASE_ACTS),
+    ("attachment-kind", &["sbom", "tests", "provenance"]),
+    (
+        "gate-item",
+        &[
+            "artifacts",
+            "sbom",
+            "tests",
+            "provenance",
+            "security-floor",
+            "security-version",
+            "release-counter",
+            "exploited",
+        ],
+    ),
+    (
+        "campaign-state",
+        &["draft", "running", "paused", "rolling-back", "finished", "rolled-back", "cancelled"],
+    ),
+    ("campaign-paused", &["person", "errors", "unreachable"]),
+    ("campaign-question", CAMPAIGN_ACTS),
+    ("campaign-do", CAMPAIGN_ACTS),
+    ("campaign-effect", CAMPAIGN_ACTS),
+    (
+        "campaign-outcome",
+        &["all", "open", "succeeded", "failed", "skipped", "withdrawn", "cancelled"],
+    ),
+    (
+        "campaign-step",
+        &["offered", "accepted", "downloading", "downloaded", "installing", "installed"],
+    ),
+    (
+        "campaign-reason",
+        &[
+            "confirmed",
+            "reported",
+            "rejected",
+            "silent",
+            "stuck",
+            "download-loop",
+            "install-loop",
+            "other-software",
+            "regressed",
+            "never-asked",
+            "current",
+            "other-hardware",
+            "would-downgrade",
+            "left",
+            "cancelled",
+            "paused",
+        ],
+    ),
+    ("campaign-purpose", &["update", "roll-back"]),
+    ("exposure", &["affected", "under_investigation", "fixed", "not_affected"]),
+    ("rating", &["none", "low", "medium", "high", "critical"]),
+    ("vulnerability-state", &["open", "reopened", "settled", "all"]),
+    ("vulnerability-share", &["any", "one"]),
+    ("reopened", &["advisory-changed", "no-longer-covered"]),
+    (
+        "justification",
+        &[
+            "component_not_present",
+            "vulnerable_code_not_present",
+            "vulnerable_code_not_in_execute_path",
+            "vulnerable_code_cannot_be_controlled_by_adversary",
+            "inline_mitigations_already_exist",
+        ],
+    ),
+    ("case-kind", &["exploited-vulnerability", "severe-incident"]),
+    (
+        "case-act",
+        &[
+            "opened",
+            "title",
+            "aware",
+            "corrected",
+            "text",
+            "submitted",
+            "closed",
+            "report-due",
+            "report-overdue",
+        ],
+    ),
+    ("weekday", &["1", "2", "3", "4", "5", "6", "7"]),
     ("organisation-question", &["suspend", "resume"]),
     ("organisation-do", &["suspend", "resume"]),
     ("label-format", &["pdf", "svg", "code-png", "code-svg"]),

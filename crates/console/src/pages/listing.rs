@@ -20,6 +20,20 @@ pub(super) fn address(path: &str, query: &[(&str, &str)]) -> String {
     }
 }
 
+/// A text as one segment of a path (RFC 3986 section 2.3).
+pub(super) fn segment(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                out.push(char::from(byte));
+            }
+            byte => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
 /// First and next page of a list whose place stands in `after`; other fields of the query stay.
 pub(super) fn pager(
     t: Locale,

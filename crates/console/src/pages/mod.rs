@@ -4,6 +4,8 @@ mod account;
 mod approvals;
 mod audit;
 mod authorities;
+mod campaigns;
+mod cases;
 mod ceremony;
 mod devices;
 mod form;
@@ -20,9 +22,11 @@ mod people;
 mod preferences;
 mod products;
 mod public;
+mod releases;
 mod sensitive;
 mod sign_in;
 mod visitor;
+mod vulnerabilities;
 mod words;
 
 pub use passport::{REPORT_POLICY, device_report};
@@ -36,6 +40,8 @@ pub(crate) fn router() -> Router<Console> {
         .merge(approvals::router())
         .merge(audit::router())
         .merge(authorities::router())
+        .merge(campaigns::router())
+        .merge(cases::router())
         .merge(devices::router())
         .merge(glossary::router())
         .merge(guide::router())
@@ -49,5 +55,7 @@ pub(crate) fn router() -> Router<Console> {
         .merge(preferences::router())
         .merge(products::router())
         .merge(public::router())
+        .merge(releases::router())
         .merge(sign_in::router())
+        .merge(vulnerabilities::router())
 }

@@ -170,6 +170,14 @@ pub(crate) fn is_sound(page: &Page, path: &str) {
         "labels-",
         "report-",
         "label-",
+        "releases-",
+        "release-",
+        "campaigns-",
+        "campaign-",
+        "vulnerabilities-",
+        "exposure-",
+        "cases-",
+        "case-",
     ] {
         for hit in html.split(&format!(">{prefix}")).skip(1) {
             assert!(

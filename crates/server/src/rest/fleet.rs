@@ -383,9 +383,21 @@ fn search_of(
         owner: parsed("owner", query.owner)?,
         attention,
         text: query.text,
+        runs: versions(query.runs.as_deref())?,
         order,
     };
     Ok((organisation, wanted))
+}
+
+/// Versions separated by commas.
+fn versions(text: Option<&str>) -> Result<Vec<String>, Fault> {
+    let Some(text) = text else { return Ok(Vec::new()) };
+    line("runs", text, 4_000)?;
+    let all: Vec<String> = text.split(',').map(|one| one.trim().to_owned()).collect();
+    if all.iter().any(String::is_empty) {
+        return Err(Fault::parameter("runs", "versions separated by commas"));
+    }
+    Ok(all)
 }
 
 fn act_of(wanted: ActWanted) -> Result<DeviceAct, Fault> {

@@ -36,16 +36,31 @@ pub struct DeviceSearch {
     /// serial number of a certificate, or the device's serial number: its beginning, or any part
     /// where none begins so
     pub text: Option<String>,
+    /// that said last that they run one of these versions; empty: whatever they run
+    pub runs: Vec<String>,
     /// order of the list
     pub order: DeviceOrder,
 }
+
+/// Most versions of one search.
+pub(crate) const RUNS_MAX: usize = 1_000;
 
 impl DeviceSearch {
     /// All conditions, by the names that they have in addresses.
     pub(crate) fn in_words(&self) -> String {
         // One more condition is one more line here.
-        let Self { relation, product, phase, standing, verdict, owner, attention, text, order: _ } =
-            self;
+        let Self {
+            relation,
+            product,
+            phase,
+            standing,
+            verdict,
+            owner,
+            attention,
+            text,
+            runs,
+            order: _,
+        } = self;
         let relation = match relation {
             DeviceRelation::Owner => "owner",
             DeviceRelation::Maker => "maker",
@@ -71,6 +86,7 @@ impl DeviceSearch {
                 format!("attention={}", attention.name())
             }
         }));
+        words.extend(runs.iter().map(|version| format!("runs={}", quoted(version))));
         // The last, as a JSON string: it is anybody's text.
         words.extend(text.as_deref().map(|text| format!("text={}", quoted(text))));
         words.join(" ")
@@ -288,6 +304,13 @@ impl Service {
         if let Some((maker, product)) = &search.product {
             wanted.product = Some(self.product_row(maker, product)?.id);
         }
+        if search.runs.len() > RUNS_MAX {
+            return Err(ServiceError::malformed(
+                "search",
+                format!("at most {RUNS_MAX} versions; search for them in parts"),
+            ));
+        }
+        wanted.runs.clone_from(&search.runs);
         if let Some(owner) = &search.owner {
             wanted.owner = Some(self.organisation_row(owner.as_str())?.id);
         }

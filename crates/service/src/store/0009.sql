@@ -48,6 +48,22 @@ CREATE TABLE campaign_stage (
     PRIMARY KEY (campaign, stage)
 ) STRICT, WITHOUT ROWID;
 
+-- How a campaign's members stood over time, all stages together: taken with a step of a device, at
+-- most every tenth second and every 120th part of the time since the start.
+CREATE TABLE campaign_moment (
+    campaign     INTEGER NOT NULL REFERENCES campaign (id),
+    at           INTEGER NOT NULL,
+    open         INTEGER NOT NULL,
+    succeeded    INTEGER NOT NULL,
+    failed       INTEGER NOT NULL,
+    skipped      INTEGER NOT NULL,
+    cancelled    INTEGER NOT NULL,
+    rolling_back INTEGER NOT NULL,
+    rolled_back  INTEGER NOT NULL,
+    stranded     INTEGER NOT NULL,
+    PRIMARY KEY (campaign, at)
+) STRICT, WITHOUT ROWID;
+
 -- The members, 64 to a row, by ascending row number of the device: 8 bytes of that, 16 of the device
 -- id, one for the stage. `root` is the Merkle tree over these 64.
 CREATE TABLE campaign_slice (

@@ -369,6 +369,7 @@ pub(crate) fn update_campaign(
             now.state.is_over().then_some(at.0)
         ])?;
     }
+    super::curve::take(tx, id, before, now, at)?;
     for (stage, counts) in now.counts.iter().enumerate() {
         if before.counts.get(stage) == Some(counts) {
             continue;

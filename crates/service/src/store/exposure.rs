@@ -390,6 +390,29 @@ pub(crate) fn sums(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// How long a maker's vulnerabilities that nothing of is open took since they were found: how many
+/// within each of some numbers of seconds and more than the one before, and the rest.
+pub(crate) fn times_to_fix(
+    connection: &Connection,
+    organisation: i64,
+    within: &[i64],
+) -> Result<Vec<u64>, ServiceError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT settled_at - first_seen FROM vulnerability
+         WHERE organisation = ?1 AND settled_at NOTNULL AND exposures > 0",
+    )?;
+    let mut counts = vec![0_u64; within.len().saturating_add(1)];
+    let mut rows = statement.query([organisation])?;
+    while let Some(row) = rows.next()? {
+        let seconds: i64 = row.get(0)?;
+        let at = within.partition_point(|most| *most < seconds);
+        if let Some(count) = counts.get_mut(at) {
+            *count += 1;
+        }
+    }
+    Ok(counts)
+}
+
 /// Names of the vulnerabilities that a product's software has or had; with `public` only those that
 /// everybody may know of.
 pub(crate) fn names_of_product(

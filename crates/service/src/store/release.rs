@@ -122,6 +122,35 @@ pub(crate) fn release_by_row(
         .optional()?)
 }
 
+/// A product's published releases, the highest counter first.
+pub(crate) fn published(
+    connection: &Connection,
+    product: i64,
+    limit: usize,
+) -> Result<Vec<ReleaseRow>, ServiceError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {RELEASE} FROM release WHERE product = ?1 AND state < 3 AND state = 1
+         ORDER BY counter DESC LIMIT ?2"
+    ))?;
+    let rows = statement.query_map(params![product, limit_of(limit)], release_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The counter of the release of a product with this version.
+pub(crate) fn counter_of(
+    connection: &Connection,
+    product: i64,
+    version: &str,
+) -> Result<Option<u64>, ServiceError> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT counter FROM release WHERE product = ?1 AND version = ?2 AND state < 3",
+        )?
+        .query_row(params![product, version], |row| row.get::<_, i64>(0))
+        .optional()?
+        .map(i64::unsigned_abs))
+}
+
 /// An organisation's releases that are not discarded, newest first, older than `before`.
 pub(crate) fn releases(
     connection: &Connection,

@@ -95,6 +95,26 @@ pub(crate) fn devices(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// How many devices of a product run a version.
+pub(crate) fn count(
+    connection: &Connection,
+    stands: Stands,
+    (product, version): (i64, &str),
+    phases: [u8; 2],
+) -> Result<u64, ServiceError> {
+    let (column, organisation) = stands.parts();
+    let count: i64 = connection
+        .prepare_cached(&format!(
+            "SELECT count(*) FROM device_software s CROSS JOIN device d ON d.id = s.device
+             WHERE s.version = ?1 AND d.product = ?2 AND d.{column} = ?3
+               AND d.phase NOT IN (?4, ?5)"
+        ))?
+        .query_row(params![version, product, organisation, phases[0], phases[1]], |row| {
+            row.get(0)
+        })?;
+    Ok(count.unsigned_abs())
+}
+
 /// What was counted on a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DayRow {
@@ -144,6 +164,28 @@ pub(crate) fn days(
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The last that was counted of a vulnerability.
+pub(crate) fn last_day(
+    connection: &Connection,
+    stands: Stands,
+    name: &str,
+) -> Result<Option<DayRow>, ServiceError> {
+    let (_, organisation) = stands.parts();
+    Ok(connection
+        .prepare_cached(
+            "SELECT day, affected, devices FROM vulnerability_day
+             WHERE organisation = ?1 AND stands = ?2 AND name = ?3 ORDER BY day DESC LIMIT 1",
+        )?
+        .query_row(params![organisation, stands.number(), name], |row| {
+            Ok(DayRow {
+                day: UnixTime(row.get(0)?),
+                affected: row.get::<_, i64>(1)?.unsigned_abs(),
+                devices: row.get::<_, i64>(2)?.unsigned_abs(),
+            })
+        })
+        .optional()?)
 }
 
 pub(crate) fn set_counted(

@@ -73,6 +73,8 @@ pub(crate) struct Wanted {
     pub(crate) scans: Option<UnixTime>,
     /// in the field, and the product's support ends at or before this
     pub(crate) support: Option<UnixTime>,
+    /// said last that it runs one of these; empty: whatever it runs
+    pub(crate) runs: Vec<String>,
     pub(crate) now: UnixTime,
 }
 
@@ -200,6 +202,7 @@ pub(super) fn fits(
                 params![row.product, by.0],
             )?,
         }
+        && (wanted.runs.is_empty() || runs_one_of(connection, &wanted.runs, id)?)
         && last_fits(connection, wanted, id)?
         && match wanted.expiring {
             None => true,
@@ -214,6 +217,18 @@ pub(super) fn fits(
             )?,
         };
     Ok(fits.then_some(row))
+}
+
+fn runs_one_of(
+    connection: &Connection,
+    versions: &[String],
+    id: i64,
+) -> Result<bool, ServiceError> {
+    let runs: Option<Option<String>> = connection
+        .prepare_cached("SELECT version FROM device_software WHERE device = ?1")?
+        .query_row([id], |row| row.get(0))
+        .optional()?;
+    Ok(runs.flatten().is_some_and(|runs| versions.contains(&runs)))
 }
 
 fn last_fits(connection: &Connection, wanted: &Wanted, id: i64) -> Result<bool, ServiceError> {

@@ -14,7 +14,7 @@ use crate::{
     names::shows_what_it_is,
     store::{
         campaign::{self as store, ActionRow, CampaignRow},
-        device as devices, organisation as organisations, release as releases,
+        curve, device as devices, organisation as organisations, release as releases,
     },
 };
 use crypto::{UnixTime, random};
@@ -30,6 +30,8 @@ use update::campaign::{
 const NAME_CHARS_MAX: usize = 100;
 /// Most drafts of an organisation.
 const DRAFTS_MAX: u64 = 100;
+/// Most moments that are shown.
+const MOMENTS_MAX: usize = 5_000;
 /// A campaign with no more members than this is a trial, which nobody else needs to approve; nor do
 /// all trials of a product together within [`TRIAL_S`] reach more devices without another person.
 pub const TRIAL_MEMBERS_MAX: u64 = 10;
@@ -110,6 +112,40 @@ pub struct CampaignView {
     pub over_at: Option<UnixTime>,
 }
 
+/// What a campaign would be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CampaignPreview {
+    /// the version of the release
+    pub version: String,
+    /// devices that would be its members now
+    pub members: u64,
+    /// of these, roughly so many per stage: members fall into stages by lot
+    pub per_stage: Vec<u64>,
+    /// whether somebody else has to approve its start, by its number of members and of
+    /// administrators
+    pub second_person: bool,
+    /// whether owners of devices of this product have not consented to its maker's updates
+    pub without_consent: bool,
+}
+
+/// How the members of a campaign stood at a moment, all stages together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CampaignMoment {
+    /// when
+    pub at: UnixTime,
+    /// how they stood
+    pub counts: Counts,
+}
+
+/// A proposal that was looked through.
+struct Proposed {
+    who: i64,
+    name: String,
+    content: Arc<Content>,
+    back: Option<i64>,
+    search: DeviceSearch,
+}
+
 /// What a campaign knows of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CampaignDevice {
@@ -183,40 +219,10 @@ impl Service {
         caller: &Caller,
         new: NewCampaign,
     ) -> Result<CampaignView, ServiceError> {
-        let resource = Resource::organisation(&new.organisation);
-        let _permit = self.authorize(caller, Action::ProposeCampaign, &resource)?;
-        let name = new.name.trim().to_owned();
-        if !(1..=NAME_CHARS_MAX).contains(&name.chars().count()) || !shows_what_it_is(&name) {
-            return Err(ServiceError::malformed(
-                "campaign-name",
-                "a campaign's name has 1 to 100 characters without hidden or control characters",
-            ));
-        }
-        new.plan.check().map_err(|error| plan_refused(&error.to_string()))?;
-        let who = self.organisation_row(new.organisation.as_str())?.id;
-        let content = self.usable_release(who, &new.release)?;
-        let back = match &new.roll_back_to {
-            None if new.plan.on_failure == OnFailure::RollBack => {
-                return Err(plan_refused("to roll back, name the release before"));
-            }
-            None => None,
-            Some(back) => {
-                let back = self.usable_release(who, back)?;
-                check_rollback(&content, &back)?;
-                Some(back.row)
-            }
-        };
+        let proposed = self.proposal(caller, &new)?;
+        let Proposed { who, name, content, back, search } = proposed;
         let seed: [u8; 32] = random::bytes();
         let reference: [u8; 16] = random::bytes();
-        let maker = self.maker_of(content.product_row)?;
-        let search =
-            DeviceSearch { product: Some((maker, content.product.clone())), ..new.search.clone() };
-        if !matches!(search.relation, DeviceRelation::Owner | DeviceRelation::Maker) {
-            return Err(ServiceError::malformed(
-                "campaign-plan",
-                "a campaign is over devices that the organisation owns or made",
-            ));
-        }
         let words = search.in_words();
         let (organisation, plan) = (new.organisation.clone(), new.plan.clone());
         let product = content.product_row;
@@ -277,6 +283,104 @@ impl Service {
             .await?;
         self.faults.point(crate::fault::AFTER_PROPOSAL)?;
         self.campaign_view(row)
+    }
+
+    /// What a campaign would be, without proposing it: how many devices, in which stages.
+    ///
+    /// # Errors
+    /// As [`Self::create_campaign`].
+    pub async fn preview_campaign(
+        &self,
+        caller: &Caller,
+        new: &NewCampaign,
+    ) -> Result<CampaignPreview, ServiceError> {
+        let Proposed { who, content, search, .. } = self.proposal(caller, new)?;
+        let (organisation, product) = (new.organisation.clone(), content.product_row);
+        let relation = search.relation;
+        let members = self
+            .at_desk(who, move |service, asked| {
+                Ok(Members::choose(service, &organisation, &search, product, asked)?.count())
+            })
+            .await?;
+        let without_consent = relation == DeviceRelation::Maker
+            && self.read(|c| curve::without_consent(c, who, product))?;
+        let (platform, now) = (self.platform.organisation.id, self.now());
+        let needed = self.read(|connection| {
+            let act = policy::Act::StartCampaign;
+            crate::approvals::required(connection, who, who == platform, act, now)
+        })?;
+        Ok(CampaignPreview {
+            version: content.target.version.clone(),
+            members,
+            per_stage: shares(members, &new.plan),
+            second_person: members > TRIAL_MEMBERS_MAX && needed,
+            without_consent,
+        })
+    }
+
+    /// How a campaign's members stood since it was started, the oldest first; the last is now.
+    ///
+    /// # Errors
+    /// `not-found`, `role`.
+    pub async fn campaign_history(
+        &self,
+        caller: &Caller,
+        campaign: &CampaignId,
+    ) -> Result<Vec<CampaignMoment>, ServiceError> {
+        let row = self.campaign_for(caller, Action::ReadCampaign, campaign)?;
+        let Some(started) = row.started_at else { return Ok(Vec::new()) };
+        let rows = self.read(|c| curve::moments(c, row.id, MOMENTS_MAX))?;
+        let total = row.members;
+        let mut moments =
+            vec![CampaignMoment { at: started, counts: Counts { total, ..Counts::default() } }];
+        moments.extend(
+            rows.into_iter()
+                .map(|(at, counts)| CampaignMoment { at, counts: Counts { total, ..counts } }),
+        );
+        let now = CampaignMoment {
+            at: row.over_at.unwrap_or_else(|| self.now()),
+            counts: Counts { total, ..curve::sum(&row.stands.counts) },
+        };
+        moments.retain(|moment| moment.at < now.at);
+        moments.push(now);
+        Ok(moments)
+    }
+
+    /// Looks through a proposal: everything but its members.
+    fn proposal(&self, caller: &Caller, new: &NewCampaign) -> Result<Proposed, ServiceError> {
+        let resource = Resource::organisation(&new.organisation);
+        let _permit = self.authorize(caller, Action::ProposeCampaign, &resource)?;
+        let name = new.name.trim().to_owned();
+        if !(1..=NAME_CHARS_MAX).contains(&name.chars().count()) || !shows_what_it_is(&name) {
+            return Err(ServiceError::malformed(
+                "campaign-name",
+                "a campaign's name has 1 to 100 characters without hidden or control characters",
+            ));
+        }
+        new.plan.check().map_err(|error| plan_refused(&error.to_string()))?;
+        let who = self.organisation_row(new.organisation.as_str())?.id;
+        let content = self.usable_release(who, &new.release)?;
+        let back = match &new.roll_back_to {
+            None if new.plan.on_failure == OnFailure::RollBack => {
+                return Err(plan_refused("to roll back, name the release before"));
+            }
+            None => None,
+            Some(back) => {
+                let back = self.usable_release(who, back)?;
+                check_rollback(&content, &back)?;
+                Some(back.row)
+            }
+        };
+        let maker = self.maker_of(content.product_row)?;
+        let search =
+            DeviceSearch { product: Some((maker, content.product.clone())), ..new.search.clone() };
+        if !matches!(search.relation, DeviceRelation::Owner | DeviceRelation::Maker) {
+            return Err(ServiceError::malformed(
+                "campaign-plan",
+                "a campaign is over devices that the organisation owns or made",
+            ));
+        }
+        Ok(Proposed { who, name, content, back, search })
     }
 
     /// An organisation's campaigns, newest first.
@@ -704,6 +808,22 @@ impl Service {
             over_at: row.over_at,
         })
     }
+}
+
+/// How many members each stage gets on the average; together as many as there are.
+fn shares(members: u64, plan: &Plan) -> Vec<u64> {
+    let part = |share: u128| {
+        u64::try_from((u128::from(members) * share + 5_000) / 10_000).unwrap_or(u64::MAX)
+    };
+    let mut until = 0u128;
+    plan.stages()
+        .iter()
+        .map(|stage| {
+            let before = part(until);
+            until += u128::from(stage.share);
+            part(until).saturating_sub(before)
+        })
+        .collect()
 }
 
 fn campaign_device(action: &ActionRow, device: &devices::DeviceRow) -> CampaignDevice {

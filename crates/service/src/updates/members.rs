@@ -5,6 +5,7 @@ use crate::{
     fleet::Asked,
     store::{
         campaign::{self as store, NewSlice, Side},
+        running,
         search::{self, Order, Place},
     },
 };
@@ -19,6 +20,8 @@ use super::steps::{MEMBER_BYTES, Member, is_entitled};
 
 /// Most members of a campaign.
 const MEMBERS_MAX: usize = 4_000_000;
+/// Devices that are read at a time.
+const STEP: usize = 2_000;
 
 /// Row numbers and ids of devices, by row number.
 pub(super) struct Members(Vec<(i64, [u8; 16])>);
@@ -45,6 +48,7 @@ impl Members {
         let plain = DeviceSearch {
             relation: search.relation,
             product: search.product.clone(),
+            runs: search.runs.clone(),
             order: search.order,
             ..DeviceSearch::default()
         };
@@ -53,6 +57,9 @@ impl Members {
             DeviceRelation::Maker => Side::Maker,
             _ => Side::Owner,
         };
+        if *search == plain && !search.runs.is_empty() {
+            return Self::running(service, side, (who, product), &search.runs, asked);
+        }
         if *search == plain {
             service.read(|connection| {
                 store::plain_members(connection, side, who, product, &mut |row, device| {
@@ -102,6 +109,62 @@ impl Members {
         chosen.sort_unstable();
         chosen.dedup();
         Ok(Self(chosen))
+    }
+
+    /// Those that run one of some versions: the way that leads from a vulnerability to its devices.
+    fn running(
+        service: &Service,
+        side: Side,
+        (who, product): (i64, i64),
+        versions: &[String],
+        asked: &Asked,
+    ) -> Result<Self, ServiceError> {
+        let stands = match side {
+            Side::Owner => running::Stands::Owner(who),
+            Side::Maker => running::Stands::Maker(who),
+        };
+        let mut chosen = Vec::new();
+        for version in versions {
+            let mut after = 0;
+            loop {
+                asked.still()?;
+                let about = (product, version.as_str());
+                let rows = service.read(|connection| {
+                    let rows = running::devices(
+                        connection,
+                        stands,
+                        about,
+                        crate::vulnerabilities::over(),
+                        after,
+                        STEP,
+                    )?;
+                    for row in &rows {
+                        let device = store::polled_by_row(connection, row.id)?;
+                        if let Some(device) = device
+                            && is_entitled(connection, who, &device)?
+                        {
+                            chosen.push((row.id, row.device));
+                        }
+                    }
+                    Ok(rows)
+                })?;
+                if chosen.len() > MEMBERS_MAX {
+                    return Err(too_many());
+                }
+                match rows.last() {
+                    Some(last) if rows.len() == STEP => after = last.id,
+                    _ => break,
+                }
+            }
+        }
+        chosen.sort_unstable();
+        chosen.dedup();
+        Ok(Self(chosen))
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> u64 {
+        u64::try_from(self.0.len()).unwrap_or(u64::MAX)
     }
 
     /// Draws lots and builds the tree.

@@ -65,8 +65,8 @@ pub use assignment::{
 pub use attachments::{Attachment, AttachmentKind, AttachmentSummary, NewAttachment};
 pub use blobs::{BlobReader, BlobWriter, NewUpload, UploadId, UploadState, UploadView};
 pub use campaigns::{
-    CampaignDevice, CampaignDeviceFilter, CampaignId, CampaignView, ConsentView, NewCampaign,
-    TRIAL_MEMBERS_MAX,
+    CampaignDevice, CampaignDeviceFilter, CampaignId, CampaignMoment, CampaignPreview,
+    CampaignView, ConsentView, NewCampaign, TRIAL_MEMBERS_MAX,
 };
 pub use content::AssignedArtifact;
 pub(crate) use content::Content;

@@ -54,7 +54,7 @@ impl FleetSide {
         [Self::Maker, Self::Owner].into_iter().find(|side| side.name() == name)
     }
 
-    fn stands(self, organisation: i64) -> Stands {
+    pub(super) fn stands(self, organisation: i64) -> Stands {
         match self {
             Self::Maker => Stands::Maker(organisation),
             Self::Owner => Stands::Owner(organisation),
@@ -151,7 +151,7 @@ struct Meant {
     status: ExposureStatus,
 }
 
-fn over() -> [u8; 2] {
+pub(crate) fn over() -> [u8; 2] {
     OVER.map(Phase::code)
 }
 
@@ -486,16 +486,23 @@ fn shares(
     }
     let mut names: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
     let mut affected: BTreeMap<String, u64> = BTreeMap::new();
+    let (mut open_devices, mut all_devices) = (0_u64, 0_u64);
     for (product, version, devices) in running {
+        all_devices += devices;
         let Some(software) = sboms::software(connection, *product, version)? else { continue };
+        let mut open = false;
         for row in exposure::exposures_of(connection, software.id)? {
             if side == FleetSide::Owner && row.private {
                 continue;
             }
+            open |= ExposureStatus::from_number(row.status).is_open();
             names.entry(row.name.clone()).or_default().insert(*product);
             if ExposureStatus::from_number(row.status).is_open() {
                 *affected.entry(row.name).or_default() += devices;
             }
+        }
+        if open {
+            open_devices += devices;
         }
     }
     // What was affected once goes on being counted, down to nobody.
@@ -504,18 +511,22 @@ fn shares(
             names.entry(name).or_default().insert(*product);
         }
     }
-    Ok(names
+    let mut shares: BTreeMap<String, (u64, u64)> = names
         .into_iter()
         .map(|(name, products)| {
             let devices = products.iter().filter_map(|product| of_product.get(product)).sum();
             let affected = affected.get(&name).copied().unwrap_or(0);
             (name, (affected, devices))
         })
-        .collect())
+        .collect();
+    if !shares.is_empty() {
+        shares.insert(super::figures::ANY.to_owned(), (open_devices, all_devices));
+    }
+    Ok(shares)
 }
 
 /// Exposures to a vulnerability that an organisation may know of: product, version, exposure.
-fn exposures(
+pub(super) fn exposures(
     connection: &Connection,
     side: FleetSide,
     organisation: i64,
@@ -553,7 +564,7 @@ fn exposures(
     Ok(out)
 }
 
-fn vulnerability_id(id: &str) -> Result<VulnerabilityId, ServiceError> {
+pub(super) fn vulnerability_id(id: &str) -> Result<VulnerabilityId, ServiceError> {
     found(VulnerabilityId::new(id), "vulnerability")
 }
 

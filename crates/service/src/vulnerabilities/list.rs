@@ -226,18 +226,33 @@ impl Service {
         organisation: &OrganisationId,
         id: &str,
     ) -> Result<VulnerabilityDetail, ServiceError> {
+        self.vulnerability_in(caller, organisation, id, SHOWN_MAX).await
+    }
+
+    /// The same with at most so many of the versions that have it, the gravest first.
+    ///
+    /// # Errors
+    /// As [`Self::vulnerability`].
+    pub async fn vulnerability_in(
+        &self,
+        caller: &Caller,
+        organisation: &OrganisationId,
+        id: &str,
+        most: usize,
+    ) -> Result<VulnerabilityDetail, ServiceError> {
         let resource = Resource::organisation(organisation);
         let _permit = self.authorize(caller, Action::ReadVulnerabilities, &resource)?;
         let owner = self.organisation_row(organisation.as_str())?.id;
         let name = self.vulnerability_name(owner, id)?;
-        let (sum, rows) = self.read(|connection| {
+        let (sum, mut rows) = self.read(|connection| {
             let sum = store::sum(connection, owner, &name)?;
             Ok((sum, store::exposures_named(connection, owner, &name)?))
         })?;
         let sum = found(sum, "vulnerability")?;
         let mut exposures = Vec::new();
         let mut remedy = None;
-        for row in rows.iter().take(SHOWN_MAX) {
+        rows.sort_by_key(|row| (row.closed_at.is_some(), row.status));
+        for row in rows.iter().take(most.min(SHOWN_MAX)) {
             let facts: Facts = settle::read(&row.facts)?;
             remedy = remedy.or_else(|| facts.remedy.clone());
             exposures.push(self.exposure_view(row, facts)?);

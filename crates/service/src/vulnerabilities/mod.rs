@@ -7,7 +7,9 @@
 
 mod cases;
 mod devices;
+mod draft;
 mod evaluate;
+mod figures;
 mod gate;
 mod import;
 mod japanese;
@@ -24,6 +26,8 @@ pub use cases::{CaseChange, CaseDraft, CaseId, CaseLine, CaseView, CaseWatch, Ne
 pub use devices::{
     FixHistory, FixedShare, FleetSide, RunningVersion, VulnerableDevice, VulnerableExport,
 };
+pub use draft::{CampaignDraft, FixTarget, VulnerabilityCampaign};
+pub use figures::FleetFigures;
 pub use gate::{BlockingVulnerability, VulnerabilityGate};
 pub use import::{AdvisoryOutcome, AdvisoryResult, DOCUMENTS_MAX, Knowledge, TroubledFile};
 pub use list::{
@@ -35,6 +39,7 @@ pub use sboms::{NewSbom, SbomView, SoftwareView};
 pub use settle::ExposureStatus;
 pub use statements::{NewStatement, StatementId, StatementView, VexImport};
 
+pub(crate) use devices::over;
 pub(crate) use gate::blocking;
 pub(crate) use japanese::of as japanese;
 pub(crate) use matcher::run as run_matcher;

@@ -26,6 +26,7 @@ pub(in crate::pages) struct Filters {
     pub(super) attention: String,
     pub(super) days: String,
     pub(super) owner: String,
+    pub(super) runs: String,
     pub(super) order: String,
     pub(super) after: String,
 }
@@ -40,6 +41,11 @@ fn given<T>(text: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<Option<T
         // What is not understood is not left out: the list would show something else than asked.
         text => read(text).map(Some).ok_or_else(Failure::bad_request),
     }
+}
+
+/// Versions separated by commas.
+pub(in crate::pages) fn versions(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|one| !one.is_empty()).map(str::to_owned).collect()
 }
 
 impl Filters {
@@ -78,6 +84,7 @@ impl Filters {
             owner: given(&self.owner, |text| OrganisationId::new(text).ok())?,
             attention: given(&self.attention, |text| Attention::from_name(text, days))?,
             text: (!self.text.is_empty()).then(|| self.text.clone()),
+            runs: versions(&self.runs),
             order: given(&self.order, |text| match text {
                 "newest" => Some(DeviceOrder::Newest),
                 "serial" => Some(DeviceOrder::Serial),
@@ -99,6 +106,7 @@ impl Filters {
             ("attention", &self.attention),
             ("days", &self.days),
             ("owner", &self.owner),
+            ("runs", &self.runs),
             ("order", &self.order),
         ]
         .into_iter()
@@ -175,6 +183,12 @@ impl Filters {
             );
         }
         fields.push(Field::text(t, "owner", t.text("devices-owner")).value(&self.owner).most(40));
+        fields.push(
+            Field::text(t, "runs", t.text("devices-runs"))
+                .value(&self.runs)
+                .hint(t.text("devices-runs-hint"))
+                .most(400),
+        );
         let orders = ["newest", "serial"]
             .into_iter()
             .map(|name| crate::ui::Choice::new(name, t.word("order", name).to_string()));
@@ -190,7 +204,7 @@ impl Filters {
         let shown = |name: &str, value: &str| -> Option<String> {
             Some(match name {
                 "text" => format!("“{value}”"),
-                "product" | "owner" => value.to_owned(),
+                "product" | "owner" | "runs" => value.to_owned(),
                 "phase" => t.of(value.parse::<Phase>().ok()?.text()).to_owned(),
                 "standing" => t.of(value.parse::<StandingKind>().ok()?.text()).to_owned(),
                 "verdict" if value == "never" => t.text("devices-never-judged").to_string(),

@@ -1,7 +1,7 @@
 //! Devices: search and filters in the address, saved views, acts on many, export.
 
 mod bulk;
-mod filters;
+pub(in crate::pages) mod filters;
 mod labels;
 
 use super::{listing, sensitive, words};

@@ -27,6 +27,14 @@ PAGES = [
     ("product-new", "/products/new", True),
     ("authority-new", "/authorities/new", True),
     ("authority-install", "/authorities/install", True),
+    ("releases", "/releases", True),
+    ("campaigns", "/campaigns", True),
+    ("campaign-new", "/campaigns/new", True),
+    ("vulnerabilities", "/vulnerabilities", True),
+    ("vulnerabilities-owner", "/vulnerabilities?side=owner", True),
+    ("statements", "/statements", True),
+    ("cases", "/cases", True),
+    ("case-new", "/cases/new", True),
 ]
 
 # What only the platform's own administrators see.
@@ -75,6 +83,28 @@ ABOUT = [
     ("public-genuine", "/p/{number}", False),
     ("public-revoked", "/p/{gone}", False),
     ("public-unknown", "/p/{unknown}", False),
+]
+# About software: filled in by the test of updates.
+SOFTWARE = [
+    ("release-draft", "/releases/{draft}", True),
+    ("release-published", "/releases/{release}", True),
+    ("release-publish", "/releases/{draft}/publish", True),
+    ("release-withdraw", "/releases/{release}/withdraw", True),
+    ("releases-some", "/releases", True),
+    ("campaigns-some", "/campaigns", True),
+    ("campaign", "/campaigns/{campaign}", True),
+    ("campaign-failed", "/campaigns/{campaign}?outcome=failed", True),
+    ("campaign-proposed", "/campaigns/{proposed}", True),
+    ("campaign-cancel", "/campaigns/{campaign}/cancel", True),
+    ("vulnerabilities-some", "/vulnerabilities", True),
+    ("vulnerability", "/vulnerabilities/{vulnerability}", True),
+    ("vulnerability-owner", "/vulnerabilities/{vulnerability}?side=owner", True),
+    ("vulnerability-say", "/vulnerabilities/{vulnerability}/say", True),
+    ("statements-some", "/statements", True),
+    ("cases-some", "/cases", True),
+    ("case", "/cases/{case}", True),
+    ("case-times", "/cases/{case}/times", True),
+    ("case-close", "/cases/{case}/close", True),
 ]
 # The server answers these with something else than 200, and the browser notes that.
 NOT_OK = {"not-found", "public-mistyped", "public-unknown"}

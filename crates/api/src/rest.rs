@@ -1,7 +1,9 @@
 //! The typed client of the REST interface: a method for each operation (docs/rest.md).
 
+mod campaigns;
 mod diagnosis;
 mod release;
+mod vulnerabilities;
 
 use crate::{
     client::{Call, Client, ClientError, percent_encode},

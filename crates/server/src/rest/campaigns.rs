@@ -28,23 +28,7 @@ pub(super) async fn create(
     caller: Authenticated,
     JsonBody(new): JsonBody<NewCampaign, { body::SMALL }>,
 ) -> Result<Created<Campaign>, Fault> {
-    line("name", &new.name, 100)?;
-    let organisation = caller.of()?.clone();
-    let release = |name: &str, text: &str| {
-        text.parse().map_err(|error: service::UpdateIdError| Fault::field(name, error.to_string()))
-    };
-    let new = service::NewCampaign {
-        release: release("release", &new.release)?,
-        roll_back_to: new
-            .roll_back_to
-            .as_deref()
-            .map(|text| release("roll_back_to", text))
-            .transpose()?,
-        search: search_in(&caller, &organisation, &new.search)?,
-        plan: plan_of(&new.plan)?,
-        name: new.name,
-        organisation,
-    };
+    let new = new_campaign(&caller, new)?;
     Ok(Created(campaign_view(app.service.create_campaign(&caller, new).await?)))
 }
 
@@ -268,7 +252,31 @@ pub(super) async fn proof(
     }))
 }
 
-fn id(text: &str) -> Result<CampaignId, Fault> {
+/// A proposal as the body says it.
+pub(super) fn new_campaign(
+    caller: &Authenticated,
+    new: NewCampaign,
+) -> Result<service::NewCampaign, Fault> {
+    line("name", &new.name, 100)?;
+    let organisation = caller.of()?.clone();
+    let release = |name: &str, text: &str| {
+        text.parse().map_err(|error: service::UpdateIdError| Fault::field(name, error.to_string()))
+    };
+    Ok(service::NewCampaign {
+        release: release("release", &new.release)?,
+        roll_back_to: new
+            .roll_back_to
+            .as_deref()
+            .map(|text| release("roll_back_to", text))
+            .transpose()?,
+        search: search_in(caller, &organisation, &new.search)?,
+        plan: plan_of(&new.plan)?,
+        name: new.name,
+        organisation,
+    })
+}
+
+pub(super) fn id(text: &str) -> Result<CampaignId, Fault> {
     text.parse().map_err(|_| Fault::parameter("campaign", "an id has 32 hexadecimal digits"))
 }
 
@@ -283,7 +291,7 @@ fn software(said: wire::DeviceSoftware) -> DeviceSoftware {
     }
 }
 
-fn plan_of(plan: &CampaignPlan) -> Result<Plan, Fault> {
+pub(super) fn plan_of(plan: &CampaignPlan) -> Result<Plan, Fault> {
     let bad = |error: &dyn std::fmt::Display| Fault::field("plan", error.to_string());
     let stages = plan.stages.iter().map(|stage| Stage {
         share: stage.share,
@@ -340,7 +348,7 @@ fn plan_view(plan: &Plan) -> CampaignPlan {
     }
 }
 
-fn campaign_view(campaign: CampaignView) -> Campaign {
+pub(super) fn campaign_view(campaign: CampaignView) -> Campaign {
     let (back, back_version) =
         campaign.roll_back_to.map(|(id, version)| (id.to_string(), version)).unzip();
     Campaign {

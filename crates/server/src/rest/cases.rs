@@ -18,7 +18,7 @@ use axum::{extract::State, response::Response};
 use device::Language;
 use service::{CaseId, FleetSide};
 
-fn side(query: &FleetSideQuery) -> Result<FleetSide, Fault> {
+pub(super) fn side(query: &FleetSideQuery) -> Result<FleetSide, Fault> {
     let name = query.side.as_deref().unwrap_or("maker");
     FleetSide::from_name(name).ok_or_else(|| Fault::parameter("side", "one of maker, owner"))
 }

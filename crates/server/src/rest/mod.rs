@@ -8,6 +8,7 @@ mod certificates;
 mod device_report;
 mod devices;
 mod diagnoses;
+mod drafts;
 mod events;
 pub(crate) mod extract;
 mod fleet;
@@ -180,6 +181,9 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(diagnoses::sign))
         .routes(routes!(diagnoses::proof))
         .routes(routes!(campaigns::list, campaigns::create))
+        .routes(routes!(drafts::preview))
+        .routes(routes!(drafts::history))
+        .routes(routes!(drafts::drafts, drafts::propose))
         .routes(routes!(campaigns::one))
         .routes(routes!(campaigns::start))
         .routes(routes!(campaigns::pause))

@@ -90,7 +90,10 @@ pub(crate) fn body(
         "/v1/jobs" | "/v1/jobs/preview" => {
             json(json!({"act": "release", "devices": [device], "reason": "mine now"}))
         }
-        "/v1/campaigns" => json(json!({
+        "/v1/organisations/{organisation}/vulnerabilities/{vulnerability}/campaigns" => {
+            json(json!({"product": "secret-line"}))
+        }
+        "/v1/campaigns" | "/v1/campaigns/preview" => json(json!({
             "name": "mine now",
             "release": "0123456789abcdef0123456789abcdef",
             "plan": {"stages": [{"share": 10_000, "success_percent": 90, "error_percent": 10}]},

@@ -289,3 +289,61 @@ CREATE TABLE vulnerability_counted (
     organisation INTEGER PRIMARY KEY REFERENCES organisation (id),
     at           INTEGER NOT NULL
 ) STRICT;
+
+-- How many devices run each version, as their owner's (1) and as their maker's (2): what lists would
+-- otherwise count anew. Kept by the triggers below, in the statement that changes a device or what it
+-- runs; phases 8 and 9 are retired and disposed.
+CREATE TABLE running (
+    stands       INTEGER NOT NULL,
+    organisation INTEGER NOT NULL,
+    product      INTEGER NOT NULL,
+    version      TEXT NOT NULL,
+    devices      INTEGER NOT NULL,
+    PRIMARY KEY (stands, organisation, product, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER running_begins AFTER INSERT ON device_software WHEN NEW.version NOTNULL BEGIN
+    INSERT INTO running SELECT 1, owner, product, NEW.version, 1 FROM device
+        WHERE id = NEW.device AND product NOTNULL AND phase NOT IN (8, 9)
+        ON CONFLICT DO UPDATE SET devices = devices + 1;
+    INSERT INTO running SELECT 2, maker, product, NEW.version, 1 FROM device
+        WHERE id = NEW.device AND product NOTNULL AND phase NOT IN (8, 9)
+        ON CONFLICT DO UPDATE SET devices = devices + 1;
+END;
+
+CREATE TRIGGER running_changes AFTER UPDATE OF version ON device_software
+WHEN OLD.version IS NOT NEW.version BEGIN
+    UPDATE running SET devices = devices - 1
+        WHERE stands = 1 AND version = OLD.version AND (organisation, product) =
+            (SELECT owner, product FROM device WHERE id = OLD.device AND phase NOT IN (8, 9));
+    UPDATE running SET devices = devices - 1
+        WHERE stands = 2 AND version = OLD.version AND (organisation, product) =
+            (SELECT maker, product FROM device WHERE id = OLD.device AND phase NOT IN (8, 9));
+    INSERT INTO running SELECT 1, owner, product, NEW.version, 1 FROM device
+        WHERE id = NEW.device AND product NOTNULL AND phase NOT IN (8, 9) AND NEW.version NOTNULL
+        ON CONFLICT DO UPDATE SET devices = devices + 1;
+    INSERT INTO running SELECT 2, maker, product, NEW.version, 1 FROM device
+        WHERE id = NEW.device AND product NOTNULL AND phase NOT IN (8, 9) AND NEW.version NOTNULL
+        ON CONFLICT DO UPDATE SET devices = devices + 1;
+END;
+
+CREATE TRIGGER running_moves AFTER UPDATE OF owner, maker, product, phase ON device
+WHEN OLD.owner <> NEW.owner OR OLD.maker <> NEW.maker OR OLD.product IS NOT NEW.product
+    OR (OLD.phase IN (8, 9)) <> (NEW.phase IN (8, 9)) BEGIN
+    UPDATE running SET devices = devices - 1
+        WHERE stands = 1 AND organisation = OLD.owner AND product = OLD.product
+            AND OLD.phase NOT IN (8, 9)
+            AND version = (SELECT version FROM device_software WHERE device = OLD.id);
+    UPDATE running SET devices = devices - 1
+        WHERE stands = 2 AND organisation = OLD.maker AND product = OLD.product
+            AND OLD.phase NOT IN (8, 9)
+            AND version = (SELECT version FROM device_software WHERE device = OLD.id);
+    INSERT INTO running SELECT 1, NEW.owner, NEW.product, version, 1 FROM device_software
+        WHERE device = NEW.id AND version NOTNULL AND NEW.product NOTNULL
+            AND NEW.phase NOT IN (8, 9)
+        ON CONFLICT DO UPDATE SET devices = devices + 1;
+    INSERT INTO running SELECT 2, NEW.maker, NEW.product, version, 1 FROM device_software
+        WHERE device = NEW.id AND version NOTNULL AND NEW.product NOTNULL
+            AND NEW.phase NOT IN (8, 9)
+        ON CONFLICT DO UPDATE SET devices = devices + 1;
+END;

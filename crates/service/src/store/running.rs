@@ -32,21 +32,17 @@ impl Stands {
 }
 
 /// How many devices run each version: product, version, devices. Retired and disposed ones count
-/// for nothing; `phases` says which those are.
+/// for nothing. Kept by triggers (0010.sql), so that nobody counts devices.
 pub(crate) fn versions(
     connection: &Connection,
     stands: Stands,
-    phases: [u8; 2],
 ) -> Result<Vec<(i64, String, u64)>, ServiceError> {
-    let (column, organisation) = stands.parts();
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT d.product, s.version, count(*)
-         FROM device d JOIN device_software s ON s.device = d.id
-         WHERE d.{column} = ?1 AND d.product NOTNULL AND s.version NOTNULL
-           AND d.phase NOT IN (?2, ?3)
-         GROUP BY d.product, s.version"
-    ))?;
-    let rows = statement.query_map(params![organisation, phases[0], phases[1]], |row| {
+    let (_, organisation) = stands.parts();
+    let mut statement = connection.prepare_cached(
+        "SELECT product, version, devices FROM running
+         WHERE stands = ?1 AND organisation = ?2 AND devices > 0 ORDER BY product, version",
+    )?;
+    let rows = statement.query_map(params![stands.number(), organisation], |row| {
         Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?.unsigned_abs()))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -100,19 +96,16 @@ pub(crate) fn count(
     connection: &Connection,
     stands: Stands,
     (product, version): (i64, &str),
-    phases: [u8; 2],
 ) -> Result<u64, ServiceError> {
-    let (column, organisation) = stands.parts();
-    let count: i64 = connection
-        .prepare_cached(&format!(
-            "SELECT count(*) FROM device_software s CROSS JOIN device d ON d.id = s.device
-             WHERE s.version = ?1 AND d.product = ?2 AND d.{column} = ?3
-               AND d.phase NOT IN (?4, ?5)"
-        ))?
-        .query_row(params![version, product, organisation, phases[0], phases[1]], |row| {
-            row.get(0)
-        })?;
-    Ok(count.unsigned_abs())
+    let (_, organisation) = stands.parts();
+    let count: Option<i64> = connection
+        .prepare_cached(
+            "SELECT devices FROM running
+             WHERE stands = ?1 AND organisation = ?2 AND product = ?3 AND version = ?4",
+        )?
+        .query_row(params![stands.number(), organisation, product, version], |row| row.get(0))
+        .optional()?;
+    Ok(count.map_or(0, |count| u64::try_from(count).unwrap_or(0)))
 }
 
 /// What was counted on a day.

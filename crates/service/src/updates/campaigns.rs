@@ -305,15 +305,18 @@ impl Service {
         let without_consent = relation == DeviceRelation::Maker
             && self.read(|c| curve::without_consent(c, who, product))?;
         let (platform, now) = (self.platform.organisation.id, self.now());
-        let needed = self.read(|connection| {
+        let second_person = self.read(|connection| {
             let act = policy::Act::StartCampaign;
-            crate::approvals::required(connection, who, who == platform, act, now)
+            let (most, since) = (TRIAL_MEMBERS_MAX, now.plus(-TRIAL_S));
+            let tried = store::trial_members(connection, who, product, most, since)?;
+            Ok(tried.saturating_add(members) > most
+                && crate::approvals::required(connection, who, who == platform, act, now)?)
         })?;
         Ok(CampaignPreview {
             version: content.target.version.clone(),
             members,
             per_stage: shares(members, &new.plan),
-            second_person: members > TRIAL_MEMBERS_MAX && needed,
+            second_person,
             without_consent,
         })
     }

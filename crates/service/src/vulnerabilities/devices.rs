@@ -179,7 +179,7 @@ impl Service {
         let lines = self
             .at_desk(owner, move |service, asked| {
                 service.read(|connection| {
-                    let running = store::versions(connection, Stands::Owner(owner), over())?;
+                    let running = store::versions(connection, Stands::Owner(owner))?;
                     let mut by_name: BTreeMap<String, (Vec<ExposureRow>, u64)> = BTreeMap::new();
                     for (product, version, devices) in running {
                         asked.still()?;
@@ -234,7 +234,7 @@ impl Service {
                 service.read(|connection| {
                     let exposures = exposures(connection, side, row, &id)?;
                     asked.still()?;
-                    let running = store::versions(connection, side.stands(row), over())?;
+                    let running = store::versions(connection, side.stands(row))?;
                     let products: BTreeSet<i64> =
                         exposures.iter().map(|(product, ..)| *product).collect();
                     let mut out = Vec::new();
@@ -457,7 +457,7 @@ impl Service {
         for side in [FleetSide::Maker, FleetSide::Owner] {
             let stands = side.stands(organisation);
             let counted = self.read(|connection| {
-                let running = store::versions(connection, stands, over())?;
+                let running = store::versions(connection, stands)?;
                 shares(connection, side, &running)
             })?;
             figures.extend(counted.into_iter().map(|(name, (affected, devices))| {
@@ -545,7 +545,7 @@ pub(super) fn exposures(
             rows
         }
         FleetSide::Owner => {
-            let running = store::versions(connection, Stands::Owner(organisation), over())?;
+            let running = store::versions(connection, Stands::Owner(organisation))?;
             let products: BTreeSet<i64> =
                 running.into_iter().map(|(product, ..)| product).collect();
             let mut rows = Vec::new();

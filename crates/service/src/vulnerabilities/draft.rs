@@ -194,7 +194,7 @@ impl Service {
                         asked.still()?;
                         let about = (product, version.as_str());
                         let stands = side.stands(row);
-                        let count = running::count(connection, stands, about, devices::over())?;
+                        let count = running::count(connection, stands, about)?;
                         if count > 0 {
                             affected.entry(product).or_default().push((version, status, count));
                         }

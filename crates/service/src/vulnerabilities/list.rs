@@ -17,7 +17,7 @@ use advisory::{Rating, VulnerabilityId};
 use crypto::UnixTime;
 use device::{OrganisationId, ProductId};
 use policy::{Action, Caller, Resource};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// Rows that a page may cost.
 const STEPS_MAX: usize = 20_000;
@@ -397,7 +397,10 @@ impl Listing<'_> {
         };
         let mut any = false;
         for exposure in rows.iter().filter(|exposure| exposure.closed_at.is_none()) {
-            any |= in_product(exposure)?;
+            any = in_product(exposure)?;
+            if any {
+                break;
+            }
         }
         let line = line(row, &rows)?;
         let rated = self.wanted.rating.is_none_or(|least| {
@@ -428,7 +431,15 @@ pub(super) fn line(sum: &SumRow, rows: &[ExposureRow]) -> Result<VulnerabilityLi
         settled_at: sum.settled_at,
     };
     let standing = rows.iter().filter(|row| row.closed_at.is_none() || sum.exposures == 0);
+    // Most versions of a product say the same: what is equal is read once.
+    let mut seen: HashSet<&str> = HashSet::new();
     for row in standing {
+        line.private &= row.private;
+        line.status = line.status.min(ExposureStatus::from_number(row.status));
+        let fresh = seen.insert(&row.facts);
+        if !fresh && row.tenths <= line.tenths {
+            continue;
+        }
         let facts: Facts = settle::read(&row.facts)?;
         line.ids.extend(facts.ids);
         if line.summary.is_empty() {
@@ -439,8 +450,6 @@ pub(super) fn line(sum: &SumRow, rows: &[ExposureRow]) -> Result<VulnerabilityLi
             line.vector = facts.vector;
         }
         line.exploited = line.exploited.or(facts.exploited);
-        line.private &= row.private;
-        line.status = line.status.min(ExposureStatus::from_number(row.status));
         for fix in facts.fixed {
             if !line.fixed.contains(&fix) && line.fixed.len() < 64 {
                 line.fixed.push(fix);

@@ -19,7 +19,7 @@ use std::{
 };
 
 /// An OSV record of a package of crates.io.
-fn osv(id: &str, package: &str, fixed: &str, modified: i64) -> Value {
+pub(crate) fn osv(id: &str, package: &str, fixed: &str, modified: i64) -> Value {
     json!({
         "schema_version": "1.7.0",
         "id": id,
@@ -42,7 +42,7 @@ fn kev(names: &[&str], released: i64) -> Value {
     })
 }
 
-fn bom(packages: &[(&str, &str)]) -> Value {
+pub(crate) fn bom(packages: &[(&str, &str)]) -> Value {
     let components: Vec<Value> = packages
         .iter()
         .map(|(name, version)| {
@@ -60,7 +60,7 @@ async fn import(world: &World, org: &Org, document: &Value) -> AdvisoryResult {
     outcomes.into_iter().next().unwrap().result
 }
 
-async fn import_for_all(world: &World, document: &Value) -> AdvisoryResult {
+pub(crate) async fn import_for_all(world: &World, document: &Value) -> AdvisoryResult {
     let platform = crate::world::id("platform");
     let bytes = vec![document.to_string().into_bytes()];
     let admin = &world.platform_admin;
@@ -68,7 +68,14 @@ async fn import_for_all(world: &World, document: &Value) -> AdvisoryResult {
     outcomes.into_iter().next().unwrap().result
 }
 
-async fn attach(world: &World, org: &Org, line: &str, version: &str, name: &str, bom: &Value) {
+pub(crate) async fn attach(
+    world: &World,
+    org: &Org,
+    line: &str,
+    version: &str,
+    name: &str,
+    bom: &Value,
+) {
     let new = NewSbom {
         organisation: org.id.clone(),
         product: product(line),
@@ -80,7 +87,7 @@ async fn attach(world: &World, org: &Org, line: &str, version: &str, name: &str,
 }
 
 /// Waits until everything is judged.
-async fn judged(service: &Service, org: &Org) {
+pub(crate) async fn judged(service: &Service, org: &Org) {
     for _ in 0..6_000 {
         let known = service.advisory_knowledge(&org.admin, &org.id).await.unwrap();
         if known.waiting == 0 {

@@ -28,6 +28,8 @@ pub enum CampaignCommand {
     Cancel(OneArgs),
     /// Send devices that run the release back to the one before
     RollBack(OneArgs),
+    /// How the devices stood over time
+    History(OneArgs),
     /// List devices with their results
     Devices {
         #[command(flatten)]
@@ -114,6 +116,9 @@ pub struct CreateArgs {
     /// Somebody at the device must agree first
     #[arg(long)]
     pub confirm: bool,
+    /// Only say how many devices it would be over, stage by stage; propose nothing
+    #[arg(long)]
+    pub preview: bool,
     /// Take the whole plan from a JSON file instead
     #[arg(long, value_hint = ValueHint::FilePath)]
     pub plan: Option<PathBuf>,

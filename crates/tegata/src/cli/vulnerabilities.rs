@@ -2,6 +2,7 @@
 
 use super::ServerArgs;
 use clap::{Args, Subcommand, ValueHint};
+use device::{OrganisationId, ProductId};
 use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
@@ -20,6 +21,8 @@ pub enum VulnerabilityCommand {
     /// The devices that run software with a vulnerability: how many of which version, which ones, or
     /// all of them as a file
     Devices(VulnerableArgs),
+    /// Campaigns that would mend a vulnerability, or why there is none; --propose proposes one
+    Campaign(VulnerabilityCampaignArgs),
     /// Vulnerabilities of what the organisation's own devices run
     Fleet {
         #[command(flatten)]
@@ -131,6 +134,31 @@ pub struct VulnerabilityListArgs {
     /// Most lines
     #[arg(long, default_value_t = 100)]
     pub most: usize,
+}
+
+#[derive(Debug, Args)]
+pub struct VulnerabilityCampaignArgs {
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// Organisation
+    pub organisation: OrganisationId,
+    /// Any of its ids, such as CVE-2026-12345
+    pub id: String,
+    /// Over devices that the organisation owns, not those that it made
+    #[arg(long)]
+    pub owned: bool,
+    /// Propose the campaign for this product line: nobody gets anything before it is started
+    #[arg(long, value_name = "PRODUCT")]
+    pub propose: Option<ProductId>,
+    /// The maker of that product line; the organisation itself otherwise
+    #[arg(long, requires = "propose")]
+    pub maker: Option<OrganisationId>,
+    /// What people call it; the vulnerability and the release otherwise
+    #[arg(long, requires = "propose")]
+    pub name: Option<String>,
+    /// A stage as PERCENT:SUCCESS:ERRORS[:SOAK], as in `tegata campaign create`
+    #[arg(long = "stage", requires = "propose")]
+    pub stages: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -8,10 +8,11 @@ use crate::{
 };
 use anyhow::{Context as _, bail};
 use api::{
+    Rest,
     client::percent_encode,
     wire::{
-        Approval, Campaign, CampaignDevice, CampaignPlan, CampaignStage, MaintenanceWindow,
-        NewCampaign, UpdateConsent,
+        Approval, Campaign, CampaignDevice, CampaignPlan, CampaignPreview, CampaignStage,
+        MaintenanceWindow, NewCampaign, UpdateConsent,
         scalar::{OrganisationRef, ProductRef},
     },
 };
@@ -26,13 +27,31 @@ pub async fn run(
     match command {
         CampaignCommand::Create(args) => {
             let new = new_campaign(&args)?;
-            let remote = Remote::open(&args.server, language)?;
-            let campaign: Campaign = remote.post("/v1/campaigns", &new).await?;
-            output.one(&campaign, describe)
+            let rest = rest(&args.server, language)?;
+            if args.preview {
+                let preview = rest.preview_campaign(&new).await?;
+                return output.one(&preview, previewed);
+            }
+            output.one(&rest.create_campaign(&new).await?, describe)
         }
         CampaignCommand::Show(one) => {
-            let campaign = fetch(&Remote::open(&one.server, language)?, &one.campaign).await?;
+            let campaign = rest(&one.server, language)?.campaign(&one.campaign).await?;
             output.one(&campaign, describe)
+        }
+        CampaignCommand::History(one) => {
+            let moments = rest(&one.server, language)?.campaign_history(&one.campaign).await?;
+            let head = ["time", "waiting", "on their way", "succeeded", "failed", "need nothing"];
+            output.list(&moments, &head, |moment| {
+                let figures = [
+                    moment.waiting,
+                    moment.open + moment.rolling_back,
+                    moment.succeeded,
+                    moment.failed + moment.stranded,
+                    moment.skipped,
+                ];
+                let figures = figures.iter().map(u64::to_string);
+                [moment.at.to_string()].into_iter().chain(figures).collect()
+            })
         }
         CampaignCommand::List { server } => {
             let campaigns: Vec<Campaign> =
@@ -71,9 +90,27 @@ pub async fn run(
                 given: !end,
                 since: None,
             };
-            Remote::open(&server, language)?.put("/v1/update-consents", &consent).await
+            Ok(rest(&server, language)?.set_update_consent(&consent).await?)
         }
     }
+}
+
+fn rest(server: &ServerArgs, language: Language) -> anyhow::Result<Rest> {
+    Ok(Rest::new(Remote::open(server, language)?.client().clone()))
+}
+
+fn previewed(preview: &CampaignPreview) -> String {
+    let mut text = format!("version {} on {} devices now", preview.version, preview.members);
+    for (number, devices) in preview.per_stage.iter().enumerate() {
+        text.push_str(&format!("\n  stage {}: about {devices}", number + 1));
+    }
+    if preview.second_person {
+        text.push_str("\nanother administrator must approve before it starts");
+    }
+    if preview.without_consent {
+        text.push_str("\ndevices of owners who have not consented are left out");
+    }
+    text
 }
 
 async fn fetch(remote: &Remote, campaign: &str) -> anyhow::Result<Campaign> {
@@ -86,8 +123,7 @@ async fn steer(
     output: Output,
     language: Language,
 ) -> anyhow::Result<()> {
-    let path = format!("/v1/campaigns/{}/{what}", percent_encode(&one.campaign));
-    let campaign: Campaign = Remote::open(&one.server, language)?.post_empty(&path).await?;
+    let campaign = rest(&one.server, language)?.steer_campaign(&one.campaign, what).await?;
     output.one(&campaign, describe)
 }
 
@@ -157,8 +193,7 @@ async fn watch(
 }
 
 async fn consents(server: &ServerArgs, output: Output, language: Language) -> anyhow::Result<()> {
-    let consents: Vec<UpdateConsent> =
-        Remote::open(server, language)?.get("/v1/update-consents").await?;
+    let consents = rest(server, language)?.update_consents().await?;
     output.list(&consents, &["maker", "product", "since"], |consent| {
         vec![
             consent.maker.to_string(),
@@ -196,7 +231,7 @@ fn new_campaign(args: &CreateArgs) -> anyhow::Result<NewCampaign> {
 }
 
 /// `10:90:20` or `10:90:20:3600`.
-fn stage(text: &str) -> anyhow::Result<CampaignStage> {
+pub(super) fn stage(text: &str) -> anyhow::Result<CampaignStage> {
     let parts: Vec<&str> = text.split(':').collect();
     let (share, success, error, soak) = match parts.as_slice() {
         [share, success, error] => (share, success, error, "0"),
@@ -247,7 +282,7 @@ fn window(text: &str) -> anyhow::Result<MaintenanceWindow> {
     })
 }
 
-fn describe(campaign: &Campaign) -> String {
+pub(super) fn describe(campaign: &Campaign) -> String {
     let mut text = format!(
         "{}  {}\n  {} {} (counter {}, security version {}) on {} devices\n  chosen by {}",
         campaign.id,

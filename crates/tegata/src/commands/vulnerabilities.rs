@@ -1,3 +1,5 @@
+mod draft;
+
 use crate::{
     cli::{
         Language,
@@ -45,6 +47,7 @@ pub async fn run(
             output.one(&found, show)?;
         }
         VulnerabilityCommand::Devices(args) => devices(&args, output, language).await?,
+        VulnerabilityCommand::Campaign(args) => draft::run(&args, output, language).await?,
         VulnerabilityCommand::Fleet { server, organisation } => {
             let path = format!("/v1/organisations/{organisation}/fleet-vulnerabilities?limit=1000");
             let all: Vec<FleetVulnerability> = Remote::open(&server, language)?.all(&path).await?;

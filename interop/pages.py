@@ -102,9 +102,9 @@ SOFTWARE = [
     ("vulnerability-say", "/vulnerabilities/{vulnerability}/say", True),
     ("statements-some", "/statements", True),
     ("cases-some", "/cases", True),
-    ("case", "/cases/{case}", True),
-    ("case-times", "/cases/{case}/times", True),
-    ("case-close", "/cases/{case}/close", True),
+    ("case", "/cases/{duty}", True),
+    ("case-times", "/cases/{duty}/times", True),
+    ("case-close", "/cases/{duty}/close", True),
 ]
 # The server answers these with something else than 200, and the browser notes that.
 NOT_OK = {"not-found", "public-mistyped", "public-unknown"}

@@ -103,9 +103,7 @@ def press(browser, words):
 
 def fill(browser, **fields):
     for name, value in fields.items():
-        field = browser.find(f'[name="{name}"]')
-        field.clear()
-        field.send_keys(value)
+        browser.fill(name, value)
 
 
 def story(platform, first, second, name):
@@ -114,9 +112,6 @@ def story(platform, first, second, name):
     press(first, "Propose a campaign")
     first.until_says("New campaign")
     fill(first, name=name, share1="10", share2="90", share3="")
-    for field in ["success3", "error3", "soak3"]:
-        first.find(f'[name="{field}"]').clear()
-    first.find('[name="relation"][value="maker"]').click()
     press(first, "Preview")
     first.until_says(f"{DEVICES} devices would get version 2.0")
     first.until_says("Another administrator must approve")
@@ -166,7 +161,7 @@ with Software(OUT / "platform") as platform:
         with case("and without script behind a link"):
             plain.open(f"/campaigns/{campaign}?lang=en")
             plain.until_says("Load again")
-            plain.find('main a[href^="/campaigns/"][href*="' + campaign + '"]').click()
+            plain.click(f'.under-title a[href^="/campaigns/{campaign}"]')
             plain.until_says("Stage 1, open")
 
         with case("it is paused, without script, and the other browser sees it by itself"):
@@ -199,7 +194,7 @@ with Software(OUT / "platform") as platform:
             plain.until_says("Draft: Notification")
 
         names = {"draft": platform.draft, "release": platform.new, "campaign": campaign,
-                 "proposed": proposed, "vulnerability": "CVE-2026-1", "case": duty}
+                 "proposed": proposed, "vulnerability": "CVE-2026-1", "duty": duty}
         examine(SOFTWARE, ["en", "ja"], ["light", "dark"], lambda _: hanako, case, **names)
 
         with case("nothing is wider than a phone"):

@@ -338,6 +338,7 @@ impl Service {
             vec![CampaignMoment { at: started, counts: Counts { total, ..Counts::default() } }];
         moments.extend(
             rows.into_iter()
+                .filter(|(at, _)| *at > started)
                 .map(|(at, counts)| CampaignMoment { at, counts: Counts { total, ..counts } }),
         );
         let now = CampaignMoment {

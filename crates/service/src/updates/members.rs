@@ -58,6 +58,8 @@ impl Members {
             _ => Side::Owner,
         };
         if *search == plain && !search.runs.is_empty() {
+            // As a search it has limits.
+            service.wanted(organisation, search)?;
             return Self::running(service, side, (who, product), &search.runs, asked);
         }
         if *search == plain {

@@ -251,7 +251,9 @@ impl Service {
         let sum = found(sum, "vulnerability")?;
         let mut exposures = Vec::new();
         let mut remedy = None;
-        rows.sort_by_key(|row| (row.closed_at.is_some(), row.status));
+        if rows.len() > most {
+            rows.sort_by_key(|row| (row.closed_at.is_some(), row.status));
+        }
         for row in rows.iter().take(most.min(SHOWN_MAX)) {
             let facts: Facts = settle::read(&row.facts)?;
             remedy = remedy.or_else(|| facts.remedy.clone());

@@ -4,6 +4,7 @@
 
 use crypto::Secret;
 use libfuzzer_sys::fuzz_target;
+use std::io::Cursor;
 use update::{
     delta,
     sealed::{HEADER_BYTES, Header, KeyStatement, Opener, Ticket},
@@ -34,20 +35,24 @@ fuzz_target!(|bytes: &[u8]| {
         }
         3 => {
             let mut out = Vec::new();
-            let limits = delta::Limits { window_log_max: 20, ..delta::Limits::DEFAULT };
-            if let Ok(made) = delta::patch(BASE, &mut &*bytes, &limits, &mut out) {
+            let limits = delta::Limits { result_bytes_max: 1 << 20, ..delta::Limits::DEFAULT };
+            if let Ok(made) = delta::patch(&mut Cursor::new(BASE), &mut &*bytes, &limits, &mut out) {
                 assert_eq!(made, delta::Image::of(&out), "what is given is what was announced");
             }
         }
         _ => {
-            // A frame behind a header that holds, so that the decoder is reached.
+            // A frame behind headers that hold, so that the decoder is reached.
             let header =
                 delta::Header { base: delta::Image::of(BASE), result: delta::Image::of(RESULT) };
             let mut framed = header.to_bytes();
+            framed.extend(0_u64.to_be_bytes());
+            for number in [BASE.len(), RESULT.len(), bytes.len()] {
+                framed.extend(u32::try_from(number).expect("short").to_be_bytes());
+            }
             framed.extend(bytes);
             let mut out = Vec::new();
-            let limits = delta::Limits { window_log_max: 20, ..delta::Limits::DEFAULT };
-            if delta::patch(BASE, &mut &*framed, &limits, &mut out).is_ok() {
+            let limits = delta::Limits { result_bytes_max: 1 << 20, ..delta::Limits::DEFAULT };
+            if delta::patch(&mut Cursor::new(BASE), &mut &*framed, &limits, &mut out).is_ok() {
                 assert_eq!(out, RESULT, "only the announced image is made");
             }
         }

@@ -5,7 +5,7 @@ use crate::{
     Config, Failure, Moment,
     boot::BootRecord,
     clock,
-    doors::{self, Poll, Wanted},
+    doors::{self, Offered, Poll, Wanted},
     download::{Download, Outcome},
     engine::{
         Execution, Happened, Image, Limits, Offer, OutOfOrder, Phase, Plan, Slot, State, Step,
@@ -69,12 +69,14 @@ impl Word {
 
 /// An agent that holds its folder.
 pub struct Agent {
-    config: Config,
-    store: Store,
+    pub(crate) config: Config,
+    pub(crate) store: Store,
     slots: Option<Slots>,
-    state: State,
+    pub(crate) state: State,
     /// what was read back since this process started
     checked: Option<String>,
+    /// what the last self-test found, for the platform
+    findings: Vec<Finding>,
     failures: u32,
     clock_kept: UnixTime,
 }
@@ -89,7 +91,16 @@ impl Agent {
         let state = store.state()?;
         let slots = config.slots.clone().map(Slots::new);
         let clock_kept = store.last_seen()?.unwrap_or_default();
-        Ok(Self { config, store, slots, state, checked: None, failures: 0, clock_kept })
+        Ok(Self {
+            config,
+            store,
+            slots,
+            state,
+            checked: None,
+            findings: Vec::new(),
+            failures: 0,
+            clock_kept,
+        })
     }
 
     /// What is kept about updates.
@@ -101,12 +112,30 @@ impl Agent {
     ///
     /// # Errors
     /// `state-write`.
-    pub fn self_test(&self) -> Result<Vec<Finding>, Failure> {
+    pub fn self_test(&mut self) -> Result<Vec<Finding>, Failure> {
         let findings = self_test::run(&self.config, &self.store, clock::wall());
         if findings.iter().any(|one| one.code == self_test::RECORDED) {
             self.accept_program()?;
         }
+        self.findings.clone_from(&findings);
         Ok(findings)
+    }
+
+    /// Tells the platform what a self-test found that this device does not get over. Nobody who
+    /// listens changes nothing.
+    pub fn tell_unfit(&self) {
+        if self.slots.is_none() || self.config.update.follow.is_some() {
+            return;
+        }
+        let told = Identity::open(&self.config, &self.store).and_then(|identity| {
+            let Some(credential) = identity.ldevid()? else { return Ok(()) };
+            let client = identity.client(Some(&credential))?;
+            // Whatever is the answer: this device does nothing about it.
+            doors::poll(&client, &self.config.hardware_id, None, false, &self.findings).map(|_| ())
+        });
+        if let Err(failure) = told {
+            log::warning(failure.code, &failure.detail);
+        }
     }
 
     /// Takes the program as it is for right.
@@ -312,7 +341,8 @@ impl Agent {
             return;
         }
         let image = self.state.image(running);
-        let heard = match doors::poll(client, &self.config.hardware_id, image, true) {
+        let heard = match doors::poll(client, &self.config.hardware_id, image, true, &self.findings)
+        {
             Ok(Poll { wanted: Wanted::Cancel { action }, .. }) => {
                 self.happened(Happened::CancelAsked { action })
             }
@@ -327,17 +357,22 @@ impl Agent {
     /// Asks the platform.
     fn ask(&mut self, running: Slot, client: &Client) -> Result<Option<Round>, Failure> {
         let image = self.state.image(running);
-        let poll = doors::poll(client, &self.config.hardware_id, image, true)?;
+        let hardware_id = &self.config.hardware_id;
+        let mut poll = doors::poll(client, hardware_id, image, true, &self.findings)?;
+        if let Wanted::Install { offered: Offered { key_wanted: true, .. }, .. } = &poll.wanted {
+            self.state_key(client)?;
+            poll = doors::poll(client, hardware_id, image, true, &self.findings)?;
+        }
         let rest = Ok(Some(Round::Rest(jitter(poll.next_poll_s))));
-        let (action, file, back, confirm_needed) = match poll.wanted {
+        let (action, file, back, confirm_needed, offered) = match poll.wanted {
             Wanted::Nothing => return rest,
             Wanted::Cancel { action } => {
                 self.happened(Happened::CancelAsked { action })?;
                 self.tell(client)?;
                 return rest;
             }
-            Wanted::Install { action, file, back, confirm_needed } => {
-                (action, file, back, confirm_needed)
+            Wanted::Install { action, file, back, confirm_needed, offered } => {
+                (action, file, back, confirm_needed, offered)
             }
         };
         // What is over is not begun again: a device must not go in circles.
@@ -346,6 +381,10 @@ impl Agent {
             return rest;
         }
         let outcome = self.resolve(client, &action, file, back, confirm_needed, running);
+        let outcome = match outcome {
+            Ok(Some(plan)) => self.furnish(plan, offered, running, client).map(Some),
+            other => other,
+        };
         match outcome {
             Ok(Some(plan)) => self.begin(plan, running).map(|()| None),
             Ok(None) => {
@@ -459,6 +498,11 @@ impl Agent {
                 );
                 rest
             }
+            Ok(Some(plan)) if plan.sealed.is_some() => {
+                let detail = "a device that follows a target by itself is given no tickets";
+                log::warning("no-ticket", detail);
+                rest
+            }
             Ok(Some(plan)) => self.begin(plan, running).map(|()| None),
             Ok(None) => rest,
             Err(failure) => {
@@ -511,21 +555,41 @@ impl Agent {
     ) -> Result<Option<Round>, Failure> {
         let Some((plan, _)) = self.state.plan() else { return Ok(None) };
         let plan = plan.clone();
+        if let Some(delta) = &plan.delta {
+            return match self.by_delta(slots, slot, from, client, &plan, delta) {
+                Ok(()) => self.happened(Happened::Fetched).map(|()| None),
+                // What passes is tried again; the deadline ends it.
+                Err(failure) if matches!(failure.code, "connection" | "tls" | "state-write") => {
+                    Err(failure)
+                }
+                Err(failure) => {
+                    log::warning("delta-refused", &failure.to_string());
+                    self.forget_delta()?;
+                    self.happened(Happened::DeltaRefused).map(|()| None)
+                }
+            };
+        }
+        let image = &plan.image;
         let repository = Repository::of(&self.config, &self.store, &plan.organisation);
-        let repository = match repository {
-            Ok(repository) => repository,
+        let (repository, keys) = match repository.and_then(|one| Ok((one, self.keys_for(&plan)?))) {
+            Ok(both) => both,
             Err(failure) => return self.gave_up(&failure),
         };
+        let place = slots.place(slot);
         let download = Download {
             client,
-            slots,
-            plan: &plan,
-            slot,
             path: repository.target_path(&plan.address),
+            length: image.length,
+            sha256: &image.sha256,
+            sealed: plan.sealed.as_ref(),
+            keys: &keys,
+            place: &place,
             bytes_per_s_min: self.config.update.bytes_per_s_min,
         };
         let outcome =
-            download.run(from, &mut |received| self.happened(Happened::Progress { received }));
+            download.run(from, &mut |from| slots.open(slot, from, image.length), &mut |received| {
+                self.happened(Happened::Progress { received })
+            });
         match outcome {
             Ok(Outcome::Right) => self.happened(Happened::Fetched)?,
             Ok(Outcome::Wrong(detail)) => self.happened(Happened::WrongBytes { detail })?,
@@ -696,7 +760,7 @@ impl Agent {
         hooks::run(words, &said, self.config.hooks.timeout_s)
     }
 
-    fn happened(&mut self, happened: Happened) -> Result<(), Failure> {
+    pub(crate) fn happened(&mut self, happened: Happened) -> Result<(), Failure> {
         let (now, limits) = (self.now(), self.limits());
         let mut state = self.state.clone();
         state.apply(happened, &now, &limits).map_err(|error| out_of_order(&error))?;
@@ -741,6 +805,7 @@ fn is_verdict(failure: &Failure) -> bool {
             | "security-rollback"
             | "release-rollback"
             | "no-sha256"
+            | "not-an-image"
             | "unknown-repository"
             | "other-file"
     )

@@ -140,9 +140,13 @@ fn work(config: Config) -> Result<ExitCode, Failure> {
             Ok(()) => break,
             Err(failure) if failure.passes() => {
                 log::warning(failure.code, &failure.detail);
+                agent.tell_unfit();
                 pause(&agent, MEND_S);
             }
-            Err(failure) => return Err(failure),
+            Err(failure) => {
+                agent.tell_unfit();
+                return Err(failure);
+            }
         }
     }
     loop {
@@ -171,7 +175,7 @@ fn pause(agent: &Agent, seconds: u64) {
 
 fn once(cli: &Cli, config: Config) -> Result<ExitCode, Failure> {
     let mut agent = Agent::open(config)?;
-    require_fit(&agent.self_test()?)?;
+    require_fit(&agent.self_test()?).inspect_err(|_| agent.tell_unfit())?;
     let round = agent.round()?;
     let (outcome, seconds) = match round {
         Round::Rest(seconds) => ("rest", Some(seconds)),
@@ -187,7 +191,7 @@ fn enrol(cli: &Cli, config: &Config, args: &Enrol) -> Result<ExitCode, Failure> 
         let missing = || Failure::malformed("code", format!("there is no {}", path.display()));
         files::read(&path, CODE_BYTES_MAX)?.map(Secret::new).ok_or_else(missing)
     });
-    let agent = Agent::open(config.clone())?;
+    let mut agent = Agent::open(config.clone())?;
     require_fit(&agent.self_test()?)?;
     agent.enrol(code.transpose()?.as_ref())?;
     drop(agent);
@@ -197,7 +201,7 @@ fn enrol(cli: &Cli, config: &Config, args: &Enrol) -> Result<ExitCode, Failure> 
 
 fn self_test(cli: &Cli, config: Config, args: &SelfTest) -> Result<ExitCode, Failure> {
     let findings = if args.accept_program || args.accept_clock {
-        let agent = Agent::open(config)?;
+        let mut agent = Agent::open(config)?;
         if args.accept_program {
             agent.accept_program()?;
         }

@@ -35,6 +35,9 @@ struct Raw {
     hooks: RawHooks,
 }
 
+/// Most groups that a device belongs to: every ticket is tried with every key.
+const GROUP_KEYS_MAX: usize = 16;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawIdentity {
@@ -45,6 +48,8 @@ struct RawIdentity {
     sealing_key: PathBuf,
     bind_to: Option<PathBuf>,
     algorithm: Option<String>,
+    #[serde(default)]
+    group_keys: Vec<PathBuf>,
 }
 
 #[derive(Deserialize, Default)]
@@ -148,6 +153,8 @@ pub struct Identity {
     pub bind_to: Option<PathBuf>,
     /// kind of its own keys
     pub algorithm: KeyAlgorithm,
+    /// files of keys that it shares with a group, for sealed images
+    pub group_keys: Vec<PathBuf>,
 }
 
 /// What the program is compared with: a signed list, or what was there at the first start.
@@ -330,6 +337,12 @@ fn identity(raw: RawIdentity) -> Result<Identity, Failure> {
         ("identity.sealing_key", &Some(raw.sealing_key.clone())),
         ("identity.bind_to", &raw.bind_to),
     ])?;
+    for path in &raw.group_keys {
+        absolute("identity.group_keys", path)?;
+    }
+    if raw.group_keys.len() > GROUP_KEYS_MAX {
+        return Err(bad("identity.group_keys has more than 16 files"));
+    }
     let device = raw.device.map(|text| text.parse::<DeviceId>()).transpose();
     let label = raw.label.map(|text| text.parse::<ProductId>()).transpose();
     let algorithm = raw.algorithm.as_deref().unwrap_or("p256").parse::<KeyAlgorithm>();
@@ -341,6 +354,7 @@ fn identity(raw: RawIdentity) -> Result<Identity, Failure> {
         sealing_key: raw.sealing_key,
         bind_to: raw.bind_to,
         algorithm: algorithm.map_err(|error| bad(format!("identity.algorithm: {error}")))?,
+        group_keys: raw.group_keys,
     })
 }
 

@@ -6,7 +6,9 @@ use crate::{
     Failure,
     engine::{Execution, Image, Report},
     net::{Call, Client},
+    self_test::{Consequence, Finding},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
 /// Longest answer, in bytes.
@@ -18,6 +20,10 @@ const PAUSE_S_MAX: u64 = 86_400;
 
 /// Longest detail that the platform takes, in characters.
 const DETAIL_CHARS_MAX: usize = 500;
+
+/// Most tickets of a file, and longest ticket in base64.
+const TICKETS_MAX: usize = 32;
+const TICKET_CHARS_MAX: usize = 700;
 
 const JSON: &str = "application/json";
 
@@ -34,6 +40,21 @@ struct Software<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<&'a str>,
     confirmed: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    self_test: Vec<Tested<'a>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Tested<'a> {
+    test: &'a str,
+    outcome: Consequence,
+    code: &'a str,
+    detail: String,
+}
+
+#[derive(Serialize)]
+struct Stated {
+    statement: String,
 }
 
 #[derive(Serialize)]
@@ -60,6 +81,8 @@ struct RawInstall {
     #[serde(default)]
     artifacts: Vec<RawFile>,
     confirm_needed: bool,
+    #[serde(default)]
+    encryption_key_wanted: bool,
 }
 
 #[derive(Deserialize)]
@@ -68,6 +91,21 @@ struct RawFile {
     sha256: String,
     #[serde(default)]
     hardware_ids: Vec<String>,
+    sealed: Option<RawSealing>,
+    delta: Option<RawDelta>,
+}
+
+#[derive(Deserialize)]
+struct RawSealing {
+    #[serde(default)]
+    tickets: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct RawDelta {
+    path: String,
+    sha256: String,
+    sealed: Option<RawSealing>,
 }
 
 /// The answer to a poll.
@@ -94,12 +132,26 @@ pub enum Wanted {
         back: bool,
         /// whether somebody at the device must agree
         confirm_needed: bool,
+        /// how the bytes may travel
+        offered: Offered,
     },
     /// no more of this action
     Cancel {
         /// its number
         action: String,
     },
+}
+
+/// What comes with a file. Nothing of it is believed: tickets open or do not, and a delta must be signed
+/// for like the file itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offered {
+    /// base64 of tickets for the file
+    pub tickets: Vec<String>,
+    /// path and SHA-256 of a delta that makes it from what runs, and base64 of tickets for that
+    pub delta: Option<(String, String, Vec<String>)>,
+    /// the platform has no key of this device to seal for
+    pub key_wanted: bool,
 }
 
 /// Asks what to do.
@@ -111,10 +163,32 @@ pub(crate) fn poll(
     hardware_id: &str,
     running: Option<&Image>,
     confirmed: bool,
+    findings: &[Finding],
 ) -> Result<Poll, Failure> {
-    let body = encode(&software(hardware_id, running, confirmed))?;
+    let said =
+        Software { self_test: tested(findings), ..software(hardware_id, running, confirmed) };
+    let body = encode(&said)?;
     let answer = exchange(client, "/v1/update/poll", &body)?;
     read(&answer, hardware_id)
+}
+
+/// States the key that images are sealed for.
+///
+/// # Errors
+/// As [`report`]; `platform-unknown` where the platform does not take it.
+pub(crate) fn state_key(client: &Client, statement: &[u8]) -> Result<(), Failure> {
+    let said = Stated { statement: STANDARD.encode(statement) };
+    exchange(client, "/v1/update/encryption-key", &encode(&said)?).map(|_| ())
+}
+
+fn tested(findings: &[Finding]) -> Vec<Tested<'_>> {
+    let said = findings.iter().map(|one| Tested {
+        test: one.test,
+        outcome: one.consequence,
+        code: one.code,
+        detail: one.detail.chars().take(DETAIL_CHARS_MAX).collect(),
+    });
+    said.collect()
 }
 
 /// Says what became of an action. `Ok` where the platform took it, or will never: another number,
@@ -157,6 +231,7 @@ fn software<'a>(hardware_id: &'a str, image: Option<&'a Image>, confirmed: bool)
         security_version: image.map(|image| image.security_version),
         digest: image.map(|image| image.sha256.as_str()),
         confirmed,
+        self_test: Vec::new(),
     }
 }
 
@@ -222,12 +297,26 @@ pub fn read(answer: &[u8], hardware_id: &str) -> Result<Poll, Failure> {
                 file.hardware_ids.is_empty() || file.hardware_ids.iter().any(|id| id == hardware_id)
             };
             let mut files = install.artifacts.into_iter().filter(ours);
-            let file = files.next().map(|file| (file.path, file.sha256.to_ascii_lowercase()));
+            let file = files.next();
             if files.next().is_some() {
                 return Err(bad("has more than one file for this hardware; a slot takes one"));
             }
+            let mut offered =
+                Offered { key_wanted: install.encryption_key_wanted, ..Offered::default() };
+            let file = match file {
+                None => None,
+                Some(RawFile { path, sha256, sealed, delta, .. }) => {
+                    offered.tickets = tickets(sealed).ok_or_else(|| bad("has too many tickets"))?;
+                    if let Some(RawDelta { path, sha256, sealed }) = delta {
+                        let tickets = tickets(sealed).ok_or_else(|| bad("has too many tickets"))?;
+                        offered.delta = Some((path, sha256.to_ascii_lowercase(), tickets));
+                    }
+                    Some((path, sha256.to_ascii_lowercase()))
+                }
+            };
             Wanted::Install {
                 action: install.action.to_string(),
+                offered,
                 file,
                 back: install.purpose == "roll-back",
                 confirm_needed: install.confirm_needed,
@@ -235,6 +324,13 @@ pub fn read(answer: &[u8], hardware_id: &str) -> Result<Poll, Failure> {
         }
     };
     Ok(Poll { wanted, next_poll_s: raw.next_poll_s.clamp(1, PAUSE_S_MAX) })
+}
+
+/// Tickets as they are kept with the plan; `None` where they are more or longer than they can be.
+fn tickets(sealed: Option<RawSealing>) -> Option<Vec<String>> {
+    let tickets = sealed.map(|sealed| sealed.tickets).unwrap_or_default();
+    let fit = |ticket: &String| ticket.len() <= TICKET_CHARS_MAX;
+    (tickets.len() <= TICKETS_MAX && tickets.iter().all(fit)).then_some(tickets)
 }
 
 #[cfg(test)]
@@ -255,7 +351,13 @@ mod tests {
         let poll = read(text.as_bytes(), "gate-bg1").unwrap();
         assert_eq!(
             poll.wanted,
-            Wanted::Install { action: "7".into(), file, back: false, confirm_needed: true }
+            Wanted::Install {
+                action: "7".into(),
+                file,
+                back: false,
+                confirm_needed: true,
+                offered: Offered::default(),
+            }
         );
         let none = read(text.as_bytes(), "gate-bg3").unwrap().wanted;
         assert!(matches!(none, Wanted::Install { file: None, .. }));
@@ -265,6 +367,26 @@ mod tests {
         assert_eq!(poll.wanted, Wanted::Cancel { action: "9".into() });
         for bad in ["", "[]", "{}", r#"{"next_poll_s":-1}"#, r#"{"cancel":"9","next_poll_s":1}"#] {
             assert_eq!(read(bad.as_bytes(), "x").unwrap_err().code, "platform-answer", "{bad}");
+        }
+    }
+
+    #[test]
+    fn tickets_and_deltas_are_read_within_limits() {
+        let answer = |tickets: usize, length: usize| {
+            let tickets = vec!["A".repeat(length); tickets];
+            serde_json::json!({"next_poll_s": 1, "install": {"action": 7, "purpose": "update",
+                "confirm_needed": false, "encryption_key_wanted": true, "artifacts": [{"path": "a",
+                "sha256": "AB", "sealed": {"plain": {}, "tickets": tickets},
+                "delta": {"path": "d", "sha256": "CD", "sealed": {"tickets": ["x"]}}}]}})
+            .to_string()
+        };
+        let read = |tickets, length| read(answer(tickets, length).as_bytes(), "x");
+        let Wanted::Install { offered, .. } = read(2, 5).unwrap().wanted else { panic!("install") };
+        assert_eq!(offered.tickets, ["AAAAA", "AAAAA"]);
+        assert_eq!(offered.delta, Some(("d".into(), "cd".into(), vec!["x".into()])));
+        assert!(offered.key_wanted);
+        for (tickets, length) in [(33, 1), (1, 701)] {
+            assert_eq!(read(tickets, length).unwrap_err().code, "platform-answer");
         }
     }
 

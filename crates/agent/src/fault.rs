@@ -31,6 +31,9 @@ pub const POINTS: [&str; 17] = [
 /// Points of a device that is told what to do and says what came of it.
 pub const POINTS_TOLD: [&str; 2] = ["before-report", "after-report"];
 
+/// Points of an update by a delta, beside the others.
+pub const POINTS_DELTA: [&str; 3] = ["delta-fetched", "delta-piece-written", "delta-applied"];
+
 /// Points on the way back to the old image.
 pub const POINTS_BACK: [&str; 2] = ["before-rollback", "after-rollback-record"];
 

@@ -61,6 +61,36 @@ pub(crate) fn replace(
     sync_folder(folder).map_err(failed)
 }
 
+/// Opens a file of the agent's own to be written from byte `from` on; what is behind it is gone.
+///
+/// # Errors
+/// `slot-short` where fewer bytes are there, `disk-full`, `state-write`.
+pub(crate) fn open_part(path: &Path, from: u64, length: u64) -> Result<File, Failure> {
+    let failed = |error: std::io::Error| write_failed(path, &error);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed)?;
+    let has = file.metadata().map_err(failed)?.len();
+    if has < from {
+        let detail = format!("{} has {has} of {from} bytes", path.display());
+        return Err(Failure::refused("slot-short", detail));
+    }
+    file.set_len(from).map_err(failed)?;
+    let room = rustix::fs::fstatvfs(&file)
+        .map_err(|error| failed(error.into()))
+        .map(|fs| fs.f_bavail.saturating_mul(fs.f_frsize))?;
+    if room < length.saturating_sub(from) {
+        let detail = format!("{room} bytes are free for {} more", length.saturating_sub(from));
+        return Err(Failure::unavailable("disk-full", detail));
+    }
+    Ok(file)
+}
+
 /// Removes a file durably; one that is not there is fine.
 ///
 /// # Errors

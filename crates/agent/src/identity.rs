@@ -1,6 +1,8 @@
 //! Who the device is: keys that are sealed on disk, certificates from EST (RFC 7030), renewal in
 //! the device's own window, return through the maker's certificate.
 
+mod encryption;
+
 use crate::{
     Config, Failure, files, log,
     net::{Call, Client, Connection, Origin, client_config},

@@ -16,6 +16,7 @@ pub mod boot;
 pub mod cli;
 mod clock;
 mod config;
+mod deltas;
 pub mod doors;
 mod download;
 pub mod engine;

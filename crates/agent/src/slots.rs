@@ -138,6 +138,19 @@ impl Slots {
         Ok(())
     }
 
+    /// Opens what runs, to be read.
+    ///
+    /// # Errors
+    /// `slot-write`, also where a hook writes the slots: then nobody knows where it is.
+    pub(crate) fn open_running(&self, slot: Slot) -> Result<File, Failure> {
+        let path = self.place(slot);
+        let unknown = || Failure::refused("delta-refused", "a hook writes the slots");
+        if self.spooled() {
+            return Err(unknown());
+        }
+        File::open(&path).map_err(|error| slot_failed(&path, &error))
+    }
+
     /// Opens the place for a slot, to be written from byte `from` on. What is behind it is gone.
     ///
     /// # Errors

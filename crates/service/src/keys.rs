@@ -151,6 +151,20 @@ impl Keys {
         self.sealing.seal(label, &secret).map_err(|error| seal(&error))
     }
 
+    /// Seals a secret for `label`.
+    pub(crate) fn seal_secret(
+        &self,
+        label: &str,
+        secret: &Secret,
+    ) -> Result<Vec<u8>, ServiceError> {
+        self.sealing.seal(label, secret).map_err(|error| seal(&error))
+    }
+
+    /// Opens what [`Self::seal_secret`] sealed.
+    pub(crate) fn open_secret(&self, label: &str, sealed: &[u8]) -> Result<Secret, ServiceError> {
+        self.sealing.open(label, sealed).map_err(|error| seal(&error))
+    }
+
     /// Opens what [`Self::seal_text`] sealed.
     pub(crate) fn open_text(&self, label: &str, sealed: &[u8]) -> Result<String, ServiceError> {
         let secret = self.sealing.open(label, sealed).map_err(|error| seal(&error))?;

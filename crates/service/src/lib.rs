@@ -152,14 +152,16 @@ pub use reports::{AuditCheck, AuditView, KeyAccount, KeyUseView, Statistics};
 pub use service::Service;
 pub use signers::{NewSigner, SIGNER_PROOF_CONTENT_TYPE, SignerView, signer_proof};
 pub use updates::{
-    Artifact, AssignedArtifact, Assignment, Attachment, AttachmentKind, AttachmentSummary,
-    BlobReader, BlobWriter, CampaignDevice, CampaignDeviceFilter, CampaignId, CampaignMoment,
-    CampaignPreview, CampaignView, ConsentView, DeviceSoftware, Execution, FEEDBACK_CHARS_MAX,
-    Feedback, GATEWAY_DEVICES_MAX, Gate, GateItem, IssuedUpdateToken, NewArtifact, NewAttachment,
-    NewCampaign, NewRelease, NewUpload, OnlineKey, Poll, Purpose, ReleaseId, ReleaseProof,
-    ReleaseQuery, ReleaseState, ReleaseView, RepositoryView, RoleState, SignedMetadata,
-    TRIAL_MEMBERS_MAX, UPDATE_TOKEN_DAYS_MAX, UpdateDecision, UpdateDoor, UpdateIdError,
-    UpdateTokenKind, UpdateTokenView, UploadId, UploadState, UploadView,
+    Artifact, AssignedArtifact, AssignedDelta, AssignedSealing, Assignment, Attachment,
+    AttachmentKind, AttachmentSummary, BlobReader, BlobWriter, CampaignDevice,
+    CampaignDeviceFilter, CampaignId, CampaignMoment, CampaignPreview, CampaignView, ConsentView,
+    DeviceSoftware, Execution, FEEDBACK_CHARS_MAX, Feedback, GATEWAY_DEVICES_MAX,
+    GROUP_TICKETS_MAX, Gate, GateItem, IssuedUpdateToken, NewArtifact, NewAttachment, NewCampaign,
+    NewRelease, NewUpload, OnlineKey, Poll, Purpose, ReleaseId, ReleaseProof, ReleaseQuery,
+    ReleaseState, ReleaseView, RepositoryView, RoleState, SELF_TESTS_MAX, Sealing, SelfTestFinding,
+    SelfTestOutcome, SelfTestView, SignedMetadata, TICKETS_MAX, TRIAL_MEMBERS_MAX,
+    UPDATE_TOKEN_DAYS_MAX, UpdateDecision, UpdateDoor, UpdateIdError, UpdateTokenKind,
+    UpdateTokenView, UploadId, UploadState, UploadView,
 };
 pub use verdict::VerifyRequest;
 pub use vulnerabilities::{

@@ -16,6 +16,7 @@ mod person;
 mod platform;
 mod product;
 pub mod release;
+pub mod release_sealed;
 pub mod sealed;
 mod server;
 pub mod threat;

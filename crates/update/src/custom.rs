@@ -3,10 +3,13 @@
 
 use crate::{
     MetadataError,
+    delta::{self, Image},
     fields::Fields,
     json::{Object, Value},
+    sealed::Plain,
     signed::number,
 };
+use crypto::Sha256;
 
 /// The member of `custom` that holds these fields.
 pub const MEMBER: &str = "tegata";
@@ -28,6 +31,11 @@ pub struct Custom {
     pub security_version: Option<u64>,
     /// grows with every release of a product; a device never goes back
     pub release_counter: Option<u64>,
+    /// the target is a sealed image: what comes out of it. The target's own length and hash are those
+    /// of what is sealed
+    pub sealed: Option<Plain>,
+    /// the target is a delta, sealed or not: what it starts from, and what it makes
+    pub delta: Option<delta::Header>,
     /// members that nobody here knows, preserved
     pub other: Object,
 }
@@ -68,7 +76,21 @@ impl Custom {
                 }
             }
         }
+        let sealed = image(&mut fields, "sealed", "custom.tegata.sealed")?;
+        let delta = match fields.optional("delta") {
+            None => None,
+            Some(value) => {
+                const NAME: &str = "custom.tegata.delta";
+                let mut both = Fields::new(value, NAME)?;
+                match (image(&mut both, "base", NAME)?, image(&mut both, "result", NAME)?) {
+                    (Some(base), Some(result)) => Some(delta::Header { base, result }),
+                    _ => return Err(MetadataError::malformed(NAME, "must have base and result")),
+                }
+            }
+        };
         Ok(Self {
+            sealed: sealed.map(|Image { length, sha256 }| Plain { length, sha256 }),
+            delta,
             hardware_ids,
             version: optional_string(&mut fields, "version")?,
             security_version: fields.optional_number("security_version")?,
@@ -93,6 +115,15 @@ impl Custom {
         if let Some(value) = self.release_counter {
             object.insert("release_counter", number(value));
         }
+        if let Some(Plain { length, sha256 }) = self.sealed {
+            object.insert("sealed", stated(Image { length, sha256 }));
+        }
+        if let Some(delta::Header { base, result }) = self.delta {
+            let mut both = Object::new();
+            both.insert("base", stated(base));
+            both.insert("result", stated(result));
+            object.insert("delta", both);
+        }
         custom.remove(MEMBER);
         if !object.is_empty() {
             custom.insert(MEMBER, object);
@@ -103,6 +134,28 @@ impl Custom {
     pub fn is_for(&self, hardware_id: &str) -> bool {
         self.hardware_ids.iter().any(|id| id == hardware_id)
     }
+}
+
+/// An image that a member names by length and hash. Lower case only: one image has one name.
+fn image(
+    fields: &mut Fields,
+    name: &str,
+    whole: &'static str,
+) -> Result<Option<Image>, MetadataError> {
+    let Some(value) = fields.optional(name) else { return Ok(None) };
+    let bad = || MetadataError::malformed(whole, "must name images by length and sha256");
+    let mut fields = Fields::new(value, whole)?;
+    let (length, hash) = (fields.optional_number("length")?, fields.optional("sha256"));
+    let (Some(length), Some(Value::String(hash))) = (length, hash) else { return Err(bad()) };
+    let sha256 = Sha256::from_hex(&hash).filter(|sha256| sha256.to_string() == hash);
+    Ok(Some(Image { length, sha256: sha256.ok_or_else(bad)? }))
+}
+
+fn stated(image: Image) -> Object {
+    let mut object = Object::new();
+    object.insert("length", number(image.length));
+    object.insert("sha256", image.sha256.to_string());
+    object
 }
 
 #[cfg(test)]
@@ -133,8 +186,29 @@ mod tests {
     }
 
     #[test]
+    fn forms_of_a_file_come_back() {
+        let image = |n: u8| Image { length: n.into(), sha256: Sha256([n; 32]) };
+        let plain = Plain { length: 7, sha256: Sha256([0xab; 32]) };
+        let custom = Custom {
+            sealed: Some(plain),
+            delta: Some(delta::Header { base: image(1), result: image(2) }),
+            ..Custom::default()
+        };
+        let mut whole = Object::new();
+        custom.write(&mut whole);
+        assert_eq!(Custom::read(Some(&whole)), Ok(custom));
+    }
+
+    #[test]
     fn a_field_of_another_type_is_not_absent() {
+        let upper =
+            format!(r#"{{"tegata":{{"sealed":{{"length":1,"sha256":"{}"}}}}}}"#, "AB".repeat(32));
         for bad in [
+            upper.as_str(),
+            r#"{"tegata":{"sealed":null}}"#,
+            r#"{"tegata":{"sealed":{"length":1}}}"#,
+            r#"{"tegata":{"sealed":{"length":1,"sha256":"ab"}}}"#,
+            r#"{"tegata":{"delta":{}}}"#,
             r#"{"tegata":[]}"#,
             r#"{"tegata":{"security_version":"7"}}"#,
             r#"{"tegata":{"release_counter":-1}}"#,

@@ -26,7 +26,7 @@ pub struct Offer<'a> {
 ///
 /// # Errors
 /// `wrong-hardware`, `release-unmarked`, `below-floor`, `security-rollback`, `release-rollback`,
-/// `no-sha256`, and `malformed-metadata`.
+/// `no-sha256`, `not-an-image`, and `malformed-metadata`.
 pub fn accept(
     offer: Offer<'_>,
     hardware_id: &str,
@@ -67,6 +67,7 @@ pub fn accept(
     let sha256 = sha256.ok_or_else(|| {
         Failure::refused("no-sha256", format!("{path} has no SHA-256 in its metadata"))
     })?;
+    let (length, sha256, sealed) = super::source::opened(target, sha256, &custom)?;
     let seen = running.map_or(0, |image| image.release_counter).max(state.release_counter);
     // The same release again is no step back where it is the same file, such as after a failure.
     let same = running.is_none_or(|image| image.sha256 == sha256);
@@ -80,7 +81,7 @@ pub fn accept(
         address: target.address(),
         image: Image {
             target: path.to_owned(),
-            length: target.length(),
+            length,
             sha256,
             version: custom.version,
             security_version,
@@ -88,5 +89,7 @@ pub fn accept(
         },
         back: offer.back,
         confirm_by_hand: offer.confirm_by_hand,
+        sealed,
+        delta: None,
     })
 }

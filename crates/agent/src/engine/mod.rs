@@ -14,9 +14,11 @@
 mod accept;
 mod plan;
 mod report;
+mod source;
 mod state;
 
 pub use accept::{Offer, accept};
 pub use plan::{Image, Plan, Slot};
 pub use report::{Execution, OUTBOX_MAX, Report};
+pub use source::{Delta, Sealed, accept_delta};
 pub use state::{Happened, Limits, OutOfOrder, Phase, State, Step};

@@ -1,3 +1,4 @@
+use super::{Delta, Sealed};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -75,4 +76,10 @@ pub struct Plan {
     pub back: bool,
     /// a healthy image waits for a person
     pub confirm_by_hand: bool,
+    /// the file at `address` is sealed
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<Sealed>,
+    /// what makes the image from the one that runs; tried before the whole file
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delta: Option<Delta>,
 }

@@ -159,6 +159,8 @@ pub enum Happened {
     },
     /// all bytes are there and hash to what was signed
     Fetched,
+    /// the delta led to nothing: the whole file is fetched
+    DeltaRefused,
     /// what is in the slot does not hash to what was signed
     WrongBytes {
         /// what was found
@@ -352,6 +354,10 @@ impl State {
                 P::Downloading { plan, slot, received, again, until }
             }
             (P::Downloading { plan, slot, .. }, H::Fetched) => P::Checking { plan, slot },
+            (P::Downloading { plan, slot, again, until, .. }, H::DeltaRefused) => {
+                let plan = Plan { delta: None, ..plan };
+                P::Downloading { plan, slot, received: 0, again, until }
+            }
             // What was kept from before a crash may not be what was written: once more, in full.
             (P::Downloading { plan, slot, again: false, until, .. }, H::WrongBytes { .. }) => {
                 P::Downloading { plan, slot, received: 0, again: true, until }

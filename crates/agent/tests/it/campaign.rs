@@ -18,16 +18,16 @@ use update::{
 };
 
 /// The maker, with the keys that stay with it.
-struct Maker<'a> {
-    platform: &'a Platform,
-    id: OrganisationId,
+pub(crate) struct Maker<'a> {
+    pub(crate) platform: &'a Platform,
+    pub(crate) id: OrganisationId,
     root_key: SoftwareKey,
     targets_key: SoftwareKey,
-    root: Vec<u8>,
+    pub(crate) root: Vec<u8>,
 }
 
 impl<'a> Maker<'a> {
-    async fn new(platform: &'a Platform) -> Self {
+    pub(crate) async fn new(platform: &'a Platform) -> Self {
         let key = || SoftwareKey::generate(KeyAlgorithm::Ed25519).unwrap();
         let (root_key, targets_key) = (key(), key());
         let (service, caller) = (&platform.service, &platform.maker.caller);
@@ -70,7 +70,7 @@ impl<'a> Maker<'a> {
         service.push_metadata(caller, &self.id, files).await.unwrap();
     }
 
-    async fn upload(&self, bytes: &[u8]) -> crypto::Sha256 {
+    pub(crate) async fn upload(&self, bytes: &[u8]) -> crypto::Sha256 {
         let (service, caller) = (&self.platform.service, &self.platform.maker.caller);
         let sha256 = crypto::sha256(bytes);
         let length = bytes.len() as u64;
@@ -87,6 +87,14 @@ impl<'a> Maker<'a> {
 
     /// A published release, vouched for by the offline key.
     async fn release(&self, version: &str, bytes: &[u8]) -> ReleaseId {
+        let release = self.draft(version).await;
+        self.add(&release, "fw.img", bytes).await;
+        self.publish(&release, version).await;
+        release
+    }
+
+    /// The draft of a release without files.
+    pub(crate) async fn draft(&self, version: &str) -> ReleaseId {
         let (service, caller) = (&self.platform.service, &self.platform.maker.caller);
         let new = NewRelease {
             organisation: self.id.clone(),
@@ -97,10 +105,20 @@ impl<'a> Maker<'a> {
             hardware_ids: vec!["gate-bg1".into()],
             notes: String::new(),
         };
-        let release = service.create_release(caller, new).await.unwrap().id;
+        service.create_release(caller, new).await.unwrap().id
+    }
+
+    /// Adds a file to a draft.
+    pub(crate) async fn add(&self, release: &ReleaseId, name: &str, bytes: &[u8]) {
+        let (service, caller) = (&self.platform.service, &self.platform.maker.caller);
         let sha256 = self.upload(bytes).await;
-        let file = NewArtifact { name: "fw.img".into(), sha256, hardware_ids: Vec::new() };
-        service.add_artifact(caller, &release, file).await.unwrap();
+        let file = NewArtifact { name: name.into(), sha256, hardware_ids: Vec::new() };
+        service.add_artifact(caller, release, file).await.unwrap();
+    }
+
+    /// Publishes a draft, vouched for by the offline key.
+    pub(crate) async fn publish(&self, release: &ReleaseId, version: &str) {
+        let (service, caller) = (&self.platform.service, &self.platform.maker.caller);
         let sbom = format!(
             r#"{{"bomFormat":"CycloneDX","specVersion":"1.6","version":1,"metadata":{{"component":
             {{"type":"firmware","name":"gate","version":"{version}"}}}},"components":[{{"type":"library",
@@ -108,14 +126,13 @@ impl<'a> Maker<'a> {
         );
         let sha256 = self.upload(sbom.as_bytes()).await;
         let new = NewAttachment { kind: AttachmentKind::Sbom, name: "sbom.json".into(), sha256 };
-        service.attach(caller, &release, new).await.unwrap();
-        service.publish_release(caller, &release, None).await.unwrap();
+        service.attach(caller, release, new).await.unwrap();
+        service.publish_release(caller, release, None).await.unwrap();
         self.sign(None).await;
-        release
     }
 
     /// A campaign over all devices that let the maker update them, started.
-    async fn campaign(&self, release: ReleaseId) -> service::CampaignId {
+    pub(crate) async fn campaign(&self, release: ReleaseId) -> service::CampaignId {
         let (service, caller) = (&self.platform.service, &self.platform.maker.caller);
         let stage = Stage { share: 10_000, success_percent: 60, error_percent: 60, soak_s: 0 };
         let mut plan = Plan::new(vec![stage]).unwrap();

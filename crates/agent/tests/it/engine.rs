@@ -215,6 +215,8 @@ fn plan(counter: u64) -> Plan {
         },
         back: false,
         confirm_by_hand: false,
+        sealed: None,
+        delta: None,
     }
 }
 

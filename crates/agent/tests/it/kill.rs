@@ -13,15 +13,15 @@ const SIGKILL: i32 = 9;
 /// Random moments at which the program dies.
 const RANDOM: usize = 12;
 
-struct Stage {
-    site: Site,
+pub(crate) struct Stage {
+    pub(crate) site: Site,
     template: Machine,
-    old: Vec<u8>,
-    new: Vec<u8>,
+    pub(crate) old: Vec<u8>,
+    pub(crate) new: Vec<u8>,
 }
 
 impl Stage {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let site = Site::new();
         let (old, new) = (image(1, 300_000), image(2, 5 * 1024 * 1024));
         let template = Machine::new(&site, &image(0, 1000));
@@ -34,7 +34,7 @@ impl Stage {
     }
 
     /// A machine that runs the old image; the new one is on offer.
-    fn machine(&self, hooks: &str, limits: &[(&str, &str)]) -> Machine {
+    pub(crate) fn machine(&self, hooks: &str, limits: &[(&str, &str)]) -> Machine {
         let mut machine = Machine::new(&self.site, b"");
         for name in ["a.img", "b.img", "boot", "machine-id", "sealing.key"] {
             std::fs::copy(self.template.path(name), machine.path(name)).unwrap();
@@ -47,7 +47,7 @@ impl Stage {
     }
 
     /// One round that may be killed; the image that starts after it is a whole one.
-    fn round(&self, machine: &mut Machine, kill_at: Option<&str>, power: bool) -> bool {
+    pub(crate) fn round(&self, machine: &mut Machine, kill_at: Option<&str>, power: bool) -> bool {
         let mut command = machine.command(&["once"]);
         if let Some(point) = kill_at {
             command.env(fault::VARIABLE, point);

@@ -1,6 +1,7 @@
 //! A platform small enough to misbehave on demand: EST and an image repository over TLS 1.3.
 
-use crypto::{KeyAlgorithm, Signer, SoftwareKey, UnixTime, random, tls::signing_key};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use crypto::{KeyAlgorithm, Secret, Signer, SoftwareKey, UnixTime, random, tls::signing_key};
 use enrolment::est::body;
 use pki::{
     AlternativeName, Certificate, Csr, IssuerInfo, Locations, Profile, Request, Serial, Subject,
@@ -22,6 +23,7 @@ use std::{
 use update::{
     Custom, Hashes, Key, Metadata, RoleName, Root, Signed, Signers, TargetFile, Targets, TopRole,
     repository::{Files, Online, Repository, Staged, publish, successor},
+    sealed::{Header, KeyStatement, Ticket},
 };
 
 pub(crate) const DAY: i64 = 86_400;
@@ -68,6 +70,10 @@ pub(crate) struct Behaviour {
     pub(crate) polls: Vec<Value>,
     /// what devices said about actions
     pub(crate) feedback: Vec<Value>,
+    /// encryption keys that devices stated
+    pub(crate) statements: Vec<Vec<u8>>,
+    /// what is sealed: where its tickets belong in the answer to a poll, once a key is stated
+    pub(crate) sealed: Vec<(&'static str, Header, Secret)>,
     /// answers feedback with 503
     pub(crate) deaf: bool,
     /// certificates that were issued
@@ -152,6 +158,11 @@ impl Site {
 
     /// Publishes an image as the followed target.
     pub(crate) fn release(&self, image: &[u8], custom: &Custom) {
+        self.release_at(TARGET, image, custom);
+    }
+
+    /// Publishes a file as a target.
+    pub(crate) fn release_at(&self, path: &str, image: &[u8], custom: &Custom) {
         let hashes = Hashes::sha256_of(image);
         let name = hashes.get("sha256").unwrap().to_owned();
         let file = TargetFile::new(image.len() as u64, hashes, custom);
@@ -160,9 +171,10 @@ impl Site {
         let repository = Repository::open(&metadata).unwrap().unwrap();
         let old = &repository.targets(&role).unwrap().content;
         let mut next: Targets = successor(&**old, &role, now().plus(90 * DAY)).unwrap();
-        next.targets.insert(TARGET.into(), file);
+        next.targets.insert(path.into(), file);
         let next = signed(next, self.key(TopRole::Targets));
-        let name = format!("gate/bg1/{name}.firmware.img");
+        let (folder, file) = path.rsplit_once('/').unwrap();
+        let name = format!("{folder}/{name}.{file}");
         self.behaviour().targets.insert(name, image.to_vec());
         self.publish(&Staged { root: None, targets: [(role, next)].into() });
     }
@@ -302,6 +314,19 @@ fn update(stream: &mut Stream, path: &str, asked: &Asked, shared: &Mutex<Behavio
         let body = behaviour.poll.to_string();
         drop(behaviour);
         return answer(stream, "200 OK", "Content-Type: application/json\r\n", body.as_bytes());
+    }
+    if path == "/v1/update/encryption-key" {
+        let statement = STANDARD.decode(said["statement"].as_str().unwrap()).unwrap();
+        let key = KeyStatement::claimed(&statement).unwrap().key;
+        for (place, header, secret) in std::mem::take(&mut behaviour.sealed) {
+            let ticket = Ticket::wrap(&secret, &header, &key).unwrap().to_bytes();
+            let tickets = behaviour.poll.pointer_mut(place).unwrap();
+            *tickets = json!([STANDARD.encode(ticket)]);
+        }
+        behaviour.poll["install"]["encryption_key_wanted"] = json!(false);
+        behaviour.statements.push(statement);
+        drop(behaviour);
+        return answer(stream, "204 No Content", "", b"");
     }
     let deaf = behaviour.deaf;
     if !deaf {

@@ -39,7 +39,9 @@ impl Files {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(PROGRAM);
+        // Another build of the program, for measurements.
+        let program = std::env::var_os("TEGATA_AGENT").unwrap_or_else(|| PROGRAM.into());
+        let mut command = Command::new(program);
         command
             .arg("--config")
             .arg(self.path("agent.toml"))

@@ -134,6 +134,45 @@ impl Rest {
         self.post(&of_release(id, "/artifacts"), new).await
     }
 
+    /// Hands over the content key of a sealed file.
+    ///
+    /// # Errors
+    /// As every method.
+    pub async fn give_content_key(
+        &self,
+        id: &str,
+        name: &str,
+        key: &wire::ContentKey,
+    ) -> Result<wire::Release> {
+        self.post(&of_file(id, name, "content-key"), key).await
+    }
+
+    /// Brings tickets for a sealed file.
+    ///
+    /// # Errors
+    /// As every method.
+    pub async fn bring_tickets(
+        &self,
+        id: &str,
+        name: &str,
+        tickets: &wire::Tickets,
+    ) -> Result<wire::Release> {
+        self.post(&of_file(id, name, "tickets"), tickets).await
+    }
+
+    /// Says that a sealed file of a draft is a delta.
+    ///
+    /// # Errors
+    /// As every method.
+    pub async fn state_delta(
+        &self,
+        id: &str,
+        name: &str,
+        images: &wire::DeltaImages,
+    ) -> Result<wire::Release> {
+        self.post(&of_file(id, name, "delta"), images).await
+    }
+
     /// Takes a file out of a draft.
     ///
     /// # Errors
@@ -284,6 +323,10 @@ impl Rest {
         let path = query(&of_repository(of, "/draft"), &parameters);
         Ok(self.client.call(Call::get(path)).await?.body)
     }
+}
+
+fn of_file(id: &str, name: &str, rest: &str) -> String {
+    of_release(id, &format!("/artifacts/{}/{rest}", percent_encode(name)))
 }
 
 fn of_release(id: &str, rest: &str) -> String {

@@ -294,6 +294,10 @@ pub struct DeviceSoftware {
     /// Whether the device keeps it: false while it tries a new image out.
     #[serde(default)]
     pub confirmed: bool,
+    /// What it found when it last tested itself; looked at in a poll alone.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(max_items = 16)]
+    pub self_test: Option<Vec<super::SelfTestFinding>>,
 }
 
 /// A file that a device shall install.
@@ -309,6 +313,12 @@ pub struct AssignedArtifact {
     pub length: u64,
     /// The kinds of hardware that it is for.
     pub hardware_ids: Vec<String>,
+    /// Where it is sealed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sealed: Option<super::AssignedSealing>,
+    /// What makes it from what the device runs.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub delta: Option<super::AssignedDelta>,
 }
 
 /// What a device shall run now. What may be installed is for the signed metadata to say.
@@ -340,6 +350,9 @@ pub struct Assignment {
     pub confirm_needed: bool,
     /// Until when a boot into it must be confirmed.
     pub deadline: Timestamp,
+    /// The device should state an encryption key: a file of it is sealed.
+    #[serde(default)]
+    pub encryption_key_wanted: bool,
 }
 
 /// The answer to a poll: at most one of `install` and `cancel`.

@@ -133,6 +133,12 @@ pub struct Artifact {
     pub length: u64,
     /// The kinds of hardware that it is for.
     pub hardware_ids: Vec<String>,
+    /// Who can open it, where it is sealed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sealed: Option<super::ArtifactSealing>,
+    /// What it starts from and what it makes, where it is a delta.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub delta: Option<super::DeltaImages>,
 }
 
 /// An uploaded file to be added to a release.

@@ -20,6 +20,9 @@ use service::{
 };
 use update::campaign::{OnFailure, Outcome, Plan, Stage, Window};
 
+/// Seconds until the next poll of a device whose self-test failed.
+const UNFIT_POLL_S: u32 = 300;
+
 /// Proposes a campaign; its members are chosen now, and nobody gets anything
 #[utoipa::path(post, path = "/v1/campaigns", tag = "updates", request_body = NewCampaign,
     responses((status = 201, body = Campaign)))]
@@ -189,8 +192,12 @@ pub(super) async fn consent(
 pub(super) async fn poll(
     State(app): State<App>,
     caller: Authenticated,
-    JsonBody(said): JsonBody<wire::DeviceSoftware, { body::SMALL }>,
+    JsonBody(mut said): JsonBody<wire::DeviceSoftware, { body::SMALL }>,
 ) -> Result<Json<UpdatePoll>, Fault> {
+    if !super::sealed::hear(&app, &caller, said.self_test.take()).await? {
+        // It installs nothing as long as it cannot trust itself.
+        return Ok(Json(UpdatePoll { install: None, cancel: None, next_poll_s: UNFIT_POLL_S }));
+    }
     let poll = app.service.poll_update(&caller, &software(said)).await?;
     let (install, cancel) = match poll.decision {
         UpdateDecision::Nothing => (None, None),
@@ -436,10 +443,13 @@ fn assignment_view(assignment: service::Assignment) -> wire::Assignment {
                 sha256: Digest(artifact.sha256),
                 length: artifact.length,
                 hardware_ids: artifact.hardware_ids,
+                sealed: artifact.sealed.map(super::sealed::sealing),
+                delta: artifact.delta.map(super::sealed::assigned_delta),
             })
             .collect(),
         force: assignment.force,
         confirm_needed: assignment.confirm_needed,
         deadline: assignment.deadline.into(),
+        encryption_key_wanted: assignment.encryption_key_wanted,
     }
 }

@@ -28,6 +28,7 @@ mod products;
 mod releases;
 mod reports;
 mod repository;
+mod sealed;
 mod standing;
 mod tokens;
 mod turn;
@@ -204,6 +205,11 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(releases::one, releases::discard))
         .routes(routes!(releases::add_artifact))
         .routes(routes!(releases::remove_artifact))
+        .routes(routes!(sealed::content_key))
+        .routes(routes!(sealed::tickets))
+        .routes(routes!(sealed::delta))
+        .routes(routes!(sealed::encryption_key))
+        .routes(routes!(sealed::self_test))
         .routes(routes!(releases::attach))
         .routes(routes!(releases::detach))
         .routes(routes!(releases::check))

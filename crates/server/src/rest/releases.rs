@@ -30,7 +30,7 @@ const PIECE_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes that are gathered before they are written.
 const GATHERED: usize = 1024 * 1024;
 
-fn id<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, Fault>
+pub(super) fn id<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, Fault>
 where
     T::Err: std::fmt::Display,
 {
@@ -468,7 +468,7 @@ fn upload(view: service::UploadView) -> Upload {
     }
 }
 
-fn release(view: service::ReleaseView) -> Result<Release, Fault> {
+pub(super) fn release(view: service::ReleaseView) -> Result<Release, Fault> {
     Ok(Release {
         id: view.id.to_string(),
         organisation: OrganisationRef(view.organisation),
@@ -497,6 +497,8 @@ fn release(view: service::ReleaseView) -> Result<Release, Fault> {
                 sha256: artifact.sha256.into(),
                 length: artifact.length,
                 hardware_ids: artifact.hardware_ids,
+                sealed: artifact.sealed.map(super::sealed::artifact_sealing),
+                delta: artifact.delta.map(super::sealed::delta_images),
             })
             .collect(),
         attachments: view.attachments.into_iter().map(attachment).collect::<Result<_, _>>()?,

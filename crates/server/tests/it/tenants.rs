@@ -121,6 +121,15 @@ pub(crate) fn body(
         "/v1/releases/{release}/artifacts" => {
             json(json!({"name": "x", "sha256": crypto::sha256(b"x").to_string()}))
         }
+        "/v1/releases/{release}/artifacts/{name}/content-key" => {
+            json(json!({"key": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}))
+        }
+        "/v1/releases/{release}/artifacts/{name}/tickets" => json(json!({"tickets": ["AA=="]})),
+        "/v1/releases/{release}/artifacts/{name}/delta" => {
+            let image = json!({"length": 1, "sha256": crypto::sha256(b"x").to_string()});
+            json(json!({"base": image, "result": image}))
+        }
+        "/v1/update/encryption-key" => json(json!({"statement": "AA=="})),
         "/v1/releases/{release}/attachments" => {
             json(json!({"kind": "sbom", "name": "x", "sha256": crypto::sha256(b"x").to_string()}))
         }

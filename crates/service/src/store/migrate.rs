@@ -3,7 +3,7 @@
 use crate::ServiceError;
 use rusqlite::{Connection, TransactionBehavior, params};
 
-const MIGRATIONS: [&str; 13] = [
+const MIGRATIONS: [&str; 14] = [
     include_str!("0001.sql"),
     include_str!("0002.sql"),
     include_str!("0003.sql"),
@@ -17,6 +17,7 @@ const MIGRATIONS: [&str; 13] = [
     include_str!("0011.sql"),
     include_str!("0012.sql"),
     include_str!("0013.sql"),
+    include_str!("0014.sql"),
 ];
 
 /// Brings the database to the newest version.

@@ -18,6 +18,7 @@ pub(crate) mod diagnosis;
 pub(crate) mod event;
 pub(crate) mod exposure;
 pub(crate) mod fleet;
+pub(crate) mod form;
 pub(crate) mod job;
 pub(crate) mod key;
 pub(crate) mod log;

@@ -296,14 +296,19 @@ pub(crate) fn discard(tx: &mut Tx<'_>, id: i64) -> Result<bool, ServiceError> {
 /// A file of a release.
 #[derive(Debug, Clone)]
 pub(crate) struct ArtifactRow {
+    pub(crate) id: i64,
     pub(crate) name: String,
     pub(crate) path: String,
     pub(crate) blob: blob::BlobRow,
     pub(crate) hardware_ids: String,
+    pub(crate) form: super::form::Form,
 }
 
 const ARTIFACT: &str = "artifact.name, artifact.path, artifact.hardware_ids, blob.id, blob.sha256, \
-                        blob.sha1, blob.length";
+                        blob.sha1, blob.length, artifact.id, artifact_form.header, \
+                        artifact_form.delta";
+const ARTIFACTS: &str = "artifact JOIN blob ON blob.id = artifact.blob \
+                         LEFT JOIN artifact_form ON artifact_form.artifact = artifact.id";
 
 fn artifact_row(row: &Row<'_>) -> rusqlite::Result<ArtifactRow> {
     Ok(ArtifactRow {
@@ -316,6 +321,8 @@ fn artifact_row(row: &Row<'_>) -> rusqlite::Result<ArtifactRow> {
             sha1: row.get(5)?,
             length: row.get::<_, i64>(6)?.unsigned_abs(),
         },
+        id: row.get(7)?,
+        form: super::form::form_columns(row, 8)?,
     })
 }
 
@@ -325,7 +332,7 @@ pub(crate) fn artifacts(
     release: i64,
 ) -> Result<Vec<ArtifactRow>, ServiceError> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {ARTIFACT} FROM artifact JOIN blob ON blob.id = artifact.blob
+        "SELECT {ARTIFACT} FROM {ARTIFACTS}
          WHERE release = ?1 ORDER BY name"
     ))?;
     let rows = statement.query_map([release], artifact_row)?;
@@ -339,13 +346,13 @@ pub(crate) fn insert_artifact(
     path: &str,
     blob: i64,
     hardware_ids: &str,
-) -> Result<(), ServiceError> {
+) -> Result<i64, ServiceError> {
     tx.prepare_cached(
         "INSERT INTO artifact (release, name, path, blob, hardware_ids)
          VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
     .execute(params![release, name, path, blob, hardware_ids])?;
-    Ok(())
+    Ok(tx.last_insert_rowid())
 }
 
 /// The file of a published release of an organisation with this path and these contents.
@@ -357,12 +364,12 @@ pub(crate) fn published_artifact(
 ) -> Result<Option<(ReleaseRow, ArtifactRow)>, ServiceError> {
     let found: Option<(i64, ArtifactRow)> = connection
         .prepare_cached(&format!(
-            "SELECT {ARTIFACT}, artifact.release FROM artifact
-             JOIN blob ON blob.id = artifact.blob JOIN release ON release.id = artifact.release
+            "SELECT {ARTIFACT}, artifact.release FROM {ARTIFACTS}
+             JOIN release ON release.id = artifact.release
              WHERE blob.sha256 = ?1 AND path = ?2 AND organisation = ?3 AND state = 1 LIMIT 1"
         ))?
         .query_row(params![sha256.as_bytes(), path, organisation], |row| {
-            Ok((row.get(7)?, artifact_row(row)?))
+            Ok((row.get(10)?, artifact_row(row)?))
         })
         .optional()?;
     let Some((release, artifact)) = found else { return Ok(None) };

@@ -87,6 +87,8 @@ pub struct Assignment {
     pub begun: bool,
     /// whether it said that all is written, and the boot that confirms it is still to come
     pub installed: bool,
+    /// the device should state an encryption key: a file of it is sealed
+    pub encryption_key_wanted: bool,
 }
 
 /// What looking found.
@@ -137,7 +139,7 @@ impl Service {
                 let row = device.id;
                 self.store.writer.queue_quietly(move |tx| store::set_seen(tx, row, now));
             }
-            return self.answer(look, &effective(said, known.as_ref()), now);
+            return self.answer(look, (&device, caller), &effective(said, known.as_ref()), now);
         }
         let (service, id, said) = (self.clone(), device_of(caller)?, said.clone());
         let around = Around { service: self.clone(), now };
@@ -157,7 +159,7 @@ impl Service {
             })
             .await?;
         self.faults.point(crate::fault::AFTER_OFFER)?;
-        self.answer(done, &said, now)
+        self.answer(done, (&device, caller), &said, now)
     }
 
     /// A device says what came of an action. Said again, it changes nothing.
@@ -408,6 +410,7 @@ impl Service {
     fn answer(
         &self,
         found: Found,
+        (device, caller): (&Polled, &Caller),
         said: &DeviceSoftware,
         now: UnixTime,
     ) -> Result<Poll, ServiceError> {
@@ -425,9 +428,9 @@ impl Service {
             Found::Stands(action) => {
                 let moving = self.read(|connection| Moving::load(connection, action.campaign))?;
                 let content = self.content(moving.release_for(action.action.purpose))?;
-                soon(UpdateDecision::Install(Box::new(assignment(
-                    &action, &moving, &content, said,
-                ))))
+                let mut assignment = assignment(&action, &moving, &content, said);
+                self.fit_out(&mut assignment, &content, device, caller, said)?;
+                soon(UpdateDecision::Install(Box::new(assignment)))
             }
         })
     }
@@ -492,6 +495,7 @@ fn assignment(
         deadline: action.action.deadline,
         begun: action.action.has_begun(),
         installed: action.action.step == Step::Installed,
+        encryption_key_wanted: false,
     }
 }
 

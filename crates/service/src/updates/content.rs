@@ -1,6 +1,9 @@
 //! A release as a campaign gives it out: what does not change once it is published.
 
-use super::ReleaseId;
+use super::{
+    ReleaseId,
+    forms::{AssignedDelta, AssignedSealing, FormedArtifact, split},
+};
 use crate::{
     Service, ServiceError,
     store::release::{self as store, State},
@@ -26,6 +29,10 @@ pub struct AssignedArtifact {
     pub length: u64,
     /// the kinds of hardware that it is for
     pub hardware_ids: Vec<String>,
+    /// where it is sealed
+    pub sealed: Option<AssignedSealing>,
+    /// what makes it from what the device runs
+    pub delta: Option<AssignedDelta>,
 }
 
 /// A published release.
@@ -38,6 +45,8 @@ pub(crate) struct Content {
     pub(crate) maker: OrganisationId,
     pub(crate) target: Target,
     pub(crate) artifacts: Vec<AssignedArtifact>,
+    /// those of its files that are sealed or deltas
+    pub(crate) formed: Vec<FormedArtifact>,
 }
 
 impl Service {
@@ -70,19 +79,18 @@ fn content(connection: &Connection, release: i64) -> Result<Content, ServiceErro
     let maker = crate::store::organisation::organisation_by_id(connection, row.organisation)?
         .ok_or_else(damaged)?;
     let texts = |text: &str| serde_json::from_str::<Vec<String>>(text).map_err(|_| damaged());
-    let artifacts = store::artifacts(connection, row.id)?
+    let files = store::artifacts(connection, row.id)?
         .into_iter()
         .map(|artifact| {
-            Ok(AssignedArtifact {
-                hardware_ids: texts(&artifact.hardware_ids)?,
-                name: artifact.name,
-                path: artifact.path,
-                sha256: artifact.blob.sha256,
-                sha1: artifact.blob.sha1,
-                length: artifact.blob.length,
-            })
+            let hardware_ids = texts(&artifact.hardware_ids)?;
+            Ok((artifact, hardware_ids))
         })
         .collect::<Result<Vec<_>, ServiceError>>()?;
+    let (artifacts, formed) = split(files);
+    // A device says what lies in its slot, or which file it took.
+    let images = formed.iter().filter_map(|file| file.form.image(file.length, file.sha256));
+    let mut digests: Vec<Sha256> = artifacts.iter().map(|artifact| artifact.sha256).collect();
+    digests.extend(images.map(|image| image.sha256));
     Ok(Content {
         release: ReleaseId::from_bytes(row.reference),
         row: row.id,
@@ -94,8 +102,9 @@ fn content(connection: &Connection, release: i64) -> Result<Content, ServiceErro
             version: row.version,
             release_counter: row.counter,
             security_version: row.security_version,
-            digests: artifacts.iter().map(|artifact| artifact.sha256).collect(),
+            digests,
         },
         artifacts,
+        formed,
     })
 }

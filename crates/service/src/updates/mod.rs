@@ -43,6 +43,7 @@ mod campaigns;
 mod content;
 mod disk;
 mod door;
+mod forms;
 mod gate;
 mod images;
 mod japanese;
@@ -54,6 +55,7 @@ mod publish;
 mod recall;
 mod releases;
 mod repository;
+mod self_test;
 mod steps;
 mod terms;
 mod ticker;
@@ -74,6 +76,7 @@ pub use door::{
     GATEWAY_DEVICES_MAX, IssuedUpdateToken, UPDATE_TOKEN_DAYS_MAX, UpdateDoor, UpdateTokenKind,
     UpdateTokenView,
 };
+pub use forms::{AssignedDelta, AssignedSealing, GROUP_TICKETS_MAX, Sealing, TICKETS_MAX};
 pub use gate::{Gate, GateItem};
 pub(crate) use japanese::of as japanese;
 pub(crate) use keeper::{State, keep_blobs};
@@ -82,6 +85,7 @@ pub use releases::{
     Artifact, NewArtifact, NewRelease, ReleaseId, ReleaseQuery, ReleaseState, ReleaseView,
 };
 pub use repository::{OnlineKey, RepositoryView, RoleState, SignedMetadata};
+pub use self_test::{SELF_TESTS_MAX, SelfTestFinding, SelfTestOutcome, SelfTestView};
 pub(crate) use ticker::tend_campaigns;
 
 /// Not the form of an id.

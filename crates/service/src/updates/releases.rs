@@ -92,6 +92,10 @@ pub struct Artifact {
     pub length: u64,
     /// the kinds of hardware that it is for
     pub hardware_ids: Vec<String>,
+    /// who can open it, where it is sealed
+    pub sealed: Option<super::forms::Sealing>,
+    /// what it starts from and what it makes, where it is a delta
+    pub delta: Option<update::delta::Header>,
 }
 
 /// A release.
@@ -309,7 +313,8 @@ impl Service {
     ///
     /// # Errors
     /// `artifact-name`, `artifact-exists`, `too-many-artifacts`, `hardware-id`,
-    /// `release-published`, `not-found` also for a file that was not uploaded, `role`.
+    /// `release-published`, `artifact-form`, `delta-base`, `delta-result`, `not-found` also for a file
+    /// that was not uploaded, `role`.
     pub async fn add_artifact(
         &self,
         caller: &Caller,
@@ -334,10 +339,12 @@ impl Service {
             .detail("what", "release-artifact")
             .detail("name", &new.name)
             .detail("sha256", &new.sha256.to_string());
+        let form = self.form_of(&self.organisation_id(row.organisation)?, &new.sha256)?;
         let id = row.id;
         self.commit(move |tx| {
             let row = found(store::release_by_row(tx, id)?, "release")?;
             still_draft(&row)?;
+            super::forms::check_form(tx, &row, &form)?;
             let product = found(organisations::product_by_id(tx, row.product)?, "product line")?;
             let blob = found(blob::held(tx, row.organisation, &new.sha256)?, "file")?;
             let there = store::artifacts(tx, id)?;
@@ -354,7 +361,9 @@ impl Service {
                 ));
             }
             let path = format!("{}/{}/{}", product.slug, row.version, new.name);
-            store::insert_artifact(tx, id, &new.name, &path, blob.id, &texts(&hardware_ids))?;
+            let hardware_ids = texts(&hardware_ids);
+            let row = store::insert_artifact(tx, id, &new.name, &path, blob.id, &hardware_ids)?;
+            crate::store::form::set_form(tx, row, &form)?;
             tx.audit(&event).map(|_| ())
         })
         .await?;
@@ -503,13 +512,18 @@ pub(super) fn view(
         overruled: row.overruled.as_deref().map(read_texts).transpose()?.unwrap_or_default(),
         overruled_reason: row.overruled_reason,
         leaf: row.leaf,
-        artifacts: artifacts.into_iter().map(artifact).collect::<Result<_, _>>()?,
+        artifacts: artifacts
+            .into_iter()
+            .map(|row| artifact(connection, row))
+            .collect::<Result<_, _>>()?,
         attachments,
     })
 }
 
-fn artifact(row: ArtifactRow) -> Result<Artifact, ServiceError> {
+fn artifact(connection: &Connection, row: ArtifactRow) -> Result<Artifact, ServiceError> {
     Ok(Artifact {
+        sealed: super::forms::sealing(connection, &row)?,
+        delta: row.form.delta,
         name: row.name,
         path: row.path,
         sha256: row.blob.sha256,

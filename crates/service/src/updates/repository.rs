@@ -500,6 +500,8 @@ pub(super) fn target_file(
         version: Some(release.version.clone()),
         security_version: Some(release.security_version),
         release_counter: Some(release.counter),
+        sealed: artifact.form.header.map(|header| header.plain),
+        delta: artifact.form.delta,
         ..Custom::default()
     };
     let hashes = Hashes::of_sha256(artifact.blob.sha256);

@@ -37,6 +37,7 @@ mod recall;
 mod releases;
 mod repository;
 mod revocation;
+mod sealed;
 mod security;
 mod standing;
 mod tampering;

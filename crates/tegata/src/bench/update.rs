@@ -99,6 +99,7 @@ impl Release {
             security_version,
             digest: None,
             confirmed: true,
+            self_test: None,
         }
     }
 }

@@ -11,6 +11,13 @@ pub enum DeviceCommand {
     UpdateToken(UpdateTokenCommand),
     /// Write the code of a device as a picture
     Label(LabelArgs),
+    /// Show what a device found when it last tested itself
+    SelfTest {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Device id
+        device: device::DeviceId,
+    },
     /// Show what look-ups of a device's number add up to
     Scans {
         #[command(flatten)]

@@ -33,7 +33,16 @@ pub enum ReleaseCommand {
         /// Kind of hardware that it is for, where not all of the release's; may be repeated
         #[arg(long = "hardware-id")]
         hardware_ids: Vec<String>,
+        /// Seal it, and hand its content key to the platform
+        #[arg(long)]
+        seal: bool,
     },
+    /// Make what leads from the image of an earlier release to that of a draft, and add it
+    Delta(super::release_sealed::DeltaArgs),
+    /// Hand the content key of a sealed file to the platform, which wraps it for assigned devices
+    ContentKey(super::release_sealed::ContentKeyArgs),
+    /// Bring tickets for a sealed file whose content key stays here
+    Tickets(super::release_sealed::TicketsArgs),
     /// Upload an SBOM, test results or provenance and attach it to a draft
     Attach {
         #[command(flatten)]

@@ -18,6 +18,9 @@ pub struct EncryptionKeyArgs {
     /// Days for which images may be sealed for it
     #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=1098))]
     pub days: u16,
+    /// Also write the private key as it is, for devices of the group to hold (identity.group_keys)
+    #[arg(long, requires = "group", value_hint = ValueHint::FilePath)]
+    pub for_devices: Option<PathBuf>,
     /// Folder and name, without an ending: NAME.sealed is secret, NAME.statement is not
     #[arg(long, value_hint = ValueHint::FilePath)]
     pub out: PathBuf,

@@ -50,6 +50,18 @@ pub async fn run(command: DeviceCommand, output: Output, language: Language) -> 
             let remote = Remote::open(&args.server, language)?;
             label::one(&remote, args, output).await
         }
+        DeviceCommand::SelfTest { server, device } => {
+            let remote = Remote::open(&server, language)?;
+            let said: api::wire::SelfTest =
+                remote.get(&format!("/v1/devices/{device}/self-test")).await?;
+            output.one(&said, |said| {
+                let lines = said.findings.iter().map(|one| {
+                    format!("\n  {:<14} {:<5} {}  {}", one.test, one.outcome, one.code, one.detail)
+                });
+                let verdict = if said.passed { "passed" } else { "failed" };
+                format!("{verdict}, said {}{}", said.heard, lines.collect::<String>())
+            })
+        }
         DeviceCommand::Scans { server, device } => {
             let remote = Remote::open(&server, language)?;
             label::scans(&remote, device, output).await

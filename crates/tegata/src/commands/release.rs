@@ -1,6 +1,7 @@
 //! `tegata release …`: what is released, on a server.
 
 mod repository;
+mod sealed;
 mod upload;
 
 use crate::{
@@ -39,14 +40,23 @@ pub async fn run(
             let done = upload::send(&rest, &organisation.parse()?, &file, output).await?;
             output.one(&done, |done| format!("{} is uploaded", done.sha256))?;
         }
-        ReleaseCommand::Add { server, release, file, name, hardware_ids } => {
+        ReleaseCommand::Add { server, release, file, name, hardware_ids, seal } => {
             let rest = rest(&server, language)?;
+            if seal {
+                let name = name.map_or_else(|| name_of(&file), Ok)?;
+                let new = |sha256| NewArtifact { name, sha256, hardware_ids };
+                show(&sealed::add(&rest, &release, &file, new, output).await?, output)?;
+                return Ok(ExitCode::SUCCESS);
+            }
             let draft = rest.release(&release).await?;
             let done = upload::send(&rest, &draft.organisation.0, &file, output).await?;
             let name = name.map_or_else(|| name_of(&file), Ok)?;
             let new = NewArtifact { name, sha256: done.sha256, hardware_ids };
             show(&rest.add_artifact(&release, &new).await?, output)?;
         }
+        ReleaseCommand::Delta(args) => sealed::delta(args, output, language).await?,
+        ReleaseCommand::ContentKey(args) => sealed::give(args, output, language).await?,
+        ReleaseCommand::Tickets(args) => sealed::tickets(args, output, language).await?,
         ReleaseCommand::Attach { server, release, kind, file, name } => {
             let rest = rest(&server, language)?;
             let draft = rest.release(&release).await?;
@@ -170,6 +180,15 @@ fn show(release: &Release, output: Output) -> anyhow::Result<()> {
         };
         for file in &release.artifacts {
             line(format!("{}  {} bytes  {}", file.path, file.length, file.sha256));
+            if let Some(sealed) = &file.sealed {
+                line(format!(
+                    "  sealed, {} bytes inside, key with the {}, {} tickets",
+                    sealed.plain.length, sealed.key, sealed.tickets
+                ));
+            }
+            if let Some(delta) = &file.delta {
+                line(format!("  from {} to {}", delta.base.sha256, delta.result.sha256));
+            }
         }
         for one in &release.attachments {
             line(format!("{} {}: {}", one.kind, one.name, one.summary));

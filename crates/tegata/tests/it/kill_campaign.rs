@@ -436,6 +436,7 @@ fn runs(release: &ReleaseView) -> wire::DeviceSoftware {
         security_version: Some(release.security_version),
         digest: None,
         confirmed: true,
+        self_test: None,
     }
 }
 

@@ -5,7 +5,7 @@ use crypto::{
 };
 
 /// The first bytes of a sealed image.
-const MAGIC: &[u8; 16] = b"tegata-sealed-1\n";
+pub const MAGIC: &[u8; 16] = b"tegata-sealed-1\n";
 const WHAT: &str = "a sealed image";
 /// Length of a header in bytes.
 pub const HEADER_BYTES: usize = 16 + 4 + 8 + 32 + 32;
@@ -235,6 +235,44 @@ impl Opener {
         Ok(())
     }
 
+    /// How many bytes of plaintext can be taken up again at chunk borders when `written` bytes were
+    /// kept: never all of it, so that the last chunk is always opened.
+    pub fn kept(&self, written: u64) -> u64 {
+        let chunk = u64::from(self.header.chunk_bytes).max(1);
+        let most = self.header.chunks().saturating_sub(1).saturating_mul(chunk);
+        (written / chunk).saturating_mul(chunk).min(most)
+    }
+
+    /// Where what follows `given` bytes of plaintext, a number that [`Self::kept`] said, begins in the
+    /// sealed image.
+    pub fn sealed_offset(&self, given: u64) -> u64 {
+        let chunk = u64::from(self.header.chunk_bytes).max(1);
+        let tags = (given / chunk).saturating_mul(TAG_BYTES as u64);
+        given.saturating_add(tags).saturating_add(HEADER_BYTES as u64)
+    }
+
+    /// Takes the next whole chunk as it came out before, from what was kept, instead of opening it
+    /// again; how it lies in the sealed image goes onto the end of `sealed`, so that the hash of the
+    /// whole can still be compared. A chunk that was lost meanwhile shows in that hash and in
+    /// [`Self::finish`].
+    ///
+    /// # Errors
+    /// [`SealedError::Length`] for what is no whole chunk but the last.
+    pub fn replay(&mut self, chunk: &[u8], sealed: &mut Vec<u8>) -> Result<(), SealedError> {
+        let next = self.given.saturating_add(chunk.len() as u64);
+        let whole = self.pending.is_empty() && !self.ended && chunk.len() == self.header.chunk();
+        if !whole || next >= self.header.plain.length {
+            return Err(SealedError::Length);
+        }
+        self.digester.update(chunk);
+        self.pending.extend_from_slice(chunk);
+        self.key.seal(&mut self.pending, false)?;
+        sealed.extend_from_slice(&self.pending);
+        self.pending.clear();
+        self.given = next;
+        Ok(())
+    }
+
     /// Ends the image and says what it was.
     ///
     /// # Errors
@@ -250,7 +288,7 @@ impl Opener {
     }
 
     /// Length of the next chunk as it lies in the image, tag included.
-    fn next_chunk(&self) -> usize {
+    pub fn next_chunk(&self) -> usize {
         let left = self.header.plain.length.saturating_sub(self.given);
         let plain = usize::try_from(left).unwrap_or(usize::MAX).min(self.header.chunk());
         plain.saturating_add(TAG_BYTES)
@@ -313,6 +351,39 @@ mod tests {
             assert_eq!(sealed.len() as u64, Header::parse(&sealed).unwrap().sealed_length());
             assert_eq!(open(&key(), &sealed, 700), Ok(plain));
         }
+    }
+
+    #[test]
+    fn what_was_interrupted_goes_on() {
+        let plain: Vec<u8> = (0..5000_u32).map(|at| at.to_le_bytes()[0]).collect();
+        let sealed = seal(&plain, &[&plain]);
+        let header = Header::parse(&sealed).unwrap();
+        for written in [0, 1023, 1024, 3000, 4999, 5000] {
+            let mut opener = Opener::begin(&key(), header).unwrap();
+            let kept = usize::try_from(opener.kept(written)).unwrap();
+            assert!(kept as u64 <= written && kept < plain.len());
+            let mut seen = sealed[..HEADER_BYTES].to_vec();
+            for chunk in plain[..kept].chunks(1024) {
+                opener.replay(chunk, &mut seen).unwrap();
+            }
+            let at = usize::try_from(opener.sealed_offset(kept as u64)).unwrap();
+            assert_eq!(seen, sealed[..at]);
+            let mut out = plain[..kept].to_vec();
+            opener.push(&sealed[at..], &mut out).unwrap();
+            assert_eq!(opener.finish(), Ok(header.plain));
+            assert_eq!(out, plain);
+        }
+        // A chunk that was lost shows.
+        let mut opener = Opener::begin(&key(), header).unwrap();
+        let mut seen = Vec::new();
+        opener.replay(&[0; 1024], &mut seen).unwrap();
+        assert_ne!(seen, sealed[HEADER_BYTES..HEADER_BYTES + 1040]);
+        assert_eq!(opener.replay(&[0; 1023], &mut seen), Err(SealedError::Length));
+        opener.push(&sealed[HEADER_BYTES + 1040..], &mut Vec::new()).unwrap();
+        assert_eq!(opener.finish(), Err(SealedError::Hash));
+        let exact = seal(&plain[..1024], &[&plain[..1024]]);
+        let mut opener = Opener::begin(&key(), Header::parse(&exact).unwrap()).unwrap();
+        assert_eq!(opener.replay(&plain[..1024], &mut seen), Err(SealedError::Length));
     }
 
     #[test]

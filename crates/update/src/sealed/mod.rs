@@ -10,7 +10,8 @@ mod statement;
 mod ticket;
 
 pub use image::{
-    CHUNK_BYTES, CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, HEADER_BYTES, Header, Opener, Plain, Sealer,
+    CHUNK_BYTES, CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, HEADER_BYTES, Header, MAGIC, Opener, Plain,
+    Sealer,
 };
 pub use statement::{Holder, KeyStatement, STATEMENT_BYTES_MAX};
 pub use ticket::{TICKET_BYTES_MAX, Ticket};

@@ -88,6 +88,15 @@ impl KeyStatement {
         Ok(parse(bytes)?.key_id())
     }
 
+    /// What a statement says, without looking at who signed it: for one that was verified when it was
+    /// kept.
+    ///
+    /// # Errors
+    /// [`SealedError`]
+    pub fn claimed(bytes: &[u8]) -> Result<Self, SealedError> {
+        read(parse(bytes)?.unverified_payload())
+    }
+
     /// Reads a statement signed by `identity`, whose certificate the caller has validated, as of `now`.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ mod draft;
 mod folder;
 mod keys;
 mod publish;
-mod sealed;
+pub mod sealed;
 mod show;
 mod sign;
 mod verify;

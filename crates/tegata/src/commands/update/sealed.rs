@@ -5,6 +5,7 @@ use super::{
     keys,
 };
 use crate::{
+    cli::UnlockArgs,
     cli::sealed::{DeltaArgs, EncryptionKeyArgs, PatchArgs, SealArgs, TicketArgs, UnsealArgs},
     clock,
     commands::write_private,
@@ -13,7 +14,7 @@ use crate::{
 };
 use anyhow::Context as _;
 use crypto::{
-    Digester, HashAlgorithm, Sha256,
+    Digester, HashAlgorithm, Secret, Sha256,
     agreement::{AgreementKey, CONTENT_KEY_BYTES},
     random,
     sealed::{Cost, SealingKey},
@@ -65,6 +66,9 @@ pub(super) fn encryption_key(args: EncryptionKeyArgs, output: Output) -> anyhow:
     let sealing = SealingKey::new(&unlocking.unlock(), Cost::default())?;
     let private = keys::with_ending(&args.out, "sealed");
     let public = keys::with_ending(&args.out, "statement");
+    if let Some(path) = &args.for_devices {
+        write_private(path, key.to_secret()?.expose())?;
+    }
     write_private(&private, &sealing.seal(ENCRYPTION_KEY_LABEL, &key.to_secret()?)?)?;
     replace(&public, &signed)?;
     let fingerprint = key.public().fingerprint().to_string();
@@ -94,23 +98,10 @@ pub(super) fn seal(args: &SealArgs, output: Output) -> anyhow::Result<()> {
     let unlocking = keys::unlocking(&args.unlock)?;
     let sealing = SealingKey::new(&unlocking.unlock(), Cost::default())?;
     let content_key = random::secret::<CONTENT_KEY_BYTES>();
-    let delta::Image { length, sha256 } = measure(&args.image)?;
-    let plain = Plain { length, sha256 };
-    let header = Header { chunk_bytes: CHUNK_BYTES, plain, salt: random::bytes() };
-    let mut file = tempfile::NamedTempFile::new_in(around(&args.out))?;
-    let mut out = Vec::new();
-    let mut sealer = Sealer::begin(&content_key, header, &mut out)?;
-    each_piece(&mut open(&args.image)?, |piece| {
-        sealer.push(piece, &mut out)?;
-        file.write_all(&out)?;
-        out.clear();
-        Ok(())
-    })?;
-    sealer.finish(&mut out)?;
-    file.write_all(&out)?;
     // The key first: without it the image would be lost.
     write_private(&args.content_key, &sealing.seal(CONTENT_KEY_LABEL, &content_key)?)?;
-    publish(file, &args.out).with_context(|| format!("cannot write {}", args.out.display()))?;
+    let header = seal_file(&args.image, &args.out, &content_key)?;
+    let Plain { length, sha256 } = header.plain;
     let id = header.id().to_string();
     let summary = json!({
         "file": args.out, "content_key": args.content_key, "image": id,
@@ -123,6 +114,31 @@ pub(super) fn seal(args: &SealArgs, output: Output) -> anyhow::Result<()> {
             args.content_key.display()
         )
     })
+}
+
+/// Seals a file under a key that serves nothing else.
+pub fn seal_file(image: &Path, to: &Path, content_key: &Secret) -> anyhow::Result<Header> {
+    let delta::Image { length, sha256 } = measure(image)?;
+    let plain = Plain { length, sha256 };
+    let header = Header { chunk_bytes: CHUNK_BYTES, plain, salt: random::bytes() };
+    let mut file = tempfile::NamedTempFile::new_in(around(to))?;
+    let mut out = Vec::new();
+    let mut sealer = Sealer::begin(content_key, header, &mut out)?;
+    each_piece(&mut open(image)?, |piece| {
+        sealer.push(piece, &mut out)?;
+        file.write_all(&out)?;
+        out.clear();
+        Ok(())
+    })?;
+    sealer.finish(&mut out)?;
+    file.write_all(&out)?;
+    publish(file, to).with_context(|| format!("cannot write {}", to.display()))?;
+    Ok(header)
+}
+
+/// Opens the content key that `tegata update seal` wrote.
+pub fn open_content_key(path: &Path, unlock: &UnlockArgs) -> anyhow::Result<Secret> {
+    keys::open_secret(path, CONTENT_KEY_LABEL, unlock)
 }
 
 /// Runs `tegata update ticket`.
@@ -190,17 +206,11 @@ pub(super) fn unseal(args: &UnsealArgs, output: Output) -> anyhow::Result<()> {
 
 /// Runs `tegata update delta`.
 pub(super) fn delta(args: &DeltaArgs, output: Output) -> anyhow::Result<()> {
-    let base = base(&args.base)?;
-    let announced = measure(&args.image)?;
-    let mut file = tempfile::NamedTempFile::new_in(around(&args.out))?;
-    let mut image = open(&args.image)?;
-    let limits = delta::Limits::DEFAULT;
-    delta::diff(&base, announced, &mut image, args.level, &limits, &mut file)?;
-    publish(file, &args.out).with_context(|| format!("cannot write {}", args.out.display()))?;
+    let (base, announced) = make_delta(&args.base, &args.image, args.level, &args.out)?;
     let made = measure(&args.out)?;
     let summary = json!({
         "file": args.out, "length": made.length, "sha256": made.sha256.to_string(),
-        "base_sha256": delta::Image::of(&base).sha256.to_string(),
+        "base_sha256": base.sha256.to_string(),
         "result_length": announced.length, "result_sha256": announced.sha256.to_string(),
     });
     output.one(&summary, |_| {
@@ -214,12 +224,28 @@ pub(super) fn delta(args: &DeltaArgs, output: Output) -> anyhow::Result<()> {
     })
 }
 
+/// Makes a delta; what it starts from, and what it makes.
+pub fn make_delta(
+    base: &Path,
+    image: &Path,
+    level: i32,
+    to: &Path,
+) -> anyhow::Result<(delta::Image, delta::Image)> {
+    let (from, makes) = (measure(base)?, measure(image)?);
+    let mut file = tempfile::NamedTempFile::new_in(around(to))?;
+    let (mut base, mut image) = (open(base)?, open(image)?);
+    let limits = delta::Limits::DEFAULT;
+    delta::diff(&mut base, from, &mut image, makes, level, &limits, &mut file)?;
+    publish(file, to).with_context(|| format!("cannot write {}", to.display()))?;
+    Ok((from, makes))
+}
+
 /// Runs `tegata update patch`.
 pub(super) fn patch(args: &PatchArgs, output: Output) -> anyhow::Result<()> {
-    let base = base(&args.base)?;
+    let mut base = open(&args.base)?;
     let mut file = tempfile::NamedTempFile::new_in(around(&args.out))?;
     let mut from = BufReader::new(open(&args.delta)?);
-    let made = delta::patch(&base, &mut from, &delta::Limits::DEFAULT, &mut file)?;
+    let made = delta::patch(&mut base, &mut from, &delta::Limits::DEFAULT, &mut file)?;
     publish(file, &args.out).with_context(|| format!("cannot write {}", args.out.display()))?;
     report(&args.out, made.length, made.sha256, output)
 }
@@ -250,19 +276,6 @@ fn header(file: &mut File) -> anyhow::Result<Header> {
     let mut bytes = Vec::new();
     Read::take(&mut *file, HEADER_BYTES as u64).read_to_end(&mut bytes)?;
     Ok(Header::parse(&bytes)?)
-}
-
-/// The base of a delta, in memory.
-fn base(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let max = delta::Limits::DEFAULT.base_bytes_max;
-    let mut bytes = Vec::new();
-    open(path)?.take(max.saturating_add(1)).read_to_end(&mut bytes)?;
-    anyhow::ensure!(
-        bytes.len() as u64 <= max,
-        "{} is larger than {max} bytes; send the whole image instead",
-        path.display()
-    );
-    Ok(bytes)
 }
 
 fn measure(path: &Path) -> anyhow::Result<delta::Image> {

@@ -335,6 +335,7 @@ impl Gadget {
             security_version: Some(image.security_version),
             digest: Some(Digest(sha256)),
             confirmed,
+            self_test: None,
         })
     }
 

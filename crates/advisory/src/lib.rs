@@ -37,6 +37,8 @@
 //! ```
 
 mod advisory;
+mod approved;
+mod coverage;
 mod cpe;
 mod cra;
 mod csaf;
@@ -59,6 +61,7 @@ mod range;
 mod reason;
 mod remark;
 mod report;
+mod sarif;
 mod sbom;
 mod score;
 mod text;
@@ -69,6 +72,8 @@ pub use advisory::{
     ADVISORY_BYTES_MAX, AFFECTED_MAX, Advisory, AdvisoryFormat, Affected, AffectedClaim, Platform,
     SUMMARY_CHARACTERS_MAX, Target, Versions,
 };
+pub use approved::unapproved;
+pub use coverage::{COVERAGE_BYTES_MAX, CodeCoverage};
 pub use cpe::{Attribute, CPE_BYTES_MAX, Cpe, CpeRelation};
 pub use cra::{CraCase, CraDeadline, CraDraft, CraItem, CraKind, CraState, CraStep};
 pub use ecosystem::Ecosystem;
@@ -85,6 +90,7 @@ pub use range::{Event, EventRange, Inclusion, RANGE_PARTS_MAX, RangeKind, Vers};
 pub use reason::{Reason, ReasonCode};
 pub use remark::{REMARKS_MAX, Remark, RemarkKind, Remarks};
 pub use report::{Blind, CheckContext, Finding, Report, check, check_components};
+pub use sarif::{SCAN_BYTES_MAX, ScanReport};
 pub use sbom::{
     COMPONENTS_MAX, Component, NAME_CHARACTERS_MAX, PER_COMPONENT_MAX, SBOM_BYTES_MAX, Sbom,
     SbomFormat,

@@ -3,7 +3,7 @@
 //! Read here; written in `diagnosis_file`. The file is YAML, canonical when we write it.
 
 use crate::{
-    AssessmentError, Day, FeatureId, ItemId, Library, RecordRef,
+    AssessmentError, Check, Day, FeatureId, ItemId, Library, RecordRef,
     named::words,
     text,
     yaml::{inconsistent, parse},
@@ -106,6 +106,8 @@ pub struct Diagnosis {
     pub clauses: BTreeMap<RecordRef, Answer>,
     /// who stands for it
     pub signatures: Vec<Signature>,
+    /// what collectors found; no part of the file, nor of what people sign for
+    pub checks: BTreeMap<ItemId, Vec<Check>>,
 }
 
 #[derive(Deserialize)]
@@ -173,6 +175,7 @@ impl Diagnosis {
             answers: BTreeMap::new(),
             clauses: BTreeMap::new(),
             signatures: Vec::new(),
+            checks: BTreeMap::new(),
         })
     }
 
@@ -198,6 +201,7 @@ impl Diagnosis {
             answers: BTreeMap::new(),
             clauses: BTreeMap::new(),
             signatures: Vec::new(),
+            checks: BTreeMap::new(),
         };
         for (feature, reason) in raw.absent {
             let known = library.features().iter().find(|one| one.id.as_str() == feature);

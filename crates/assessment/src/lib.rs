@@ -29,8 +29,10 @@ mod diagnosis;
 mod diagnosis_file;
 mod embedded;
 mod error;
+mod gate;
 mod id;
 mod library;
+mod live;
 mod mapping;
 mod named;
 pub mod oscal;
@@ -52,8 +54,10 @@ pub use diagnosis::{
     Answer, Diagnosis, EVIDENCE_MAX, Evidence, Outcome, SIGNATURES_MAX, SignOff, Signature,
 };
 pub use error::AssessmentError;
+pub use gate::{APPROVED_MAX, GateFacts, GateFinding, GatePolicy, GateState, is_open};
 pub use id::{FeatureId, ID_BYTES_MAX, ItemId, RecordRef, SourceId};
 pub use library::{Feature, Library, LibraryFile, LibraryFiles};
+pub use live::{Check, CheckVerdict, Collected, Collector, Facts, Figures, Share};
 pub use mapping::{MAPPINGS_MAX, Mapping, Relation};
 pub use score::{Gap, Score, State};
 pub use sheet::{Clause, ITEMS_MAX, Item, Layer, Phase, Threat};

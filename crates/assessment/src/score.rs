@@ -128,11 +128,13 @@ pub struct Gap {
 }
 
 impl Diagnosis {
-    /// Where `item` stands `today`. A feature that the product does not have answers by itself.
+    /// Where `item` stands `today`, with what collectors found. A feature that the product does not have
+    /// answers by itself.
     pub fn state(&self, item: &Item, today: Day) -> State {
         match self.absence(&item.when) {
             Some(_) => State::NotApplicable,
-            None => State::of(self.answers.get(&item.id), today),
+            None => State::of(self.answers.get(&item.id), today)
+                .with_checks(self.checks_of(&item.id), today),
         }
     }
 

@@ -202,6 +202,9 @@ pub struct Config {
     pub advisories: Option<std::path::PathBuf>,
     /// how often it is looked through, in milliseconds
     pub advisories_ms: u64,
+    /// how often the running platform is looked at for evidence of diagnosed products, in seconds; 0:
+    /// only when asked
+    pub evidence_s: i64,
     /// how people sign in
     pub people: PeopleConfig,
     /// where visitors of the public page come from
@@ -235,6 +238,7 @@ impl Default for Config {
             console_url: None,
             advisories: None,
             advisories_ms: 5_000,
+            evidence_s: 86_400,
             people: PeopleConfig::default(),
             places: Places::default(),
             limits: Limits::default(),

@@ -5,6 +5,7 @@ use crate::{
     Recorded, Service, ServiceError,
     ca::{CaEntry, CaKind},
     csr::{key_in_use, verified_csr},
+    diagnoses::{PROTOTYPE, PROTOTYPE_S},
     issue::{Issue, Order},
     live::found,
     record,
@@ -73,6 +74,9 @@ struct Target {
     voucher: Voucher,
     profile: CredentialProfile,
     ca: Arc<CaEntry>,
+    /// it renews a certificate of a product in operation: it stays in operation whatever became of its
+    /// product line
+    operating: bool,
     /// what the device holds and held, newest first
     held: Vec<Held>,
 }
@@ -334,7 +338,8 @@ impl Service {
             .map_err(|refusal| refused(&refusal))?;
         let ca = self.owner_ca(&state)?;
         let profile = CredentialProfile::Ldevid;
-        let target = Target { row, state, voucher, profile, ca, held };
+        let operating = renewed.as_ref().is_some_and(|renewed| !is_prototype(renewed.certificate));
+        let target = Target { row, state, voucher, profile, ca, operating, held };
         if renewed.is_none() {
             self.vouched(caller, &target)?;
         }
@@ -377,7 +382,8 @@ impl Service {
         let (row, state) = known.begun()?;
         let ca = self.product_ca(&row)?;
         let (voucher, profile) = (Voucher::Station, CredentialProfile::Chip);
-        let target = Target { row, state, voucher, profile, ca, held };
+        let operating = false;
+        let target = Target { row, state, voucher, profile, ca, operating, held };
         if target.state.kind() != device::DeviceKind::Chip {
             return Err(ServiceError::refused(
                 "not-a-chip",
@@ -469,7 +475,8 @@ impl Service {
         } else {
             (CredentialProfile::Ldevid, self.owner_ca(&state)?)
         };
-        let target = Target { row, state, voucher, profile, ca, held };
+        let operating = false;
+        let target = Target { row, state, voucher, profile, ca, operating, held };
         if !initial {
             self.vouched(caller, &target)?;
         }
@@ -507,7 +514,7 @@ impl Service {
         target: Target,
         csr: &Csr,
     ) -> Result<Wanted, ServiceError> {
-        let Target { row, state, profile, ca, held, .. } = target;
+        let Target { row, state, profile, ca, operating, held, .. } = target;
         let device = DeviceId::from_bytes(row.device_id);
         let now = self.now();
         let initial = profile != CredentialProfile::Ldevid;
@@ -520,16 +527,23 @@ impl Service {
                 "the request is for another key than the one the device was made with",
             ));
         }
+        // Security by design is checked before operation (AS-6): until then it is a prototype.
+        let prototype = !operating && self.is_prototype(row.product)?;
         let (pki_profile, not_after) = match profile {
             CredentialProfile::Chip => (Profile::Chip, UnixTime::NEVER),
             CredentialProfile::Idevid => (Profile::Idevid, UnixTime::NEVER),
             CredentialProfile::Ldevid => (Profile::Ldevid, now.plus(self.ldevid_validity(&row)?)),
+        };
+        let not_after = match prototype {
+            true => not_after.min(now.plus(PROTOTYPE_S)),
+            false => not_after,
         };
         let order = Order {
             ca,
             profile: pki_profile,
             subject: Subject {
                 organisation: principal.to_string(),
+                organisational_unit: if prototype { PROTOTYPE } else { "" }.to_owned(),
                 serial_number: row.serial_number.clone(),
                 ..Subject::named(device.to_string())
             },
@@ -544,6 +558,7 @@ impl Service {
             .event(caller, audit::Kind::Enrolment, audit::Outcome::Success)
             .subject(&device.to_string())
             .detail("profile", profile.name());
+        let event = if prototype { event.detail("prototype", "yes") } else { event };
         Ok(Wanted { device, row, state, key, profile, principal, order, event, now })
     }
 
@@ -680,6 +695,11 @@ impl Service {
             hw_serial_num: row.device_id.to_vec(),
         }
     }
+}
+
+/// Whether a certificate is marked as that of a prototype.
+fn is_prototype(certificate: &Certificate) -> bool {
+    Subject::from_name(&certificate.subject()).organisational_unit == PROTOTYPE
 }
 
 /// What one look at the store tells of a device that wants a certificate.

@@ -111,8 +111,9 @@ pub use devices::{
 };
 pub use diagnoses::{
     AnswerView, CatalogueFigures, ChangeView, DiagnosisComparison, DiagnosisFigures, DiagnosisId,
-    DiagnosisImport, DiagnosisImported, DiagnosisState, DiagnosisView, ImportForm, ItemQuery,
-    ItemView, NewDiagnosis, SignedBy, check_sheet,
+    DiagnosisImport, DiagnosisImported, DiagnosisState, DiagnosisView, EvidenceView, ImportForm,
+    ItemQuery, ItemView, NewDiagnosis, NewEvidence, OperationChange, OperationPolicy,
+    OperationState, OperationView, SignedBy, check_sheet,
 };
 pub use doors::{Health, LogCheck};
 pub use enrol::{ChipRequest, EnrolRequest, Enrolled};

@@ -51,6 +51,8 @@ pub(crate) struct Live {
     pub(crate) organisations: Cache<String, Option<OrganisationRow>>,
     pub(crate) organisations_by_id: Cache<i64, Option<OrganisationRow>>,
     pub(crate) products_by_id: Cache<i64, Option<Arc<ProductRow>>>,
+    /// whether product lines are in operation
+    pub(crate) operations: Cache<i64, crate::diagnoses::Gated>,
     pub(crate) signers: Cache<Sha256, Option<Arc<SignerEntry>>>,
     pub(crate) members: Cache<Sha256, Option<Arc<MemberRow>>>,
     /// emptied whenever CAs change
@@ -87,6 +89,7 @@ impl Live {
             organisations: Cache::new(10_000),
             organisations_by_id: Cache::new(10_000),
             products_by_id: Cache::new(10_000),
+            operations: Cache::new(10_000),
             signers: Cache::new(10_000),
             members: Cache::new(10_000),
             cas: Cache::new(1),
@@ -212,6 +215,7 @@ impl Effects for Live {
                     self.organisations.clear();
                     self.organisations_by_id.clear();
                     self.products_by_id.clear();
+                    self.operations.clear();
                     self.signers.clear();
                     self.members.clear();
                     self.cas.clear();

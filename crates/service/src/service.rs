@@ -425,6 +425,9 @@ impl Service {
             tracing::error!(%error, "an approved act could not be carried out");
         }
         self.forget_scans(now);
+        if let Err(error) = self.collect_due_evidence() {
+            tracing::warn!(%error, "evidence was not collected; it is tried again");
+        }
         // What fails is in the log, and with the repository itself.
         let _told = self.renew_repositories();
         if let Err(error) = crate::join::block_on(self.renew_own_certificates()) {

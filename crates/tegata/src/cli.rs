@@ -10,6 +10,7 @@ pub mod diagnosis;
 pub mod fleet;
 pub mod import;
 mod log;
+pub mod operation;
 mod org;
 mod passport;
 mod person;
@@ -127,6 +128,11 @@ pub enum Command {
     /// Threat models: what threatens a product, with risk, drawings and trees; works without a server
     #[command(subcommand)]
     Threat(threat::ThreatCommand),
+    /// Whether product lines may be in operation, live evidence, approved components
+    #[command(subcommand)]
+    Operation(operation::OperationCommand),
+    /// The gate of a build pipeline: what a version must have, from files or a server; exit code 2: closed
+    Gate(operation::GateArgs),
     /// The verifiable log: checkpoint, proofs, audit
     #[command(subcommand)]
     Log(LogCommand),

@@ -107,6 +107,12 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Campaign(command) => {
                 commands::campaign::run(command, output, language).await?;
             }
+            Command::Gate(args) => {
+                return commands::assessment::gate(&args, output, language).await;
+            }
+            Command::Operation(command) => {
+                commands::operation::run(command, output, language).await?;
+            }
             Command::Diagnosis(command) => {
                 commands::diagnosis::run(command, output, language).await?;
             }

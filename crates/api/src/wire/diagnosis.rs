@@ -326,6 +326,22 @@ pub struct DiagnosedItem {
     /// The feature that the product does not have, with the reason, where that answers it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub absent: Option<String>,
+    /// What collectors found.
+    #[serde(default)]
+    pub checks: Vec<ItemCheck>,
+}
+
+/// What a collector found, as it bears on an item.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ItemCheck {
+    /// Who looked, and at what.
+    pub collector: String,
+    /// Whether it sees all of the item: then a pass answers it.
+    pub whole: bool,
+    /// `pass`, `fail`, `inconclusive`.
+    pub verdict: String,
+    /// The last day on which a pass counts, `YYYY-MM-DD`.
+    pub until: String,
 }
 
 /// An item that somebody has to see to.

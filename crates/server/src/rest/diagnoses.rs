@@ -180,6 +180,16 @@ pub(super) async fn items(
                 criterion: both(&item.criterion),
                 state: one.state.word().to_owned(),
                 absent: one.absent.map(|(feature, why)| format!("{feature}: {why}")),
+                checks: one
+                    .checks
+                    .iter()
+                    .map(|check| wire::ItemCheck {
+                        collector: check.collector.word().to_owned(),
+                        whole: check.share == assessment::Share::Whole,
+                        verdict: check.verdict.word().to_owned(),
+                        until: check.until.to_string(),
+                    })
+                    .collect(),
                 answer: topic(one.answer),
             })
         })

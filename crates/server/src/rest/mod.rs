@@ -19,6 +19,7 @@ mod labels;
 mod life;
 mod log;
 mod openapi;
+mod operation;
 mod organisations;
 mod people;
 mod platform;
@@ -181,6 +182,14 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(diagnoses::adopt))
         .routes(routes!(diagnoses::sign))
         .routes(routes!(diagnoses::proof))
+        .routes(routes!(operation::policy, operation::set_policy))
+        .routes(routes!(operation::history))
+        .routes(routes!(operation::one, operation::enter))
+        .routes(routes!(operation::leave))
+        .routes(routes!(operation::evidence, operation::collect))
+        .routes(routes!(operation::evidence_history))
+        .routes(routes!(operation::add))
+        .routes(routes!(operation::approved, operation::approve))
         .routes(routes!(campaigns::list, campaigns::create))
         .routes(routes!(drafts::preview))
         .routes(routes!(drafts::history))

@@ -76,6 +76,21 @@ pub(crate) fn body(
         "/v1/organisations/{organisation}/statements" => json(json!({
             "product": "secret-line", "vulnerability": "CVE-2026-1", "status": "fixed",
         })),
+        "/v1/organisations/{organisation}/operation-policy" => {
+            json(json!({"required": false, "weight": 6, "signed": false}))
+        }
+        "/v1/organisations/{organisation}/products/{product}/operation" => {
+            json(json!({"overrule": {"reason": "mine now", "until": "2099-01-01T00:00:00Z"}}))
+        }
+        "/v1/organisations/{organisation}/products/{product}/operation/leave" => {
+            json(json!({"reason": "mine now"}))
+        }
+        "/v1/organisations/{organisation}/products/{product}/evidence/{collector}" => {
+            Some(("application/octet-stream", b"<testsuites/>".to_vec()))
+        }
+        "/v1/organisations/{organisation}/approved-components" => {
+            json(json!({"components": ["pkg:cargo/evil"]}))
+        }
         "/v1/organisations/{organisation}/diagnoses" => {
             json(json!({"product": "secret-line", "subject": "mine now"}))
         }
@@ -223,6 +238,7 @@ async fn every_operation_keeps_tenants_apart() {
         ("action", "1".to_owned()),
         ("diagnosis", diagnosis.id.to_string()),
         ("topic", "DEV-SWD-01".to_owned()),
+        ("collector", "tests".to_owned()),
         ("catalogue", "jc-star-1".to_owned()),
     ];
     let csr = api::wire::scalar::CsrPem(crate::world::csr(&crate::world::key(), "")).to_string();

@@ -98,8 +98,13 @@ impl World {
         let unlock = Unlock::KeyFile(&secret);
         Service::create(dir.path(), &unlock, &setup, clock.as_ref()).unwrap();
         let places = service::Places { table: None, proxies };
-        let config =
-            service::Config { integrate_ms: 20, readers: 2, places, ..service::Config::default() };
+        let config = service::Config {
+            integrate_ms: 20,
+            readers: 2,
+            evidence_s: 0,
+            places,
+            ..service::Config::default()
+        };
         let service = Service::open(dir.path(), &unlock, config, clock).unwrap();
         let spec = RootSpec {
             common_name: "Test root".into(),

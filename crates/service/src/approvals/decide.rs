@@ -2,7 +2,7 @@
 
 use super::{ApprovalId, Intent, Slip, second::read_arguments};
 use crate::{
-    DeviceAct, ErrorKind, Page, Paged, Service, ServiceError, fault,
+    DeviceAct, ErrorKind, OperationPolicy, Page, Paged, Service, ServiceError, fault,
     live::found,
     names::same_name,
     organisation_standing::Change,
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 use crypto::{Sha256, UnixTime};
-use device::{DeviceId, Language, OrganisationId};
+use device::{DeviceId, Language, OrganisationId, ProductId};
 use policy::{Act, Action, Caller, Resource};
 
 /// Approved acts that one round of recovery carries out.
@@ -496,6 +496,20 @@ impl Service {
             Intent::StartCampaign { campaign, .. } => {
                 let campaign = campaign.parse().map_err(|_| damaged())?;
                 self.perform_start_campaign(requester, &campaign, slip).await.map(|_| ())
+            }
+            Intent::OverruleOperation { product, open, reason, until } => {
+                let product = ProductId::new(&product).map_err(|_| damaged())?;
+                let exception = (open, reason.as_str(), UnixTime(until));
+                self.perform_overrule_operation(requester, organisation, &product, exception, slip)
+                    .await
+                    .map(|_| ())
+            }
+            Intent::RelaxOperation {
+                organisation: of, required, weight, items, signed, ..
+            } => {
+                let of = OrganisationId::new(&of).map_err(|_| damaged())?;
+                let wanted = OperationPolicy { required, weight, items, signed };
+                self.perform_operation_policy(requester, &of, wanted, slip).await.map(|_| ())
             }
             Intent::SignDiagnosis { diagnosis, content, .. } => {
                 let diagnosis = diagnosis.parse().map_err(|_| damaged())?;

@@ -1,6 +1,7 @@
 //! What is asked for, in a canonical form: the same request always has the same bytes, and all that
 //! another person needs to know before it says yes.
 
+use crypto::UnixTime;
 use device::{Cause, Language};
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +51,17 @@ pub(crate) enum Intent {
         root: String,
         search: String,
         plan: String,
+    },
+    /// carried out on approval; `open`: items that are not verified, `until`: seconds since 1970
+    OverruleOperation { product: String, open: Vec<String>, reason: String, until: i64 },
+    /// carried out on approval; `before`: what was asked for, in words
+    RelaxOperation {
+        organisation: String,
+        before: String,
+        required: bool,
+        weight: u8,
+        items: Vec<String>,
+        signed: bool,
     },
     /// carried out on approval; `content`: SHA-256 of the answers
     SignDiagnosis { diagnosis: String, product: String, subject: String, content: String },
@@ -112,6 +124,8 @@ impl Intent {
                 | Self::ChangeOrganisation { .. }
                 | Self::StartCampaign { .. }
                 | Self::SignDiagnosis { .. }
+                | Self::OverruleOperation { .. }
+                | Self::RelaxOperation { .. }
                 | Self::PublishRelease { .. }
         )
     }
@@ -179,6 +193,20 @@ impl Intent {
                 format!(
                     "start the campaign “{name}”: {product} {version} on {members} devices, chosen by \
                  {search} (campaign {campaign})"
+                )
+            }
+            Self::OverruleOperation { product, open, reason, until } => format!(
+                "let {product} enter operation until {} although {} required items are not \
+                 verified: {}; because “{reason}”",
+                UnixTime(*until),
+                open.len(),
+                open.join(", ")
+            ),
+            Self::RelaxOperation { organisation, before, required, weight, items, signed } => {
+                format!(
+                    "ask less of product lines of {organisation} before operation: {before} → \
+                     required {required}, weight {weight}, items [{}], signed {signed}",
+                    items.join(", ")
                 )
             }
             Self::SignDiagnosis { diagnosis, product, subject, content } => {
@@ -275,6 +303,19 @@ impl Intent {
                 format!(
                     "更新キャンペーン「{name}」を開始する：{product} {version}、対象{members}台、選択 {search}\
                  （キャンペーン {campaign}）"
+                )
+            }
+            Self::OverruleOperation { product, open, reason, until } => format!(
+                "必須項目{}件が未確認のまま、{product} の運用を {} まで開始する（理由: {reason}、未確認: {}）",
+                open.len(),
+                UnixTime(*until),
+                open.join(", ")
+            ),
+            Self::RelaxOperation { organisation, before, required, weight, items, signed } => {
+                format!(
+                    "組織 {organisation} の運用開始の条件を緩和する：{before} → 必須 {required}、重み {weight}、\
+                     項目 [{}]、署名 {signed}",
+                    items.join(", ")
                 )
             }
             Self::SignDiagnosis { diagnosis, product, subject, content } => {

@@ -10,7 +10,7 @@ use crate::{
     Page, Paged, Service, ServiceError,
     store::diagnosis::{self as store, DiagnosisRow},
 };
-use assessment::{Entry, Layer, Phase, State, Topic};
+use assessment::{Check, Entry, Layer, Phase, State, Topic};
 use crypto::UnixTime;
 use policy::{Action, Caller};
 
@@ -38,6 +38,8 @@ pub struct ItemView {
     pub answer: AnswerView,
     /// the feature that the product does not have, with the reason, where that answers it
     pub absent: Option<(String, String)>,
+    /// what collectors found
+    pub checks: Vec<Check>,
 }
 
 /// Which items are wanted; all conditions must hold.
@@ -105,6 +107,7 @@ impl Service {
                 state,
                 answer: answer_view(&loaded, Topic::Item(item.id.clone())),
                 absent: absent.map(|(feature, why)| (feature.to_string(), why.to_owned())),
+                checks: loaded.diagnosis.checks_of(&item.id).to_vec(),
             };
             found.push((place, view));
             if found.len() > limit {

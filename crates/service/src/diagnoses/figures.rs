@@ -71,7 +71,7 @@ impl Service {
         let row = self.diagnosis_for(caller, Action::ReadDiagnosis, id)?;
         let (library, today) = (check_sheet()?, self.today()?);
         let (loaded, total) = self.read(|connection| {
-            Ok((self.load_diagnosis(connection, &row)?, total(connection, row.id, today)?))
+            Ok((self.load_diagnosis(connection, &row)?, total(connection, &row, today)?))
         })?;
         let one = &loaded.diagnosis;
         let items = library.items();
@@ -149,7 +149,7 @@ impl Service {
         id: &DiagnosisId,
         with: Option<&DiagnosisId>,
     ) -> Result<DiagnosisComparison, ServiceError> {
-        let (row, after) = self.diagnosis_read(caller, id)?;
+        let (row, mut after) = self.diagnosis_read(caller, id)?;
         let before = match with {
             Some(with) => *with,
             None => {
@@ -159,7 +159,10 @@ impl Service {
                 DiagnosisId(signed.ok_or_else(none_before)?.reference)
             }
         };
-        let (_, earlier) = self.diagnosis_read(caller, &before)?;
+        let (_, mut earlier) = self.diagnosis_read(caller, &before)?;
+        // What the platform shows today says nothing about the day of the earlier one.
+        earlier.checks.clear();
+        after.checks.clear();
         let library = check_sheet()?;
         let total = |one: &Diagnosis| one.score(library.items(), one.on);
         Ok(DiagnosisComparison {

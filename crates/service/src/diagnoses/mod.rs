@@ -6,19 +6,26 @@
 //! version of it was read.
 
 mod answers;
+mod collect;
+mod evidence;
 mod figures;
 mod file;
 mod japanese;
 mod open;
+mod operation;
 mod sign;
 mod stored;
 
 pub use answers::{AnswerView, ChangeView, ItemQuery, ItemView};
+pub use evidence::{EvidenceView, NewEvidence};
 pub use figures::{CatalogueFigures, DiagnosisComparison, DiagnosisFigures};
 pub use file::{DiagnosisImport, DiagnosisImported, ImportForm};
 pub use open::{DiagnosisState, DiagnosisView, NewDiagnosis, SignedBy};
 
+pub use operation::{OperationChange, OperationPolicy, OperationState, OperationView};
+
 pub(crate) use japanese::of as japanese;
+pub(crate) use operation::{Gated, PROTOTYPE, PROTOTYPE_S};
 
 use crate::{Service, ServiceError, store::diagnosis::DiagnosisRow};
 use assessment::{AssessmentError, Day, Library};

@@ -206,7 +206,7 @@ impl Service {
                 None => store::diagnoses(connection, owner, before, limit + 1),
             }?;
             Paged::cut(rows, limit, |row| row.id.to_string()).try_map(|row| {
-                let total = total(connection, row.id, self.today()?)?;
+                let total = total(connection, &row, self.today()?)?;
                 self.diagnosis_view(row, total)
             })
         })
@@ -223,7 +223,7 @@ impl Service {
     ) -> Result<DiagnosisView, ServiceError> {
         let row = self.diagnosis_for(caller, Action::ReadDiagnosis, id)?;
         let today = self.today()?;
-        let total = self.read(|connection| total(connection, row.id, today))?;
+        let total = self.read(|connection| total(connection, &row, today))?;
         self.diagnosis_view(row, total)
     }
 

@@ -128,13 +128,16 @@ impl Service {
         Ok(format!("{organisation}/{product}"))
     }
 
-    /// A diagnosis as people answered it, of the day of its last change.
+    /// A diagnosis as people answered it, of the day of its last change, with what collectors found.
     pub(super) fn load_diagnosis(
         &self,
         connection: &Connection,
         row: &DiagnosisRow,
     ) -> Result<Loaded, ServiceError> {
-        load(connection, row, &self.diagnosed_product(row)?)
+        let mut loaded = load(connection, row, &self.diagnosed_product(row)?)?;
+        let checks = super::evidence::checks(connection, row.product)?;
+        loaded.diagnosis.take_checks(check_sheet()?, &checks);
+        Ok(loaded)
     }
 }
 
@@ -171,14 +174,16 @@ pub(super) fn load(
 /// The total of a diagnosis without reading what was written: for lists.
 pub(super) fn total(
     connection: &Connection,
-    diagnosis: i64,
-    today: Day,
+    row: &DiagnosisRow,
+    at: Day,
 ) -> Result<Score, ServiceError> {
     let library = check_sheet()?;
-    let today = today.to_string();
+    let today = at.to_string();
+    let mut found = Diagnosis::new("any", &row.subject, at).map_err(|_| damaged())?;
+    found.take_checks(library, &super::evidence::checks(connection, row.product)?);
     let mut absent: HashSet<String> = HashSet::new();
     let mut states: HashMap<String, State> = HashMap::new();
-    store::each_outcome(connection, diagnosis, |topic, outcome, until| {
+    store::each_outcome(connection, row.id, |topic, outcome, until| {
         if outcome == ABSENT {
             absent.insert(topic.to_owned());
         } else if let Some(state) = state_of(outcome, until, &today) {
@@ -190,7 +195,10 @@ pub(super) fn total(
         let missing = item.when.iter().any(|feature| absent.contains(feature.as_str()));
         let state = match missing {
             true => State::NotApplicable,
-            false => states.get(item.id.as_str()).copied().unwrap_or(State::Open),
+            false => {
+                let answered = states.get(item.id.as_str()).copied().unwrap_or(State::Open);
+                answered.with_checks(found.checks_of(&item.id), at)
+            }
         };
         score.add(item.weight, state);
     }

@@ -408,7 +408,7 @@ impl Service {
             .collect()
     }
 
-    fn log_health(&self) -> LogHealth {
+    pub(crate) fn log_health(&self) -> LogHealth {
         let health = self.health();
         let witnessed = self.overviews.witnessed.lock().unwrap_or_else(PoisonError::into_inner);
         let witnesses = self

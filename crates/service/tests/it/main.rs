@@ -28,6 +28,7 @@ mod jobs;
 mod ledger;
 mod limits;
 mod mldsa;
+mod operation;
 mod own_keys;
 mod parts;
 mod passkey;

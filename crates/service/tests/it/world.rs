@@ -47,7 +47,7 @@ pub(crate) fn key_file() -> Secret {
 }
 
 pub(crate) fn config() -> Config {
-    Config { integrate_ms: 20, readers: 2, ..Config::default() }
+    Config { integrate_ms: 20, readers: 2, evidence_s: 0, ..Config::default() }
 }
 
 pub(crate) fn open(dir: &Path, config: Config, clock: &Arc<TestClock>) -> Service {

@@ -8,6 +8,11 @@ mod threat;
 pub use catalogue::run as catalogue;
 pub use checksheet::run as checksheet;
 pub use threat::run as threat;
+mod gate;
+
+pub use catalogue::run as catalogue;
+pub use checksheet::run as checksheet;
+pub use gate::run as gate;
 
 use crate::clock;
 use anyhow::Context as _;

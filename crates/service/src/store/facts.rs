@@ -7,9 +7,14 @@ use device::{Kind, Phase, StandingKind};
 use rusqlite::{Connection, params};
 
 /// Phases of devices that have left the line and are in use somewhere.
-const USED: (u8, u8) = (Phase::MassProduction as u8, Phase::Repair as u8);
+fn used() -> (u8, u8) {
+    (Phase::MassProduction.code(), Phase::Repair.code())
+}
+
 /// Phases of devices at their owner.
-const WORKING: (u8, u8) = (Phase::Onboarded as u8, Phase::Operation as u8);
+fn working() -> (u8, u8) {
+    (Phase::Onboarded.code(), Phase::Operation.code())
+}
 
 fn pair(
     connection: &Connection,
@@ -32,7 +37,7 @@ pub(crate) fn credentials(
         "SELECT count(*), sum(EXISTS (SELECT 1 FROM certificate c
              WHERE c.device = d.id AND c.status = 1 AND c.not_after > ?2))
          FROM device d WHERE d.product = ?1 AND d.phase BETWEEN ?3 AND ?4 AND d.standing = ?5",
-        params![product, now.0, USED.0, USED.1, StandingKind::Good as u8],
+        params![product, now.0, used().0, used().1, StandingKind::Good.code()],
     )
 }
 
@@ -96,7 +101,7 @@ pub(crate) fn ended(
         "SELECT count(*), sum(NOT EXISTS (SELECT 1 FROM certificate c
              WHERE c.device = d.id AND c.status = 1 AND c.not_after > ?2))
          FROM device d WHERE d.product = ?1 AND d.phase BETWEEN ?3 AND ?4 AND d.standing = ?5",
-        params![product, now.0, WORKING.0, WORKING.1, StandingKind::Good as u8],
+        params![product, now.0, working().0, working().1, StandingKind::Good.code()],
     )
 }
 
@@ -113,7 +118,7 @@ pub(crate) fn revocations(
          JOIN certificate c ON c.device = d.id
          JOIN revocation r ON r.ca = c.ca AND r.serial = c.serial
          WHERE d.product = ?1 AND d.standing = ?2 AND e.kind = ?3 AND r.at >= e.at",
-        params![product, StandingKind::Revoked as u8, Kind::Revoked.code()],
+        params![product, StandingKind::Revoked.code(), Kind::Revoked.code()],
     )
 }
 
@@ -142,7 +147,7 @@ pub(crate) fn updates(
     since: UnixTime,
 ) -> Result<(u64, u64), ServiceError> {
     let (succeeded, failed) =
-        (update::campaign::Outcome::Succeeded as u8, update::campaign::Outcome::Failed as u8);
+        (update::campaign::Outcome::Succeeded.code(), update::campaign::Outcome::Failed.code());
     let (some, worked) = pair(
         connection,
         "SELECT count(*), sum(a.outcome = ?3) FROM release r
@@ -164,7 +169,7 @@ pub(crate) fn firmware(
         "SELECT count(*), sum(coalesce(s.release_counter, -1) >= ?2) FROM device d
          JOIN device_software s ON s.device = d.id
          WHERE d.product = ?1 AND d.phase BETWEEN ?3 AND ?4 AND s.version IS NOT NULL",
-        params![product, to_i64(counter), WORKING.0, WORKING.1],
+        params![product, to_i64(counter), working().0, working().1],
     )
 }
 

@@ -129,7 +129,7 @@ async fn join(
         .await
         .unwrap();
     world.sell(maker, owner, &thing.id).await;
-    world.report(owner, &thing.id, EventKind::Onboarded).await.unwrap();
+    world.report(owner, &thing.id, EventKind::Onboarded { owner: owner.id.clone() }).await.unwrap();
     let caller = world.service.identify_certificate(&idevid.certificate).await.unwrap();
     let request = EnrolRequest { label: None, csr: csr(&thing.key, &thing.serial) };
     world.service.enrol_device(&caller, &request, None).await.unwrap()
@@ -193,13 +193,8 @@ async fn the_running_platform_answers_and_reopens() {
     let (service, admin, of, line) = (&world.service, &maker.admin, &maker.id, product("gate"));
     let one = opened(&world, &maker, "1.0").await;
     let state = async |item: &str| {
-        let items = service.diagnosed_items(
-            admin,
-            &one.id,
-            &ItemQuery::default(),
-            &Page { after: None, limit: 1000 },
-        );
-        let items = items.await.unwrap().items;
+        let (query, page) = (ItemQuery::default(), Page { after: None, limit: 1000 });
+        let items = service.diagnosed_items(admin, &one.id, &query, &page).await.unwrap().items;
         items.into_iter().find(|found| found.answer.topic.to_string() == item).unwrap()
     };
     assert_eq!(state("DEV-ARC-04").await.state, State::Open);

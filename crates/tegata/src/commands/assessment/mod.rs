@@ -2,17 +2,14 @@
 
 mod catalogue;
 mod checksheet;
+mod gate;
 mod oscal;
 mod threat;
 
 pub use catalogue::run as catalogue;
 pub use checksheet::run as checksheet;
-pub use threat::run as threat;
-mod gate;
-
-pub use catalogue::run as catalogue;
-pub use checksheet::run as checksheet;
 pub use gate::run as gate;
+pub use threat::run as threat;
 
 use crate::clock;
 use anyhow::Context as _;

@@ -343,6 +343,17 @@ mod tests {
         tests: {least: 3}\ncoverage: {lines-percent: 50}\nfindings: {errors: 0, warnings: 2}\n\
         components: {approved: ['pkg:cargo/serde']}\nprovenance: true\n";
 
+    fn facts(diagnosis: &Diagnosis) -> GateFacts<'_> {
+        GateFacts {
+            diagnosis: Some((diagnosis, true)),
+            tests: Some((3, 0)),
+            coverage: Some((10, 5)),
+            findings: Some((0, 2, false)),
+            unapproved: Some(Vec::new()),
+            provenance: Some((1, 1)),
+        }
+    }
+
     #[test]
     fn nothing_handed_in_is_missing_and_never_passes() {
         let library = Library::embedded().unwrap();
@@ -353,14 +364,6 @@ mod tests {
         assert!(!is_open(&found));
         assert_eq!(found.len(), policy.items.len() + 6);
         let mut diagnosis = Diagnosis::new("p", "1", today).unwrap();
-        let facts = |diagnosis| GateFacts {
-            diagnosis: Some((diagnosis, true)),
-            tests: Some((3, 0)),
-            coverage: Some((10, 5)),
-            findings: Some((0, 2, false)),
-            unapproved: Some(Vec::new()),
-            provenance: Some((1, 1)),
-        };
         let only = GatePolicy { items: Vec::new(), ..policy };
         assert!(is_open(&only.judge(&library, &facts(&diagnosis), today)));
         for bad in [

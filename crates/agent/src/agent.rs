@@ -5,6 +5,7 @@ use crate::{
     Config, Failure, Moment,
     boot::BootRecord,
     clock,
+    director::{Director, require_proof},
     doors::{self, Offered, Poll, Wanted},
     download::{Download, Outcome},
     engine::{
@@ -13,7 +14,7 @@ use crate::{
     },
     fault, files,
     hooks::{self, Said},
-    identity::Identity,
+    identity::{Credential, Identity},
     log,
     net::Client,
     repository::Repository,
@@ -35,10 +36,21 @@ const HEALTH_EVERY_S: u64 = 5;
 const REBOOT_EVERY_S: u64 = 300;
 /// First and longest pause after a failure, in seconds.
 const PAUSE_S: (u64, u64) = (5, 3600);
+/// Seconds after which the director is asked though the platform wants nothing: a platform that says
+/// nothing for ever is noticed when what the director signed ends.
+const DIRECTOR_EVERY_S: i64 = 3600;
 /// Longest request of a person, in bytes.
 const ASKED_BYTES_MAX: u64 = 64;
 /// The file in which a person's word waits for the agent that runs.
 const ASKED: &str = "asked";
+
+/// What the platform wants installed.
+struct Asked<'a> {
+    action: &'a str,
+    file: Option<(String, String)>,
+    back: bool,
+    confirm_needed: bool,
+}
 
 /// What a round ended with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +91,8 @@ pub struct Agent {
     findings: Vec<Finding>,
     failures: u32,
     clock_kept: UnixTime,
+    /// when the director was asked last since this process started
+    directed_at: Option<UnixTime>,
 }
 
 impl Agent {
@@ -100,6 +114,7 @@ impl Agent {
             findings: Vec::new(),
             failures: 0,
             clock_kept,
+            directed_at: None,
         })
     }
 
@@ -217,7 +232,7 @@ impl Agent {
             self.clock_kept = now;
         }
         self.hear()?;
-        let client = self.identity(now)?;
+        let (client, shown) = self.identity(now)?;
         let Some(slots) = self.slots.clone() else {
             return Ok(Round::Rest(jitter(self.config.update.poll_s)));
         };
@@ -236,7 +251,7 @@ impl Agent {
                 Ok(()) => {}
             }
             let busy = self.state.phase != Phase::Idle;
-            if let Some(round) = self.step(&slots, running, &client)? {
+            if let Some(round) = self.step(&slots, running, &client, &shown)? {
                 return Ok(round);
             }
             // One update a round: what failed must not be fetched again at once.
@@ -277,7 +292,7 @@ impl Agent {
     }
 
     /// Who the device is. A renewal that fails is no reason to stop as long as there is time.
-    fn identity(&self, now: UnixTime) -> Result<Client, Failure> {
+    fn identity(&self, now: UnixTime) -> Result<(Client, Credential), Failure> {
         let identity = Identity::open(&self.config, &self.store)?;
         match identity.maintain(now) {
             Ok(_) => {}
@@ -292,7 +307,7 @@ impl Agent {
         }
         let none = || Failure::refused("not-enrolled", "run: tegata-agent enrol");
         let credential = identity.ldevid()?.ok_or_else(none)?;
-        identity.client(Some(&credential))
+        Ok((identity.client(Some(&credential))?, credential))
     }
 
     /// One step; `None` where the next one follows at once.
@@ -301,9 +316,10 @@ impl Agent {
         slots: &Slots,
         running: Slot,
         client: &Client,
+        shown: &Credential,
     ) -> Result<Option<Round>, Failure> {
         match self.state.step() {
-            Step::Poll => self.poll(slots, running, client),
+            Step::Poll => self.poll(slots, running, client, shown),
             Step::Download { slot, from } => self.download(slots, slot, from, client),
             Step::ReadBack { slot } => self.read_back(slots, slot),
             Step::Activate { slot } => self.activate(slots, slot),
@@ -320,11 +336,12 @@ impl Agent {
         slots: &Slots,
         running: Slot,
         client: &Client,
+        shown: &Credential,
     ) -> Result<Option<Round>, Failure> {
         slots.clear_spool();
         match self.config.update.follow.clone() {
             Some(path) => self.follow(&path, running, client),
-            None => self.ask(running, client),
+            None => self.ask(running, client, shown),
         }
     }
 
@@ -355,7 +372,12 @@ impl Agent {
     }
 
     /// Asks the platform.
-    fn ask(&mut self, running: Slot, client: &Client) -> Result<Option<Round>, Failure> {
+    fn ask(
+        &mut self,
+        running: Slot,
+        client: &Client,
+        shown: &Credential,
+    ) -> Result<Option<Round>, Failure> {
         let image = self.state.image(running);
         let hardware_id = &self.config.hardware_id;
         let mut poll = doors::poll(client, hardware_id, image, true, &self.findings)?;
@@ -365,7 +387,10 @@ impl Agent {
         }
         let rest = Ok(Some(Round::Rest(jitter(poll.next_poll_s))));
         let (action, file, back, confirm_needed, offered) = match poll.wanted {
-            Wanted::Nothing => return rest,
+            Wanted::Nothing => {
+                self.direct_in_quiet(client, shown)?;
+                return rest;
+            }
             Wanted::Cancel { action } => {
                 self.happened(Happened::CancelAsked { action })?;
                 self.tell(client)?;
@@ -380,8 +405,8 @@ impl Agent {
             self.tell(client)?;
             return rest;
         }
-        let outcome = self.resolve(client, &action, file, back, confirm_needed, running);
-        let outcome = match outcome {
+        let wanted = Asked { action: &action, file, back, confirm_needed };
+        let outcome = match self.resolve(client, shown, wanted, running) {
             Ok(Some(plan)) => self.furnish(plan, offered, running, client).map(Some),
             other => other,
         };
@@ -396,7 +421,10 @@ impl Agent {
                 rest
             }
             // The repository may be better at the next poll; the platform's deadline ends it.
-            Err(failure) if !is_verdict(&failure) => Err(failure),
+            Err(failure) if !is_verdict(&failure) => {
+                self.complain(action, &failure, client);
+                Err(failure)
+            }
             Err(failure) => {
                 log::warning(failure.code, &failure.detail);
                 self.reject(Some(action), &failure)?;
@@ -410,12 +438,11 @@ impl Agent {
     fn resolve(
         &self,
         client: &Client,
-        action: &str,
-        file: Option<(String, String)>,
-        back: bool,
-        confirm_needed: bool,
+        shown: &Credential,
+        asked: Asked<'_>,
         running: Slot,
     ) -> Result<Option<Plan>, Failure> {
+        let Asked { action, file, back, confirm_needed } = asked;
         let (path, sha256) = file.ok_or_else(|| {
             let hardware = &self.config.hardware_id;
             Failure::refused("wrong-hardware", format!("no file of it is for {hardware:?}"))
@@ -423,14 +450,23 @@ impl Agent {
         let path = TargetPath::new(path)
             .map_err(|error| Failure::refused("unknown-target", error.to_string()))?;
         let now = clock::wall();
+        let ordered = match Director::of(&self.config, &self.store, shown)? {
+            None => None,
+            Some(director) => Some(director.ask(client, now)?),
+        };
+        let run = match &ordered {
+            None => None,
+            Some(ordered) => Some(ordered.require(action, &path, &sha256)?),
+        };
+        require_proof(&self.config, client, action, &path, &sha256, run)?;
         let mut last = Failure::refused("unknown-repository", "no [[repository]] is trusted here");
         // What one repository is in trouble with says nothing of the others, and no other's word is
         // final as long as it is.
         let mut trouble = None;
         for organisation in self.config.repositories.keys() {
             let repository = Repository::of(&self.config, &self.store, organisation)?;
-            let target = match repository.find(client, &path, None, now) {
-                Ok(target) => target,
+            let (target, image_root) = match repository.find(client, &path, None, now) {
+                Ok(found) => found,
                 Err(failure) if failure.code == "unknown-target" => {
                     last = failure;
                     continue;
@@ -446,6 +482,9 @@ impl Agent {
                 last = Failure::refused("other-file", detail);
                 continue;
             }
+            if let (Some(ordered), Some(run)) = (&ordered, run) {
+                ordered.require_image(run, &target, &image_root)?;
+            }
             let offer = Offer {
                 action: Some(action.to_owned()),
                 organisation: organisation.clone(),
@@ -457,6 +496,39 @@ impl Agent {
             return self.decide(offer, running);
         }
         Err(trouble.unwrap_or(last))
+    }
+
+    /// Asks the director now and then though nothing is to be done: what it signed must not end
+    /// unnoticed.
+    fn direct_in_quiet(&mut self, client: &Client, shown: &Credential) -> Result<(), Failure> {
+        let now = clock::wall();
+        let due = |at: UnixTime| !(0..DIRECTOR_EVERY_S).contains(&now.since(at));
+        if !self.directed_at.is_none_or(due) {
+            return Ok(());
+        }
+        let Some(director) = Director::of(&self.config, &self.store, shown)? else {
+            return Ok(());
+        };
+        if let Some(run) = director.ask(client, now)?.run {
+            log::warning(
+                "director-other",
+                &format!("the director wants {}, and the platform nothing", run.path),
+            );
+        }
+        self.directed_at = Some(now);
+        Ok(())
+    }
+
+    /// Says what an action is held up by. What cannot be said now is said at the next try.
+    fn complain(&mut self, action: String, failure: &Failure, client: &Client) {
+        if failure.kind != crate::Kind::Refused {
+            return;
+        }
+        let (code, detail) = (failure.code.to_owned(), failure.detail.clone());
+        let happened = Happened::HeldUp { action, code, detail };
+        if let Err(failure) = self.happened(happened).and_then(|()| self.tell(client)) {
+            log::warning(failure.code, &failure.detail);
+        }
     }
 
     /// Whether an action is over here; its result is told again.
@@ -481,7 +553,7 @@ impl Agent {
         };
         let now = clock::wall();
         let repository = Repository::of(&self.config, &self.store, &organisation)?;
-        let target = repository.find(client, path, None, now)?;
+        let (target, _root) = repository.find(client, path, None, now)?;
         let offer = Offer {
             action: None,
             organisation,

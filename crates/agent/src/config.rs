@@ -3,16 +3,18 @@
 
 use crate::{Failure, files};
 use crypto::KeyAlgorithm;
-use device::{DeviceId, ProductId};
+use device::{DeviceId, OrganisationId, ProductId};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
-use update::TargetPath;
+use update::{TargetPath, campaign::LogTrust};
 
 /// Longest configuration file, in bytes.
 const BYTES_MAX: u64 = 64 * 1024;
+/// Most keys of logs, and of witnesses.
+const LOG_KEYS_MAX: usize = 16;
 /// Longest hook, in words.
 const WORDS_MAX: usize = 32;
 
@@ -30,6 +32,8 @@ struct Raw {
     update: RawUpdate,
     #[serde(default, rename = "repository")]
     repositories: Vec<RawRepository>,
+    director: Option<RawRepository>,
+    log: Option<RawLog>,
     slots: Option<RawSlots>,
     #[serde(default)]
     hooks: RawHooks,
@@ -87,6 +91,15 @@ struct RawRepository {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct RawLog {
+    keys: Vec<String>,
+    #[serde(default)]
+    witnesses: Vec<String>,
+    quorum: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RawSlots {
     a: Option<PathBuf>,
     b: Option<PathBuf>,
@@ -130,6 +143,10 @@ pub struct Config {
     pub update: Update,
     /// image repositories that it trusts, by organisation
     pub repositories: BTreeMap<String, Repository>,
+    /// the director that says which file this device runs
+    pub director: Option<Director>,
+    /// the log that is told of each assignment before it is given out
+    pub log: Option<LogTrust>,
     /// where images go; without it the device does not update
     pub slots: Option<SlotPlaces>,
     /// commands at the steps of an update
@@ -205,6 +222,15 @@ pub struct Repository {
     pub root: PathBuf,
     /// path below the server, without a slash at the end
     pub path: String,
+}
+
+/// A director.
+#[derive(Clone, Debug)]
+pub struct Director {
+    /// whose
+    pub organisation: OrganisationId,
+    /// its first trusted root, and where its metadata are
+    pub repository: Repository,
 }
 
 /// Where images go and how to see which one runs.
@@ -285,6 +311,21 @@ impl Config {
                 return Err(bad(format!("two repositories are called {organisation}")));
             }
         }
+        let director = raw.director.map(director).transpose()?;
+        let log = raw.log.as_ref().map(log).transpose()?;
+        let named = [("director", director.is_some()), ("log", log.is_some())];
+        for (table, _) in named.into_iter().filter(|(_, there)| *there) {
+            if raw.identity.device.is_none() {
+                return Err(bad(format!(
+                    "[{table}] needs identity.device: what is said is said to it"
+                )));
+            }
+            if update.follow.is_some() {
+                return Err(bad(format!(
+                    "[{table}] has no say where update.follow chooses the target"
+                )));
+            }
+        }
         if update.follow.is_some() && repositories.len() != 1 {
             return Err(bad("update.follow needs exactly one [[repository]]"));
         }
@@ -302,6 +343,8 @@ impl Config {
             self_test: self_test(raw.self_test)?,
             update,
             repositories,
+            director,
+            log,
             slots,
             hooks,
         })
@@ -414,6 +457,36 @@ fn repository(raw: RawRepository) -> Result<(String, Repository), Failure> {
     }
     let path = path.trim_end_matches('/').to_owned();
     Ok((raw.organisation, Repository { root: raw.root, path }))
+}
+
+fn director(raw: RawRepository) -> Result<Director, Failure> {
+    name("director.organisation", &raw.organisation)?;
+    let organisation = OrganisationId::new(&raw.organisation)
+        .map_err(|error| bad(format!("director.organisation: {error}")))?;
+    let path = raw.path.unwrap_or_else(|| format!("/tuf/director/{organisation}"));
+    let (_, repository) = repository(RawRepository { path: Some(path), ..raw })?;
+    Ok(Director { organisation, repository })
+}
+
+fn log(raw: &RawLog) -> Result<LogTrust, Failure> {
+    let logs = raw.keys.iter().map(|text| text.parse());
+    let logs: Vec<_> = logs
+        .collect::<Result<_, _>>()
+        .map_err(|error: ledger::LedgerError| bad(format!("log.keys: {error}")))?;
+    let witnesses = raw.witnesses.iter().map(|text| text.parse());
+    let witnesses: Vec<_> = witnesses
+        .collect::<Result<_, _>>()
+        .map_err(|error: ledger::LedgerError| bad(format!("log.witnesses: {error}")))?;
+    if logs.is_empty() || logs.len() > LOG_KEYS_MAX || witnesses.len() > LOG_KEYS_MAX {
+        return Err(bad(format!(
+            "log.keys must have 1 to {LOG_KEYS_MAX} keys, log.witnesses at most as many"
+        )));
+    }
+    let quorum = raw.quorum.unwrap_or(witnesses.len());
+    if quorum > witnesses.len() {
+        return Err(bad("log.quorum must not be more than the number of log.witnesses"));
+    }
+    Ok(LogTrust { logs, witnesses, quorum })
 }
 
 fn hooks(raw: RawHooks) -> Result<Hooks, Failure> {

@@ -242,7 +242,7 @@ fn execution(execution: Execution) -> &'static str {
         Execution::Downloading => "downloading",
         Execution::Downloaded => "downloaded",
         Execution::Activated => "installed",
-        Execution::Trying | Execution::CancelRejected => "proceeding",
+        Execution::Trying | Execution::HeldUp | Execution::CancelRejected => "proceeding",
         Execution::Success => "confirmed",
         Execution::Failure => "failed",
         Execution::Rejected => "rejected",

@@ -17,6 +17,7 @@ pub mod cli;
 mod clock;
 mod config;
 mod deltas;
+mod director;
 pub mod doors;
 mod download;
 pub mod engine;

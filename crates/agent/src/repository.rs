@@ -7,10 +7,10 @@ use crate::{
     net::{Call, Client, Connection},
     store::Store,
 };
-use crypto::UnixTime;
+use crypto::{UnixTime, Verified};
 use std::{fs, path::PathBuf};
 use update::{
-    Limits, RoleName, TargetPath, Version,
+    Limits, RoleName, Root, TargetPath, Version,
     client::{Answer, Client as Tuf, Found, Keep, Settings, Stored, Target, Wanted},
 };
 
@@ -33,7 +33,19 @@ impl Repository {
             return Err(Failure::refused("unknown-repository", detail));
         };
         // The name may have any character; its place on disk may not.
-        let folder = store.path("tuf").join(hex::encode(organisation));
+        Self::at(trusted, store, &hex::encode(organisation))
+    }
+
+    /// A repository that is trusted, whose metadata are kept in a folder of this name.
+    ///
+    /// # Errors
+    /// `state-write`.
+    pub(crate) fn at(
+        trusted: &crate::config::Repository,
+        store: &Store,
+        folder: &str,
+    ) -> Result<Self, Failure> {
+        let folder = store.path("tuf").join(folder);
         files::folder(&folder)?;
         Ok(Self { root: trusted.root.clone(), path: trusted.path.clone(), folder })
     }
@@ -43,26 +55,41 @@ impl Repository {
         format!("{}/targets/{address}", self.path)
     }
 
-    /// Refreshes and searches.
+    /// Fetches what is newest of the top roles.
     ///
     /// # Errors
     /// The codes of docs/update-trust.md; `connection`, `tls`, `http`; `state-write`.
-    pub(crate) fn find(
+    pub(crate) fn refresh(
         &self,
         client: &Client,
-        target: &TargetPath,
         known: Option<Version>,
         now: UnixTime,
-    ) -> Result<Target, Failure> {
+    ) -> Result<Tuf, Failure> {
         let settings = Settings { timestamp_known: known, ..Settings::default() };
         let mut tuf = Tuf::begin(self.stored()?, settings, now)?;
         let mut mirror = Mirror { client, connection: None, path: &self.path };
         while let Some(wanted) = tuf.wanted() {
             self.keep(tuf.answer(mirror.fetch(&wanted)?)?)?;
         }
+        Ok(tuf)
+    }
+
+    /// Refreshes and searches; what is found, and the root under which.
+    ///
+    /// # Errors
+    /// As [`Self::refresh`]; `unknown-target`.
+    pub(crate) fn find(
+        &self,
+        client: &Client,
+        target: &TargetPath,
+        known: Option<Version>,
+        now: UnixTime,
+    ) -> Result<(Target, Verified<Root>), Failure> {
+        let mut tuf = self.refresh(client, known, now)?;
+        let mut mirror = Mirror { client, connection: None, path: &self.path };
         loop {
             match tuf.find(target)? {
-                Found::Target(target) => return Ok(target),
+                Found::Target(target) => return Ok((target, tuf.root().clone())),
                 Found::Wants(wanted) => self.keep(tuf.answer(mirror.fetch(&wanted)?)?)?,
             }
         }

@@ -2,6 +2,7 @@
 
 mod campaigns;
 mod diagnosis;
+mod director;
 mod operation;
 mod release;
 mod vulnerabilities;

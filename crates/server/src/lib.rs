@@ -24,6 +24,7 @@ mod clock;
 mod config;
 mod console_door;
 mod ddi;
+mod director;
 mod download;
 mod est;
 mod idle;

@@ -2,7 +2,7 @@ use crate::{
     Config,
     admission::admit,
     app::App,
-    console_door, ddi, est,
+    console_door, ddi, director, est,
     listener::{Listener, Tls, told_to_stop},
     ocsp, public,
     rest::{self, problem::Fault},
@@ -67,7 +67,11 @@ impl Server {
         let app = App::new(service.clone(), config.limits);
         let (rest, _description) = rest::router();
         let signed = public::router().merge(ocsp::router()).merge(tuf::router());
-        let everything = rest.merge(est::router()).merge(ddi::router()).merge(signed.clone());
+        let everything = rest
+            .merge(est::router())
+            .merge(ddi::router())
+            .merge(director::router())
+            .merge(signed.clone());
         let public = signed.route("/v1/health", get(rest::health));
 
         let secure = listen(config.tls).await?;

@@ -53,6 +53,15 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
         self.inner.read().unwrap_or_else(PoisonError::into_inner).entries.get(key).cloned()
     }
 
+    /// Puts a value in, in place of another.
+    pub(crate) fn put(&self, key: K, value: V) {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        if inner.entries.len() >= self.most {
+            inner.entries.clear();
+        }
+        inner.entries.insert(key, value);
+    }
+
     /// Forgets one entry, and what is being looked up at this moment.
     pub(crate) fn forget(&self, key: &K) {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);

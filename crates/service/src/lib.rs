@@ -156,7 +156,7 @@ pub use updates::{
     Artifact, AssignedArtifact, AssignedDelta, AssignedSealing, Assignment, Attachment,
     AttachmentKind, AttachmentSummary, BlobReader, BlobWriter, CampaignDevice,
     CampaignDeviceFilter, CampaignId, CampaignMoment, CampaignPreview, CampaignView, ConsentView,
-    DeviceSoftware, Execution, FEEDBACK_CHARS_MAX, Feedback, GATEWAY_DEVICES_MAX,
+    DeviceSoftware, DirectorView, Execution, FEEDBACK_CHARS_MAX, Feedback, GATEWAY_DEVICES_MAX,
     GROUP_TICKETS_MAX, Gate, GateItem, IssuedUpdateToken, NewArtifact, NewAttachment, NewCampaign,
     NewRelease, NewUpload, OnlineKey, Poll, Purpose, ReleaseId, ReleaseProof, ReleaseQuery,
     ReleaseState, ReleaseView, RepositoryView, RoleState, SELF_TESTS_MAX, Sealing, SelfTestFinding,

@@ -64,6 +64,12 @@ pub(crate) struct Live {
     pub(crate) contents: Cache<i64, Arc<crate::updates::Content>>,
     /// upper levels of the trees of campaigns' members, which do not change
     pub(crate) member_trees: Cache<i64, Arc<update::campaign::members::Levels>>,
+    /// what signs for devices, by organisation
+    pub(crate) directors: Cache<i64, Option<Arc<crate::updates::DirectorOnline>>>,
+    /// what was signed for devices, by organisation and device
+    pub(crate) directed: Cache<(i64, i64), Arc<crate::updates::Directions>>,
+    /// fingerprints of devices' keys, by their certificates'
+    pub(crate) device_keys: Cache<Sha256, Sha256>,
     pub(crate) ocsp: Cache<crate::ocsp::AnswerKey, Arc<pki::ocsp::Presigned>>,
     pub(crate) crls: Cache<i64, Arc<crate::crl::CrlView>>,
     /// leaves committed; the integrator sleeps on it
@@ -97,6 +103,9 @@ impl Live {
             verified: Cache::new(100_000),
             contents: Cache::new(10_000),
             member_trees: Cache::new(64),
+            directors: Cache::new(10_000),
+            directed: Cache::new(16_384),
+            device_keys: Cache::new(100_000),
             ocsp: Cache::new(ocsp_answers),
             crls: Cache::new(10_000),
             leaves: Mutex::new(Wanted::default()),
@@ -220,6 +229,7 @@ impl Effects for Live {
                     self.members.clear();
                     self.cas.clear();
                     self.roots.clear();
+                    self.directors.clear();
                     self.epoch.fetch_add(1, Ordering::SeqCst);
                 }
             }

@@ -6,7 +6,7 @@ mod ca;
 pub mod campaign;
 mod device;
 pub mod diagnosis;
-
+pub mod director;
 pub mod fleet;
 pub mod import;
 mod log;

@@ -8,6 +8,7 @@
 //! - [`client`]: the client workflow as a state machine, with each attack told apart.
 //! - [`repository`]: what is published next, by offline thresholds and online keys; recovery.
 //! - [`campaign`]: who gets which release when, as a state machine.
+//! - [`director`]: what one device shall run, signed for it alone (Uptane).
 //! - [`bundle`]: images for SWUpdate and RAUC.
 //! - [`sealed`]: images that only named devices can read. [`delta`]: what makes one image from another.
 //! - [`Custom`]: what Tegata says about a target beside its length and hashes.
@@ -72,6 +73,7 @@ pub mod campaign;
 pub mod client;
 mod custom;
 pub mod delta;
+pub mod director;
 mod error;
 mod fields;
 mod hashes;

@@ -155,6 +155,16 @@ impl Root {
         Ok(())
     }
 
+    /// Whether some public key is named by both: two repositories that are to check each other must
+    /// not, or a file of one could be shown as a file of the other.
+    pub fn shares_a_key_with(&self, other: &Self) -> bool {
+        let named = |root: &Self| -> Vec<crypto::PublicKey> {
+            root.keys.values().filter_map(|key| key.public_key().cloned()).collect()
+        };
+        let ours = named(self);
+        named(other).iter().any(|key| ours.contains(key))
+    }
+
     /// Whether keys or threshold of `role` differ from `other`'s: then what was signed under the
     /// other root is not built upon (section 5.3.11).
     pub fn rotates(&self, other: &Self, role: TopRole) -> bool {

@@ -115,6 +115,11 @@ impl<R: Metadata> Signed<R> {
         &self.content
     }
 
+    /// What is signed.
+    pub(crate) fn canonical(&self) -> &[u8] {
+        &self.canonical
+    }
+
     /// The signatures, whoever made them.
     pub fn signatures(&self) -> &[Signature] {
         &self.signatures

@@ -129,6 +129,16 @@ impl Targets {
         self.targets.get(path.as_str())
     }
 
+    /// A member that the specification does not know.
+    pub(crate) fn member(&self, name: &str) -> Option<&Value> {
+        self.other.get(name)
+    }
+
+    /// Sets a member that the specification does not know.
+    pub(crate) fn set_member(&mut self, name: &str, value: impl Into<Value>) {
+        self.other.insert(name, value);
+    }
+
     /// The delegation to a role.
     pub fn delegation(&self, role: &RoleName) -> Option<&Delegation> {
         self.delegations.iter().find(|delegation| delegation.name == *role)

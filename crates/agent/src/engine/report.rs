@@ -20,6 +20,8 @@ pub enum Execution {
     Activated,
     /// it runs, and is being looked at
     Trying,
+    /// what the device is shown is not trusted; it asks again
+    HeldUp,
     /// it runs and was confirmed
     Success,
     /// the old image runs
@@ -45,6 +47,7 @@ impl Execution {
             Self::Downloaded => "downloaded",
             Self::Activated => "activated",
             Self::Trying => "trying",
+            Self::HeldUp => "held-up",
             Self::Success => "success",
             Self::Failure => "failure",
             Self::Rejected => "rejected",

@@ -147,6 +147,15 @@ pub enum Happened {
         /// why, in words
         detail: String,
     },
+    /// an update is wanted, and what the device is shown of it is not trusted: it asks again
+    HeldUp {
+        /// the platform's number
+        action: String,
+        /// why
+        code: String,
+        /// why, in words
+        detail: String,
+    },
     /// the platform takes an update back
     CancelAsked {
         /// its number
@@ -347,6 +356,10 @@ impl State {
             }
             (phase, H::Rejected { action, code, detail }) => {
                 self.report(action, Execution::Rejected, Some(code), &detail, None, now);
+                phase
+            }
+            (phase, H::HeldUp { action, code, detail }) => {
+                self.report(Some(action), Execution::HeldUp, Some(code), &detail, None, now);
                 phase
             }
             (phase, H::CancelAsked { action }) => self.cancel(phase, action, now),

@@ -3,7 +3,7 @@ use super::{
     http::{HEAD_BYTES_MAX, Head},
     origin::Origin,
 };
-use crate::Failure;
+use crate::{Failure, clock};
 use enrolment::est::{EXPORTER_LABEL, EXPORTER_LENGTH};
 use rustls::{ClientConfig, ClientConnection, StreamOwned, pki_types::ServerName};
 use std::{
@@ -12,11 +12,17 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use update::client::Pace;
 
 /// For a connection to be made.
 const CONNECT: Duration = Duration::from_secs(20);
 /// For the next bytes to come or go.
 const SILENCE: Duration = Duration::from_secs(60);
+
+/// Slowest answer that is read as a whole, in bytes per second, after so many seconds: metadata of a
+/// mirror that drips would hold up everything else.
+const BYTES_PER_S_MIN: u64 = 128;
+const GRACE_S: u64 = 30;
 
 /// A request.
 #[derive(Clone, Debug, Default)]
@@ -198,8 +204,9 @@ impl Reply<'_> {
     /// The body, or as much of it as `most` bytes and one: whoever asked sees that there is more.
     ///
     /// # Errors
-    /// As [`Self::read`].
+    /// As [`Self::read`]; `slow-retrieval` where it comes more slowly than any line.
     pub fn all(&mut self, most: u64) -> Result<Vec<u8>, Failure> {
+        let pace = Pace::new(clock::wall(), BYTES_PER_S_MIN, GRACE_S);
         let most = usize::try_from(most).unwrap_or(usize::MAX).saturating_add(1);
         let mut bytes = Vec::new();
         let mut buffer = [0; 16 * 1024];
@@ -210,6 +217,7 @@ impl Reply<'_> {
                 break;
             }
             bytes.extend_from_slice(buffer.get(..read).unwrap_or_default());
+            pace.check(u64::try_from(bytes.len()).unwrap_or(u64::MAX), clock::wall())?;
         }
         Ok(bytes)
     }

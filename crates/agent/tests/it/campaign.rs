@@ -86,7 +86,7 @@ impl<'a> Maker<'a> {
     }
 
     /// A published release, vouched for by the offline key.
-    async fn release(&self, version: &str, bytes: &[u8]) -> ReleaseId {
+    pub(crate) async fn release(&self, version: &str, bytes: &[u8]) -> ReleaseId {
         let release = self.draft(version).await;
         self.add(&release, "fw.img", bytes).await;
         self.publish(&release, version).await;

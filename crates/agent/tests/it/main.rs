@@ -11,6 +11,8 @@
 )]
 
 mod campaign;
+mod directed;
+mod director;
 mod engine;
 mod enrolment;
 mod kill;

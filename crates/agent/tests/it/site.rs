@@ -56,6 +56,10 @@ pub(crate) struct Behaviour {
     pub(crate) cut_after: Option<usize>,
     /// sends another byte at this place of a target; once
     pub(crate) alter_at: Option<usize>,
+    /// what the director serves, by name below `metadata/`
+    pub(crate) director: Files,
+    /// the answer to who asks for the proof of an action
+    pub(crate) proof: Option<Vec<u8>>,
     /// one-time code that is good
     pub(crate) code: Option<String>,
     /// issues certificates that live so long, in seconds
@@ -136,7 +140,7 @@ impl Site {
         self.behaviour.lock().unwrap()
     }
 
-    fn key(&self, role: TopRole) -> &SoftwareKey {
+    pub(crate) fn key(&self, role: TopRole) -> &SoftwareKey {
         &self.keys[role as usize]
     }
 
@@ -293,6 +297,12 @@ fn serve(
         let path = asked.path.as_str();
         if let Some(operation) = path.strip_prefix("/.well-known/est/") {
             est(&mut stream, operation, &asked, shared, issuing)?;
+        } else if let Some(name) = path.strip_prefix("/tuf/director/kairo/metadata/") {
+            let file = shared.lock().unwrap().director.get(name).cloned();
+            whole(&mut stream, file)?;
+        } else if path.starts_with("/v1/update/actions/") {
+            let proof = shared.lock().unwrap().proof.clone();
+            whole(&mut stream, proof)?;
         } else if let Some(name) = path.strip_prefix("/tuf/kairo/metadata/") {
             let file = shared.lock().unwrap().metadata.get(name).cloned();
             whole(&mut stream, file)?;

@@ -353,6 +353,9 @@ pub struct Assignment {
     /// The device should state an encryption key: a file of it is sealed.
     #[serde(default)]
     pub encryption_key_wanted: bool,
+    /// Whose director says the same, signed for this device: below `/tuf/director`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub director: Option<OrganisationRef>,
 }
 
 /// The answer to a poll: at most one of `install` and `cancel`.

@@ -304,7 +304,7 @@ pub struct ImageRepository {
 /// A public key that works online.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct OnlineKey {
-    /// `snapshot` or `timestamp`.
+    /// `snapshot` or `timestamp`; of a director also `targets`.
     pub role: String,
     /// Its id.
     pub id: String,

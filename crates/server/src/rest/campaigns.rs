@@ -451,5 +451,6 @@ fn assignment_view(assignment: service::Assignment) -> wire::Assignment {
         confirm_needed: assignment.confirm_needed,
         deadline: assignment.deadline.into(),
         encryption_key_wanted: assignment.encryption_key_wanted,
+        director: assignment.director.map(OrganisationRef),
     }
 }

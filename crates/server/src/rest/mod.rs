@@ -8,6 +8,7 @@ mod certificates;
 mod device_report;
 mod devices;
 mod diagnoses;
+mod director;
 mod drafts;
 mod events;
 pub(crate) mod extract;
@@ -226,6 +227,11 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(releases::withdraw))
         .routes(routes!(releases::proof))
         .routes(routes!(releases::gate, releases::set_gate))
+        .routes(routes!(director::one, director::begin))
+        .routes(routes!(director::life))
+        .routes(routes!(director::rotate))
+        .routes(routes!(director::push))
+        .routes(routes!(director::root))
         .routes(routes!(repository::one, repository::begin))
         .routes(routes!(repository::rotate))
         .routes(routes!(repository::access))

@@ -120,20 +120,18 @@ pub(super) fn role(role: service::RoleState) -> RoleState {
     }
 }
 
+pub(super) fn key(key: service::OnlineKey) -> Result<OnlineKey, Fault> {
+    let public = serde_json::from_str(&key.public);
+    Ok(OnlineKey {
+        role: key.role.to_owned(),
+        id: key.id,
+        public: public.map_err(|_| Fault::new(Code::Internal))?,
+        named: key.named,
+    })
+}
+
 fn repository(view: service::RepositoryView) -> Result<ImageRepository, Fault> {
-    let keys = view
-        .keys
-        .into_iter()
-        .map(|key| {
-            let public = serde_json::from_str(&key.public);
-            Ok(OnlineKey {
-                role: key.role.to_owned(),
-                id: key.id,
-                public: public.map_err(|_| Fault::new(Code::Internal))?,
-                named: key.named,
-            })
-        })
-        .collect::<Result<_, Fault>>()?;
+    let keys = view.keys.into_iter().map(key).collect::<Result<_, Fault>>()?;
     Ok(ImageRepository {
         organisation: OrganisationRef(view.organisation),
         created: view.created_at.into(),

@@ -11,6 +11,7 @@ mod administration;
 mod console;
 mod ddi;
 mod diagnoses;
+mod director;
 mod est;
 mod fleet;
 mod handshake;

@@ -119,6 +119,8 @@ pub(crate) fn body(
         "/v1/organisations/{organisation}/update-door" => {
             json(json!({"tokens": true, "closed_confirms": true, "poll_s": 300}))
         }
+        "/v1/organisations/{organisation}/director/life" => json(json!({"life_s": 3600})),
+        "/v1/organisations/{organisation}/director/roots" => json(json!({"root": "e30="})),
         "/v1/organisations/{organisation}/update-tokens" => {
             json(json!({"name": "spy", "devices": [device], "days": 1}))
         }
@@ -209,6 +211,7 @@ async fn every_operation_keeps_tenants_apart() {
         from: None,
     };
     let diagnosis = world.service.open_diagnosis(admin, new).await.unwrap();
+    world.service.begin_director(admin, &victim).await.unwrap();
     let victim = [
         ("upload", upload.id.to_string()),
         ("release", release.id.to_string()),
@@ -230,6 +233,7 @@ async fn every_operation_keeps_tenants_apart() {
         ("view", "of-the-victim".to_owned()),
         ("job", job.id.to_string()),
         ("version", "1.0".to_owned()),
+        ("root", "1".to_owned()),
         ("vulnerability", "CVE-2026-1".to_owned()),
         ("case", "0123456789abcdef0123456789abcdef".to_owned()),
         ("report", "early-warning".to_owned()),

@@ -15,6 +15,7 @@ mod checkpoint;
 pub(crate) mod curve;
 pub(crate) mod device;
 pub(crate) mod diagnosis;
+pub(crate) mod director;
 pub(crate) mod event;
 pub(crate) mod evidence;
 pub(crate) mod exposure;

@@ -89,6 +89,8 @@ pub struct Assignment {
     pub installed: bool,
     /// the device should state an encryption key: a file of it is sealed
     pub encryption_key_wanted: bool,
+    /// whose director says so as well, signed: the maker's, else the owner's
+    pub director: Option<OrganisationId>,
 }
 
 /// What looking found.
@@ -278,27 +280,7 @@ impl Service {
         now: UnixTime,
     ) -> Result<Found, ServiceError> {
         if let Some(action) = store::open_action(connection, device.id)? {
-            let mut moving = Moving::load(connection, action.campaign)?;
-            let stage = action.stage;
-            if !is_entitled(connection, moving.row.organisation, device)? {
-                let record = moving.row.stands.leave(stage, Some(&action.record()));
-                return Ok(Found::turn(moving, stage, Some(action), record));
-            }
-            let content = self.content(moving.release_for(action.action.purpose))?;
-            let record = action.record();
-            let ask = moving.row.stands.ask(
-                &moving.plan,
-                stage,
-                Some(&record),
-                said,
-                &content.target,
-                now,
-            );
-            return Ok(match ask {
-                Ask::Over(record) => Found::turn(moving, stage, Some(action), record),
-                Ask::Cancel => Found::Cancel(action.id),
-                Ask::Keep | Ask::Offer(_) | Ask::Nothing(_) => Found::Stands(Box::new(action)),
-            });
+            return self.look_at(connection, device, said, action, now);
         }
         let mut wait: Option<UnixTime> = None;
         let mut organisations = vec![device.owner];
@@ -340,6 +322,32 @@ impl Service {
             }
         }
         Ok(Found::Nothing(wait))
+    }
+
+    /// What becomes of an open action.
+    fn look_at(
+        &self,
+        connection: &Connection,
+        device: &Polled,
+        said: &DeviceSoftware,
+        action: ActionRow,
+        now: UnixTime,
+    ) -> Result<Found, ServiceError> {
+        let mut moving = Moving::load(connection, action.campaign)?;
+        let stage = action.stage;
+        if !is_entitled(connection, moving.row.organisation, device)? {
+            let record = moving.row.stands.leave(stage, Some(&action.record()));
+            return Ok(Found::turn(moving, stage, Some(action), record));
+        }
+        let content = self.content(moving.release_for(action.action.purpose))?;
+        let record = action.record();
+        let ask =
+            moving.row.stands.ask(&moving.plan, stage, Some(&record), said, &content.target, now);
+        Ok(match ask {
+            Ask::Over(record) => Found::turn(moving, stage, Some(action), record),
+            Ask::Cancel => Found::Cancel(action.id),
+            Ask::Keep | Ask::Offer(_) | Ask::Nothing(_) => Found::Stands(Box::new(action)),
+        })
     }
 
     /// What a campaign has for a member without an open action.
@@ -407,6 +415,26 @@ impl Service {
         })
     }
 
+    /// What a device was told and shall go on with: its open action. Changes nothing.
+    pub(super) fn standing(
+        &self,
+        connection: &Connection,
+        device: &Polled,
+        now: UnixTime,
+    ) -> Result<Option<(Assignment, DeviceSoftware)>, ServiceError> {
+        let known = store::software(connection, device.id)?;
+        let said = known.map(|known| known.software).unwrap_or_default();
+        let Some(action) = store::open_action(connection, device.id)? else { return Ok(None) };
+        match self.look_at(connection, device, &said, action, now)? {
+            Found::Stands(action) => {
+                let moving = Moving::load(connection, action.campaign)?;
+                let content = self.content(moving.release_for(action.action.purpose))?;
+                Ok(Some((assignment(&action, &moving, &content, &said), said)))
+            }
+            _ => Ok(None),
+        }
+    }
+
     fn answer(
         &self,
         found: Found,
@@ -429,6 +457,7 @@ impl Service {
                 let moving = self.read(|connection| Moving::load(connection, action.campaign))?;
                 let content = self.content(moving.release_for(action.action.purpose))?;
                 let mut assignment = assignment(&action, &moving, &content, said);
+                assignment.director = self.director_of(device)?;
                 self.fit_out(&mut assignment, &content, device, caller, said)?;
                 soon(UpdateDecision::Install(Box::new(assignment)))
             }
@@ -496,6 +525,7 @@ fn assignment(
         begun: action.action.has_begun(),
         installed: action.action.step == Step::Installed,
         encryption_key_wanted: false,
+        director: None,
     }
 }
 

@@ -41,6 +41,8 @@ mod attachments;
 mod blobs;
 mod campaigns;
 mod content;
+mod directions;
+mod director;
 mod disk;
 mod door;
 mod forms;
@@ -72,6 +74,9 @@ pub use campaigns::{
 };
 pub use content::AssignedArtifact;
 pub(crate) use content::Content;
+pub(crate) use directions::Directions;
+pub use director::DirectorView;
+pub(crate) use director::Online as DirectorOnline;
 pub use door::{
     GATEWAY_DEVICES_MAX, IssuedUpdateToken, UPDATE_TOKEN_DAYS_MAX, UpdateDoor, UpdateTokenKind,
     UpdateTokenView,

@@ -16,6 +16,7 @@ mod campaigns;
 mod crash;
 mod desk;
 mod diagnoses;
+mod director;
 mod drafts;
 mod enrolment;
 mod erasure;

@@ -25,8 +25,8 @@ use update::{
 };
 
 /// The keys that stay with the organisation.
-struct Offline {
-    root: SoftwareKey,
+pub(crate) struct Offline {
+    pub(crate) root: SoftwareKey,
     targets: SoftwareKey,
 }
 
@@ -35,7 +35,7 @@ fn ed25519() -> SoftwareKey {
 }
 
 impl Offline {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { root: ed25519(), targets: ed25519() }
     }
 
@@ -83,7 +83,7 @@ async fn world(config: Config) -> (World, Org) {
 }
 
 /// A repository with its first root, whose root ends in a year.
-async fn begun(world: &World, maker: &Org, offline: &Offline) -> Vec<u8> {
+pub(crate) async fn begun(world: &World, maker: &Org, offline: &Offline) -> Vec<u8> {
     let (service, admin, of) = (&world.service, &maker.admin, id("maker"));
     let view = service.begin_repository(admin, &of).await.unwrap();
     let root = offline.first_root(&view, service.now().plus(365 * 86_400));

@@ -4,6 +4,7 @@
 
 mod child;
 mod console;
+mod director;
 mod est;
 mod figure;
 mod issue;

@@ -76,6 +76,7 @@ pub async fn run(bench: &Bench) -> anyhow::Result<()> {
 
     results(&world, &pollers, told, &new).await?;
     progress(bench, &world, &campaign, count).await?;
+    super::director::run(bench, &world).await?;
     world.close().await?;
     let (by_use_case, goosebit) = (polled.per_cpu_second(), bench.goosebit());
     http::run(bench, &world, &certified, &old.said(), by_use_case, goosebit).await

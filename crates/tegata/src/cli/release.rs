@@ -166,6 +166,9 @@ pub enum ReleaseCommand {
     /// The organisation's image repository
     #[command(subcommand)]
     Repository(RepositoryCommand),
+    /// The organisation's director: what signs for each device what it shall run
+    #[command(subcommand)]
+    Director(super::director::DirectorCommand),
 }
 
 /// What an attachment is.

@@ -1,5 +1,6 @@
 //! `tegata release …`: what is released, on a server.
 
+mod director;
 mod repository;
 mod sealed;
 mod upload;
@@ -129,6 +130,9 @@ pub async fn run(
         }
         ReleaseCommand::Repository(command) => {
             return repository::run(command, output, language).await;
+        }
+        ReleaseCommand::Director(command) => {
+            return director::run(command, output, language).await;
         }
     }
     Ok(ExitCode::SUCCESS)

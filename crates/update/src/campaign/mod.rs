@@ -23,5 +23,7 @@ pub use action::{
 pub use machine::{Ask, Campaign, Change, Counts, MoveError, PauseCause, State, Why};
 pub use members::{CampaignStatement, Told};
 pub use plan::{OnFailure, Plan, PlanError, STAGES_MAX, Stage};
-pub use proof::{AssignmentError, AssignmentProof, LogTrust, LoggedStatement, verify_assignment};
+pub use proof::{
+    AssignmentError, AssignmentProof, LogTrust, LoggedStatement, PROOF_BYTES_MAX, verify_assignment,
+};
 pub use window::{Window, WindowError};

@@ -1,10 +1,19 @@
 //! How a device knows that what it is told to install was told to the log first, and to all.
 
-use super::members::{CampaignStatement, Told};
-use crate::{MetadataError, ReleaseStatement};
+use super::members::{self, CampaignStatement, Told};
+use crate::{MetadataError, ReleaseStatement, fields::Fields, json, statement};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crypto::{Sha256, Verified};
 use device::DeviceId;
 use ledger::{Checkpoint, InclusionProof, LedgerError, LogKey, SignedCheckpoint, WitnessKey};
+
+/// Largest proof that is read, in bytes: two statements in base64, and what leads from them to the
+/// root.
+pub const PROOF_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Most siblings on a way: one a level.
+const SIBLINGS_MAX: usize = 64;
+/// Longest checkpoint, in bytes.
+const CHECKPOINT_BYTES_MAX: usize = 64 * 1024;
 
 /// A statement with the proof that the log holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +41,72 @@ pub struct AssignmentProof {
     pub index: u64,
     /// siblings up to the root of the members
     pub path: Vec<Sha256>,
+}
+
+impl AssignmentProof {
+    /// Reads the platform's answer: JSON with `campaign`, `release`, `salt`, `index`, `path`
+    /// (docs/campaign.md). Nothing of it is verified. Further members are not looked at.
+    ///
+    /// # Errors
+    /// [`MetadataError`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, MetadataError> {
+        const PLACE: &str = "proof";
+        if bytes.len() > PROOF_BYTES_MAX {
+            return Err(MetadataError::malformed(PLACE, "is longer than 2 MiB"));
+        }
+        let mut fields = Fields::new(json::parse(bytes)?, PLACE)?;
+        let campaign = fields.value("campaign")?;
+        let release = fields.value("release")?;
+        Ok(Self {
+            campaign: LoggedStatement::read(campaign, members::STATEMENT_BYTES_MAX)?,
+            release: LoggedStatement::read(release, statement::STATEMENT_BYTES_MAX)?,
+            salt: digest(&fields.string("salt")?)?,
+            index: fields.number("index")?,
+            path: siblings(&mut fields)?,
+        })
+    }
+}
+
+impl LoggedStatement {
+    fn read(value: json::Value, statement_max: usize) -> Result<Self, MetadataError> {
+        const PLACE: &str = "proof.statement";
+        let bad = |reason: &str| MetadataError::malformed(PLACE, reason);
+        let mut fields = Fields::new(value, PLACE)?;
+        let mut base64 = |field: &str| {
+            let text = fields.string(field)?;
+            STANDARD.decode(text).map_err(|_| bad("is not base64 with padding"))
+        };
+        let (statement, salt) = (base64("statement")?, base64("salt")?);
+        if statement.len() > statement_max {
+            return Err(bad("is too long"));
+        }
+        let checkpoint = fields.string("checkpoint")?.into_bytes();
+        if checkpoint.len() > CHECKPOINT_BYTES_MAX {
+            return Err(bad("has a checkpoint of more than 64 KiB"));
+        }
+        let index = fields.number("leaf")?;
+        Ok(Self {
+            statement,
+            salt: salt.try_into().map_err(|_| bad("has a salt of other than 32 bytes"))?,
+            // The size is the checkpoint's, once that is verified.
+            inclusion: InclusionProof { index, size: 0, hashes: siblings(&mut fields)? },
+            checkpoint,
+        })
+    }
+}
+
+fn siblings(fields: &mut Fields) -> Result<Vec<Sha256>, MetadataError> {
+    let all = fields.strings("path")?;
+    if all.len() > SIBLINGS_MAX {
+        return Err(MetadataError::malformed("path", "has more than 64 hashes"));
+    }
+    all.iter().map(|text| digest(text)).collect()
+}
+
+fn digest(text: &str) -> Result<Sha256, MetadataError> {
+    Sha256::from_hex(text)
+        .filter(|digest| digest.to_string() == text)
+        .ok_or_else(|| MetadataError::malformed("hash", "is not 64 lower-case hexadecimal digits"))
 }
 
 /// Whom a device trusts to keep the log.

@@ -13,6 +13,7 @@
 mod attacks;
 mod bytes;
 mod campaign;
+mod director;
 mod find;
 mod metadata;
 mod recovery;

@@ -95,7 +95,7 @@ impl Agent {
         let image = image.ok_or_else(|| refused("what runs is not known".to_owned()))?;
         let path = TargetPath::new(path).map_err(|error| refused(error.to_string()))?;
         let repository = Repository::of(&self.config, &self.store, &plan.organisation)?;
-        let target = repository.find(client, &path, None, clock::wall())?;
+        let (target, _root) = repository.find(client, &path, None, clock::wall())?;
         if target.hashes().get("sha256") != Some(sha256) {
             return Err(refused(format!("{path} is not the file of the assignment")));
         }

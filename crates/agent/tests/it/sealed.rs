@@ -60,7 +60,7 @@ fn next(base: &[u8]) -> Vec<u8> {
 }
 
 /// Tells devices to install a file; `more` is what comes with it.
-fn assign(site: &Site, action: u64, file: &[u8], more: Value) {
+fn assign(site: &Site, action: u64, file: &[u8], more: &Value) {
     site.assign(action, file);
     let mut behaviour = site.behaviour();
     let artifact = &mut behaviour.poll["install"]["artifacts"][0];
@@ -74,7 +74,7 @@ fn release_sealed(site: &Site, action: u64, counter: u64, plain: &[u8]) -> Seale
     let sealed = seal(plain);
     let said = Custom { sealed: Some(sealed.header.plain), ..custom(counter) };
     site.release(&sealed.bytes, &said);
-    assign(site, action, &sealed.bytes, json!({"sealed": {"plain": {}, "tickets": []}}));
+    assign(site, action, &sealed.bytes, &json!({"sealed": {"plain": {}, "tickets": []}}));
     let mut behaviour = site.behaviour();
     behaviour.poll["install"]["encryption_key_wanted"] = json!(true);
     behaviour.sealed = vec![(TICKETS, sealed.header, again(&sealed.key))];
@@ -87,7 +87,7 @@ fn offer_delta(site: &Site, action: u64, counter: u64, whole: &[u8], delta: &[u8
     site.release(whole, &custom(counter));
     site.release_at(DELTA, delta, said);
     let hash = sha256(delta).to_string();
-    assign(site, action, whole, json!({"delta": {"path": DELTA, "sha256": hash}}));
+    assign(site, action, whole, &json!({"delta": {"path": DELTA, "sha256": hash}}));
 }
 
 fn delta_of(counter: u64, header: delta::Header) -> Custom {
@@ -165,7 +165,7 @@ fn what_is_altered_or_is_not_what_was_signed_for_is_not_installed() {
     let said =
         Custom { sealed: Some(Plain { length: 300_000, sha256: sha256(b"else") }), ..custom(4) };
     stage.site.release(&other.bytes, &said);
-    assign(&stage.site, 2, &other.bytes, json!({"sealed": {"tickets": []}}));
+    assign(&stage.site, 2, &other.bytes, &json!({"sealed": {"tickets": []}}));
     let mut behaviour = stage.site.behaviour();
     behaviour.poll["install"]["encryption_key_wanted"] = json!(true);
     behaviour.sealed = vec![(TICKETS, other.header, other.key)];
@@ -207,7 +207,7 @@ fn a_sealed_delta_is_opened_first() {
     stage.site.release_at(DELTA, &sealed.bytes, &said);
     let more = json!({"sealed": {"tickets": []}, "delta": {"path": DELTA,
         "sha256": sha256(&sealed.bytes).to_string(), "sealed": {"tickets": []}}});
-    assign(&stage.site, 1, &whole.bytes, more);
+    assign(&stage.site, 1, &whole.bytes, &more);
     let mut behaviour = stage.site.behaviour();
     behaviour.poll["install"]["encryption_key_wanted"] = json!(true);
     behaviour.sealed =

@@ -120,6 +120,9 @@ impl Directed {
             version: Some(self.version.clone()),
             security_version: Some(self.security_version),
             release_counter: Some(self.release_counter),
+            // What comes out of the file, the image repository says; this names the file.
+            sealed: None,
+            delta: None,
             other,
         };
         let mut file = TargetFile::new(self.length, Hashes::of_sha256(self.sha256), &custom);

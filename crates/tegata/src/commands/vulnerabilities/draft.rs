@@ -28,7 +28,7 @@ pub(super) async fn run(
     };
     let stages = args.stages.iter().map(|text| campaign::stage(text));
     let stages = stages.collect::<anyhow::Result<Vec<_>>>()?;
-    let plan = (!stages.is_empty()).then(|| CampaignPlan {
+    let plan = (!stages.is_empty()).then_some(CampaignPlan {
         stages,
         window: None,
         starts_per_minute: None,

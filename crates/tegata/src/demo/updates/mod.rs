@@ -131,7 +131,7 @@ pub(super) async fn play(
     let tape = mirror.tape();
 
     let newest = release(&maker, "3.0", 2, third).await?;
-    let ran = runner.bad(ran.gadgets, &newest, &before).await?;
+    let ran = Box::pin(runner.bad(ran.gadgets, &newest, &before)).await?;
     played.campaigns.push((&ran.campaign).into());
     played.checks.extend(ran.checks);
     played.checks.extend(runner.refusals(&newest, &old).await?);

@@ -339,6 +339,7 @@ impl Service {
             .detail("what", "release-artifact")
             .detail("name", &new.name)
             .detail("sha256", &new.sha256.to_string());
+        still_draft(&row)?;
         let form = self.form_of(&self.organisation_id(row.organisation)?, &new.sha256)?;
         let id = row.id;
         self.commit(move |tx| {

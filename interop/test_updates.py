@@ -117,7 +117,7 @@ def story(platform, first, second, name):
     first.until_says("Another administrator must approve")
     press(first, "Propose")
     first.until_says(f"{DEVICES} devices are chosen")
-    campaign = first.path.split("?")[0].rsplit("/", 1)[1]
+    campaign = first.path.split("?")[0].split("#")[0].rsplit("/", 1)[1]
     press(first, "Start")
     first.until_says("Start this campaign?")
     press(first, "Start")

@@ -131,8 +131,10 @@ impl Service {
         let before = self.read(|connection| gate_of(connection, row.id))?;
         let slip = if gate.is_milder_than(&before) {
             let words = |gate: &Gate| {
-                serde_json::to_string(gate)
-                    .map_err(|_| ServiceError::unavailable("gate", "the gate cannot be written"))
+                serde_json::to_string(gate).map_err(|_| {
+                    ServiceError::unavailable("gate", "the gate cannot be written")
+                        .in_japanese("公開条件を書き込めません")
+                })
             };
             let intent = Intent::LowerGate {
                 product: product.to_string(),

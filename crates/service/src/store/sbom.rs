@@ -344,7 +344,14 @@ pub(crate) fn judge_id(
          ON CONFLICT (sbom, component) DO UPDATE SET round = round + 1",
     )?
     .execute(params![id, maker, product, software])?;
+    tx.prepare_cached("UPDATE match_news SET count = count + 1")?.execute([])?;
     Ok(())
+}
+
+/// How often something came to be known by the id of a vulnerability.
+pub(crate) fn news(connection: &Connection) -> Result<i64, ServiceError> {
+    let sql = "SELECT count FROM match_news";
+    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
 }
 
 /// Components that are to be judged, with their rounds.

@@ -33,7 +33,7 @@ const DRAFTS_MAX: u64 = 100;
 /// Most moments that are shown.
 const MOMENTS_MAX: usize = 5_000;
 /// A campaign with no more members than this is a trial, which nobody else needs to approve; nor do
-/// all trials of a product together within [`TRIAL_S`] reach more devices without another person.
+/// all trials of a product together within a week reach more devices without another person.
 pub const TRIAL_MEMBERS_MAX: u64 = 10;
 /// How long a trial counts, in seconds.
 const TRIAL_S: i64 = 7 * 86_400;

@@ -119,16 +119,21 @@ impl Service {
                 return Ok(None);
             };
             let of = (&row, &software);
+            let news = store::news(connection)?;
             let judged = evaluate::judge(connection, kept, platform, of, &components, now)?;
-            Ok(Some((software, judged)))
+            Ok(Some((software, judged, news)))
         })?;
-        let Some((software, judged)) = found else {
+        let Some((software, judged, news)) = found else {
             return self.store.writer.run_blocking(move |tx| store::drop_work(tx, sbom));
         };
         self.faults.point(fault::BEFORE_JUDGEMENT)?;
         self.store.writer.run_blocking(move |tx| {
             if store::sbom(tx, sbom)?.is_none() {
                 return store::drop_work(tx, sbom);
+            }
+            // News that came meanwhile did not find what is only now put on record.
+            if store::news(tx)? != news {
+                return Ok(());
             }
             for judged in &judged {
                 settle::put(tx, (software.id, software.organisation), sbom, judged, now)?;

@@ -14,7 +14,10 @@ use service::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -723,6 +726,39 @@ async fn from_a_vulnerability_to_exactly_its_devices() {
     let curve = counted(0).await;
     assert_eq!(curve.days.len(), 2, "{curve:?}");
     assert_eq!(all(&maker, FleetSide::Maker).await, []);
+}
+
+/// A vulnerability is being judged, and not on record yet, when it becomes known to be exploited: the
+/// news finds nothing that it concerns, and the duty to report begins all the same.
+#[tokio::test]
+async fn news_that_comes_while_a_component_is_judged_is_not_lost() {
+    let (reached, holds) = std::sync::mpsc::channel();
+    let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    let (armed, wait) = (Arc::new(AtomicBool::new(false)), Mutex::new(wait));
+    let arms = armed.clone();
+    let faults = fault::Faults::injected(move |name| {
+        if name == fault::BEFORE_JUDGEMENT && arms.swap(false, Ordering::SeqCst) {
+            reached.send(()).unwrap();
+            wait.lock().unwrap().recv().unwrap();
+        }
+        false
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::at(dir.path(), Config { faults: Some(faults), ..config() }).await;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let service = &world.service;
+    attach(&world, &maker, "gate", "1.0", "os", &bom(&[("serde", "1.0.0")])).await;
+    judged(service, &maker).await;
+    armed.store(true, Ordering::SeqCst);
+    import_for_all(&world, &osv("CVE-2026-1", "serde", "1.0.1", 100)).await;
+    tokio::task::spawn_blocking(move || holds.recv().unwrap()).await.unwrap();
+    import_for_all(&world, &kev(&["CVE-2026-1"], 50)).await;
+    go_on.send(()).unwrap();
+    judged(service, &maker).await;
+    let page = Page::default();
+    let cases = service.cases(&maker.admin, &maker.id, true, &page).await.unwrap().items;
+    assert_eq!(cases.len(), 1);
+    assert_eq!(cases[0].vulnerability.as_deref(), Some("CVE-2026-1"));
 }
 
 #[tokio::test]

@@ -163,7 +163,7 @@ with Software(OUT / "platform") as platform:
             plain.open(f"/campaigns/{campaign}?lang=en")
             plain.until_says("Load again")
             plain.click(f'.under-title a[href^="/campaigns/{campaign}"]')
-            plain.until_says("Stage 1, open")
+            plain.until_says(", open")
 
         with case("it is paused, without script, and the other browser sees it by itself"):
             hanako.open(f"/campaigns/{campaign}?lang=en")

@@ -68,8 +68,9 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         "A".repeat(43),
         "A".repeat(43),
     );
-    let proof =
-        format!(r#"{{"campaign":{one},"release":{one},"salt":"{sha}","index":5,"path":["{sha}"]}}"#);
+    let proof = format!(
+        r#"{{"campaign":{one},"release":{one},"salt":"{sha}","index":5,"path":["{sha}"]}}"#
+    );
     let log = ledger::LogKey::new("log", key(5).public_key()).expect("a log");
     let trust = LogTrust { logs: vec![log], witnesses: Vec::new(), quorum: 0 };
     World { keys, me, good, proof: proof.into_bytes(), trust }

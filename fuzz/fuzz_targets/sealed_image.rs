@@ -36,7 +36,8 @@ fuzz_target!(|bytes: &[u8]| {
         3 => {
             let mut out = Vec::new();
             let limits = delta::Limits { result_bytes_max: 1 << 20, ..delta::Limits::DEFAULT };
-            if let Ok(made) = delta::patch(&mut Cursor::new(BASE), &mut &*bytes, &limits, &mut out) {
+            if let Ok(made) = delta::patch(&mut Cursor::new(BASE), &mut &*bytes, &limits, &mut out)
+            {
                 assert_eq!(made, delta::Image::of(&out), "what is given is what was announced");
             }
         }

@@ -90,7 +90,7 @@ pub struct CreateArgs {
     /// Which devices of the release's product, as a query: `relation=maker&phase=operation`
     #[arg(long, default_value = "")]
     pub search: String,
-    /// A stage as PERCENT:SUCCESS:ERRORS[:SOAK], in percent and seconds; once per stage, all
+    /// A stage as `PERCENT:SUCCESS:ERRORS[:SOAK]`, in percent and seconds; once per stage, all
     /// together 100 percent
     #[arg(long = "stage", default_value = "100:100:10")]
     pub stages: Vec<String>,

@@ -156,7 +156,7 @@ pub struct VulnerabilityCampaignArgs {
     /// What people call it; the vulnerability and the release otherwise
     #[arg(long, requires = "propose")]
     pub name: Option<String>,
-    /// A stage as PERCENT:SUCCESS:ERRORS[:SOAK], as in `tegata campaign create`
+    /// A stage as `PERCENT:SUCCESS:ERRORS[:SOAK]`, as in `tegata campaign create`
     #[arg(long = "stage", requires = "propose")]
     pub stages: Vec<String>,
 }

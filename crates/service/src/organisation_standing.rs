@@ -43,8 +43,8 @@ impl Change {
 
 impl Service {
     /// Suspends an organisation: its people and members can do nothing and sign nobody in, its
-    /// stations and codes enrol nothing, its jobs break off, its campaigns pause. Its devices keep their certificates, and
-    /// what was recorded stays.
+    /// stations and codes enrol nothing, its jobs break off, its campaigns pause. Its devices keep
+    /// their certificates, and what was recorded stays.
     ///
     /// # Errors
     /// `not-found`, `role`, `reason`, `organisation-suspended`, `platform-organisation`;

@@ -5,6 +5,10 @@ use api::client::Call;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
+/// Operations that take documents in somebody else's form, which are judged one by one and not by
+/// their shape.
+const FOREIGN: [&str; 1] = ["/v1/organisations/{organisation}/advisories"];
+
 /// A body of the right shape for each operation that takes JSON. Whether it would be done is of no
 /// account: the shape comes first.
 fn bodies(csr: &str, certificate: &str) -> Vec<(&'static str, &'static str, Value)> {
@@ -113,10 +117,11 @@ async fn no_array_passes_for_an_object() {
         bodies.into_iter().map(|(m, p, b)| (m.to_owned(), p.to_owned(), b)).collect::<Vec<_>>();
     for (path, item) in description["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
-            let json = operation["requestBody"]["content"].get("application/json");
-            // Documents in somebody else's form are judged one by one, and not by their shape.
-            let ours = json.is_some_and(|json| json["schema"]["$ref"].is_string());
-            if ours && !bodies.iter().any(|(m, p, _)| (m, p) == (method, path)) {
+            let json = operation["requestBody"]["content"].get("application/json").is_some();
+            if json
+                && !FOREIGN.contains(&path.as_str())
+                && !bodies.iter().any(|(m, p, _)| (m, p) == (method, path))
+            {
                 let (kind, body) = crate::tenants::body(path, device, &csr, b"")
                     .unwrap_or_else(|| panic!("give a body for {method} {path}"));
                 assert_eq!(kind, "application/json", "{method} {path}");

@@ -24,10 +24,20 @@ const SEEDS: &str = "fuzz/seeds";
 const OUT: &str = "target/fuzz";
 /// Longest input tried, in bytes: over the 64 KiB at which most doors refuse.
 const INPUT_BYTES_MAX: u32 = 80_000;
-/// The smoke begins from the same seed each time; a search for more is a run of its own.
-const SMOKE_SEED: u32 = 1;
+/// The smoke tries the same inputs each time, so that whether a tree passes is not a matter of
+/// luck or of the machine; a search for more is a run of its own.
+const SMOKE: Effort = Effort::Smoke { seed: 1, runs: 50_000 };
 /// How many targets run at once.
 const AT_ONCE: usize = 2;
+
+/// How much is tried.
+#[derive(Clone, Copy)]
+pub(crate) enum Effort {
+    /// so many inputs from a seed, beginning with those in the repository
+    Smoke { seed: u32, runs: u32 },
+    /// for so many seconds, beginning with all that earlier searches found
+    Search { seconds: u32 },
+}
 
 const INSTRUMENTATION: &str = "--cfg fuzzing -Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -37,7 +47,7 @@ const INSTRUMENTATION: &str = "--cfg fuzzing -Cpasses=sancov-module \
 
 /// The step of `cargo xtask test`.
 pub(crate) fn step() -> Result<Outcome> {
-    run(None, 10, Some(SMOKE_SEED))?;
+    run(None, SMOKE)?;
     Ok(Outcome::Passed(format!("{} targets", targets()?.len())))
 }
 
@@ -67,8 +77,8 @@ pub(crate) fn list(write: bool) -> Result<()> {
     fs::write(MANIFEST, manifest).context(MANIFEST)
 }
 
-/// Builds all targets and runs each, or one, for so many seconds.
-pub(crate) fn run(only: Option<&str>, seconds: u32, seed: Option<u32>) -> Result<()> {
+/// Builds all targets and runs each, or one.
+pub(crate) fn run(only: Option<&str>, effort: Effort) -> Result<()> {
     list(false)?;
     let targets: Vec<String> =
         targets()?.into_iter().filter(|name| only.is_none_or(|only| only == name)).collect();
@@ -84,7 +94,7 @@ pub(crate) fn run(only: Option<&str>, seconds: u32, seed: Option<u32>) -> Result
     for pair in targets.chunks(AT_ONCE) {
         let running: Vec<(&String, Child)> = pair
             .iter()
-            .map(|name| Ok((name, start(name, &host, seconds, seed)?)))
+            .map(|name| Ok((name, start(name, &host, effort)?)))
             .collect::<Result<_>>()?;
         for (name, mut child) in running {
             let status = child.wait()?;
@@ -139,22 +149,33 @@ fn build(host: &str) -> Result<()> {
     must(build.args(crate::test::locked()))
 }
 
-fn start(name: &str, host: &str, seconds: u32, seed: Option<u32>) -> Result<Child> {
-    let corpus = PathBuf::from(OUT).join("corpus").join(name);
+fn start(name: &str, host: &str, effort: Effort) -> Result<Child> {
+    let corpus = match effort {
+        Effort::Smoke { .. } => {
+            let empty = PathBuf::from(OUT).join("smoke").join(name);
+            if empty.exists() {
+                fs::remove_dir_all(&empty)?;
+            }
+            empty
+        }
+        Effort::Search { .. } => PathBuf::from(OUT).join("corpus").join(name),
+    };
     let artifacts = PathBuf::from(OUT).join("artifacts");
     fs::create_dir_all(&corpus)?;
     fs::create_dir_all(&artifacts)?;
     let output = fs::File::create(log(name))?;
     let binary = format!("{OUT}/{host}/release/{name}");
     let mut fuzz = command(&binary, &[]);
-    fuzz.arg(format!("-max_total_time={seconds}"))
-        .arg(format!("-max_len={INPUT_BYTES_MAX}"))
+    fuzz.arg(format!("-max_len={INPUT_BYTES_MAX}"))
         .args(["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"])
         .arg(format!("-artifact_prefix={}/{name}-", artifacts.display()))
         .arg(&corpus);
-    if let Some(seed) = seed {
-        fuzz.arg(format!("-seed={seed}"));
-    }
+    match effort {
+        Effort::Smoke { seed, runs } => {
+            fuzz.args([format!("-seed={seed}"), format!("-runs={runs}")])
+        }
+        Effort::Search { seconds } => fuzz.arg(format!("-max_total_time={seconds}")),
+    };
     let seeds = Path::new(SEEDS).join(name);
     if seeds.is_dir() {
         fuzz.arg(seeds);

@@ -43,7 +43,7 @@ fn run(given: &[String]) -> Result<()> {
         }
         arguments::Arguments::Test(selection) => test::run(&selection),
         arguments::Arguments::Fuzz { target, seconds } => {
-            fuzz::run(target.as_deref(), seconds, None)
+            fuzz::run(target.as_deref(), fuzz::Effort::Search { seconds })
         }
         arguments::Arguments::FuzzList { write } => fuzz::list(write),
         arguments::Arguments::Interop { script } => interop::run(script.as_deref()),

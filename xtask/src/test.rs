@@ -45,7 +45,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "doc", what: "documentation builds without a warning", run: doc },
     Step { name: "commands", what: "commands in the documents exist", run: commands },
     Step { name: "interop", what: "foreign software against ours", run: interop::step },
-    Step { name: "fuzz", what: "ten seconds of every fuzz target", run: fuzz::step },
+    Step { name: "fuzz", what: "the same 50,000 inputs to every fuzz target", run: fuzz::step },
 ];
 
 struct Row {

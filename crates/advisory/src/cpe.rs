@@ -71,12 +71,17 @@ impl FromStr for Cpe {
             Some(rest) => formatted(rest),
             None => lower.strip_prefix("cpe:/").and_then(uri),
         };
-        read.map(Self).filter(Self::part_is_known).ok_or_else(|| {
+        let cpe = read.map(Self).filter(Self::part_is_known).ok_or_else(|| {
             AdvisoryError::malformed(
                 EXPECTED,
                 format!("{whole:?}: neither a 2.2 URI nor a 2.3 string"),
             )
-        })
+        })?;
+        // Quoting makes a name longer, and what is kept must be read again.
+        if cpe.to_string().len() > CPE_BYTES_MAX {
+            return Err(AdvisoryError::malformed(EXPECTED, "too long as a 2.3 string"));
+        }
+        Ok(cpe)
     }
 }
 
@@ -221,28 +226,36 @@ fn formatted(rest: &str) -> Option<[Attribute; 11]> {
     let mut attributes: [Attribute; 11] = Default::default();
     let mut slots = attributes.iter_mut();
     let mut value = String::new();
+    let mut literal = false;
     let mut characters = rest.chars();
     loop {
         match characters.next() {
-            Some('\\') => match characters.next()? {
-                quoted @ ('*' | '?' | '\\') => value.extend(['\\', quoted]),
-                other => value.push(other),
-            },
-            Some(':') => *slots.next()? = attribute(std::mem::take(&mut value)),
+            Some('\\') => {
+                literal = true;
+                match characters.next()? {
+                    quoted @ ('*' | '?' | '\\') => value.extend(['\\', quoted]),
+                    other => value.push(other),
+                }
+            }
+            Some(':') => {
+                *slots.next()? = attribute(std::mem::take(&mut value), literal);
+                literal = false;
+            }
             Some(other) => value.push(other),
             None => break,
         }
     }
-    *slots.next()? = attribute(value);
+    *slots.next()? = attribute(value, literal);
     // Shorter names are written by tools that stop at the version; what is missing is not said.
     attributes.get(2).filter(|product| **product != Attribute::NotApplicable)?;
     Some(attributes)
 }
 
-fn attribute(value: String) -> Attribute {
+/// A value; a hyphen that was quoted (`literal`) is only a hyphen.
+fn attribute(value: String, literal: bool) -> Attribute {
     match value.as_str() {
         "" | "*" => Attribute::Any,
-        "-" => Attribute::NotApplicable,
+        "-" if !literal => Attribute::NotApplicable,
         _ => Attribute::Text(value),
     }
 }
@@ -272,20 +285,24 @@ fn uri(rest: &str) -> Option<[Attribute; 11]> {
     Some(attributes)
 }
 
-fn component(text: &str) -> Option<Attribute> {
-    Some(match text {
+fn component(encoded: &str) -> Option<Attribute> {
+    Some(match encoded {
         "" | "*" => Attribute::Any,
         "-" => Attribute::NotApplicable,
-        text => {
-            // %01 and %02 are the wildcards; every other character stands for itself.
-            let decoded = percent::decode(text)?;
+        encoded => {
+            // %01 and %02 are the wildcards; every other character stands for itself, but an
+            // encoded capital is as little told apart as a plain one.
+            let decoded = percent::decode(encoded)?.to_lowercase();
+            if decoded.trim() != decoded {
+                return None;
+            }
             let mut value = String::with_capacity(decoded.len());
             for character in decoded.chars() {
                 match character {
                     '\u{1}' => value.push('?'),
                     '\u{2}' => value.push('*'),
                     quoted @ ('*' | '?' | '\\') => value.extend(['\\', quoted]),
-                    other if other.is_control() => return None,
+                    other if text::is_forbidden(other) => return None,
                     other => value.push(other),
                 }
             }
@@ -351,6 +368,7 @@ mod tests {
         );
         check("cpe:2.3:*:*:openssl:3.0.8:*:*:*:*:*:*:*", "cpe:2.3:*:*:openssl:3.0.8:*:*:*:*:*:*:*");
         check("cpe:2.3:a:a:b:1\\:2:*:*:*:*:*:*:*", "cpe:2.3:a:a:b:1\\:2:*:*:*:*:*:*:*");
+        check("cpe:/a:a:b%41%3a:%2D", "cpe:2.3:a:a:ba\\::\\-:*:*:*:*:*:*:*");
         for wrong in
             ["", "cpe:", "cpe:2.3", "cpe:/x:a:b", "cpe:2.3:a:b:c:d:e:f:g:h:i:j:k:l", "cpe:/a:%zz"]
         {

@@ -106,6 +106,10 @@ impl FromStr for Purl {
         let subpath = Some(inside.join("/")).filter(|path| !path.is_empty());
         let mut purl = Self { kind, namespace, name, version, qualifiers: read, subpath };
         purl.normalise();
+        // Encoding makes it longer, and what is kept must be read again.
+        if purl.to_string().len() > PURL_BYTES_MAX {
+            return Err(AdvisoryError::malformed(EXPECTED, "too long in its canonical form"));
+        }
         Ok(purl)
     }
 }

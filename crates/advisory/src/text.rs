@@ -9,17 +9,18 @@ pub(crate) fn line(text: &str, most: usize) -> String {
             out.push('…');
             break;
         }
-        out.push(if forbidden(character) { char::REPLACEMENT_CHARACTER } else { character });
+        out.push(if is_forbidden(character) { char::REPLACEMENT_CHARACTER } else { character });
     }
     out
 }
 
 /// Whether text can be taken as an identifier: not empty, at most `most` bytes, nothing invisible.
 pub(crate) fn is_plain(text: &str, most: usize) -> bool {
-    !text.is_empty() && text.len() <= most && !text.chars().any(forbidden)
+    !text.is_empty() && text.len() <= most && !text.chars().any(is_forbidden)
 }
 
-fn forbidden(character: char) -> bool {
+/// Whether a character is invisible or moves those beside it.
+pub(crate) fn is_forbidden(character: char) -> bool {
     character.is_control()
         || matches!(
             character,

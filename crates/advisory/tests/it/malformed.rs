@@ -188,6 +188,17 @@ proptest! {
         }
     }
 
+    /// So does a name that was a URI, whatever it encodes.
+    #[test]
+    fn cpe_uris_come_back(parts in vec("([ -9;-~]|%[0-7][0-9a-fA-F]|%C[3-5]%[89AB][0-9A-F]){0,6}", 1..7), packed: bool) {
+        let edition = if packed { "~~%2d~%41~ ~%20" } else { "" };
+        let text = format!("cpe:/a:{}:{edition}", parts.join(":"));
+        if let Ok(cpe) = text.parse::<Cpe>() {
+            prop_assert_eq!(cpe.to_string().parse::<Cpe>(), Ok(cpe.clone()));
+            prop_assert_eq!(cpe.relation(&cpe), advisory::CpeRelation::Covers);
+        }
+    }
+
     #[test]
     fn cpes_come_back(parts in vec(select(vec!["*", "-", "a", "1.0", "b\\:c", "d\\*", "?x", "e*", "f\\\\g"]), 10)) {
         let text = format!("cpe:2.3:a:{}", parts.join(":"));
@@ -196,6 +207,15 @@ proptest! {
             prop_assert_eq!(cpe.relation(&cpe), advisory::CpeRelation::Covers);
         }
     }
+}
+
+/// Names that grow when they are written in full are refused, not kept in a form that nobody reads.
+#[test]
+fn names_that_grow_too_long_are_refused() {
+    let cpe = |length: usize| format!("cpe:/a:{}", "!".repeat(length)).parse::<Cpe>();
+    assert!(cpe(400).is_ok() && cpe(1_000).is_err());
+    let purl = |length: usize| format!("pkg:generic/{}", "!".repeat(length)).parse::<Purl>();
+    assert!(purl(600).is_ok() && purl(2_000).is_err());
 }
 
 #[test]

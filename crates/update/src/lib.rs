@@ -11,6 +11,7 @@
 //! - [`director`]: what one device shall run, signed for it alone (Uptane).
 //! - [`bundle`]: images for SWUpdate and RAUC.
 //! - [`sealed`]: images that only named devices can read. [`delta`]: what makes one image from another.
+//! - [`ddi`], [`byte_range`]: what clients of the hawkBit DDI door and of downloads ask.
 //! - [`Custom`]: what Tegata says about a target beside its length and hashes.
 //!
 //! docs/update-trust.md has shapes, limits, divergences and the procedures. Deliberately absent:
@@ -69,9 +70,11 @@
 
 mod authority;
 pub mod bundle;
+pub mod byte_range;
 pub mod campaign;
 pub mod client;
 mod custom;
+pub mod ddi;
 pub mod delta;
 pub mod director;
 mod error;

@@ -6,7 +6,7 @@
 //! in for it where the organisation allows that.
 
 mod file;
-pub(crate) mod wire;
+mod wire;
 
 use crate::{
     admission::too_many,
@@ -31,12 +31,16 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use policy::Caller;
 use serde::{Serialize, de::DeserializeOwned};
 use service::{
-    Assignment, DeviceSoftware, Execution, Feedback, UpdateDecision, UpdateDoor, UpdateTokenKind,
+    Assignment, DeviceSoftware, Execution, Feedback, UPDATE_POLL_S, UpdateDecision, UpdateDoor,
+    UpdateTokenKind,
 };
 use std::{collections::BTreeMap, sync::Arc};
+use update::ddi::{
+    ATTRIBUTES_MAX, ActionId, ConfigData, Confirmation, Said, action_number, cancel_feedback,
+    deployment_feedback, is_host,
+};
 use wire::{
-    Base, Cancel, Config, ConfigData, Confirmation, ConfirmationBase, Deployment, DeploymentBase,
-    Link, Polling, Said, Stop, cancel_feedback, deployment_feedback,
+    Base, Cancel, Config, ConfirmationBase, Deployment, DeploymentBase, Link, Polling, Stop,
 };
 
 /// Longest tenant, controller or file name read, in bytes.
@@ -116,7 +120,7 @@ impl Controller {
 }
 
 /// Where the device reached us: it is sent back there, and nobody else reads it.
-pub(crate) fn address(
+fn address(
     headers: &HeaderMap,
     uri: &http::Uri,
     owner: &OrganisationId,
@@ -127,8 +131,7 @@ pub(crate) fn address(
         .and_then(|host| host.to_str().ok())
         .or_else(|| uri.authority().map(http::uri::Authority::as_str))
         .unwrap_or_default();
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte);
-    if host.is_empty() || host.len() > NAME_BYTES_MAX || !host.bytes().all(plain) {
+    if !is_host(host) {
         return Err(Fault::new(Code::Malformed).detail("Host: name the host that you reached"));
     }
     Ok(format!("https://{host}/{owner}/controller/v1/{device}"))
@@ -186,9 +189,8 @@ async fn read<T: DeserializeOwned>(app: &App, body: Body) -> Result<T, Fault> {
         .map_err(|error| Fault::new(Code::Malformed).detail(error.to_string()))
 }
 
-pub(crate) fn number(text: &str) -> Result<u64, Fault> {
-    let plain = !text.is_empty() && text.len() <= 19 && text.bytes().all(|b| b.is_ascii_digit());
-    plain.then(|| text.parse().ok()).flatten().ok_or_else(Fault::not_found)
+fn number(text: &str) -> Result<u64, Fault> {
+    action_number(text).ok_or_else(Fault::not_found)
 }
 
 /// The action that a device is to install now, by its number.
@@ -209,7 +211,7 @@ async fn assignment(
 fn same(said: &Said, action: &str) -> Result<(), Fault> {
     let action = number(action)?;
     match said.id {
-        Some(wire::ActionId(id)) if id != action => {
+        Some(ActionId(id)) if id != action => {
             Err(Fault::field("id", "not the action that the address names"))
         }
         _ => Ok(()),
@@ -234,7 +236,11 @@ async fn base(
     let sleep = match &poll.decision {
         UpdateDecision::Nothing => {
             links.insert("configData", controller.link("configData"));
-            poll.next_poll_s.min(controller.door.poll_s)
+            // Where its turn is known to come sooner, it is asked back for that.
+            match poll.next_poll_s {
+                UPDATE_POLL_S.. => controller.door.poll_s,
+                sooner => sooner.min(controller.door.poll_s),
+            }
         }
         UpdateDecision::Install(assignment) if waits(assignment) => {
             let rest = format!("confirmationBase/{}", assignment.action);
@@ -433,7 +439,7 @@ async fn config_data(
     let controller =
         Controller::of(&app, &peer, request.headers(), request.uri(), &tenant, &name).await?;
     let said: ConfigData = read(&app, request.into_body()).await?;
-    if said.data.len() > wire::ATTRIBUTES_MAX {
+    if said.data.len() > ATTRIBUTES_MAX {
         return Err(Fault::field("data", "at most 64 attributes"));
     }
     let count = |name: &str| match said.data.get(name) {

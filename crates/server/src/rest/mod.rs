@@ -14,7 +14,6 @@ mod events;
 pub(crate) mod extract;
 mod fleet;
 mod history;
-pub(crate) mod json_seq;
 mod keys;
 mod labels;
 mod life;

@@ -2,7 +2,6 @@
 
 use super::{
     extract::{Created, Json, JsonBody, Path, Query, Raw, line, page},
-    json_seq::texts,
     problem::Fault,
     turn::turn,
     view,
@@ -46,7 +45,7 @@ pub(super) async fn import(
     let raw = large::<{ body::ADVISORIES }>(request, &app).await?;
     let documents: Vec<Vec<u8>> = match raw.media_type.as_str() {
         "application/json" => vec![raw.bytes.to_vec()],
-        "application/json-seq" => texts(&raw.bytes).map(<[u8]>::to_vec).collect(),
+        "application/json-seq" => advisory::json_texts(&raw.bytes).map(<[u8]>::to_vec).collect(),
         _ => {
             return Err(Fault::new(Code::UnsupportedMediaType)
                 .hint("send Content-Type: application/json, or application/json-seq"));

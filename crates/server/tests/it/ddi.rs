@@ -437,3 +437,18 @@ async fn who_guesses_tokens_must_wait() {
     }
     assert!(waits, "two hundred guesses were answered");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_is_to_be_done_devices_ask_as_often_as_their_owner_says() {
+    let site = Site::new(1, false).await;
+    let (service, admin) = (&site.world.service, &site.maker.admin.caller);
+    service.cancel_campaign(admin, &site.campaign.id).await.unwrap();
+    for (poll_s, sleep) in
+        [(20, "00:00:20"), (300, "00:05:00"), (3_601, "01:00:01"), (86_399, "23:59:59")]
+    {
+        let door = UpdateDoor { poll_s, ..UpdateDoor::default() };
+        service.set_update_door(admin, &id("maker"), door).await.unwrap();
+        let base = site.get(0, &site.base(0)).await;
+        assert_eq!(base["config"]["polling"]["sleep"], sleep);
+    }
+}

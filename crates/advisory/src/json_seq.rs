@@ -6,7 +6,7 @@ const RS: u8 = 0x1e;
 /// The texts of a sequence, without white space around them. Whether each is JSON is for whoever reads
 /// it: one that is not takes nothing from the others (section 2.3). A text before the first separator
 /// counts too, since some writers leave that one out.
-pub(crate) fn texts(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub fn json_texts(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.split(|byte| *byte == RS).map(<[u8]>::trim_ascii).filter(|text| !text.is_empty())
 }
 
@@ -18,7 +18,8 @@ mod tests {
     #[test]
     fn texts_are_found_whatever_stands_between() {
         let check = |bytes: &[u8], expected: &[&str]| {
-            let found: Vec<_> = texts(bytes).map(|text| str::from_utf8(text).unwrap()).collect();
+            let found: Vec<_> =
+                json_texts(bytes).map(|text| str::from_utf8(text).unwrap()).collect();
             assert_eq!(found, expected);
         };
         check(b"", &[]);
@@ -42,7 +43,7 @@ mod tests {
                 bytes.push(b'\n');
             }
             let read: Vec<serde_json::Value> =
-                texts(&bytes).map(|text| serde_json::from_slice(text).unwrap()).collect();
+                json_texts(&bytes).map(|text| serde_json::from_slice(text).unwrap()).collect();
             prop_assert_eq!(read, values);
         }
     }

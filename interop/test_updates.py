@@ -111,7 +111,7 @@ def story(platform, first, second, name):
     first.open(f"/releases/{platform.new}?lang=en")
     press(first, "Propose a campaign")
     first.until_says("New campaign")
-    fill(first, name=name, share1="50", share2="50", share3="")
+    fill(first, name=name, share1="90", share2="10", share3="")
     press(first, "Preview")
     first.until_says(f"{DEVICES} devices would get version 2.0")
     first.until_says("Another administrator must approve")
@@ -127,8 +127,7 @@ def story(platform, first, second, name):
     press(second, "Approve")
     second.until_says("Approved")
     first.open(f"/campaigns/{campaign}?lang=en")
-    # Lots decide who is in which stage; one without devices is through at once.
-    first.until_says(", open")
+    first.until_says("Stage 1, open")
     return campaign
 
 
@@ -148,15 +147,14 @@ with Software(OUT / "platform") as platform:
             campaign = story(platform, hanako, taro, "November")
 
         with case("what a device does is seen without loading the page again"):
-            # Which devices are in the open stage is drawn by lot: those that asked may wait.
+            # Lots leave one of the twelve to the second stage: of three at least two are told.
             told = [(door, platform.poll(door, "1.0")) for door in range(3)]
             told = [(door, poll["install"]["action"]) for door, poll in told if poll.get("install")]
-            for door, action in told[:1]:
-                platform.says(door, action, "failed", detail="no space left")
+            require(len(told) >= 2, f"{len(told)} of three are told")
+            platform.says(*told[0], "failed", detail="no space left")
             hanako.open(f"/campaigns/{campaign}?lang=en")
-            if told:
-                hanako.until_says("no space left")
-                hanako.until_says("It reported a failure.")
+            hanako.until_says("no space left")
+            hanako.until_says("It reported a failure.")
             hanako.spotless("a campaign that runs")
 
         with case("and without script behind a link"):

@@ -3,7 +3,7 @@
 use super::{
     ReleaseId,
     content::{Content, is_given_out},
-    members::Members,
+    members::{Members, stages_refused},
     steps::{Around, Moving},
     terms::Terms,
 };
@@ -119,7 +119,7 @@ pub struct CampaignPreview {
     pub version: String,
     /// devices that would be its members now
     pub members: u64,
-    /// of these, roughly so many per stage: members fall into stages by lot
+    /// of these, so many per stage; which ones, lots decide
     pub per_stage: Vec<u64>,
     /// whether somebody else has to approve its start, by its number of members and of
     /// administrators
@@ -212,7 +212,7 @@ impl Service {
     /// Proposes a campaign: its members are chosen now, and nobody gets anything.
     ///
     /// # Errors
-    /// `campaign-name`, `campaign-plan`, `no-members`, `not-a-rollback`, `release-state`,
+    /// `campaign-name`, `campaign-plan`, `campaign-stages`, `no-members`, `not-a-rollback`, `release-state`,
     /// `below-floor`, `too-many-drafts`, `too-many-members`, `not-found`, `role`, those of a search.
     pub async fn create_campaign(
         &self,
@@ -228,16 +228,16 @@ impl Service {
         let product = content.product_row;
         let members = self
             .at_desk(who, move |service, asked| {
-                Members::choose(service, &organisation, &search, product, asked)?
-                    .into_slices(&seed, &reference, &plan)
+                let members = Members::choose(service, &organisation, &search, product, asked)?;
+                if members.count() == 0 {
+                    return Err(ServiceError::refused(
+                        "no-members",
+                        "no device fits; look at the search, and whether owners have consented",
+                    ));
+                }
+                members.into_slices(&seed, &reference, &plan)
             })
             .await?;
-        if members.total == 0 {
-            return Err(ServiceError::refused(
-                "no-members",
-                "no device fits; look at the search, and whether owners have consented",
-            ));
-        }
         let terms = Terms::of(&new.plan, words);
         let row = CampaignRow {
             id: 0,
@@ -302,6 +302,11 @@ impl Service {
                 Ok(Members::choose(service, &organisation, &search, product, asked)?.count())
             })
             .await?;
+        // Nobody is a preview too: it says so.
+        let per_stage = match members {
+            0 => vec![0; new.plan.stages().len()],
+            _ => new.plan.sizes(members).map_err(stages_refused)?,
+        };
         let without_consent = relation == DeviceRelation::Maker
             && self.read(|c| curve::without_consent(c, who, product))?;
         let (platform, now) = (self.platform.organisation.id, self.now());
@@ -315,7 +320,7 @@ impl Service {
         Ok(CampaignPreview {
             version: content.target.version.clone(),
             members,
-            per_stage: shares(members, &new.plan),
+            per_stage,
             second_person,
             without_consent,
         })
@@ -812,22 +817,6 @@ impl Service {
             over_at: row.over_at,
         })
     }
-}
-
-/// How many members each stage gets on the average; together as many as there are.
-fn shares(members: u64, plan: &Plan) -> Vec<u64> {
-    let part = |share: u128| {
-        u64::try_from((u128::from(members) * share + 5_000) / 10_000).unwrap_or(u64::MAX)
-    };
-    let mut until = 0u128;
-    plan.stages()
-        .iter()
-        .map(|stage| {
-            let before = part(until);
-            until += u128::from(stage.share);
-            part(until).saturating_sub(before)
-        })
-        .collect()
 }
 
 fn campaign_device(action: &ActionRow, device: &devices::DeviceRow) -> CampaignDevice {

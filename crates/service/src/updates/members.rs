@@ -12,7 +12,7 @@ use crate::{
 use crypto::Sha256;
 use device::{DeviceId, OrganisationId};
 use update::campaign::{
-    Plan,
+    Plan, PlanError,
     members::{self as tree, Levels, SLICE},
 };
 
@@ -170,12 +170,20 @@ impl Members {
     }
 
     /// Draws lots and builds the tree.
+    ///
+    /// # Errors
+    /// `campaign-stages` where a stage would have no device.
     pub(super) fn into_slices(
         self,
         seed: &[u8; 32],
         campaign: &[u8; 16],
         plan: &Plan,
     ) -> Result<Slices, ServiceError> {
+        let lot =
+            |(_, id): &(i64, [u8; 16])| tree::lot(&tree::salt(seed, &DeviceId::from_bytes(*id)));
+        let lots: Vec<u64> = self.0.iter().map(lot).collect();
+        let mut stages = plan.draw(&lots).map_err(stages_refused)?.into_iter();
+        drop(lots);
         let mut per_stage = vec![0u64; plan.stages().len()];
         let mut slices = Vec::with_capacity(self.0.len() / SLICE + 1);
         for members in self.0.chunks(SLICE) {
@@ -184,7 +192,7 @@ impl Members {
             for (row, id) in members {
                 let device = DeviceId::from_bytes(*id);
                 let salt = tree::salt(seed, &device);
-                let stage = plan.stage_of(tree::lot(&salt));
+                let stage = stages.next().unwrap_or_default();
                 if let Some(count) = per_stage.get_mut(usize::from(stage)) {
                     *count += 1;
                 }
@@ -201,6 +209,11 @@ impl Members {
         let total = u64::try_from(self.0.len()).unwrap_or(u64::MAX);
         Ok(Slices { slices, total, per_stage, root })
     }
+}
+
+/// Stages that cannot all have a device.
+pub(super) fn stages_refused(why: PlanError) -> ServiceError {
+    ServiceError::refused("campaign-stages", why.to_string())
 }
 
 fn too_many() -> ServiceError {

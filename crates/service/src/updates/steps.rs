@@ -1,7 +1,7 @@
 //! Steps of campaigns within a transaction: what a device or a person does, what follows from it by
 //! itself, and what the log is told.
 
-use super::terms::Terms;
+use super::{content::is_given_out, terms::Terms};
 use crate::{
     Service, ServiceError, fault,
     live::found,
@@ -16,7 +16,8 @@ use crypto::{UnixTime, random};
 use device::{DeviceId, EventKind, NamedRelease, OnBehalf, Roles, UpdateResult};
 use rusqlite::Connection;
 use update::campaign::{
-    Campaign, CampaignStatement, Change, Outcome, Plan, Purpose, Reason, Record, State, Told,
+    Campaign, CampaignStatement, Change, OnFailure, Outcome, Plan, Purpose, Reason, Record, State,
+    Told,
 };
 
 /// What every step needs.
@@ -53,6 +54,13 @@ impl Moving {
 
     /// Takes up what follows by itself, and writes where the campaign stands now.
     pub(super) fn settle(mut self, tx: &mut Tx<'_>, around: &Around) -> Result<(), ServiceError> {
+        let back = self.row.back.filter(|_| self.plan.on_failure == OnFailure::RollBack);
+        if let Some(back) = back
+            && !is_given_out(tx, back)?
+        {
+            // Nobody can be led back to what is not given out any more: people decide.
+            self.plan.on_failure = OnFailure::Pause;
+        }
         let changes = self.row.stands.settle(&self.plan, around.now);
         self.write(tx, around, &changes)
     }

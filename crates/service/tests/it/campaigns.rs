@@ -64,7 +64,7 @@ pub(crate) fn runs(release: &ReleaseView) -> DeviceSoftware {
     }
 }
 
-fn says(execution: Execution) -> Feedback {
+pub(crate) fn says(execution: Execution) -> Feedback {
     Feedback { execution, progress: Some(50), detail: Some("at\nwork".into()), installed: None }
 }
 
@@ -557,4 +557,45 @@ async fn nothing_is_given_twice_or_lost_at_any_point() {
             assert!(check.problems.is_empty(), "{point} {step}: {:?}", check.problems);
         }
     }
+}
+
+#[tokio::test]
+async fn every_stage_has_a_device_or_the_plan_is_refused() {
+    let world = World::new().await;
+    let service = &world.service;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let admin = &maker.admin;
+    let (one, two) =
+        (published(service, &maker, "1.0", 1).await, published(service, &maker, "2.0", 1).await);
+    let mut fleet = devices(&world, &maker, 2).await;
+    let stages = || plan(&[(100, 100, 50), (100, 100, 50), (9_800, 100, 50)]);
+    let few = service.preview_campaign(admin, &new("maker", &two, stages())).await.unwrap_err();
+    assert_eq!(few.code(), "campaign-stages");
+    assert!(
+        few.to_string().contains("3 stages needs at least as many devices, and there are 2"),
+        "{few}"
+    );
+    assert!(few.message_ja().is_some());
+    let refused = service.create_campaign(admin, new("maker", &two, stages())).await;
+    assert_eq!(code(refused), "campaign-stages");
+    fleet.extend(devices(&world, &maker, 1).await);
+    let preview = service.preview_campaign(admin, &new("maker", &two, stages())).await.unwrap();
+    assert_eq!(preview.per_stage, [1, 1, 1]);
+    // Whatever the lots, one device begins, and the next stage waits for its boot.
+    let campaign = started(service, admin, new("maker", &two, stages())).await;
+    for stage in 0..3_usize {
+        let seen = view(service, admin, &campaign.id).await;
+        assert_eq!((usize::from(seen.stage), seen.counts[stage].total), (stage, 1));
+        let mut told = Vec::new();
+        for (_, caller) in &fleet {
+            let poll = service.poll_update(caller, &runs(&one)).await.unwrap();
+            if let UpdateDecision::Install(assignment) = poll.decision {
+                told.push((caller.clone(), assignment.action));
+            }
+        }
+        let [(caller, number)] = &told[..] else { panic!("{} are told", told.len()) };
+        service.update_feedback(caller, *number, &confirmed(&two)).await.unwrap();
+        fleet.retain(|(_, other)| other != caller);
+    }
+    assert_eq!(view(service, admin, &campaign.id).await.state, State::Finished);
 }

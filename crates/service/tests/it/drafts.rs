@@ -213,7 +213,8 @@ async fn a_preview_counts_what_would_be_and_proposes_nothing() {
     assert!(!preview.second_person, "a trial");
     // With other conditions beside it, the same devices are found by looking at each.
     let both = DeviceSearch { text: Some(fleet[0].0.to_string()), ..search.clone() };
-    let narrow = service::NewCampaign { search: both, ..all.clone() };
+    let narrow = new("maker", &two, plan(&[(10_000, 90, 10)]));
+    let narrow = service::NewCampaign { search: both, ..narrow };
     assert_eq!(service.preview_campaign(&maker.admin, &narrow).await.unwrap().members, 1);
     let found = service
         .search_devices(&maker.admin, &maker.id, &search, &service::Page::default())

@@ -102,7 +102,7 @@ fn rest(server: &ServerArgs, language: Language) -> anyhow::Result<Rest> {
 fn previewed(preview: &CampaignPreview) -> String {
     let mut text = format!("version {} on {} devices now", preview.version, preview.members);
     for (number, devices) in preview.per_stage.iter().enumerate() {
-        text.push_str(&format!("\n  stage {}: about {devices}", number + 1));
+        text.push_str(&format!("\n  stage {}: {devices}", number + 1));
     }
     if preview.second_person {
         text.push_str("\nanother administrator must approve before it starts");

@@ -34,6 +34,17 @@ pub enum PlanError {
     /// a limit out of range
     #[error("1 to 100 attempts, 1 to 1000000 starts per minute")]
     Limits,
+    /// a stage would have no device
+    #[error(
+        "a plan of {stages} stages needs at least as many devices, and there are {members}; leave \
+         stages out, or widen the search"
+    )]
+    Empty {
+        /// how many devices there are
+        members: u64,
+        /// how many stages there are
+        stages: u64,
+    },
 }
 
 /// What happens when a stage has too many failures. Either way no device begins any more.
@@ -138,18 +149,53 @@ impl Plan {
         &self.stages
     }
 
-    /// The stage of the member whose lot is `lot`, a number drawn evenly from all of 64 bits.
-    pub fn stage_of(&self, lot: u64) -> u8 {
-        // 10000 parts of the whole range.
-        let part = (u128::from(lot) * 10_000) >> 64;
-        let mut until = 0u128;
-        for (number, stage) in self.stages.iter().enumerate() {
-            until += u128::from(stage.share);
-            if part < until {
-                return u8::try_from(number).unwrap_or(u8::MAX);
+    /// How many of so many members each stage gets: by its share, and at least one.
+    ///
+    /// # Errors
+    /// [`PlanError::Empty`] where there are fewer members than stages.
+    pub fn sizes(&self, members: u64) -> Result<Vec<u64>, PlanError> {
+        let stages = u64::try_from(self.stages.len()).unwrap_or(u64::MAX);
+        if members < stages {
+            return Err(PlanError::Empty { members, stages });
+        }
+        let (mut whole, mut given) = (0u128, 0u64);
+        let mut later = stages;
+        let sizes = self.stages.iter().map(|stage| {
+            whole += u128::from(stage.share);
+            later = later.saturating_sub(1);
+            // Rounded where the stages up to this one end, so that together they are all.
+            let until = (u128::from(members) * whole + 5_000) / 10_000;
+            let until = u64::try_from(until).unwrap_or(u64::MAX);
+            // One for this stage, and one for each that follows.
+            let until = until.max(given.saturating_add(1)).min(members.saturating_sub(later));
+            let size = until.saturating_sub(given);
+            given = until;
+            size
+        });
+        Ok(sizes.collect())
+    }
+
+    /// The stage of each member, by their lots in the order of the members: the smallest lots are the
+    /// first stage's. Of equal lots the earlier member's counts as the smaller.
+    ///
+    /// # Errors
+    /// As [`Self::sizes`].
+    pub fn draw(&self, lots: &[u64]) -> Result<Vec<u8>, PlanError> {
+        let sizes = self.sizes(u64::try_from(lots.len()).unwrap_or(u64::MAX))?;
+        let mut order: Vec<(u64, usize)> =
+            lots.iter().enumerate().map(|(member, lot)| (*lot, member)).collect();
+        order.sort_unstable();
+        let mut stages = vec![0; lots.len()];
+        let mut drawn = order.into_iter();
+        for (stage, size) in (0u8..).zip(sizes) {
+            let size = usize::try_from(size).unwrap_or(usize::MAX);
+            for (_, member) in drawn.by_ref().take(size) {
+                if let Some(of) = stages.get_mut(member) {
+                    *of = stage;
+                }
             }
         }
-        u8::try_from(self.stages.len().saturating_sub(1)).unwrap_or(u8::MAX)
+        Ok(stages)
     }
 }
 
@@ -162,15 +208,66 @@ mod tests {
     }
 
     #[test]
-    fn lots_fall_into_stages_by_their_shares() {
-        let plan = Plan::new(vec![stage(100), stage(1_900), stage(8_000)]).unwrap();
-        assert_eq!(plan.stage_of(0), 0);
-        assert_eq!(plan.stage_of(u64::MAX), 2);
-        let mut counts = [0; 3];
-        for n in 0..10_000u64 {
-            counts[usize::from(plan.stage_of(n * (u64::MAX / 10_000) + u64::MAX / 20_000))] += 1;
+    fn each_stage_has_its_share_and_at_least_one() {
+        let check = |shares: &[u16], members: u64, expected: &[u64]| {
+            let plan = Plan::new(shares.iter().copied().map(stage).collect()).unwrap();
+            assert_eq!(plan.sizes(members).unwrap(), expected, "{shares:?} of {members}");
+        };
+        check(&[100, 1_900, 8_000], 10_000, &[100, 1_900, 8_000]);
+        check(&[1_000, 3_000, 6_000], 11, &[1, 3, 7]);
+        check(&[100, 9_900], 2, &[1, 1]);
+        check(&[9_900, 100], 2, &[1, 1]);
+        check(&[100, 100, 9_800], 3, &[1, 1, 1]);
+        check(&[9_800, 100, 100], 4, &[2, 1, 1]);
+        check(&[1, 1, 9_998], 120, &[1, 1, 118]);
+        check(&[10_000], 1, &[1]);
+        check(&[625; 16], 16, &[1; 16]);
+        let plan = Plan::new(vec![stage(5_000), stage(5_000)]).unwrap();
+        assert_eq!(plan.sizes(1), Err(PlanError::Empty { members: 1, stages: 2 }));
+        assert_eq!(plan.draw(&[7]), Err(PlanError::Empty { members: 1, stages: 2 }));
+        assert_eq!(plan.draw(&[]), Err(PlanError::Empty { members: 0, stages: 2 }));
+    }
+
+    #[test]
+    fn the_smallest_lots_begin() {
+        let plan = Plan::new(vec![stage(2_500), stage(7_500)]).unwrap();
+        assert_eq!(plan.draw(&[9, 4, u64::MAX, 5]).unwrap(), [1, 0, 1, 1]);
+        assert_eq!(plan.draw(&[5, 5, 5, 5]).unwrap(), [0, 1, 1, 1]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nobody_is_left_out_and_no_stage_is_empty(
+            cuts in proptest::collection::btree_set(1u16..10_000, 0..16),
+            lots: Vec<u64>,
+        ) {
+            let ends: Vec<u16> = cuts.into_iter().chain([10_000]).collect();
+            let mut before = 0;
+            let stages = ends.iter().map(|end| {
+                let share = end - before;
+                before = *end;
+                stage(share)
+            });
+            let plan = Plan::new(stages.collect()).unwrap();
+            let drawn = plan.draw(&lots);
+            if lots.len() < ends.len() {
+                proptest::prop_assert!(drawn.is_err());
+                return Ok(());
+            }
+            let (drawn, sizes) = (drawn.unwrap(), plan.sizes(lots.len() as u64).unwrap());
+            proptest::prop_assert_eq!(sizes.iter().sum::<u64>(), lots.len() as u64);
+            for (number, size) in sizes.iter().enumerate() {
+                let members = drawn.iter().filter(|of| usize::from(**of) == number).count() as u64;
+                proptest::prop_assert!(members == *size && members > 0);
+                // Off by less than a device and those that other stages must have.
+                let exact = lots.len() as f64 * f64::from(plan.stages()[number].share) / 10_000.0;
+                proptest::prop_assert!((exact - members as f64).abs() <= ends.len() as f64);
+            }
+            for (lot, of) in lots.iter().zip(&drawn) {
+                let later = lots.iter().zip(&drawn).filter(|(_, other)| *other > of);
+                proptest::prop_assert!(later.clone().all(|(other, _)| other >= lot));
+            }
         }
-        assert_eq!(counts, [100, 1_900, 8_000]);
     }
 
     #[test]

@@ -17,10 +17,8 @@ use indicatif::ProgressBar;
 use std::sync::Arc;
 use update::campaign::LogTrust;
 
-/// Fewest members of a stage that show anything. Lots decide who is in which; where they fall badly,
-/// as they may with few devices, the proposal is dropped for another one with other lots.
-const STAGE_MIN: u64 = 4;
-const PROPOSALS_MAX: usize = 90;
+/// Fewest members of a stage that show anything.
+const STAGE_MIN: usize = 4;
 /// Which devices are updated.
 const SEARCH: &str = "phase=operation";
 
@@ -68,16 +66,12 @@ impl Runner {
                 confirm: false,
             },
         };
-        let owner = self.owner()?;
-        for _ in 0..PROPOSALS_MAX {
-            let campaign: Campaign = owner.desk.post("/v1/campaigns", &new).await?;
-            if campaign.stages.iter().all(|stage| stage.total >= STAGE_MIN) {
-                return Ok(campaign);
-            }
-            let path = format!("/v1/campaigns/{}/cancel", campaign.id);
-            let _dropped: Campaign = owner.desk.post_empty(&path).await?;
+        let campaign: Campaign = self.owner()?.desk.post("/v1/campaigns", &new).await?;
+        let few = |total: u64| usize::try_from(total).is_ok_and(|total| total < STAGE_MIN);
+        if campaign.stages.iter().any(|stage| few(stage.total)) {
+            anyhow::bail!("a stage has fewer than {STAGE_MIN} devices; play with more --devices");
         }
-        anyhow::bail!("no lots put {STAGE_MIN} devices into each stage; play with more --devices")
+        Ok(campaign)
     }
 
     async fn start(&self, campaign: &Campaign) -> anyhow::Result<()> {
@@ -165,7 +159,7 @@ impl Runner {
     ) -> anyhow::Result<Ran> {
         let members = gadgets.len();
         let mut checks = Vec::new();
-        let stages = [stage(3000, 100, 50), stage(7000, 90, 50)];
+        let stages = two_stages(members, (100, 50), (90, 50));
         let campaign = self.propose("November update", release, None, stages).await?;
         checks.push(equal(
             "campaign: its members, the operator's devices at work",
@@ -230,7 +224,7 @@ impl Runner {
         back: &Release,
     ) -> anyhow::Result<Ran> {
         let mut checks = Vec::new();
-        let stages = [stage(3000, 60, 30), stage(7000, 60, 30)];
+        let stages = two_stages(gadgets.len(), (60, 30), (60, 30));
         let campaign = self.propose("December update", release, Some(back), stages).await?;
         self.start(&campaign).await?;
         let (told, others) = self.ask(gadgets).await?;
@@ -346,6 +340,13 @@ impl Runner {
         let what = "campaign: one that would lead back below a mended vulnerability";
         Ok(vec![Check::new(what, "not-a-rollback", given, holds)])
     }
+}
+
+/// A third first; of few devices, at least as many as show anything. With the thresholds of each.
+fn two_stages(members: usize, first: (u8, u8), second: (u8, u8)) -> [CampaignStage; 2] {
+    let fewest = (STAGE_MIN * 10_000).div_ceil(members.max(1));
+    let share = u16::try_from(fewest).unwrap_or(u16::MAX).clamp(3000, 9000);
+    [stage(share, first.0, first.1), stage(10_000 - share, second.0, second.1)]
 }
 
 fn stage(share: u16, success_percent: u8, error_percent: u8) -> CampaignStage {

@@ -11,19 +11,22 @@ use crate::{
 };
 use crypto::{Sha256, UnixTime, Verified};
 use update::{
-    Root, TargetPath,
+    Root, TargetPath, Version,
     campaign::{AssignmentProof, PROOF_BYTES_MAX, verify_assignment},
     client::Target,
     director::{Addressee, Directed, DirectorError, directed, require_image, require_logged},
 };
 
 /// Folder of the director's metadata below `tuf`: no organisation's, whose folders are hexadecimal.
-const FOLDER: &str = "director";
+pub(crate) const FOLDER: &str = "director";
+
+/// The platform's word for a proof that is not there yet.
+pub(crate) const PROOF_PENDING: &str = "proof-pending";
 
 /// The director of the configuration.
 pub(crate) struct Director<'a> {
     config: &'a Config,
-    repository: Repository,
+    repository: Repository<'a>,
     me: Addressee,
 }
 
@@ -42,7 +45,7 @@ impl<'a> Director<'a> {
     /// `state-write`, `configuration`.
     pub(crate) fn of(
         config: &'a Config,
-        store: &Store,
+        store: &'a Store,
         shown: &Credential,
     ) -> Result<Option<Self>, Failure> {
         let Some(trusted) = &config.director else { return Ok(None) };
@@ -58,12 +61,18 @@ impl<'a> Director<'a> {
         Ok(Some(Self { config, repository, me }))
     }
 
-    /// Asks what it says, and verifies that it is said to this device, now.
+    /// Asks what it says, and verifies that it is said to this device, now. `known`: a version of its
+    /// timestamp that there is for certain.
     ///
     /// # Errors
     /// The codes of docs/update-trust.md, those of docs/director.md; `connection`, `tls`, `http`.
-    pub(crate) fn ask(&self, client: &Client, now: UnixTime) -> Result<Ordered, Failure> {
-        let fresh = self.repository.refresh(client, None, now)?;
+    pub(crate) fn ask(
+        &self,
+        client: &Client,
+        known: Option<Version>,
+        now: UnixTime,
+    ) -> Result<Ordered, Failure> {
+        let fresh = self.repository.refresh(client, known, now)?;
         let targets = fresh
             .targets()
             .ok_or_else(|| Failure::refused("missing-metadata", "the director says nothing"))?;
@@ -118,7 +127,8 @@ impl Ordered {
 /// checks it.
 ///
 /// # Errors
-/// `assignment-…` of docs/campaign.md, `director-log`, `connection`, `tls`, `http`, `http-status`.
+/// `proof-pending` where it is to be asked for again; `assignment-…` of docs/campaign.md,
+/// `director-log`, `connection`, `tls`, `http`, `http-status`.
 pub(crate) fn require_proof(
     config: &Config,
     client: &Client,
@@ -140,6 +150,11 @@ pub(crate) fn require_proof(
     let answer = reply.all(u64::try_from(PROOF_BYTES_MAX).unwrap_or(u64::MAX))?;
     match status {
         200 => {}
+        // Log and witnesses are seconds behind: it is there at the next poll, or at a later one.
+        503 if is_pending(&answer) => {
+            let detail = format!("log and witnesses have not taken up action {action} yet");
+            return Err(Failure::unavailable(PROOF_PENDING, detail));
+        }
         // Taken back since, or never given.
         404 => {
             let detail = format!("the platform has no proof of action {action}");
@@ -160,6 +175,15 @@ pub(crate) fn require_proof(
         Some(run) => Ok(require_logged(run, &told)?),
         None => Ok(()),
     }
+}
+
+/// Whether a problem document says that the proof is not there yet.
+fn is_pending(answer: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Problem {
+        code: String,
+    }
+    serde_json::from_slice::<Problem>(answer).is_ok_and(|problem| problem.code == PROOF_PENDING)
 }
 
 impl From<DirectorError> for Failure {

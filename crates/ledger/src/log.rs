@@ -159,7 +159,10 @@ impl<S: LeafSource, O: ObjectStore, C: CheckpointStore> Log<S, O, C> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let published = self.published();
         let newest = published.signed.claimed() == checkpoint.claimed();
-        let base = if newest { &published.signed } else { checkpoint };
+        let kept = self.latest_cosigned().filter(|kept| kept.claimed() == checkpoint.claimed());
+        // Witnesses answer one after the other, and the log goes on meanwhile: what others said of
+        // this checkpoint stays with it.
+        let base = if newest { &published.signed } else { kept.as_ref().unwrap_or(checkpoint) };
         let merged = base.with_cosignatures(cosignatures)?;
         let ready = matches!(*writer, Writer::Ready(_));
         if newest && ready && merged.bytes() != base.bytes() {

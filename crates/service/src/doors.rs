@@ -6,7 +6,7 @@ use crate::{
     sequencer::{TILES, ledger},
     store::{event as store, log, release},
 };
-use ::ledger::{ConsistencyProof, InclusionProof, TilePath};
+use ::ledger::{ConsistencyProof, InclusionProof, SignedCheckpoint, TilePath};
 use crypto::{Sha256, UnixTime};
 use std::sync::Arc;
 
@@ -103,6 +103,15 @@ impl Service {
         let checkpoint = self.log.latest();
         let proof = self.log.inclusion_proof(leaf, checkpoint.claimed().size).map_err(ledger)?;
         Ok((proof, checkpoint.bytes().into()))
+    }
+
+    /// Proof that a leaf is in the tree of a checkpoint of this log.
+    pub(crate) fn inclusion_in(
+        &self,
+        leaf: u64,
+        checkpoint: &SignedCheckpoint,
+    ) -> Result<InclusionProof, ServiceError> {
+        self.log.inclusion_proof(leaf, checkpoint.claimed().size).map_err(ledger)
     }
 
     /// Proof that the tree of `new` leaves extends that of `old`. Public.

@@ -72,6 +72,8 @@ pub(crate) struct Live {
     pub(crate) device_keys: Cache<Sha256, Sha256>,
     pub(crate) ocsp: Cache<crate::ocsp::AnswerKey, Arc<pki::ocsp::Presigned>>,
     pub(crate) crls: Cache<i64, Arc<crate::crl::CrlView>>,
+    /// the newest checkpoint with the quorum of witnesses
+    pub(crate) witnessed: RwLock<Option<ledger::SignedCheckpoint>>,
     /// leaves committed; the integrator sleeps on it
     leaves: Mutex<Wanted>,
     wake: Condvar,
@@ -106,6 +108,7 @@ impl Live {
             directors: Cache::new(10_000),
             directed: Cache::new(16_384),
             device_keys: Cache::new(100_000),
+            witnessed: RwLock::new(None),
             ocsp: Cache::new(ocsp_answers),
             crls: Cache::new(10_000),
             leaves: Mutex::new(Wanted::default()),

@@ -427,8 +427,13 @@ fn ask(service: &Service, witness: &mut WitnessState, checkpoint: &SignedCheckpo
             Ok(Answer::Cosigned { cosignatures, .. }) => {
                 witness.size = Some(size);
                 service.overviews.note_cosignature(key.name(), service.now(), size);
-                if let Err(error) = service.log.add_cosignatures(checkpoint, &cosignatures) {
-                    tracing::warn!(%error, "cosignatures could not be published");
+                match service.log.add_cosignatures(checkpoint, &cosignatures) {
+                    Ok(cosigned) => {
+                        if let Err(error) = service.note_witnessed(&cosigned) {
+                            tracing::warn!(%error, "a quorum of witnesses could not be noted");
+                        }
+                    }
+                    Err(error) => tracing::warn!(%error, "cosignatures could not be published"),
                 }
                 return true;
             }

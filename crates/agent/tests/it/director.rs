@@ -316,6 +316,20 @@ fn an_assignment_without_proof_is_not_obeyed() {
     site.release(&two, &custom(2));
     site.assign(2, &two);
     director.serve(&site, &order(&site, Some(run(2, 2, &two))), 2);
+    // The log is behind: that is nobody's fault. It asks again, and installs nothing meanwhile.
+    site.behaviour().proof_pending = true;
+    let told = site.behaviour().feedback.len();
+    let before = site.behaviour().log.len();
+    for _ in 0..3 {
+        let output = machine.run(&["once"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains("[proof-pending]"), "{said}");
+    }
+    assert_eq!((site.behaviour().feedback.len(), machine.image()), (told, image(1, 1000)));
+    let asked = site.behaviour().log.split_off(before);
+    assert_eq!(asked.iter().filter(|line| line.contains("/actions/2/proof")).count(), 3);
+    assert!(!asked.iter().any(|line| line.contains("/targets/")), "{asked:?}");
+    site.behaviour().proof_pending = false;
     held_up(&site, &machine, 2, "assignment-not-logged");
     site.behaviour().proof = Some(b"{}".to_vec());
     held_up(&site, &machine, 2, "assignment-malformed");

@@ -60,6 +60,8 @@ pub(crate) struct Behaviour {
     pub(crate) director: Files,
     /// the answer to who asks for the proof of an action
     pub(crate) proof: Option<Vec<u8>>,
+    /// the log has not taken it up yet
+    pub(crate) proof_pending: bool,
     /// one-time code that is good
     pub(crate) code: Option<String>,
     /// issues certificates that live so long, in seconds
@@ -301,8 +303,17 @@ fn serve(
             let file = shared.lock().unwrap().director.get(name).cloned();
             whole(&mut stream, file)?;
         } else if path.starts_with("/v1/update/actions/") {
-            let proof = shared.lock().unwrap().proof.clone();
-            whole(&mut stream, proof)?;
+            let (proof, pending) = {
+                let behaviour = shared.lock().unwrap();
+                (behaviour.proof.clone(), behaviour.proof_pending)
+            };
+            if pending {
+                let problem = json!({"status": 503, "code": "proof-pending"}).to_string();
+                let kind = "Content-Type: application/problem+json\r\n";
+                answer(&mut stream, "503 Service Unavailable", kind, problem.as_bytes())?;
+            } else {
+                whole(&mut stream, proof)?;
+            }
         } else if let Some(name) = path.strip_prefix("/tuf/kairo/metadata/") {
             let file = shared.lock().unwrap().metadata.get(name).cloned();
             whole(&mut stream, file)?;

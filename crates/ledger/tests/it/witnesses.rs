@@ -79,6 +79,37 @@ fn a_growing_log_is_cosigned_and_the_cosignature_verifies() {
 }
 
 #[test]
+fn witnesses_that_are_slower_than_the_log_make_a_quorum_together() {
+    let (disk, log) = Disk::with(5, 5);
+    let mut witnesses = ["w1", "w2"].map(|name| Running::new(name, &[log.key().clone()]));
+    let request = request(&log, 0);
+    for (number, witness) in witnesses.iter_mut().enumerate() {
+        let line = witness.ask(&request.to_string(), NOW).unwrap();
+        let answer = request.answer(200, line.line().as_bytes(), &[witness.key()]).unwrap();
+        let Answer::Cosigned { cosignatures, .. } = answer else { panic!("{answer:?}") };
+        log.add_cosignatures(&request.checkpoint, &cosignatures).unwrap();
+        // Each finds the log a step further.
+        grow(&disk, &log, 6 + number as u64);
+    }
+    let keys: Vec<_> = witnesses.iter().map(Running::key).collect();
+    let cosigned = log.latest_cosigned().unwrap().verify(log.key(), &keys, 2).unwrap();
+    assert_eq!((cosigned.size, log.latest().claimed().size), (5, 7));
+    // The second answer after the log went on: nothing of the first is lost.
+    let request = self::request(&log, 0);
+    let mut others = ["w3", "w4"].map(|name| Running::new(name, &[log.key().clone()]));
+    let lines = others.each_mut().map(|witness| witness.ask(&request.to_string(), NOW).unwrap());
+    grow(&disk, &log, 9);
+    for (witness, line) in others.iter().zip(lines) {
+        let answer = request.answer(200, line.line().as_bytes(), &[witness.key()]).unwrap();
+        let Answer::Cosigned { cosignatures, .. } = answer else { panic!("{answer:?}") };
+        log.add_cosignatures(&request.checkpoint, &cosignatures).unwrap();
+    }
+    let keys: Vec<_> = others.iter().map(Running::key).collect();
+    let cosigned = log.latest_cosigned().unwrap().verify(log.key(), &keys, 2).unwrap();
+    assert_eq!((cosigned.size, log.latest().claimed().size), (7, 9));
+}
+
+#[test]
 fn a_log_that_starts_empty_can_be_witnessed() {
     let (disk, log) = Disk::with(0, 1);
     let mut witness = Running::new("w", &[log.key().clone()]);

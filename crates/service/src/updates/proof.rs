@@ -1,12 +1,16 @@
 //! Use case: a device asks for the proof that the log was told of what it shall install.
 
-use super::steps::{Member, Moving, is_entitled};
+use super::{
+    content::is_given_out,
+    steps::{Member, Moving},
+};
 use crate::{
     Service, ServiceError,
     live::found,
     store::{campaign as store, release as releases},
 };
 use crypto::Sha256;
+use ledger::SignedCheckpoint;
 use policy::Caller;
 use std::sync::Arc;
 use update::campaign::{
@@ -15,11 +19,13 @@ use update::campaign::{
 };
 
 impl Service {
-    /// That the log was told of an assignment: for the device itself.
+    /// That the log was told of an assignment, and that its witnesses saw that it was: for the device
+    /// itself, as long as a poll would tell it to go on with this action.
     ///
     /// # Errors
-    /// `not-found` where the action is another's or not open; `proof-pending` where the log has not
-    /// taken it up yet.
+    /// `not-found` where the action is another's, or not to be gone on with: over, taken back, of a
+    /// release that is not given out any more; `proof-pending` where log or witnesses have not taken it
+    /// up yet.
     pub async fn assignment_proof(
         &self,
         caller: &Caller,
@@ -27,15 +33,16 @@ impl Service {
     ) -> Result<AssignmentProof, ServiceError> {
         let device = self.updating_device(caller)?;
         let id = i64::try_from(action).map_err(|_| ServiceError::not_found("action"))?;
+        let now = self.now();
         let (moving, release, leaf, slice) = self.read(|connection| {
-            let row = store::action(connection, id)?
-                .filter(|row| row.device == device.id && row.over.is_none());
-            let row = found(row, "action")?;
+            let stands = self.standing(connection, &device, now)?;
+            found(stands.filter(|(stands, _)| stands.action == action), "action")?;
+            let row = found(store::action(connection, id)?, "action")?;
             let moving = Moving::load(connection, row.campaign)?;
-            if !is_entitled(connection, moving.row.organisation, &device)? {
+            let release = moving.release_for(row.action.purpose);
+            if !is_given_out(connection, release)? {
                 return Err(ServiceError::not_found("action"));
             }
-            let release = moving.release_for(row.action.purpose);
             let leaf = store::statement_for(connection, row.campaign, release)?;
             let slice = store::slice_of(connection, row.campaign, device.id)?;
             let release = found(releases::release_by_row(connection, release)?, "release")?;
@@ -58,34 +65,39 @@ impl Service {
         let number = usize::try_from(number).unwrap_or(usize::MAX);
         let mut path = Levels::over(leaves).path(place);
         path.extend(slices.path(number));
-        let pending = |error: ServiceError| match error.kind() {
-            crate::ErrorKind::NotFound => ServiceError::unavailable(
+        let released = found(release.leaf, "statement")?;
+        let checkpoint = self.witnessed_over(leaf.max(released))?.ok_or_else(|| {
+            ServiceError::unavailable(
                 "proof-pending",
-                "the log takes the campaign up within a second; ask again",
-            ),
-            _ => error,
-        };
-        let kept = self.read(|connection| releases::statements(connection, leaf, 1))?;
-        let kept = found(kept.into_iter().find(|kept| kept.leaf == leaf), "statement")?;
-        let (inclusion, checkpoint) = self.inclusion(leaf).await.map_err(pending)?;
-        let released = self.proof_of_release(&release).await.map_err(pending)?;
+                "the log takes the campaign up within a second, and its witnesses soon after; ask \
+                 again",
+            )
+        })?;
         let index = number.saturating_mul(SLICE).saturating_add(place);
         Ok(AssignmentProof {
-            campaign: LoggedStatement {
-                statement: kept.contents,
-                salt: kept.salt,
-                inclusion,
-                checkpoint: checkpoint.to_vec(),
-            },
-            release: LoggedStatement {
-                statement: released.statement,
-                salt: released.salt,
-                inclusion: released.proof,
-                checkpoint: released.checkpoint.to_vec(),
-            },
+            campaign: self.logged(leaf, &checkpoint)?,
+            release: self.logged(released, &checkpoint)?,
             salt: tree::salt(&campaign.seed, &own.device),
             index: u64::try_from(index).unwrap_or(u64::MAX),
             path,
+        })
+    }
+
+    /// A statement with what leads from it to a checkpoint that covers it.
+    fn logged(
+        &self,
+        leaf: u64,
+        checkpoint: &SignedCheckpoint,
+    ) -> Result<LoggedStatement, ServiceError> {
+        let kept = self.read(|connection| releases::statements(connection, leaf, 1))?;
+        let kept = kept.into_iter().find(|kept| kept.leaf == leaf);
+        let kept =
+            kept.ok_or_else(|| ServiceError::fatal("store-damaged", "a statement is missing"))?;
+        Ok(LoggedStatement {
+            statement: kept.contents,
+            salt: kept.salt,
+            inclusion: self.inclusion_in(leaf, checkpoint)?,
+            checkpoint: checkpoint.bytes().to_vec(),
         })
     }
 

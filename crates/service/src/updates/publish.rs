@@ -222,15 +222,6 @@ impl Service {
         id: &ReleaseId,
     ) -> Result<ReleaseProof, ServiceError> {
         let row = self.release_for(caller, Action::ReadRelease, id)?;
-        self.proof_of_release(&row).await
-    }
-
-    /// [`Self::release_proof`] for a caller whose right to the release was looked at: a device that
-    /// is to install it.
-    pub(crate) async fn proof_of_release(
-        &self,
-        row: &ReleaseRow,
-    ) -> Result<ReleaseProof, ServiceError> {
         let Some(leaf) = row.leaf else {
             return Err(ServiceError::conflict(
                 "release-not-published",

@@ -1,6 +1,10 @@
 //! The log through the service: tiles, proofs, witnesses, the check of everything.
 
-use crate::world::{World, config, id};
+use crate::{
+    campaigns::{action, devices, new, plan, published, runs, says},
+    releases::code,
+    world::{World, config, id},
+};
 use crypto::{KeyAlgorithm, SoftwareKey, UnixTime};
 use device::DeviceKind;
 use device::{PassportFile, ReasonCode, VerifyOptions};
@@ -8,7 +12,7 @@ use ledger::{
     LogKey, SignedCheckpoint, WitnessKey, verify_consistency,
     witness::{Latest, Witness},
 };
-use service::{Clock as _, Config, ErrorKind, Setup, WitnessClient};
+use service::{Clock as _, Config, ErrorKind, Execution, Setup, WitnessClient};
 use std::{
     sync::{
         Arc, Mutex,
@@ -16,6 +20,7 @@ use std::{
     },
     time::Duration,
 };
+use update::campaign::{LogTrust, verify_assignment};
 
 #[tokio::test]
 async fn proofs_tiles_and_the_check() {
@@ -196,5 +201,67 @@ async fn an_export_waits_for_witnesses_and_says_when_they_are_missing() {
         let file = PassportFile::parse(&file.bytes).unwrap();
         let verdict = file.verify(&anchors, &VerifyOptions::default(), world.clock.now());
         assert_eq!(verdict.has(ReasonCode::WitnessesMissing), missing, "{:?}", verdict.reasons);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_proof_of_an_assignment_waits_for_the_witnesses_and_ends_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let signer = Arc::new(SoftwareKey::generate(KeyAlgorithm::Ed25519).unwrap());
+    let key =
+        Witness::new("witness.example", signer.clone(), Vec::new()).unwrap().key().to_string();
+    let setup = Setup { witness_keys: vec![key.clone()], quorum: 1, ..crate::world::setup() };
+    let mut world = World::set_up(dir.path(), config(), setup).await;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let one = published(&world.service, &maker, "1.0", 1).await;
+    let two = published(&world.service, &maker, "2.0", 1).await;
+    let fleet = devices(&world, &maker, 3).await;
+    let log: LogKey = world.service.trust_store().await.unwrap().log_key.parse().unwrap();
+    let reachable = Arc::new(AtomicBool::new(false));
+    let witness = Witness::new("witness.example", signer, vec![log.clone()]).unwrap();
+    let witness = InProcess { witness, key: key.clone(), latest: Mutex::new(None) };
+    let held = Held { witness, reachable: reachable.clone() };
+    world.service.close();
+    let config = Config { witnesses: vec![Arc::new(held)], ..config() };
+    world.service = crate::world::open(dir.path(), config, &world.clock);
+    let service = &world.service;
+    let wanted = new("maker", &two, plan(&[(10_000, 100, 100)]));
+    let campaign = service.create_campaign(&maker.admin, wanted).await.unwrap();
+    service.start_campaign(&maker.admin, &campaign.id).await.unwrap();
+    let running = runs(&one);
+    let told = |at: usize| service.poll_update(&fleet[at].1, &running);
+    let number = action(&told(0).await.unwrap());
+    let proof = || service.assignment_proof(&fleet[0].1, number);
+    // In the log, and no witness has seen it: not to be believed yet.
+    service.integrate_now().await.unwrap();
+    let early = proof().await.unwrap_err();
+    assert_eq!((early.kind(), early.code()), (ErrorKind::Unavailable, "proof-pending"));
+    reachable.store(true, Ordering::SeqCst);
+    let mut seen = Err(early);
+    for _ in 0..3000 {
+        seen = proof().await;
+        match &seen {
+            Ok(_) => break,
+            Err(error) => assert_eq!(error.code(), "proof-pending"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let trust = LogTrust { logs: vec![log], witnesses: vec![key.parse().unwrap()], quorum: 1 };
+    let file = (two.artifacts[0].path.as_str(), &two.artifacts[0].sha256);
+    verify_assignment(&seen.unwrap(), &trust, &fleet[0].0, file).unwrap();
+    // The log goes on and the witness does not: what it saw still proves what it covers.
+    reachable.store(false, Ordering::SeqCst);
+    published(service, &maker, "3.0", 1).await;
+    service.integrate_now().await.unwrap();
+    verify_assignment(&proof().await.unwrap(), &trust, &fleet[0].0, file).unwrap();
+    // Another device that is told it too; a stranger's action; what is not to be gone on with.
+    let other = action(&told(1).await.unwrap());
+    assert!(service.assignment_proof(&fleet[1].1, other).await.is_ok());
+    assert_eq!(code(service.assignment_proof(&fleet[1].1, number).await), "not-found");
+    service.update_feedback(&fleet[1].1, other, &says(Execution::Downloading)).await.unwrap();
+    service.withdraw_release(&maker.admin, &two.id, "it does not start").await.unwrap();
+    for (at, number) in [(0, number), (1, other)] {
+        let proof = service.assignment_proof(&fleet[at].1, number).await;
+        assert_eq!(code(proof), "not-found", "of a release that was withdrawn");
     }
 }

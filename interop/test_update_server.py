@@ -4,6 +4,7 @@ certificate, follows a delegation, and refuses what an attacker in front of the 
 import contextlib
 import datetime
 import functools
+import hashlib
 import http.server
 import json
 import os
@@ -61,12 +62,27 @@ class Device:
         return pathlib.Path(updater.download_target(found)).read_bytes()
 
 
-def refuses(kind, device, url, path):
+    def named(self, url, path):
+        """What the metadata say of a file, and what they say of themselves in our own member."""
+        updater = Updater(
+            str(self.metadata), f"{url}/metadata/", fetcher=self.fetcher, bootstrap=self.root,
+        )
+        updater.refresh()
+        found = updater.get_targetinfo(path)
+        signed = Metadata.from_file(str(self.metadata / "targets.json")).signed
+        return found, signed.unrecognized_fields.get("tegata")
+
+
+def raises(kind, act, *arguments):
     try:
-        device.update(url, path)
+        act(*arguments)
     except kind:
         return
     require(False, f"it did not raise {kind.__name__}")
+
+
+def refuses(kind, device, url, path):
+    raises(kind, device.update, url, path)
 
 
 class Mirror(http.server.BaseHTTPRequestHandler):
@@ -264,6 +280,61 @@ with Platform(OUT / "platform") as platform:
         with unittest.mock.patch("datetime.datetime", Later):
             refuses(exceptions.ExpiredMetadataError, late, url, "gate/1.0/firmware.img")
         require(late.update(url, "gate/1.0/firmware.img") == FIRMWARE, "it does not recover")
+
+    with case("python-tuf: reads what the director says to its own device, and to no other"):
+        for name in ["director-1", "director-2"]:
+            offline("key", "new", "--out", f"keys/{name}")
+        release("director", "begin", maker)
+        draft, first_root = folder / "director-root.json", folder / "1.director.json"
+        named = [word for name in ["director-1", "director-2"]
+                 for word in ["--root-key", folder / f"keys/{name}.json"]]
+        release("director", "draft-root", maker, *named, "--out", draft)
+        for name in ["director-1", "director-2"]:
+            offline("sign", draft, "--key", folder / f"keys/{name}.sealed", "--yes")
+        release("director", "push", maker, draft)
+        release("director", "root", maker, "--version", "1", "--out", first_root)
+        director, path = f"{platform.url}/tuf/director/{maker}", "gate/1.0/firmware.img"
+
+        def directed(name, fetcher, at=director):
+            return Device(OUT / name, first_root.read_bytes(), fetcher).named(at, path)
+
+        mine, said = directed("directed-0", known)
+        require(mine is None and said["device"] == device_id, f"{mine} {said}")
+        campaign = json.loads(platform.tegata(
+            "--json", "campaign", "create", "one device", "--release", first,
+            "--search", "text=SN-1", "--stage", "100:100:100", by=maker,
+        ).stdout)["id"]
+        platform.tegata("campaign", "start", campaign, by=maker)
+        body = json.dumps({"hardware_id": "gate-bg1", "confirmed": True}).encode()
+        request = urllib.request.Request(
+            f"{platform.url}/v1/update/poll", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30, context=known.context) as answer:
+            told = json.load(answer)["install"]
+        mine, said = directed("directed-1", known)
+        digest = hashlib.sha256(FIRMWARE).hexdigest()
+        require(mine.hashes["sha256"] == digest and mine.length == len(FIRMWARE), str(mine))
+        assignment = mine.custom["tegata"]["assignment"]
+        require(assignment == {"action": told["action"], "campaign": campaign, "release": first},
+                str(assignment))
+        require(mine.custom["ecuIdentifiers"] == {device_id: {"hardwareId": "gate-bg1"}},
+                str(mine.custom))
+        # Both repositories name the same file.
+        require(device.named(url, path)[0].hashes["sha256"] == digest, "another file")
+        # Another device has another word, and nobody has none.
+        other_id, other_credential = platform.register("SN-2"), OUT / "device-2.pem"
+        platform.enrol(other_id, "SN-2", other_credential)
+        theirs, said = directed("directed-2", Fetcher(platform.roots, other_credential))
+        require(theirs is None and said["device"] == other_id, f"{theirs} {said}")
+        for number, fetcher in enumerate([
+            Fetcher(platform.roots, None), Fetcher(platform.roots, platform.credentials["owner"]),
+        ]):
+            raises(exceptions.DownloadHTTPError, directed, f"undirected-{number}", fetcher)
+        for part in ["timestamp.json", ".snapshot.json", ".targets.json"]:
+            with mirror(platform.url, known, part) as in_front:
+                raises(exceptions.RepositoryError, directed, f"altered-{part.strip('.')}",
+                       Fetcher(platform.roots, None), f"{in_front}/tuf/director/{maker}")
+        with unittest.mock.patch("datetime.datetime", Later):
+            raises(exceptions.ExpiredMetadataError, directed, "directed-late", known)
 
     with case("server: a withdrawn release is not served"):
         release("withdraw", first, "--reason", "it burns")

@@ -5,8 +5,8 @@ use crate::{
     Config, Failure, Moment,
     boot::BootRecord,
     clock,
-    director::{Director, require_proof},
-    doors::{self, Offered, Poll, Wanted},
+    director::{self, Director, PROOF_PENDING, require_proof},
+    doors::{self, Known, Offered, Poll, Seen, Wanted},
     download::{Download, Outcome},
     engine::{
         Execution, Happened, Image, Limits, Offer, OutOfOrder, Phase, Plan, Slot, State, Step,
@@ -23,8 +23,9 @@ use crate::{
     store::Store,
 };
 use crypto::{UnixTime, random};
+use device::OrganisationId;
 use std::path::Path;
-use update::TargetPath;
+use update::{TargetPath, Version};
 
 /// Steps of one round: an update has about ten, and a defect must not spin.
 const STEPS_MAX: usize = 32;
@@ -36,9 +37,12 @@ const HEALTH_EVERY_S: u64 = 5;
 const REBOOT_EVERY_S: u64 = 300;
 /// First and longest pause after a failure, in seconds.
 const PAUSE_S: (u64, u64) = (5, 3600);
-/// Seconds after which the director is asked though the platform wants nothing: a platform that says
-/// nothing for ever is noticed when what the director signed ends.
-const DIRECTOR_EVERY_S: i64 = 3600;
+/// Seconds after which director and repositories are asked though the platform wants nothing: a platform
+/// or a mirror that says nothing new for ever is noticed when what was signed ends, and a mirror that
+/// stands still before that.
+const LOOK_EVERY_S: i64 = 3600;
+/// Most repositories that are spoken of in a poll.
+const SEEN_MAX: usize = 16;
 /// Longest request of a person, in bytes.
 const ASKED_BYTES_MAX: u64 = 64;
 /// The file in which a person's word waits for the agent that runs.
@@ -91,8 +95,10 @@ pub struct Agent {
     findings: Vec<Finding>,
     failures: u32,
     clock_kept: UnixTime,
-    /// when the director was asked last since this process started
-    directed_at: Option<UnixTime>,
+    /// when director and repositories were looked at last since this process started
+    looked_at: Option<UnixTime>,
+    /// which timestamps there are, as the platform said last
+    known: Vec<Known>,
 }
 
 impl Agent {
@@ -114,7 +120,8 @@ impl Agent {
             findings: Vec::new(),
             failures: 0,
             clock_kept,
-            directed_at: None,
+            looked_at: None,
+            known: Vec::new(),
         })
     }
 
@@ -146,7 +153,8 @@ impl Agent {
             let Some(credential) = identity.ldevid()? else { return Ok(()) };
             let client = identity.client(Some(&credential))?;
             // Whatever is the answer: this device does nothing about it.
-            doors::poll(&client, &self.config.hardware_id, None, false, &self.findings).map(|_| ())
+            let hardware_id = &self.config.hardware_id;
+            doors::poll(&client, hardware_id, None, false, &self.findings, &[]).map(|_| ())
         });
         if let Err(failure) = told {
             log::warning(failure.code, &failure.detail);
@@ -358,8 +366,8 @@ impl Agent {
             return;
         }
         let image = self.state.image(running);
-        let heard = match doors::poll(client, &self.config.hardware_id, image, true, &self.findings)
-        {
+        let hardware_id = &self.config.hardware_id;
+        let heard = match doors::poll(client, hardware_id, image, true, &self.findings, &[]) {
             Ok(Poll { wanted: Wanted::Cancel { action }, .. }) => {
                 self.happened(Happened::CancelAsked { action })
             }
@@ -380,15 +388,17 @@ impl Agent {
     ) -> Result<Option<Round>, Failure> {
         let image = self.state.image(running);
         let hardware_id = &self.config.hardware_id;
-        let mut poll = doors::poll(client, hardware_id, image, true, &self.findings)?;
+        let seen = self.seen();
+        let mut poll = doors::poll(client, hardware_id, image, true, &self.findings, &seen)?;
         if let Wanted::Install { offered: Offered { key_wanted: true, .. }, .. } = &poll.wanted {
             self.state_key(client)?;
-            poll = doors::poll(client, hardware_id, image, true, &self.findings)?;
+            poll = doors::poll(client, hardware_id, image, true, &self.findings, &seen)?;
         }
+        self.known = std::mem::take(&mut poll.known);
         let rest = Ok(Some(Round::Rest(jitter(poll.next_poll_s))));
         let (action, file, back, confirm_needed, offered) = match poll.wanted {
             Wanted::Nothing => {
-                self.direct_in_quiet(client, shown)?;
+                self.look_in_quiet(client, shown)?;
                 return rest;
             }
             Wanted::Cancel { action } => {
@@ -418,6 +428,11 @@ impl Agent {
                 state.already(Some(action), running, &now);
                 self.keep(state)?;
                 self.tell(client)?;
+                rest
+            }
+            // Nothing is wrong: it comes as fast as the log grows, not later with each time.
+            Err(failure) if failure.code == PROOF_PENDING => {
+                log::info(failure.code, &failure.detail);
                 rest
             }
             // The repository may be better at the next poll; the platform's deadline ends it.
@@ -452,7 +467,7 @@ impl Agent {
         let now = clock::wall();
         let ordered = match Director::of(&self.config, &self.store, shown)? {
             None => None,
-            Some(director) => Some(director.ask(client, now)?),
+            Some(director) => Some(director.ask(client, self.known_of_director(), now)?),
         };
         let run = match &ordered {
             None => None,
@@ -465,7 +480,8 @@ impl Agent {
         let mut trouble = None;
         for organisation in self.config.repositories.keys() {
             let repository = Repository::of(&self.config, &self.store, organisation)?;
-            let (target, image_root) = match repository.find(client, &path, None, now) {
+            let known = self.known(organisation, false);
+            let (target, image_root) = match repository.find(client, &path, known, now) {
                 Ok(found) => found,
                 Err(failure) if failure.code == "unknown-target" => {
                     last = failure;
@@ -498,25 +514,75 @@ impl Agent {
         Err(trouble.unwrap_or(last))
     }
 
-    /// Asks the director now and then though nothing is to be done: what it signed must not end
-    /// unnoticed.
-    fn direct_in_quiet(&mut self, client: &Client, shown: &Credential) -> Result<(), Failure> {
+    /// Asks director and repositories now and then though nothing is to be done: what they signed must
+    /// not end unnoticed, and a mirror that stands still must be seen to. What is wrong with one image
+    /// repository says nothing of the others.
+    fn look_in_quiet(&mut self, client: &Client, shown: &Credential) -> Result<(), Failure> {
         let now = clock::wall();
-        let due = |at: UnixTime| !(0..DIRECTOR_EVERY_S).contains(&now.since(at));
-        if !self.directed_at.is_none_or(due) {
+        let due = |at: UnixTime| !(0..LOOK_EVERY_S).contains(&now.since(at));
+        if !self.looked_at.is_none_or(due) {
             return Ok(());
         }
-        let Some(director) = Director::of(&self.config, &self.store, shown)? else {
-            return Ok(());
-        };
-        if let Some(run) = director.ask(client, now)?.run {
-            log::warning(
-                "director-other",
-                &format!("the director wants {}, and the platform nothing", run.path),
-            );
+        let mut all = true;
+        for organisation in self.config.repositories.keys() {
+            let repository = Repository::of(&self.config, &self.store, organisation)?;
+            let known = self.known(organisation, false);
+            if let Err(failure) = repository.refresh(client, known, now) {
+                log::warning(failure.code, &format!("{organisation}: {}", failure.detail));
+                all = false;
+            }
         }
-        self.directed_at = Some(now);
+        if let Some(director) = Director::of(&self.config, &self.store, shown)? {
+            let ordered = director.ask(client, self.known_of_director(), now)?;
+            if let Some(run) = ordered.run {
+                log::warning(
+                    "director-other",
+                    &format!("the director wants {}, and the platform nothing", run.path),
+                );
+            }
+        }
+        if all {
+            self.looked_at = Some(now);
+        }
         Ok(())
+    }
+
+    /// The timestamp of a repository that there is, as the platform said.
+    fn known(&self, organisation: &str, director: bool) -> Option<Version> {
+        let mut known = self.known.iter();
+        let one = known.find(|one| one.organisation == organisation && one.director == director)?;
+        Version::new(one.timestamp)
+    }
+
+    fn known_of_director(&self) -> Option<Version> {
+        self.known(self.config.director.as_ref()?.organisation.as_str(), true)
+    }
+
+    /// What was seen last of each repository. What cannot be read any more is not spoken of.
+    fn seen(&self) -> Vec<Seen> {
+        let now = clock::wall();
+        let of =
+            |organisation: &str, director: bool, repository: Result<Repository<'_>, Failure>| {
+                // The platform knows no other names, and takes no poll that has them.
+                OrganisationId::new(organisation).ok()?;
+                let sight = repository.and_then(|repository| repository.sight()).ok().flatten()?;
+                Some(Seen {
+                    organisation: organisation.to_owned(),
+                    director,
+                    timestamp: sight.timestamp,
+                    // Where the clock was set back since, nobody knows how long ago that was.
+                    asked_s: u64::try_from(now.since(UnixTime(sight.asked))).ok()?,
+                })
+            };
+        let (config, store) = (&self.config, &self.store);
+        let images = config.repositories.keys().filter_map(|organisation| {
+            of(organisation, false, Repository::of(config, store, organisation))
+        });
+        let director = config.director.as_ref().and_then(|trusted| {
+            let repository = Repository::at(&trusted.repository, store, director::FOLDER);
+            of(trusted.organisation.as_str(), true, repository)
+        });
+        images.chain(director).take(SEEN_MAX).collect()
     }
 
     /// Says what an action is held up by. What cannot be said now is said at the next try.
@@ -873,6 +939,7 @@ fn is_verdict(failure: &Failure) -> bool {
         failure.code,
         "wrong-hardware"
             | "release-unmarked"
+            | "release-version"
             | "below-floor"
             | "security-rollback"
             | "release-rollback"

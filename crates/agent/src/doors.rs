@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 const ANSWER_BYTES_MAX: u64 = 256 * 1024;
 /// Most files of an assignment.
 const FILES_MAX: usize = 256;
+/// Most repositories that an answer speaks of.
+const KNOWN_MAX: usize = 64;
 /// Longest pause that the platform may ask for, in seconds.
 const PAUSE_S_MAX: u64 = 86_400;
 
@@ -42,6 +44,21 @@ struct Software<'a> {
     confirmed: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     self_test: Vec<Tested<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    metadata: &'a [Seen],
+}
+
+/// The newest timestamp of a repository that was verified here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Seen {
+    /// whose repository
+    pub(crate) organisation: String,
+    /// of its director, else of its image repository
+    pub(crate) director: bool,
+    /// version of the timestamp
+    pub(crate) timestamp: u64,
+    /// how long ago the newest one was asked for, in seconds
+    pub(crate) asked_s: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -72,6 +89,20 @@ struct RawAnswer {
     install: Option<RawInstall>,
     cancel: Option<u64>,
     next_poll_s: u64,
+    #[serde(default)]
+    metadata: Vec<Known>,
+}
+
+/// A version of a repository's timestamp that there is for certain.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Known {
+    /// whose repository
+    pub organisation: String,
+    /// of its director, else of its image repository
+    #[serde(default)]
+    pub director: bool,
+    /// version of the timestamp
+    pub timestamp: u64,
 }
 
 #[derive(Deserialize)]
@@ -115,6 +146,8 @@ pub struct Poll {
     pub wanted: Wanted,
     /// seconds until the next one
     pub next_poll_s: u64,
+    /// which timestamps there are: older ones are withheld from this device
+    pub known: Vec<Known>,
 }
 
 /// What the platform wants.
@@ -164,9 +197,13 @@ pub(crate) fn poll(
     running: Option<&Image>,
     confirmed: bool,
     findings: &[Finding],
+    seen: &[Seen],
 ) -> Result<Poll, Failure> {
-    let said =
-        Software { self_test: tested(findings), ..software(hardware_id, running, confirmed) };
+    let said = Software {
+        self_test: tested(findings),
+        metadata: seen,
+        ..software(hardware_id, running, confirmed)
+    };
     let body = encode(&said)?;
     let answer = exchange(client, "/v1/update/poll", &body)?;
     read(&answer, hardware_id)
@@ -232,6 +269,7 @@ fn software<'a>(hardware_id: &'a str, image: Option<&'a Image>, confirmed: bool)
         digest: image.map(|image| image.sha256.as_str()),
         confirmed,
         self_test: Vec::new(),
+        metadata: &[],
     }
 }
 
@@ -323,7 +361,11 @@ pub fn read(answer: &[u8], hardware_id: &str) -> Result<Poll, Failure> {
             }
         }
     };
-    Ok(Poll { wanted, next_poll_s: raw.next_poll_s.clamp(1, PAUSE_S_MAX) })
+    if raw.metadata.len() > KNOWN_MAX {
+        return Err(bad("speaks of too many repositories"));
+    }
+    let next_poll_s = raw.next_poll_s.clamp(1, PAUSE_S_MAX);
+    Ok(Poll { wanted, next_poll_s, known: raw.metadata })
 }
 
 /// Tickets as they are kept with the plan; `None` where they are more or longer than they can be.
@@ -362,7 +404,11 @@ mod tests {
         let none = read(text.as_bytes(), "gate-bg3").unwrap().wanted;
         assert!(matches!(none, Wanted::Install { file: None, .. }));
         let poll = read(br#"{"next_poll_s":0}"#, "x").unwrap();
-        assert_eq!(poll, Poll { wanted: Wanted::Nothing, next_poll_s: 1 });
+        assert_eq!(poll, Poll { wanted: Wanted::Nothing, next_poll_s: 1, known: Vec::new() });
+        let poll =
+            read(br#"{"next_poll_s":9,"metadata":[{"organisation":"m","timestamp":7}]}"#, "x");
+        let known = Known { organisation: "m".into(), director: false, timestamp: 7 };
+        assert_eq!(poll.unwrap().known, [known]);
         let poll = read(br#"{"cancel":9,"next_poll_s":300,"later":[]}"#, "x").unwrap();
         assert_eq!(poll.wanted, Wanted::Cancel { action: "9".into() });
         for bad in ["", "[]", "{}", r#"{"next_poll_s":-1}"#, r#"{"cancel":"9","next_poll_s":1}"#] {

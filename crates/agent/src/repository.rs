@@ -8,26 +8,47 @@ use crate::{
     store::Store,
 };
 use crypto::{UnixTime, Verified};
+use serde::{Deserialize, Serialize};
 use std::{fs, path::PathBuf};
 use update::{
-    Limits, RoleName, Root, TargetPath, Version,
+    Limits, RoleName, Root, Signed, TargetPath, Timestamp, Version,
     client::{Answer, Client as Tuf, Found, Keep, Settings, Stored, Target, Wanted},
 };
 
+/// Seconds after which the same is put down again as seen.
+const SIGHT_S: i64 = 60;
+
+/// The newest timestamp that was verified, and when the newest was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Sight {
+    /// its version
+    pub(crate) timestamp: u64,
+    /// when an answer came last, in seconds since 1970
+    pub(crate) asked: i64,
+}
+
 /// An image repository of the configuration.
-pub(crate) struct Repository {
+pub(crate) struct Repository<'a> {
     root: PathBuf,
     /// path below the server
     path: String,
+    store: &'a Store,
+    /// its name in the store
+    place: String,
     folder: PathBuf,
 }
 
-impl Repository {
+impl<'a> Repository<'a> {
     /// The repository of an organisation.
     ///
     /// # Errors
     /// `unknown-repository` where the configuration does not trust it.
-    pub(crate) fn of(config: &Config, store: &Store, organisation: &str) -> Result<Self, Failure> {
+    pub(crate) fn of(
+        config: &Config,
+        store: &'a Store,
+        organisation: &str,
+    ) -> Result<Self, Failure> {
         let Some(trusted) = config.repositories.get(organisation) else {
             let detail = format!("no [[repository]] of {organisation:?} is trusted here");
             return Err(Failure::refused("unknown-repository", detail));
@@ -42,12 +63,47 @@ impl Repository {
     /// `state-write`.
     pub(crate) fn at(
         trusted: &crate::config::Repository,
-        store: &Store,
+        store: &'a Store,
         folder: &str,
     ) -> Result<Self, Failure> {
-        let folder = store.path("tuf").join(folder);
+        let place = format!("tuf/{folder}");
+        let folder = store.path(&place);
         files::folder(&folder)?;
-        Ok(Self { root: trusted.root.clone(), path: trusted.path.clone(), folder })
+        let (root, path) = (trusted.root.clone(), trusted.path.clone());
+        Ok(Self { root, path, store, place, folder })
+    }
+
+    /// What was seen of it last.
+    ///
+    /// # Errors
+    /// `state-damaged`, `state-version`, `state-read`.
+    pub(crate) fn sight(&self) -> Result<Option<Sight>, Failure> {
+        self.store.record(&format!("{}/seen", self.place))
+    }
+
+    /// Puts down what was seen, where an answer came: also where it was refused, for being old.
+    fn saw<T>(&self, outcome: &Result<T, Failure>, now: UnixTime) -> Result<(), Failure> {
+        let answered = match outcome {
+            Ok(_) => true,
+            Err(failure) => matches!(failure.code, "freeze" | "rollback" | "expired"),
+        };
+        let limits = Limits::default();
+        let place = self.folder.join("timestamp.json");
+        let kept = match answered {
+            true => files::read(&place, limits.timestamp_bytes_max)?,
+            false => None,
+        };
+        // It was verified before it was kept.
+        let kept = kept.and_then(|bytes| Signed::<Timestamp>::parse(&bytes, &limits).ok());
+        let Some(kept) = kept else { return Ok(()) };
+        let sight = Sight { timestamp: kept.unverified().header.version.number(), asked: now.0 };
+        let same = |before: Sight| {
+            before.timestamp == sight.timestamp && (0..SIGHT_S).contains(&(now.0 - before.asked))
+        };
+        match self.sight() {
+            Ok(Some(before)) if same(before) => Ok(()),
+            _ => self.store.keep(&format!("{}/seen", self.place), &sight),
+        }
     }
 
     /// Path of a target file on the server.
@@ -60,6 +116,17 @@ impl Repository {
     /// # Errors
     /// The codes of docs/update-trust.md; `connection`, `tls`, `http`; `state-write`.
     pub(crate) fn refresh(
+        &self,
+        client: &Client,
+        known: Option<Version>,
+        now: UnixTime,
+    ) -> Result<Tuf, Failure> {
+        let outcome = self.refreshed(client, known, now);
+        self.saw(&outcome, now)?;
+        outcome
+    }
+
+    fn refreshed(
         &self,
         client: &Client,
         known: Option<Version>,

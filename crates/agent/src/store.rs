@@ -7,7 +7,7 @@
 //! clock             the last time that was seen
 //! program-a, -b     hash of the program at its first start in each slot
 //! identity/ldevid   certificate chain and sealed key; idevid, pending likewise
-//! tuf/ORGANISATION/ newest verified metadata
+//! tuf/ORGANISATION/ newest verified metadata; seen: version of the newest timestamp, when it was asked for
 //! ```
 
 use crate::{

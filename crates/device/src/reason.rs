@@ -134,6 +134,10 @@ named! {
         BelowSecurityFloor = 41 "below-security-floor",
         /// the last update failed, or was undone
         UpdateFailed = 42 "update-failed",
+        /// it is fed older metadata of updates than are given out
+        MetadataFrozen = 43 "metadata-frozen",
+        /// it found itself unfit when it tested itself
+        SelfTestFailed = 44 "self-test-failed",
     }
 }
 
@@ -156,7 +160,9 @@ impl ReasonCode {
             | Self::WeakRootOfTrust
             | Self::ClockUntrusted
             | Self::Prototype
-            | Self::BelowSecurityFloor => Severity::Suspect,
+            | Self::BelowSecurityFloor
+            | Self::MetadataFrozen
+            | Self::SelfTestFailed => Severity::Suspect,
             Self::UnknownDevice
             | Self::UnknownMaker
             | Self::ChainBroken
@@ -337,6 +343,14 @@ impl ReasonCode {
             Self::UpdateFailed => text(
                 "直近のソフトウェア更新が失敗したか、取り消されています。原因を確認してください",
                 "the last software update failed or was undone; find out why",
+            ),
+            Self::MetadataFrozen => text(
+                "古い更新情報しか届いていません。配信経路（ミラー）が止められている疑いがあります",
+                "it is fed older update metadata than are given out; what stands between holds them back",
+            ),
+            Self::SelfTestFailed => text(
+                "起動時の自己診断で異常が見つかっています。診断結果を確認してください",
+                "it found itself unfit when it tested itself; look at what it found",
             ),
         }
     }

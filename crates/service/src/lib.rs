@@ -91,6 +91,7 @@ mod store;
 mod updates;
 mod verdict;
 mod vulnerabilities;
+mod witnessed;
 
 pub use approvals::{
     ApprovalDevice, ApprovalDevices, ApprovalId, ApprovalIdError, ApprovalQuery, ApprovalState,
@@ -159,11 +160,12 @@ pub use updates::{
     DeviceSoftware, DirectorView, Execution, FEEDBACK_CHARS_MAX, Feedback, GATEWAY_DEVICES_MAX,
     GROUP_TICKETS_MAX, Gate, GateItem, IssuedUpdateToken, NewArtifact, NewAttachment, NewCampaign,
     NewRelease, NewUpload, OnlineKey, Poll, Purpose, ReleaseId, ReleaseProof, ReleaseQuery,
-    ReleaseState, ReleaseView, RepositoryView, RoleState, SELF_TESTS_MAX, Sealing, SelfTestFinding,
-    SelfTestOutcome, SelfTestView, SignedMetadata, TICKETS_MAX, TRIAL_MEMBERS_MAX,
-    UPDATE_TOKEN_DAYS_MAX, UpdateDecision, UpdateDoor, UpdateIdError, UpdateTokenKind,
-    UpdateTokenView, UploadId, UploadState, UploadView,
+    ReleaseState, ReleaseView, RepositoryView, RoleState, SEEN_MAX, SELF_TESTS_MAX, Sealing,
+    SeenMetadata, SelfTestFinding, SelfTestOutcome, SelfTestView, SignedMetadata, TICKETS_MAX,
+    TRIAL_MEMBERS_MAX, UPDATE_TOKEN_DAYS_MAX, UpdateDecision, UpdateDoor, UpdateIdError,
+    UpdateTokenKind, UpdateTokenView, UploadId, UploadState, UploadView,
 };
+pub use updates::{FREEZE_TOLERANCE_S, KnownMetadata, UPDATE_POLL_S};
 pub use verdict::VerifyRequest;
 pub use vulnerabilities::{
     AdvisoryOutcome, AdvisoryResult, BlockingVulnerability, CampaignDraft, CaseChange, CaseDraft,

@@ -278,6 +278,7 @@ impl Service {
         passport.hosts.clone_from(&gathered.hosts);
         passport.newest_release =
             self.read(|connection| newest_release(connection, &gathered.row))?;
+        passport.findings.extend(self.said_of_itself(&gathered.row)?);
         let (facts, findings) = if presented.is_empty() {
             self.recorded_facts(&gathered, now)?
         } else {

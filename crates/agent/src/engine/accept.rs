@@ -4,6 +4,9 @@ use super::{Image, Plan, State};
 use crate::Failure;
 use update::client::Target;
 
+/// Longest version for people, in bytes: hooks and the platform are told it.
+const VERSION_BYTES_MAX: usize = 128;
+
 /// Something to install: the target was verified, nothing has been decided.
 #[derive(Clone, Debug)]
 pub struct Offer<'a> {
@@ -25,7 +28,7 @@ pub struct Offer<'a> {
 /// Decides about an offer. `running` is what runs now, as far as it is known.
 ///
 /// # Errors
-/// `wrong-hardware`, `release-unmarked`, `below-floor`, `security-rollback`, `release-rollback`,
+/// `wrong-hardware`, `release-unmarked`, `release-version`, `below-floor`, `security-rollback`, `release-rollback`,
 /// `no-sha256`, `not-an-image`, and `malformed-metadata`.
 pub fn accept(
     offer: Offer<'_>,
@@ -53,6 +56,18 @@ pub fn accept(
         );
         return Err(Failure::refused("release-unmarked", detail));
     };
+    let plain = |version: &String| {
+        (1..=VERSION_BYTES_MAX).contains(&version.len())
+            && !version.starts_with('-')
+            && !version.chars().any(char::is_control)
+    };
+    if !custom.version.as_ref().is_none_or(plain) {
+        let detail = format!(
+            "the version of {path} is empty, longer than 128 bytes, has control characters or begins \
+             with -, which would be an option to a command"
+        );
+        return Err(Failure::refused("release-version", detail));
+    }
     let floor = floor.max(offer.floor);
     if security_version < floor {
         let detail = format!("{path} has security version {security_version}, {floor} is required");

@@ -15,6 +15,7 @@ mod directed;
 mod director;
 mod engine;
 mod enrolment;
+mod freeze;
 mod kill;
 mod memory;
 mod platform;

@@ -298,6 +298,37 @@ pub struct DeviceSoftware {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(max_items = 16)]
     pub self_test: Option<Vec<super::SelfTestFinding>>,
+    /// The newest timestamps that it has verified; looked at in a poll alone.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    #[schema(max_items = 16)]
+    pub metadata: Vec<SeenMetadata>,
+}
+
+/// The newest timestamp of a repository that a device has verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SeenMetadata {
+    /// Whose repository.
+    pub organisation: OrganisationRef,
+    /// Of its director, else of its image repository.
+    #[serde(default)]
+    pub director: bool,
+    /// Version of the timestamp.
+    pub timestamp: u64,
+    /// How long ago it asked for the newest one, in seconds.
+    pub asked_s: u64,
+}
+
+/// A version of a repository's timestamp that is out for longer than any mirror may lag behind: an
+/// older one is withheld.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KnownMetadata {
+    /// Whose repository.
+    pub organisation: OrganisationRef,
+    /// Of its director, else of its image repository.
+    pub director: bool,
+    /// Version of the timestamp.
+    pub timestamp: u64,
 }
 
 /// A file that a device shall install.
@@ -369,6 +400,9 @@ pub struct UpdatePoll {
     pub cancel: Option<u64>,
     /// Seconds until the next poll.
     pub next_poll_s: u32,
+    /// Of the repositories that the device spoke of: which timestamps it should have seen.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub metadata: Vec<KnownMetadata>,
 }
 
 /// What a device says about an action.

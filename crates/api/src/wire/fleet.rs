@@ -410,6 +410,9 @@ pub struct Overview {
     /// Metadata of the organisation's image repository that end soon, as of now.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub repository: Vec<super::RoleState>,
+    /// The root of the organisation's director where it ends soon, as of now.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub director: Vec<super::RoleState>,
     /// The log, as of now.
     pub log: LogHealth,
 }

@@ -28,3 +28,6 @@ overview-support-end = End of support
 overview-support-field = Devices in the field
 overview-support-ended = ended
 overview-support-within = within { $days } days
+overview-signatures = Signatures of updates that end
+overview-images-end = Image repository: { $role } ends on { $date }. Sign it anew where its keys are.
+overview-director-ends = Director: { $role } ends on { $date }. Sign the next root where its keys are.

@@ -94,6 +94,7 @@ gate-item-artifacts = Files
 gate-item-sbom = SBOM
 gate-item-tests = Test results
 gate-item-provenance = Provenance
+gate-item-sealed = Sealed files
 gate-item-security-floor = Security floor
 gate-item-security-version = Security version
 gate-item-release-counter = Release counter

@@ -28,3 +28,6 @@ overview-support-end = サポート終了日
 overview-support-field = 使用中・流通中の機器
 overview-support-ended = 終了済み
 overview-support-within = { $days }日以内
+overview-signatures = 期限の近い更新用の署名
+overview-images-end = イメージリポジトリの{ $role }は{ $date }に期限を迎えます。鍵のある場所で署名し直してください。
+overview-director-ends = ディレクターの{ $role }は{ $date }に期限を迎えます。鍵のある場所で次のルートに署名してください。

@@ -94,6 +94,7 @@ gate-item-artifacts = ファイルがある
 gate-item-sbom = SBOMがある
 gate-item-tests = テスト結果がある
 gate-item-provenance = 来歴情報がある
+gate-item-sealed = 暗号化されたファイル
 gate-item-security-floor = セキュリティバージョンの下限
 gate-item-security-version = セキュリティバージョン
 gate-item-release-counter = リリース番号

@@ -36,6 +36,7 @@ async fn page(State(console): State<Console>, member: Member) -> Answer {
         verdicts: verdicts(t, &found),
         attention: attention(t, &found),
         support: support(t, &found, own.as_str(), member.now),
+        signatures: signatures(t, &found, member.now),
         newest: newest(t, &found),
         nothing_new: found.newest.is_empty(),
         log: log(t, &found, member.now),
@@ -56,6 +57,7 @@ struct OverviewPage {
     verdicts: OverTime,
     attention: Vec<AttentionRow>,
     support: Vec<SupportRow>,
+    signatures: Vec<Message>,
     newest: Timeline,
     nothing_new: bool,
     log: LogCard,
@@ -254,6 +256,19 @@ fn newest(t: Locale, found: &Overview) -> Timeline {
         })
         .collect();
     Timeline::new(entries)
+}
+
+/// What was signed for updates and ends soon: people sign it anew, where the keys are.
+fn signatures(t: Locale, found: &Overview, now: crypto::UnixTime) -> Vec<Message> {
+    let say = |role: &service::RoleState, of: &str| {
+        let text = t
+            .text(of)
+            .arg("role", role.role.as_str())
+            .arg("date", t.date(role.expires).plain().to_owned());
+        Message::new(if role.expires <= now { Tone::Bad } else { Tone::Warn }, text)
+    };
+    let images = found.repository.iter().map(|role| say(role, "overview-images-end"));
+    images.chain(found.director.iter().map(|role| say(role, "overview-director-ends"))).collect()
 }
 
 struct LogCard {

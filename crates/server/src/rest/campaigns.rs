@@ -16,7 +16,7 @@ use axum::extract::State;
 use http::StatusCode;
 use service::{
     CampaignDeviceFilter, CampaignId, CampaignView, DeviceSoftware, Execution, Feedback,
-    UpdateDecision,
+    SeenMetadata, UpdateDecision,
 };
 use update::campaign::{OnFailure, Outcome, Plan, Stage, Window};
 
@@ -194,9 +194,12 @@ pub(super) async fn poll(
     caller: Authenticated,
     JsonBody(mut said): JsonBody<wire::DeviceSoftware, { body::SMALL }>,
 ) -> Result<Json<UpdatePoll>, Fault> {
-    if !super::sealed::hear(&app, &caller, said.self_test.take()).await? {
+    let fit = super::sealed::hear(&app, &caller, said.self_test.take()).await?;
+    let metadata = seen(&app, &caller, std::mem::take(&mut said.metadata)).await?;
+    if !fit {
         // It installs nothing as long as it cannot trust itself.
-        return Ok(Json(UpdatePoll { install: None, cancel: None, next_poll_s: UNFIT_POLL_S }));
+        let next_poll_s = UNFIT_POLL_S;
+        return Ok(Json(UpdatePoll { install: None, cancel: None, next_poll_s, metadata }));
     }
     let poll = app.service.poll_update(&caller, &software(said)).await?;
     let (install, cancel) = match poll.decision {
@@ -204,7 +207,34 @@ pub(super) async fn poll(
         UpdateDecision::Install(assignment) => (Some(assignment_view(*assignment)), None),
         UpdateDecision::Cancel { action } => (None, Some(action)),
     };
-    Ok(Json(UpdatePoll { install, cancel, next_poll_s: poll.next_poll_s }))
+    Ok(Json(UpdatePoll { install, cancel, next_poll_s: poll.next_poll_s, metadata }))
+}
+
+/// Takes down which metadata a device saw; which it should have seen.
+async fn seen(
+    app: &App,
+    caller: &Authenticated,
+    said: Vec<wire::SeenMetadata>,
+) -> Result<Vec<wire::KnownMetadata>, Fault> {
+    if said.is_empty() {
+        return Ok(Vec::new());
+    }
+    let seen: Vec<SeenMetadata> = said
+        .into_iter()
+        .map(|one| SeenMetadata {
+            organisation: one.organisation.0,
+            director: one.director,
+            version: one.timestamp,
+            asked_s: one.asked_s,
+        })
+        .collect();
+    let known = app.service.hear_metadata(caller, &seen).await?;
+    let known = known.into_iter().map(|one| wire::KnownMetadata {
+        organisation: OrganisationRef(one.organisation),
+        director: one.director,
+        timestamp: one.version,
+    });
+    Ok(known.collect())
 }
 
 /// A device says what came of an action; said again, it changes nothing

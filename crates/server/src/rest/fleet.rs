@@ -582,6 +582,7 @@ fn overview_view(overview: service::Overview) -> Overview {
             })
             .collect(),
         repository: overview.repository.into_iter().map(super::repository::role).collect(),
+        director: overview.director.into_iter().map(super::repository::role).collect(),
         log: wire::LogHealth {
             size: overview.log.size,
             waiting: overview.log.waiting,

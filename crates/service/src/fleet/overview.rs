@@ -70,6 +70,8 @@ pub struct Overview {
     pub newest: Vec<NewestEvent>,
     /// metadata of the organisation's image repository that end soon, as of now
     pub repository: Vec<crate::RoleState>,
+    /// the root of the organisation's director where it ends soon, as of now
+    pub director: Vec<crate::RoleState>,
     /// the log, as of now
     pub log: LogHealth,
 }
@@ -216,7 +218,9 @@ impl Service {
             }
         };
         let repository = self.repository_warnings(organisation);
-        Ok(Overview { log: self.log_health(), repository, ..Overview::clone(&overview) })
+        let director = self.director_warnings(organisation);
+        let log = self.log_health();
+        Ok(Overview { log, repository, director, ..Overview::clone(&overview) })
     }
 
     /// Counts anew what somebody looked at. On a thread of its own.
@@ -317,6 +321,7 @@ impl Service {
             support,
             newest,
             repository: Vec::new(),
+            director: Vec::new(),
             log: self.log_health(),
         });
         let mut kept = self.overviews.kept.lock().unwrap_or_else(PoisonError::into_inner);

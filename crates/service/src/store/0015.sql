@@ -34,5 +34,30 @@ CREATE TABLE director_given (
     version      INTEGER NOT NULL,
     digest       BLOB NOT NULL CHECK (length(digest) = 32),
     expires      INTEGER NOT NULL,
+    issued_at    INTEGER NOT NULL,
     PRIMARY KEY (organisation, device)
+) STRICT, WITHOUT ROWID;
+
+-- Versions of the image repositories' timestamps and since when each is given out: who still sees an
+-- older one later is fed by a mirror that stands still.
+CREATE TABLE timestamp_served (
+    organisation INTEGER NOT NULL REFERENCES organisation (id),
+    version      INTEGER NOT NULL,
+    since        INTEGER NOT NULL,
+    PRIMARY KEY (organisation, version)
+) STRICT, WITHOUT ROWID;
+
+-- Devices that are fed older metadata than are given out, as they said themselves. `director`: of the
+-- organisation's director, else of its image repository. `version` is what the device saw, `newest` what
+-- was given out, `behind_since` since when there is something newer than `version`.
+CREATE TABLE device_frozen (
+    device       INTEGER NOT NULL REFERENCES device (id),
+    organisation INTEGER NOT NULL REFERENCES organisation (id),
+    director     INTEGER NOT NULL,
+    owner        INTEGER NOT NULL REFERENCES organisation (id),
+    version      INTEGER NOT NULL,
+    newest       INTEGER NOT NULL,
+    behind_since INTEGER NOT NULL,
+    noted_at     INTEGER NOT NULL,
+    PRIMARY KEY (device, organisation, director)
 ) STRICT, WITHOUT ROWID;

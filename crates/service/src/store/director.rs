@@ -131,6 +131,7 @@ pub(crate) struct Given {
     pub(crate) version: u64,
     pub(crate) digest: Sha256,
     pub(crate) expires: UnixTime,
+    pub(crate) issued_at: UnixTime,
 }
 
 pub(crate) fn given(
@@ -140,7 +141,7 @@ pub(crate) fn given(
 ) -> Result<Option<Given>, ServiceError> {
     Ok(connection
         .prepare_cached(
-            "SELECT version, digest, expires FROM director_given
+            "SELECT version, digest, expires, issued_at FROM director_given
              WHERE organisation = ?1 AND device = ?2",
         )?
         .query_row([organisation, device], |row| {
@@ -148,6 +149,7 @@ pub(crate) fn given(
                 version: row.get::<_, i64>(0)?.unsigned_abs(),
                 digest: Sha256(row.get(1)?),
                 expires: UnixTime(row.get(2)?),
+                issued_at: UnixTime(row.get(3)?),
             })
         })
         .optional()?)
@@ -160,17 +162,18 @@ pub(crate) fn set_given(
     given: &Given,
 ) -> Result<(), ServiceError> {
     tx.prepare_cached(
-        "INSERT INTO director_given (organisation, device, version, digest, expires)
-         VALUES (?1, ?2, ?3, ?4, ?5)
+        "INSERT INTO director_given (organisation, device, version, digest, expires, issued_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (organisation, device) DO UPDATE SET version = excluded.version,
-            digest = excluded.digest, expires = excluded.expires",
+            digest = excluded.digest, expires = excluded.expires, issued_at = excluded.issued_at",
     )?
     .execute(params![
         organisation,
         device,
         to_i64(given.version),
         given.digest.as_bytes(),
-        given.expires.0
+        given.expires.0,
+        given.issued_at.0
     ])?;
     Ok(())
 }

@@ -22,6 +22,7 @@ pub(crate) mod exposure;
 pub(crate) mod facts;
 pub(crate) mod fleet;
 pub(crate) mod form;
+pub(crate) mod freshness;
 pub(crate) mod job;
 pub(crate) mod key;
 pub(crate) mod log;

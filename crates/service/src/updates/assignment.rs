@@ -21,7 +21,7 @@ pub use update::campaign::{
 };
 
 /// How long a device waits before it asks again, in seconds, where nothing is to be expected.
-const POLL_S: u32 = 300;
+pub const POLL_S: u32 = 300;
 /// The same while it has something to do, or is about to.
 const POLL_SOON_S: u32 = 30;
 /// How old a device's last sign of life may be before it is written anew, in seconds.

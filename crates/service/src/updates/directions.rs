@@ -183,8 +183,12 @@ impl Service {
                         let text = "no version follows; change the director's keys and its root";
                         ServiceError::fatal("director-spent", text)
                     })?;
-                    let given =
-                        Given { version: version.number(), digest, expires: now.plus(life_s) };
+                    let given = Given {
+                        version: version.number(),
+                        digest,
+                        expires: now.plus(life_s),
+                        issued_at: now,
+                    };
                     store::set_given(tx, organisation, id, &given)?;
                     for key in keys {
                         tx.count_key_use(key, Use::Metadata as u8, now);

@@ -258,13 +258,7 @@ impl Service {
                 })
             })
             .collect::<Result<_, ServiceError>>()?;
-        let now = self.now();
-        let root = root.map(|root| RoleState {
-            role: TopRole::Root.name().to_owned(),
-            version: root.header.version.number(),
-            expires: root.header.expires,
-            ends_soon: root.header.expires <= now.plus(notice_s(&RoleName::from(TopRole::Root))),
-        });
+        let root = root.map(|root| self.state_of(&root));
         Ok(DirectorView {
             organisation: organisation.clone(),
             created_at: kept.created_at,
@@ -316,6 +310,36 @@ impl Service {
             let root_version = root.header.version;
             Ok(Some(Arc::new(Online { root_version, life_s: kept.life_s, keys, rows })))
         })
+    }
+
+    fn state_of(&self, root: &Root) -> RoleState {
+        let notice = notice_s(&RoleName::from(TopRole::Root));
+        RoleState {
+            role: TopRole::Root.name().to_owned(),
+            version: root.header.version.number(),
+            expires: root.header.expires,
+            ends_soon: root.header.expires <= self.now().plus(notice),
+        }
+    }
+
+    /// The root of an organisation's director where it ends soon: nobody can sign the next one but its
+    /// people, and devices obey none that has ended.
+    pub(crate) fn director_warnings(&self, organisation: &OrganisationId) -> Vec<RoleState> {
+        let root = self.organisation_row(organisation.as_str()).and_then(|row| {
+            let bytes = self.read(|connection| store::newest_root(connection, row.id))?;
+            bytes.map(|bytes| own_root(&bytes)).transpose()
+        });
+        match root {
+            Ok(root) => root
+                .map(|root| self.state_of(&root))
+                .filter(|root| root.ends_soon)
+                .into_iter()
+                .collect(),
+            Err(error) => {
+                tracing::warn!(%error, "a director cannot be looked at");
+                Vec::new()
+            }
+        }
     }
 
     fn managed(&self, caller: &Caller, organisation: &OrganisationId) -> Result<i64, ServiceError> {

@@ -9,6 +9,7 @@ use crate::{
         organisation::ProductRow,
         release::{self as store, ArtifactRow, GateRow, ReleaseRow},
     },
+    vulnerabilities::Grave,
 };
 use device::{OrganisationId, ProductId};
 use policy::{Act, Action, Caller, Resource};
@@ -205,6 +206,8 @@ pub(super) struct Facts<'a> {
     /// the highest security version that was published
     pub(super) last_security: Option<u64>,
     pub(super) exploited: &'a Exploited,
+    /// names of sealed files that nothing opens yet: no content key, no ticket
+    pub(super) shut: &'a [String],
 }
 
 /// What is known of vulnerabilities of a release that are exploited.
@@ -212,8 +215,8 @@ pub(super) struct Facts<'a> {
 pub(crate) enum Exploited {
     /// nobody has looked
     Unknown,
-    /// these; none where it is empty
-    Known(Vec<String>),
+    /// these
+    Known(Grave),
 }
 
 /// Vulnerabilities of a release that are known to be exploited.
@@ -222,7 +225,7 @@ pub(crate) fn exploited(
     release: &ReleaseRow,
 ) -> Result<Exploited, ServiceError> {
     let of = (release.organisation, release.product, release.version.as_str());
-    let found = crate::vulnerabilities::blocking(connection, of)?;
+    let found = crate::vulnerabilities::grave(connection, of)?;
     Ok(found.map_or(Exploited::Unknown, Exploited::Known))
 }
 
@@ -238,6 +241,9 @@ pub(super) fn items(gate: &Gate, facts: &Facts<'_>) -> Vec<GateItem> {
     }
     if gate.provenance || !provenance.is_empty() {
         items.push(provenances(facts, &provenance));
+    }
+    if facts.artifacts.iter().any(|artifact| artifact.form.header.is_some()) {
+        items.push(sealed(facts));
     }
     items.push(floor(gate, facts));
     items.push(security(facts));
@@ -386,6 +392,29 @@ fn provenances(facts: &Facts<'_>, provenance: &[&AttachmentSummary]) -> GateItem
     item("provenance", met, true, text, ja)
 }
 
+/// A warning and no more: whoever keeps the key brings tickets once devices have stated theirs.
+fn sealed(facts: &Facts<'_>) -> GateItem {
+    let (text, ja) = match facts.shut {
+        [] => (
+            "every sealed file has its content key here, or tickets".to_owned(),
+            "暗号化されたファイルには、コンテンツ鍵またはチケットがあります".to_owned(),
+        ),
+        shut => {
+            let names = shut.join(", ");
+            (
+                format!(
+                    "warning: no device can open {names} as things stand; give the content key \
+                     (`tegata release content-key`), or bring tickets before a campaign starts"
+                ),
+                format!(
+                    "注意: いまのところ、どの機器も{names}を開けません。キャンペーンの開始前に、コンテンツ鍵を預けるか、チケットを登録してください"
+                ),
+            )
+        }
+    };
+    item("sealed", true, false, text, ja)
+}
+
 fn floor(gate: &Gate, facts: &Facts<'_>) -> GateItem {
     let (has, floor) = (facts.release.security_version, gate.security_floor);
     let met = has >= floor;
@@ -443,12 +472,26 @@ fn counter(facts: &Facts<'_>) -> GateItem {
 
 fn not_exploited(facts: &Facts<'_>) -> GateItem {
     let (met, text, ja) = match facts.exploited {
-        Exploited::Known(found) if found.is_empty() => (
+        Exploited::Known(Grave { open, stated }) if open.is_empty() && stated.is_empty() => (
             true,
             "no vulnerability of it is exploited or critical without a statement".to_owned(),
             "声明のない、悪用が確認された脆弱性や緊急の脆弱性はありません".to_owned(),
         ),
-        Exploited::Known(found) => (
+        Exploited::Known(Grave { open, stated }) if open.is_empty() => (
+            false,
+            format!(
+                "exploited or critical, and it is a statement alone that says that this has the fix or \
+                 is not affected: {}; publish in spite of the gate with the reason, which a second \
+                 person looks at",
+                stated.join(", ")
+            ),
+            format!(
+                "悪用が確認されたか緊急であり、修正済みまたは影響なしとする根拠が声明だけです: {}。\
+                 理由を添えて例外として公開すると、別の人が確認します",
+                stated.join(", ")
+            ),
+        ),
+        Exploited::Known(Grave { open: found, .. }) => (
             false,
             format!(
                 "exploited or critical, and nobody says that it is fixed or does not affect this: \

@@ -45,18 +45,42 @@ impl Service {
         let known =
             self.read(|connection| releases::published_artifact(connection, row, &path, &sha256))?;
         found(known, "file")?;
+        if self.is_suspended(row)? {
+            // What it was told to install or to go back to, by whoever runs its campaign; no more.
+            let device = self.updating_device(caller)?;
+            let now = self.now();
+            let standing = self.read(|connection| self.standing(connection, &device, now))?;
+            let told = standing.is_some_and(|(assignment, _)| {
+                assignment.artifacts.iter().any(|file| file.sha256 == sha256)
+            });
+            if !told {
+                return Err(missing());
+            }
+        }
         self.blob_of(organisation, &sha256)
     }
 
+    fn is_suspended(&self, organisation: i64) -> Result<bool, ServiceError> {
+        let row = self.organisation_row(self.organisation_id(organisation)?.as_str())?;
+        Ok(row.suspended_at.is_some())
+    }
+
     /// Whether the caller may read metadata and images of an organisation: everybody where the
-    /// organisation says so; else its members, and devices that it made or owns.
+    /// organisation says so; else its members, and devices that it made or owns. Where it is suspended,
+    /// those devices alone.
     fn reader_of_images(
         &self,
         caller: &Caller,
         organisation: &OrganisationId,
     ) -> Result<i64, ServiceError> {
         let row = self.live_organisation(organisation)?;
-        let open = match row {
+        let suspended = row.map_or(Ok(false), |row| self.is_suspended(row))?;
+        if suspended && !matches!(caller, Caller::Device { .. }) {
+            let resource = Resource::organisation(organisation);
+            let _permit = self.authorize(caller, Action::ReadImages, &resource)?;
+            return Err(ServiceError::not_found("image repository"));
+        }
+        let open = match row.filter(|_| !suspended) {
             Some(row) => self.read(|connection| store::repository(connection, row))?,
             None => None,
         };

@@ -46,6 +46,7 @@ mod director;
 mod disk;
 mod door;
 mod forms;
+mod freshness;
 mod gate;
 mod images;
 mod japanese;
@@ -63,8 +64,8 @@ mod terms;
 mod ticker;
 
 pub use assignment::{
-    Assignment, DETAIL_CHARS_MAX as FEEDBACK_CHARS_MAX, DeviceSoftware, Execution, Feedback, Poll,
-    Purpose, UpdateDecision,
+    Assignment, DETAIL_CHARS_MAX as FEEDBACK_CHARS_MAX, DeviceSoftware, Execution, Feedback,
+    POLL_S as UPDATE_POLL_S, Poll, Purpose, UpdateDecision,
 };
 pub use attachments::{Attachment, AttachmentKind, AttachmentSummary, NewAttachment};
 pub use blobs::{BlobReader, BlobWriter, NewUpload, UploadId, UploadState, UploadView};
@@ -82,6 +83,7 @@ pub use door::{
     UpdateTokenView,
 };
 pub use forms::{AssignedDelta, AssignedSealing, GROUP_TICKETS_MAX, Sealing, TICKETS_MAX};
+pub use freshness::{FREEZE_TOLERANCE_S, KnownMetadata, SEEN_MAX, SeenMetadata};
 pub use gate::{Gate, GateItem};
 pub(crate) use japanese::of as japanese;
 pub(crate) use keeper::{State, keep_blobs};

@@ -6,7 +6,7 @@ use crate::{
     Service, ServiceError,
     keys::Use,
     live::found,
-    store::{Tx, key as key_store, release as release_store, repository as store},
+    store::{Tx, freshness, key as key_store, release as release_store, repository as store},
 };
 use crypto::{Sha256, Signer, UnixTime};
 use std::{collections::BTreeSet, sync::Arc};
@@ -206,6 +206,8 @@ pub(super) struct Prepared {
     pub(super) publication: Publication,
     /// files that nothing leads to any more
     replaced: Vec<String>,
+    /// version of the timestamp
+    timestamp: u64,
     signers: SignerRows,
 }
 
@@ -233,7 +235,8 @@ impl Prepared {
             .filter(|name| !needed.contains(*name) && !name.ends_with(".root.json"))
             .cloned()
             .collect();
-        Ok((Self { before, publication, replaced, signers: signers.rows() }, next))
+        let timestamp = next.timestamp().header.version.number();
+        Ok((Self { before, publication, replaced, timestamp, signers: signers.rows() }, next))
     }
 }
 
@@ -296,6 +299,7 @@ pub(super) fn put(
     for (name, contents) in &prepared.publication.files {
         store::put_file(tx, row, name, contents, now)?;
     }
+    freshness::serve(tx, row, prepared.timestamp, now)?;
     for name in &prepared.replaced {
         store::replace_file(tx, row, name, now)?;
     }

@@ -8,7 +8,7 @@ use crate::{
     Page, Paged, Service, ServiceError,
     live::found,
     store::{
-        blob, organisation as organisations,
+        blob, form as forms, organisation as organisations,
         release::{self as store, ArtifactRow, ReleaseRow, State},
     },
 };
@@ -459,7 +459,16 @@ pub(super) fn gate_items(
     let others = row.state == State::Draft;
     let last = store::last_published(connection, row.product)?.filter(|_| others);
     let exploited = gate::exploited(connection, row)?;
+    let mut shut = Vec::new();
+    for artifact in artifacts.iter().filter(|artifact| artifact.form.header.is_some()) {
+        let opens = forms::content_key(connection, artifact.id)?.is_some()
+            || forms::count_tickets(connection, artifact.id)?.0 > 0;
+        if !opens {
+            shut.push(artifact.name.clone());
+        }
+    }
     let facts = Facts {
+        shut: &shut,
         release: row,
         product: &product,
         artifacts: &artifacts,
@@ -553,10 +562,11 @@ pub(super) fn number() -> ServiceError {
     )
 }
 
-/// Letters, digits and a few marks: what is safe in a path, in an address and on a screen.
+/// Letters, digits and a few marks: what is safe in a path, in an address, on a screen and among the
+/// arguments of a command, where a `-` in front would make an option of it.
 fn is_plain(text: &str, most: usize, also: &str) -> bool {
     (1..=most).contains(&text.len())
-        && !text.starts_with('.')
+        && !text.starts_with(['.', '-'])
         && text.chars().all(|c| c.is_ascii_alphanumeric() || also.contains(c))
 }
 
@@ -566,7 +576,7 @@ fn check_version(version: &str) -> Result<(), ServiceError> {
     }
     Err(ServiceError::malformed(
         "release-version",
-        "a version has 1 to 64 letters, digits and . - _ + ~, and does not begin with a point",
+        "a version has 1 to 64 letters, digits and . - _ + ~, and does not begin with . or -",
     ))
 }
 
@@ -575,8 +585,8 @@ pub(super) fn check_file_name(code: &'static str, name: &str) -> Result<(), Serv
     if is_plain(name, NAME_BYTES_MAX, ".-_+") {
         return Ok(());
     }
-    let text = "a file's name has 1 to 128 letters, digits and . - _ +, and does not begin with a \
-                point";
+    let text =
+        "a file's name has 1 to 128 letters, digits and . - _ +, and does not begin with . or -";
     // Each with a code of its own, by which its text in Japanese is found.
     Err(match code {
         "attachment-name" => ServiceError::malformed("attachment-name", text),
@@ -609,7 +619,7 @@ fn check_hardware(ids: Vec<String>, least: usize) -> Result<Vec<String>, Service
     Err(ServiceError::malformed(
         "hardware-id",
         "a release is for 1 to 64 kinds of hardware; each is named by 1 to 128 letters, digits and \
-         . - _ + :, and does not begin with a point",
+         . - _ + :, and does not begin with . or -",
     ))
 }
 
@@ -629,13 +639,28 @@ mod tests {
 
     #[test]
     fn names_are_safe_in_paths() {
-        for bad in ["", ".", "..", ".a", "a/b", "a\\b", "a b", "ä", "a\u{202e}", "%2e"] {
+        for bad in [
+            "",
+            ".",
+            "..",
+            ".a",
+            "a/b",
+            "a\\b",
+            "a b",
+            "ä",
+            "a\u{202e}",
+            "%2e",
+            "-",
+            "-o",
+            "--help",
+        ] {
             assert!(check_file_name("artifact-name", bad).is_err(), "{bad:?}");
             assert!(check_version(bad).is_err(), "{bad:?}");
         }
         assert!(check_version("1.2.0-rc1+b~3").is_ok() && check_version(&"1".repeat(65)).is_err());
         let ids = |list: &[&str]| list.iter().map(|&id| id.to_owned()).collect::<Vec<_>>();
         assert_eq!(check_hardware(ids(&["b", "a", "b"]), 1).unwrap(), ids(&["a", "b"]));
+        assert!(check_hardware(ids(&["-b"]), 1).is_err());
         assert!(check_hardware(Vec::new(), 1).is_err() && check_hardware(ids(&[""]), 0).is_err());
         assert!(update::TargetPath::new("gate/1.2.0/a+b_c-1.img").is_ok());
     }

@@ -3,10 +3,13 @@
 
 use crate::{
     Service, ServiceError,
-    store::form::{self as store, SelfTestRow},
+    store::{
+        device::DeviceRow,
+        form::{self as store, SelfTestRow},
+    },
 };
 use crypto::UnixTime;
-use device::DeviceId;
+use device::{DeviceId, Evidence, Layer, Reason, ReasonCode};
 use policy::{Action, Caller};
 use serde::{Deserialize, Serialize};
 
@@ -164,6 +167,38 @@ impl Service {
             heard_at: row.heard_at,
             findings: read(&row.findings)?,
         })
+    }
+}
+
+impl Service {
+    /// What counts in a verdict of what a device said of itself, under its present owner: that it found
+    /// itself unfit, that it is fed old metadata.
+    pub(crate) fn said_of_itself(&self, device: &DeviceRow) -> Result<Vec<Reason>, ServiceError> {
+        let mut reasons = Vec::new();
+        let row = self.read(|connection| store::self_test(connection, device.id))?;
+        if let Some(row) = row.filter(|row| row.owner == device.owner && !row.passed) {
+            let failed: Vec<SelfTestFinding> = read(&row.findings)?
+                .into_iter()
+                .filter(|finding| finding.outcome.is_failure())
+                .collect();
+            let words = failed.iter().map(|one| {
+                Evidence::Detail(format!("{} ({}): {}", one.test, one.code, one.detail))
+            });
+            let evidence = words.collect();
+            reasons.push(Reason::new(ReasonCode::SelfTestFailed, Layer::Firmware, evidence));
+        }
+        for frozen in self.frozen_of(device.id, device.owner)? {
+            let role = if frozen.director { "director" } else { "image repository" };
+            let words = format!(
+                "{role} of {}: it sees version {} of the timestamp, though there is a newer one since \
+                 {} (Unix time)",
+                frozen.organisation, frozen.version, frozen.behind_since.0
+            );
+            let count = Evidence::Count { found: frozen.version, expected: frozen.newest };
+            let evidence = vec![count, Evidence::Detail(words)];
+            reasons.push(Reason::new(ReasonCode::MetadataFrozen, Layer::Firmware, evidence));
+        }
+        Ok(reasons)
     }
 }
 

@@ -66,6 +66,15 @@ impl Service {
     }
 }
 
+/// Vulnerabilities of a release that are exploited or critical, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Grave {
+    /// nobody says that they are fixed or harmless
+    pub(crate) open: Vec<String>,
+    /// a statement says so, and nothing else: whoever may make statements would pass the gate alone
+    pub(crate) stated: Vec<String>,
+}
+
 /// What stands in the way of a version.
 pub(crate) fn gate(
     connection: &Connection,
@@ -74,9 +83,7 @@ pub(crate) fn gate(
     let rows = exposure::exposures_of(connection, software)?;
     let blocking = rows.into_iter().filter_map(|row| {
         let status = ExposureStatus::from_number(row.status);
-        let critical =
-            row.tenths.is_some_and(|tenths| Rating::of_tenths(tenths) >= Rating::Critical);
-        let blocks = status.is_open() && (row.exploited || critical);
+        let blocks = status.is_open() && is_grave(row.exploited, row.tenths);
         blocks.then_some(BlockingVulnerability {
             name: row.name,
             exploited: row.exploited,
@@ -91,12 +98,24 @@ pub(crate) fn gate(
     })
 }
 
+fn is_grave(exploited: bool, tenths: Option<u8>) -> bool {
+    exploited || tenths.is_some_and(|tenths| Rating::of_tenths(tenths) >= Rating::Critical)
+}
+
 /// What stands in the way of a release (organisation, product, version), by name; `None` where that
 /// is not known: without SBOM, without a catalogue of what is exploited, or while it is judged.
 pub(crate) fn blocking(
     connection: &Connection,
-    (organisation, product, version): (i64, i64, &str),
+    of: (i64, i64, &str),
 ) -> Result<Option<Vec<String>>, ServiceError> {
+    Ok(grave(connection, of)?.map(|grave| grave.open))
+}
+
+/// The same, with what would stand in the way if nobody had said anything.
+pub(crate) fn grave(
+    connection: &Connection,
+    (organisation, product, version): (i64, i64, &str),
+) -> Result<Option<Grave>, ServiceError> {
     let Some(row) = sboms::software(connection, product, version)? else { return Ok(None) };
     let platform = organisations::organisation(connection, policy::PLATFORM)?;
     let mut known = advisories::catalogue(connection, organisation)?.is_some();
@@ -107,5 +126,14 @@ pub(crate) fn blocking(
     if !known || gate.sboms == 0 || gate.waiting > 0 {
         return Ok(None);
     }
-    Ok(Some(gate.blocking.into_iter().map(|blocking| blocking.name).collect()))
+    let stated = exposure::exposures_of(connection, row.id)?
+        .into_iter()
+        .filter(|row| {
+            let open = ExposureStatus::from_number(row.status).is_open();
+            !open && is_grave(row.exploited, row.tenths)
+        })
+        .map(|row| row.name)
+        .collect();
+    let open = gate.blocking.into_iter().map(|blocking| blocking.name).collect();
+    Ok(Some(Grave { open, stated }))
 }

@@ -40,7 +40,7 @@ pub use settle::ExposureStatus;
 pub use statements::{NewStatement, StatementId, StatementView, VexImport};
 
 pub(crate) use devices::over;
-pub(crate) use gate::blocking;
+pub(crate) use gate::{Grave, blocking, grave};
 pub(crate) use japanese::of as japanese;
 pub(crate) use matcher::run as run_matcher;
 pub(crate) use sboms::{Draft as SbomDraft, attach_to, detach_from};

@@ -21,12 +21,12 @@ use update::{
 const DAY: i64 = 86_400;
 
 /// The key that signs roots of the director, which the platform does not have.
-struct Owner {
+pub(crate) struct Owner {
     root: SoftwareKey,
 }
 
 impl Owner {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { root: SoftwareKey::generate(KeyAlgorithm::Ed25519).unwrap() }
     }
 
@@ -59,7 +59,7 @@ impl Owner {
 }
 
 /// The maker's director, with its first root.
-async fn directing(world: &World, maker: &Org, owner: &Owner) -> Vec<u8> {
+pub(crate) async fn directing(world: &World, maker: &Org, owner: &Owner) -> Vec<u8> {
     let (service, of) = (&world.service, maker.id.clone());
     let view = service.begin_director(&maker.admin, &of).await.unwrap();
     let root = owner.sign(owner.draft(&view, None, service));
@@ -222,8 +222,16 @@ async fn versions_are_durable_and_end() {
     assert_eq!(mine.read(&world.service).await, Ok((5, None)));
     world.clock.advance(-300 * DAY);
     assert_eq!(mine.read(&world.service).await, Ok((6, None)));
-    // A root that has ended ends everything.
-    world.clock.advance(366 * DAY);
+    // A root that ends is told in time, and one that has ended ends everything.
+    let warned = async || {
+        let overview = world.service.overview(&maker.admin, &maker.id).await.unwrap();
+        overview.director.into_iter().map(|root| (root.role, root.version)).collect::<Vec<_>>()
+    };
+    assert_eq!(warned().await, []);
+    world.clock.advance(310 * DAY);
+    assert_eq!(warned().await, [("root".to_owned(), 1)]);
+    world.clock.advance(56 * DAY);
+    assert_eq!(warned().await, [("root".to_owned(), 1)]);
     assert_eq!(mine.read(&world.service).await, Err("expired".into()));
 }
 

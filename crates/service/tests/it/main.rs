@@ -21,6 +21,7 @@ mod drafts;
 mod enrolment;
 mod erasure;
 mod fleet;
+mod freshness;
 mod go_on;
 mod guard;
 mod history;

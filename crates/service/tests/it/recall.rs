@@ -3,15 +3,16 @@
 use crate::{
     campaigns::{action, devices, new, plan, published, runs},
     releases::code,
+    repository::{Offline, begun},
     world::{World, product},
 };
 use device::{DeviceKind, ProductId};
 use policy::{Role, Roles};
 use service::{
-    CampaignDeviceFilter, DeviceSearch, DeviceSoftware, Execution, Feedback, Gate, NewCampaign,
-    Page, UpdateDecision,
+    Caller, CampaignDeviceFilter, DeviceSearch, DeviceSoftware, Execution, Feedback, Gate,
+    NewCampaign, Page, UpdateDecision,
 };
-use update::campaign::{Outcome, PauseCause, Reason, State};
+use update::campaign::{OnFailure, Outcome, PauseCause, Reason, State};
 
 fn says(execution: Execution) -> Feedback {
     Feedback { execution, progress: None, detail: None, installed: None }
@@ -233,4 +234,88 @@ async fn a_device_that_does_not_know_what_it_runs_is_not_believed_to_be_mended()
     let silent = DeviceSoftware::default();
     let told = service.poll_update(&fleet[1].1, &silent).await.unwrap();
     assert_eq!(told.decision, UpdateDecision::Nothing);
+}
+
+#[tokio::test]
+async fn nobody_is_led_back_to_a_release_that_was_withdrawn() {
+    let world = World::new().await;
+    let service = &world.service;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let admin = &maker.admin;
+    let (one, two) =
+        (published(service, &maker, "1.0", 1).await, published(service, &maker, "2.0", 1).await);
+    let fleet = devices(&world, &maker, 2).await;
+    let mut plan = plan(&[(10_000, 100, 50)]);
+    plan.on_failure = OnFailure::RollBack;
+    let wanted = NewCampaign { roll_back_to: Some(one.id), ..new("maker", &two, plan) };
+    let campaign = service.create_campaign(admin, wanted).await.unwrap();
+    service.start_campaign(admin, &campaign.id).await.unwrap();
+    let mut actions = Vec::new();
+    for (_, caller) in &fleet {
+        actions.push(action(&service.poll_update(caller, &runs(&one)).await.unwrap()));
+    }
+    service.withdraw_release(admin, &one.id, "it has a hole").await.unwrap();
+    let done = Feedback { installed: Some(runs(&two)), ..says(Execution::Confirmed) };
+    service.update_feedback(&fleet[0].1, actions[0], &done).await.unwrap();
+    service.update_feedback(&fleet[1].1, actions[1], &says(Execution::Failed)).await.unwrap();
+    // It would have rolled back; there is nothing to roll back to, and people decide.
+    let seen = service.campaign(admin, &campaign.id).await.unwrap();
+    assert_eq!((seen.state, seen.paused), (State::Paused, Some(PauseCause::Errors)));
+    let told = service.poll_update(&fleet[0].1, &runs(&two)).await.unwrap();
+    assert_eq!(told.decision, UpdateDecision::Nothing);
+    // Asked to, it says why not, and stays as it is.
+    let refused = service.roll_back_campaign(admin, &campaign.id).await.unwrap_err();
+    assert_eq!(refused.code(), "release-state");
+    assert!(refused.to_string().contains("withdrawn"), "{refused}");
+    let seen = service.campaign(admin, &campaign.id).await.unwrap();
+    assert_eq!(seen.state, State::Paused);
+}
+
+#[tokio::test]
+async fn a_suspended_makers_images_are_for_devices_that_were_told_to_have_them() {
+    let world = World::new().await;
+    let service = &world.service;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let stranger = world.maker("stranger", "lamp", DeviceKind::Device).await;
+    begun(&world, &maker, &Offline::new()).await;
+    let admin = &maker.admin;
+    service.open_repository(admin, &maker.id, true).await.unwrap();
+    let (one, two) =
+        (published(service, &maker, "1.0", 1).await, published(service, &maker, "2.0", 1).await);
+    let fleet = devices(&world, &maker, 2).await;
+    let campaign = new("maker", &two, plan(&[(10_000, 90, 90)]));
+    let campaign = service.create_campaign(admin, campaign).await.unwrap();
+    service.start_campaign(admin, &campaign.id).await.unwrap();
+    let begun = action(&service.poll_update(&fleet[0].1, &runs(&one)).await.unwrap());
+    service.update_feedback(&fleet[0].1, begun, &says(Execution::Downloading)).await.unwrap();
+    let address = |release: &service::ReleaseView| {
+        let file = &release.artifacts[0];
+        let (folder, name) = file.path.rsplit_once('/').unwrap();
+        format!("{folder}/{}.{name}", file.sha256)
+    };
+    let of = &maker.id;
+    let (image, other) = (address(&two), address(&one));
+    let anybody = Caller::Anonymous;
+    service.repository_metadata(&anybody, of, "timestamp.json").await.unwrap();
+    service.repository_target(&anybody, of, &image).await.unwrap();
+    let local = service.local_administrator();
+    service.suspend_organisation(&local, of, "its key was stolen").await.unwrap();
+    // Nobody else gets anything, however open it was.
+    for caller in [&anybody, &stranger.admin, admin] {
+        let metadata = service.repository_metadata(caller, of, "timestamp.json").await;
+        assert!(
+            ["unauthenticated", "not-found", "role", "organisation-suspended"]
+                .contains(&code(metadata))
+        );
+        assert!(service.repository_target(caller, of, &image).await.is_err());
+    }
+    // Its devices read what is signed, and the one that is in the middle gets what it was told to have.
+    for (_, caller) in &fleet {
+        service.repository_metadata(caller, of, "timestamp.json").await.unwrap();
+        assert_eq!(code(service.repository_target(caller, of, &other).await), "not-found");
+    }
+    service.repository_target(&fleet[0].1, of, &image).await.unwrap();
+    assert_eq!(code(service.repository_target(&fleet[1].1, of, &image).await), "not-found");
+    service.resume_organisation(&local, of, "all is well").await.unwrap();
+    service.repository_target(&anybody, of, &image).await.unwrap();
 }

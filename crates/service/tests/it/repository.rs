@@ -97,7 +97,13 @@ pub(crate) async fn begun(world: &World, maker: &Org, offline: &Offline) -> Vec<
 }
 
 /// Publishes a release and has its files signed.
-async fn published(world: &World, maker: &Org, offline: &Offline, root: &[u8], version: &str) {
+pub(crate) async fn published(
+    world: &World,
+    maker: &Org,
+    offline: &Offline,
+    root: &[u8],
+    version: &str,
+) {
     let (service, admin, of) = (&world.service, &maker.admin, id("maker"));
     let release = draft(service, admin, version, 1).await;
     service.publish_release(admin, &release.id, None).await.unwrap();

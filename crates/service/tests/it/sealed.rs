@@ -127,6 +127,13 @@ async fn a_content_key_is_wrapped_for_whom_the_file_is_assigned_to() {
     let said = view.artifacts[0].sealed.unwrap();
     assert_eq!((said.plain, said.image), (sealed.header.plain, sealed.header.id()));
     assert!(!said.platform && said.tickets == 0);
+    let warned = async || {
+        let items = service.check_release(maker, &release).await.unwrap();
+        let item = items.into_iter().find(|item| item.code == "sealed").unwrap();
+        assert!(item.met, "whoever keeps the key brings tickets later");
+        item.text.starts_with("warning: no device can open fw.img")
+    };
+    assert!(warned().await);
     // A file that only begins as one, and one of which the end is missing.
     for bad in [&sealed.bytes[..60], &sealed.bytes[..sealed.bytes.len() - 1]] {
         assert_eq!(code(stage.add(&release, "bad.img", bad).await), "artifact-form");
@@ -139,6 +146,7 @@ async fn a_content_key_is_wrapped_for_whom_the_file_is_assigned_to() {
     let given = service.give_content_key(&stage.owner.admin, &release, "fw.img", &sealed.key).await;
     assert_eq!(code(given), "not-found");
     let view = service.give_content_key(maker, &release, "fw.img", &sealed.key).await.unwrap();
+    assert!(!warned().await);
     assert!(view.artifacts[0].sealed.unwrap().platform);
     let view = stage.publish(&release).await;
     stage.run(&view).await;

@@ -1116,3 +1116,39 @@ async fn step_by_step_is_as_good_as_a_rescan() {
         run_case(&world, &maker, case, &steps).await;
     }
 }
+
+/// Whoever may make statements would otherwise publish alone what a second person must look at.
+#[tokio::test]
+async fn a_statement_alone_does_not_pass_the_gate_of_a_release() {
+    let (world, maker) = maker().await;
+    let (service, admin) = (&world.service, &maker.admin);
+    let gate = service::Gate { not_exploited: true, ..service::Gate::default() };
+    service.set_release_gate(admin, &maker.id, &product("gate"), gate).await.unwrap();
+    let release = crate::releases::draft(service, admin, "1.0", 1).await.id;
+    attach(&world, &maker, "gate", "1.0", "os", &bom(&[("serde", "1.0.0")])).await;
+    import_for_all(&world, &osv("CVE-2026-1", "serde", "1.0.1", 100)).await;
+    import_for_all(&world, &kev(&["CVE-2026-1"], 50)).await;
+    let item = async || {
+        judged(service, &maker).await;
+        let items = service.check_release(&maker.reader, &release).await.unwrap();
+        let item = items.into_iter().find(|item| item.code == "exploited").unwrap();
+        (item.met, item.overrulable, item.text)
+    };
+    let (met, _, text) = item().await;
+    assert!(!met && text.contains("nobody says"), "{text}");
+    for status in ["not_affected", "fixed"] {
+        let said = statement(&maker, Some("1.0"), "CVE-2026-1", status);
+        let said = service.make_statement(admin, said).await.unwrap();
+        let (met, overrulable, text) = item().await;
+        assert!(!met && overrulable && text.contains("CVE-2026-1"), "{text}");
+        assert!(text.contains("statement alone"), "{text}");
+        let refused = service.publish_release(admin, &release, None).await.unwrap_err();
+        assert_eq!(refused.code(), "gate");
+        if status == "not_affected" {
+            service.withdraw_statement(admin, &maker.id, &said.id).await.unwrap();
+        }
+    }
+    let why = Some("the code is not built in; reviewed");
+    let published = service.publish_release(admin, &release, why).await.unwrap();
+    assert_eq!(published.overruled, ["exploited"]);
+}

@@ -101,6 +101,7 @@ impl Release {
             digest: None,
             confirmed: true,
             self_test: None,
+            metadata: Vec::new(),
         }
     }
 }

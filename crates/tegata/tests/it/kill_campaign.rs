@@ -437,6 +437,7 @@ fn runs(release: &ReleaseView) -> wire::DeviceSoftware {
         digest: None,
         confirmed: true,
         self_test: None,
+        metadata: Vec::new(),
     }
 }
 

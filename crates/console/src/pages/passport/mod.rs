@@ -13,7 +13,7 @@ use super::words;
 use crate::{
     Answer, Asked, Console, Failure, Frame, Member, Posted, Section,
     i18n::{Locale, Moment},
-    ui::{Badge, Button, ButtonKind, Empty, Icon, Id, Tree},
+    ui::{Badge, Button, ButtonKind, Empty, Icon, Id, Tone, Tree},
 };
 use askama::Template;
 use axum::{
@@ -110,6 +110,11 @@ async fn page(
             })
             .collect()
     });
+    let self_test = match service.self_test(caller, &id).await {
+        // It never said anything.
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        said => if_allowed(said)?.map(|said| SelfTest::new(t, said)),
+    };
     let acts = act::offered(&console, &member, &view).await?;
     let may_export = words::may(&member, Action::ExportPassport, own);
     let title = t.text("passport-title").arg("serial", &view.serial_number);
@@ -133,6 +138,7 @@ async fn page(
         tree,
         certificates,
         shares,
+        self_test,
         acts,
         may_export,
         languages: report::languages(t),
@@ -177,6 +183,26 @@ struct CertificateRow {
     fingerprint: Id,
 }
 
+/// What the device found when it tested itself, in its own words.
+struct SelfTest {
+    heard: Moment,
+    findings: Vec<(Badge, service::SelfTestFinding)>,
+}
+
+impl SelfTest {
+    fn new(t: Locale, said: service::SelfTestView) -> Self {
+        let findings = said.findings.into_iter().map(|finding| {
+            let tone = match finding.outcome {
+                service::SelfTestOutcome::Pass => Tone::Good,
+                service::SelfTestOutcome::Warn => Tone::Warn,
+                service::SelfTestOutcome::Wait | service::SelfTestOutcome::Stop => Tone::Bad,
+            };
+            (Badge::new(tone, t.word("self-test", finding.outcome.name())), finding)
+        });
+        Self { heard: t.time(said.heard_at), findings: findings.collect() }
+    }
+}
+
 struct Share {
     with: String,
     until: Moment,
@@ -202,6 +228,7 @@ struct PassportPage {
     tree: Option<Tree>,
     certificates: Vec<CertificateRow>,
     shares: Option<Vec<Share>>,
+    self_test: Option<SelfTest>,
     acts: Vec<Button>,
     may_export: bool,
     languages: Vec<(&'static str, &'static str)>,

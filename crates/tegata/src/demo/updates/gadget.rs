@@ -336,6 +336,7 @@ impl Gadget {
             digest: Some(Digest(sha256)),
             confirmed,
             self_test: None,
+            metadata: Vec::new(),
         })
     }
 

@@ -98,7 +98,8 @@ impl<'a> Repository<'a> {
         let Some(kept) = kept else { return Ok(()) };
         let sight = Sight { timestamp: kept.unverified().header.version.number(), asked: now.0 };
         let same = |before: Sight| {
-            before.timestamp == sight.timestamp && (0..SIGHT_S).contains(&(now.0 - before.asked))
+            before.timestamp == sight.timestamp
+                && (0..SIGHT_S).contains(&now.since(UnixTime(before.asked)))
         };
         match self.sight() {
             Ok(Some(before)) if same(before) => Ok(()),

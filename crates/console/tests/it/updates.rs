@@ -589,3 +589,29 @@ async fn a_duty_to_report_is_drafted_written_and_put_on_record() {
     let bad = stage.post("maker-operator", "/cases/new", "kind=none&title=x").await;
     assert_eq!(bad.status, StatusCode::UNPROCESSABLE_ENTITY);
 }
+
+#[tokio::test]
+async fn a_device_that_found_itself_unfit_says_so_on_its_page() {
+    let stage = Stage::new().await;
+    let old = published(&stage.world, &stage.maker.admin, "1.0", "1.0.0").await;
+    let fleet = running(&stage, &old, 1).await;
+    let (device, caller) = &fleet[0];
+    let path = format!("/devices/{device}");
+    let before = stage.get("maker-admin", &path).await;
+    assert!(!before.html.contains("id=\"self-test\"") && !before.html.contains("self-test-failed"));
+    let finding = service::SelfTestFinding {
+        test: "program".into(),
+        outcome: service::SelfTestOutcome::Stop,
+        code: "program-changed".into(),
+        detail: "<i>not what was signed".into(),
+    };
+    assert!(!stage.world.service.hear_self_test(caller, vec![finding]).await.unwrap());
+    for (language, words) in [(Language::En, "Self-test"), (Language::Ja, "自己診断")] {
+        let page = stage.get_in("maker-admin", language, &path).await;
+        is_sound(&page, &path);
+        for part in [words, "program-changed", "self-test-failed"] {
+            assert!(page.html.contains(part), "{part} in {}", page.html);
+        }
+        assert!(!page.html.contains("<i>not what was signed"));
+    }
+}

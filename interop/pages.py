@@ -35,6 +35,9 @@ PAGES = [
     ("statements", "/statements", True),
     ("cases", "/cases", True),
     ("case-new", "/cases/new", True),
+    ("diagnoses", "/diagnoses", True),
+    ("operation", "/operation", True),
+    ("operation-policy", "/operation/policy", True),
 ]
 
 # What only the platform's own administrators see.
@@ -105,6 +108,28 @@ SOFTWARE = [
     ("case", "/cases/{duty}", True),
     ("case-times", "/cases/{duty}/times", True),
     ("case-close", "/cases/{duty}/close", True),
+]
+# About a diagnosis: filled in by the test of diagnoses.
+ASSESSMENT = [
+    ("diagnoses-some", "/diagnoses", True),
+    ("diagnoses-of", "/products/{product}/diagnoses", True),
+    ("diagnosis-new", "/diagnoses/new?product={line}", True),
+    ("diagnosis", "/diagnoses/{diagnosis}", True),
+    ("diagnosis-items", "/diagnoses/{diagnosis}/items", True),
+    ("diagnosis-items-some", "/diagnoses/{diagnosis}/items?layer=device&state=open", True),
+    ("diagnosis-item", "/diagnoses/{diagnosis}/items/{item}", True),
+    ("diagnosis-item-live", "/diagnoses/{diagnosis}/items/DEV-OPE-05", True),
+    ("diagnosis-gaps", "/diagnoses/{diagnosis}/gaps", True),
+    ("diagnosis-evidence", "/diagnoses/{diagnosis}/evidence", True),
+    ("diagnosis-features", "/diagnoses/{diagnosis}/features", True),
+    ("diagnosis-comparison", "/diagnoses/{diagnosis}/comparison", True),
+    ("diagnosis-files", "/diagnoses/{diagnosis}/files", True),
+    ("diagnosis-history", "/diagnoses/{diagnosis}/history", True),
+    ("diagnosis-clauses", "/diagnoses/{diagnosis}/clauses/etsi-en-303-645", True),
+    ("diagnosis-sign", "/diagnoses/{diagnosis}/sign", True),
+    ("diagnosis-discard", "/diagnoses/{diagnosis}/discard", True),
+    ("operation-of", "/operation/{product}", True),
+    ("operation-overrule", "/operation/{product}/overrule", True),
 ]
 # The server answers these with something else than 200, and the browser notes that.
 NOT_OK = {"not-found", "public-mistyped", "public-unknown"}

@@ -105,6 +105,11 @@ impl Failure {
         Self::new(FailureKind::TooMany, StatusCode::PAYLOAD_TOO_LARGE)
     }
 
+    /// Not now: something that it needs is not there.
+    pub fn unavailable() -> Self {
+        Self::new(FailureKind::Unavailable, StatusCode::SERVICE_UNAVAILABLE)
+    }
+
     /// Our own fault; the log says more.
     pub fn internal() -> Self {
         Self::new(FailureKind::Internal, StatusCode::INTERNAL_SERVER_ERROR)

@@ -47,6 +47,10 @@ pub enum Section {
     Organisations,
     /// product lines
     Products,
+    /// diagnoses of product lines
+    Diagnoses,
+    /// what product lines need for operation
+    Operation,
     /// CAs and keys
     Authorities,
     /// releases
@@ -82,6 +86,7 @@ impl Section {
             Self::Overview | Self::Devices | Self::Jobs => Some(Action::ListDevices),
             Self::Organisations | Self::Authorities => Some(Action::ReadOrganisation),
             Self::Products => Some(Action::ReadProduct),
+            Self::Diagnoses | Self::Operation => Some(Action::ReadDiagnosis),
             Self::Releases => Some(Action::ReadRelease),
             Self::Campaigns => Some(Action::ReadCampaign),
             Self::Vulnerabilities => Some(Action::ReadVulnerabilities),
@@ -123,6 +128,10 @@ navigation! {
         Devices, "/devices", "nav-devices", Device;
         Jobs, "/jobs", "nav-jobs", Jobs;
         Products, "/products", "nav-products", Product;
+    }
+    "nav-group-assessment" {
+        Diagnoses, "/diagnoses", "nav-diagnoses", Diagnosis;
+        Operation, "/operation", "nav-operation", Gate;
     }
     "nav-group-software" {
         Releases, "/releases", "nav-releases", Release;

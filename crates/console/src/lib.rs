@@ -12,8 +12,8 @@
 //!
 //! INVARIANT: no inline script or style, no style attribute: the policy that goes with every page
 //! ([`security`]) refuses them, and the browser tests look for refusals. The one exception is a report
-//! on paper, a file of its own, whose policy ([`REPORT_POLICY`]) names its one style by its hash and
-//! allows nothing else.
+//! on paper, a file of its own, whose policy ([`REPORT_POLICY`], [`DIAGNOSIS_REPORT_POLICY`]) names its
+//! one style by its hash and allows nothing else.
 //!
 //! Deliberately absent: sockets, TLS, limits of rate and number (`server`), decisions (`service`).
 
@@ -27,6 +27,7 @@ pub mod i18n;
 pub mod label;
 mod layout;
 mod pages;
+mod pdf;
 mod posted;
 pub mod security;
 mod session;
@@ -36,7 +37,10 @@ mod visit;
 pub use app::{Console, Origin, OriginError, Setup, Source, router};
 pub use failure::{Failure, FailureKind, refusal};
 pub use layout::{Frame, Item, NAVIGATION, Notice, Section, Theme};
-pub use pages::{REPORT_POLICY, device_report};
+pub use pages::{
+    Audience, DIAGNOSIS_REPORT_POLICY, REPORT_POLICY, device_report, diagnosis_report,
+    diagnosis_report_pdf,
+};
 pub use posted::{Answer, Asked, FORM_BYTES_MAX, Fields, Posted};
 pub use session::{NoSessions, Resuming, ServiceSessions, Sessions, SignedIn};
 pub use visit::{Member, Visit};

@@ -274,7 +274,8 @@ async fn visit(console: &Console, request: &Parts, wanted: Option<Language>) -> 
 /// The language that a link asks for: `?lang=ja`. That of a report is the report's, not the reader's.
 fn wanted_language(request: &Parts) -> Option<Language> {
     let path = request.uri.path();
-    if path.starts_with("/devices/") && path.ends_with("/report") {
+    let reports = path.starts_with("/devices/") || path.starts_with("/diagnoses/");
+    if reports && path.ends_with("/report") {
         return None;
     }
     let query = request.uri.query()?;

@@ -205,6 +205,9 @@ pub struct Config {
     /// how often the running platform is looked at for evidence of diagnosed products, in seconds; 0:
     /// only when asked
     pub evidence_s: i64,
+    /// the font of reports as PDF, with Japanese characters; `None`: the first of those that systems
+    /// usually have
+    pub report_font: Option<std::path::PathBuf>,
     /// how people sign in
     pub people: PeopleConfig,
     /// where visitors of the public page come from
@@ -239,6 +242,7 @@ impl Default for Config {
             advisories: None,
             advisories_ms: 5_000,
             evidence_s: 86_400,
+            report_font: None,
             people: PeopleConfig::default(),
             places: Places::default(),
             limits: Limits::default(),

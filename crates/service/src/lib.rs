@@ -111,10 +111,11 @@ pub use devices::{
     ReleasedCode,
 };
 pub use diagnoses::{
-    AnswerView, CatalogueFigures, ChangeView, DiagnosisComparison, DiagnosisFigures, DiagnosisId,
-    DiagnosisImport, DiagnosisImported, DiagnosisState, DiagnosisView, EvidenceView, ImportForm,
-    ItemQuery, ItemView, NewDiagnosis, NewEvidence, OperationChange, OperationPolicy,
-    OperationState, OperationView, SignedBy, check_sheet,
+    AnswerView, CatalogueFigures, ChangeView, DiagnosedProduct, DiagnosisComparison,
+    DiagnosisFigures, DiagnosisId, DiagnosisImport, DiagnosisImported, DiagnosisReport,
+    DiagnosisState, DiagnosisView, EvidenceView, ForeignResults, ImportForm, ItemQuery, ItemView,
+    NewDiagnosis, NewEvidence, OperationChange, OperationPolicy, OperationState, OperationView,
+    SignedBy, check_sheet,
 };
 pub use doors::{Health, LogCheck};
 pub use enrol::{ChipRequest, EnrolRequest, Enrolled};

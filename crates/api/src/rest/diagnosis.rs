@@ -73,6 +73,7 @@ impl Rest {
             ("phase", which.phase.as_deref()),
             ("state", which.state.as_deref()),
             ("owner", which.owner.as_deref()),
+            ("text", which.text.as_deref()),
             ("after", which.after.as_deref()),
             ("limit", limit.as_deref()),
         ];
@@ -156,6 +157,24 @@ impl Rest {
     /// As every method.
     pub async fn diagnosis_file(&self, id: &str, format: &str) -> Result<Bytes> {
         let path = query(&of_diagnosis(id, "/file"), &[("format", Some(format))]);
+        Ok(self.client.call(Call::get(path)).await?.body)
+    }
+
+    /// What a diagnosis says, to be printed.
+    ///
+    /// # Errors
+    /// As every method.
+    pub async fn diagnosis_report(
+        &self,
+        id: &str,
+        how: &wire::DiagnosisReportQuery,
+    ) -> Result<Bytes> {
+        let parameters = [
+            ("audience", how.audience.map(wire::ReportAudience::name)),
+            ("lang", how.lang.map(wire::ReportLanguage::name)),
+            ("format", how.format.map(wire::ReportFormat::name)),
+        ];
+        let path = query(&of_diagnosis(id, "/report"), &parameters);
         Ok(self.client.call(Call::get(path)).await?.body)
     }
 

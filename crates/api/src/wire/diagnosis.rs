@@ -221,6 +221,9 @@ pub struct DiagnosedItemQuery {
     /// That this person sees to, as written in the answer.
     #[param(max_length = 200)]
     pub owner: Option<String>,
+    /// That hold all of these words: in id, criterion, reason or comment.
+    #[param(max_length = 200)]
+    pub text: Option<String>,
     /// The `next` of the page before.
     #[param(pattern = "^[0-9]{1,18}$")]
     pub after: Option<String>,

@@ -55,3 +55,5 @@ products-label-level = Level
 products-label-number = Number in the register
 products-label-url = Entry in the register (https://…)
 products-label-until = Valid until
+products-parts = Parts of the product line
+products-part-line = Product line

@@ -55,3 +55,5 @@ products-label-level = レベル
 products-label-number = 登録番号
 products-label-url = 登録情報のページ（https://…）
 products-label-until = 有効期限
+products-parts = 製品ラインの内容
+products-part-line = 製品ライン

@@ -5,7 +5,9 @@
 
 mod bar;
 mod data;
+mod heat;
 mod over_time;
+mod radar;
 mod scale;
 mod share;
 mod spark;
@@ -13,7 +15,9 @@ mod stages;
 
 pub use bar::Bars;
 pub use data::{Chart, Series};
+pub use heat::{HeatCell, HeatMap};
 pub use over_time::{OverTime, Shape};
+pub use radar::{Axis, Radar};
 pub use share::Share;
 pub use spark::Spark;
 pub use stages::{Mark, Stages};

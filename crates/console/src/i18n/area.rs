@@ -41,6 +41,8 @@ areas! {
     "campaigns",
     "vulnerabilities",
     "cases",
+    "diagnoses",
+    "operation",
 }
 
 /// Every text, read once.

@@ -8,6 +8,7 @@ mod campaigns;
 mod cases;
 mod ceremony;
 mod devices;
+mod diagnoses;
 mod form;
 mod glossary;
 mod guide;
@@ -15,6 +16,7 @@ mod invitation;
 mod jobs;
 mod listing;
 mod log;
+mod operation;
 mod organisations;
 mod overview;
 mod passport;
@@ -29,6 +31,7 @@ mod visitor;
 mod vulnerabilities;
 mod words;
 
+pub use diagnoses::{Audience, DIAGNOSIS_REPORT_POLICY, diagnosis_report, diagnosis_report_pdf};
 pub use passport::{REPORT_POLICY, device_report};
 
 use crate::Console;
@@ -43,11 +46,13 @@ pub(crate) fn router() -> Router<Console> {
         .merge(campaigns::router())
         .merge(cases::router())
         .merge(devices::router())
+        .merge(diagnoses::router())
         .merge(glossary::router())
         .merge(guide::router())
         .merge(invitation::router())
         .merge(jobs::router())
         .merge(log::router())
+        .merge(operation::router())
         .merge(organisations::router())
         .merge(overview::router())
         .merge(passport::router())

@@ -68,6 +68,11 @@ impl Badge {
     pub fn new(tone: Tone, word: impl Into<String>) -> Self {
         Self { tone, word: word.into() }
     }
+
+    /// The word alone, where there are no icons.
+    pub(crate) fn word(&self) -> &str {
+        &self.word
+    }
 }
 
 component!(Badge);

@@ -11,6 +11,7 @@
 
 mod components;
 mod devices;
+mod diagnoses;
 mod doors;
 mod forms;
 mod people;

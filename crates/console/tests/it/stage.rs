@@ -117,6 +117,16 @@ impl Stage {
         self.send(request.body(Body::empty()).unwrap()).await
     }
 
+    /// A file.
+    pub(crate) async fn get_bytes(&self, who: &str, path: &str) -> Vec<u8> {
+        let cookie = format!("__Host-tegata={who}.en");
+        let request = ask(Method::GET, path).header(header::COOKIE, cookie);
+        let request = request.body(Body::empty()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), http::StatusCode::OK, "{path}");
+        response.into_body().collect().await.unwrap().to_bytes().to_vec()
+    }
+
     /// A form from one of our pages, with its token.
     pub(crate) async fn post(&self, who: &str, path: &str, fields: &str) -> Page {
         let token = self.get(who, "/guide").await.token().to_owned();
@@ -178,6 +188,9 @@ pub(crate) fn is_sound(page: &Page, path: &str) {
         "exposure-",
         "cases-",
         "case-",
+        "diagnoses-",
+        "diagnosis-",
+        "operation-",
     ] {
         for hit in html.split(&format!(">{prefix}")).skip(1) {
             assert!(

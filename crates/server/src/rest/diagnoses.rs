@@ -164,6 +164,7 @@ pub(super) async fn items(
         phase: word("phase", query.phase, assessment::Phase::of_word)?,
         state: word("state", query.state, assessment::State::of_word)?,
         owner: query.owner,
+        text: query.text,
     };
     let found = app.service.diagnosed_items(&caller, &id(&of)?, &wanted, &page).await?;
     let library = check_sheet()?;

@@ -8,6 +8,7 @@ mod certificates;
 mod device_report;
 mod devices;
 mod diagnoses;
+mod diagnosis_report;
 mod director;
 mod drafts;
 mod events;
@@ -179,6 +180,7 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(diagnoses::history))
         .routes(routes!(diagnoses::comparison))
         .routes(routes!(diagnoses::file, diagnoses::import))
+        .routes(routes!(diagnosis_report::report))
         .routes(routes!(diagnoses::adopt))
         .routes(routes!(diagnoses::sign))
         .routes(routes!(diagnoses::proof))

@@ -10,7 +10,7 @@ use crate::{
     Page, Paged, Service, ServiceError,
     store::diagnosis::{self as store, DiagnosisRow},
 };
-use assessment::{Check, Entry, Layer, Phase, State, Topic};
+use assessment::{Answer, Check, Day, Entry, Item, Layer, Phase, State, Topic};
 use crypto::UnixTime;
 use policy::{Action, Caller};
 
@@ -53,6 +53,9 @@ pub struct ItemQuery {
     pub state: Option<State>,
     /// that this person sees to, as written in the answer
     pub owner: Option<String>,
+    /// that hold these words somewhere: id, criterion in either language, comment, reason; words are
+    /// told apart by spaces, and all must be there, in any case
+    pub text: Option<String>,
 }
 
 /// A change of a diagnosis.
@@ -91,25 +94,21 @@ impl Service {
         let (after, limit) = page.numbered(self.config.limits.page)?;
         let after = usize::try_from(after).map_err(|_| page.misplaced())?;
         let loaded = self.read(|connection| self.load_diagnosis(connection, &row))?;
+        let words = query.text.as_deref().map(words_of).unwrap_or_default();
         let mut found = Vec::new();
         for (place, item) in library.items().iter().enumerate().skip(after) {
             let state = loaded.diagnosis.state(item, today);
-            let owner = loaded.diagnosis.answers.get(&item.id).and_then(|one| one.owner.as_ref());
+            let answer = loaded.diagnosis.answers.get(&item.id);
+            let owner = answer.and_then(|one| one.owner.as_ref());
             let wanted = query.layer.is_none_or(|layer| layer == item.layer)
                 && query.phase.is_none_or(|phase| phase == item.phase)
                 && query.state.is_none_or(|wanted| wanted == state)
-                && query.owner.as_ref().is_none_or(|wanted| owner == Some(wanted));
+                && query.owner.as_ref().is_none_or(|wanted| owner == Some(wanted))
+                && holds(item, answer, &words);
             if !wanted {
                 continue;
             }
-            let absent = loaded.diagnosis.absence(&item.when);
-            let view = ItemView {
-                state,
-                answer: answer_view(&loaded, Topic::Item(item.id.clone())),
-                absent: absent.map(|(feature, why)| (feature.to_string(), why.to_owned())),
-                checks: loaded.diagnosis.checks_of(&item.id).to_vec(),
-            };
-            found.push((place, view));
+            found.push((place, item_view(&loaded, item, today)));
             if found.len() > limit {
                 break;
             }
@@ -117,6 +116,40 @@ impl Service {
         // The place of the next page is that of the last item of this one, and one.
         let page = Paged::cut(found, limit, |(place, _)| place.saturating_add(1).to_string());
         page.try_map(|(_, view)| Ok(view))
+    }
+
+    /// One item as it stands.
+    ///
+    /// # Errors
+    /// `not-found` also for an item that the check sheet does not have, `role`.
+    pub async fn diagnosed_item(
+        &self,
+        caller: &Caller,
+        id: &DiagnosisId,
+        item: &str,
+    ) -> Result<ItemView, ServiceError> {
+        let row = self.diagnosis_for(caller, Action::ReadDiagnosis, id)?;
+        let today = self.today()?;
+        let item = check_sheet()?.item(item).ok_or_else(|| ServiceError::not_found("item"))?;
+        let loaded = self.read(|connection| self.load_diagnosis(connection, &row))?;
+        Ok(item_view(&loaded, item, today))
+    }
+
+    /// Every feature that a product may lack, with the reason where it does.
+    ///
+    /// # Errors
+    /// `not-found`, `role`.
+    pub async fn diagnosed_features(
+        &self,
+        caller: &Caller,
+        id: &DiagnosisId,
+    ) -> Result<Vec<AnswerView>, ServiceError> {
+        let row = self.diagnosis_for(caller, Action::ReadDiagnosis, id)?;
+        let loaded = self.read(|connection| self.load_diagnosis(connection, &row))?;
+        let features = check_sheet()?.features().iter();
+        Ok(features
+            .map(|feature| answer_view(&loaded, Topic::Absent(feature.id.clone())))
+            .collect())
     }
 
     /// What stands under a topic.
@@ -249,6 +282,36 @@ pub(super) fn with_sheet(row: &DiagnosisRow) -> Result<(), ServiceError> {
         "sheet-changed",
         "the check sheet has changed since this diagnosis was opened; adopt it first",
     ))
+}
+
+/// An item with all that is known of it.
+pub(super) fn item_view(loaded: &Loaded, item: &Item, today: Day) -> ItemView {
+    let absent = loaded.diagnosis.absence(&item.when);
+    ItemView {
+        state: loaded.diagnosis.state(item, today),
+        answer: answer_view(loaded, Topic::Item(item.id.clone())),
+        absent: absent.map(|(feature, why)| (feature.to_string(), why.to_owned())),
+        checks: loaded.diagnosis.checks_of(&item.id).to_vec(),
+    }
+}
+
+/// Words that are looked for, in lower case.
+fn words_of(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_lowercase).collect()
+}
+
+/// Whether each word stands somewhere in an item or its answer.
+fn holds(item: &Item, answer: Option<&Answer>, words: &[String]) -> bool {
+    if words.is_empty() {
+        return true;
+    }
+    let said = answer.into_iter().flat_map(|one| [&one.reason, &one.owner, &one.comment]);
+    let all: Vec<String> = [item.id.as_str(), &item.criterion.en, &item.criterion.ja]
+        .into_iter()
+        .chain(said.flatten().map(String::as_str))
+        .map(str::to_lowercase)
+        .collect();
+    words.iter().all(|word| all.iter().any(|text| text.contains(word.as_str())))
 }
 
 fn answer_view(loaded: &Loaded, topic: Topic) -> AnswerView {

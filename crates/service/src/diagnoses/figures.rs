@@ -1,6 +1,9 @@
 //! Use cases: what a diagnosis says, counted; gaps; what changed since another one.
 
-use super::{DiagnosisId, DiagnosisView, check_sheet, refused, stored::total};
+use super::{
+    DiagnosisId, DiagnosisView, check_sheet, refused,
+    stored::{Loaded, total},
+};
 use crate::{
     Service, ServiceError,
     store::diagnosis::{self as store, DiagnosisRow, State as RowState},
@@ -69,10 +72,21 @@ impl Service {
         id: &DiagnosisId,
     ) -> Result<DiagnosisFigures, ServiceError> {
         let row = self.diagnosis_for(caller, Action::ReadDiagnosis, id)?;
-        let (library, today) = (check_sheet()?, self.today()?);
+        let today = self.today()?;
         let (loaded, total) = self.read(|connection| {
             Ok((self.load_diagnosis(connection, &row)?, total(connection, &row, today)?))
         })?;
+        self.figures_of(row, loaded, total, today)
+    }
+
+    pub(super) fn figures_of(
+        &self,
+        row: DiagnosisRow,
+        loaded: Loaded,
+        total: Score,
+        today: Day,
+    ) -> Result<DiagnosisFigures, ServiceError> {
+        let library = check_sheet()?;
         let one = &loaded.diagnosis;
         let items = library.items();
         let coverage = Coverage::of(library, one, today);

@@ -12,7 +12,7 @@ use crate::{
     Service, ServiceError,
     store::diagnosis::{self as store, State},
 };
-use assessment::{Diagnosis, Entry, Outcome, Topic, TopicChange};
+use assessment::{AssessmentError, Diagnosis, Entry, Outcome, Topic, TopicChange, oscal};
 use device::Language;
 use policy::{Action, Caller};
 
@@ -23,6 +23,8 @@ pub enum ImportForm {
     Yaml,
     /// a workbook
     Xlsx,
+    /// assessment results of any tool, as OSCAL in JSON: answers to clauses, which are claims
+    Oscal,
 }
 
 /// Answers that come in a file.
@@ -48,6 +50,20 @@ pub struct DiagnosisImported {
     pub applied: bool,
     /// what changes
     pub changes: Vec<TopicChange>,
+    /// what the document said that was not taken over; only of OSCAL
+    pub foreign: Option<ForeignResults>,
+}
+
+/// What assessment results of another tool say beyond answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignResults {
+    /// what they are about, in their words: product and version. Nobody can compare names of different
+    /// tools, so a person has to
+    pub about: String,
+    /// findings about controls that no catalogue has
+    pub unknown: Vec<String>,
+    /// controls with findings that contradict each other: the worse one was taken
+    pub contradicted: Vec<String>,
 }
 
 impl Service {
@@ -86,6 +102,37 @@ impl Service {
         made.map_err(|error| refused(&error))
     }
 
+    /// The same as OSCAL in JSON, of today: assessment results, or the plan of action.
+    ///
+    /// # Errors
+    /// `oscal-model` for other models, `not-found`, `role`.
+    pub async fn diagnosis_oscal(
+        &self,
+        caller: &Caller,
+        id: &DiagnosisId,
+        model: oscal::DocumentKind,
+        language: Language,
+    ) -> Result<Vec<u8>, ServiceError> {
+        let (_, diagnosis) = self.diagnosis_read(caller, id)?;
+        let library = check_sheet()?;
+        let export = oscal::OscalExport { library, on: self.today()?, language };
+        let make = move || match model {
+            oscal::DocumentKind::Results => {
+                let all: Vec<_> = library.catalogues().iter().collect();
+                Some(oscal::assessment_results(export, &diagnosis, &all))
+            }
+            oscal::DocumentKind::ActionPlan => Some(oscal::plan_of_action(export, &diagnosis)),
+            _ => None,
+        };
+        let made = self.pool.begin(make).outcome().await?;
+        made.map(|document| document.to_json().into_bytes()).ok_or_else(|| {
+            ServiceError::malformed(
+                "oscal-model",
+                "a diagnosis is written as assessment-results or plan-of-action-and-milestones",
+            )
+        })
+    }
+
     /// Whether the caller may import answers, asked before a file is sent.
     ///
     /// # Errors
@@ -112,12 +159,25 @@ impl Service {
         let row = self.diagnosis_for(caller, Action::AnswerDiagnosis, id)?;
         let library = check_sheet()?;
         let DiagnosisImport { form, bytes, replace, apply } = import;
-        let parse = move || match form {
-            ImportForm::Xlsx => Diagnosis::from_xlsx("workbook", &bytes, library),
-            ImportForm::Yaml => Diagnosis::parse("file", &String::from_utf8_lossy(&bytes), library),
-        };
-        let file = self.pool.begin(parse).outcome().await?.map_err(|error| refused(&error))?;
         let product = self.diagnosed_product(&row)?;
+        let here = (product.clone(), row.subject.clone());
+        let parse = move || match form {
+            ImportForm::Xlsx => Ok((Diagnosis::from_xlsx("workbook", &bytes, library)?, None)),
+            ImportForm::Yaml => {
+                Ok((Diagnosis::parse("file", &String::from_utf8_lossy(&bytes), library)?, None))
+            }
+            ImportForm::Oscal => {
+                let document = oscal::Document::parse("file", &bytes)?;
+                let found = oscal::diagnosis_from(&document, library)?;
+                let mut file = found.diagnosis;
+                let about = format!("{} {}", file.product, file.subject);
+                (file.product, file.subject) = here;
+                let (unknown, contradicted) = (found.unknown, found.contradicted);
+                Ok((file, Some(ForeignResults { about, unknown, contradicted })))
+            }
+        };
+        let parsed: Result<_, AssessmentError> = self.pool.begin(parse).outcome().await?;
+        let (file, foreign) = parsed.map_err(|error| refused(&error))?;
         if file.product != product || file.subject != row.subject {
             return Err(ServiceError::refused(
                 "other-diagnosis",
@@ -134,7 +194,12 @@ impl Service {
             let mut after = loaded.diagnosis.clone();
             after.on = today;
             let changes = merge(&mut after, &file, replace)?;
-            return Ok(DiagnosisImported { version: row.version, applied: false, changes });
+            return Ok(DiagnosisImported {
+                version: row.version,
+                applied: false,
+                changes,
+                foreign,
+            });
         };
         let (now, by) = (self.now(), caller.to_string());
         let event = self
@@ -150,7 +215,12 @@ impl Service {
             diagnosis.on = today;
             let changes = merge(&mut diagnosis, &file, replace)?;
             if changes.is_empty() {
-                return Ok(DiagnosisImported { version: row.version, applied: true, changes });
+                return Ok(DiagnosisImported {
+                    version: row.version,
+                    applied: true,
+                    changes,
+                    foreign,
+                });
             }
             let version = store::count_change(tx, row.id, &row.sheet, now)?;
             for change in &changes {
@@ -166,7 +236,7 @@ impl Service {
                 .detail("changes", &changes.len().to_string())
                 .detail("version", &version.to_string());
             tx.audit(&event)?;
-            Ok(DiagnosisImported { version, applied: true, changes })
+            Ok(DiagnosisImported { version, applied: true, changes, foreign })
         })
         .await
     }

@@ -13,16 +13,20 @@ mod file;
 mod japanese;
 mod open;
 mod operation;
+mod products;
+mod report;
 mod sign;
 mod stored;
 
 pub use answers::{AnswerView, ChangeView, ItemQuery, ItemView};
 pub use evidence::{EvidenceView, NewEvidence};
 pub use figures::{CatalogueFigures, DiagnosisComparison, DiagnosisFigures};
-pub use file::{DiagnosisImport, DiagnosisImported, ImportForm};
+pub use file::{DiagnosisImport, DiagnosisImported, ForeignResults, ImportForm};
 pub use open::{DiagnosisState, DiagnosisView, NewDiagnosis, SignedBy};
 
 pub use operation::{OperationChange, OperationPolicy, OperationState, OperationView};
+pub use products::DiagnosedProduct;
+pub use report::DiagnosisReport;
 
 pub(crate) use japanese::of as japanese;
 pub(crate) use operation::{Gated, PROTOTYPE, PROTOTYPE_S};

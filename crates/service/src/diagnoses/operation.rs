@@ -570,12 +570,7 @@ impl Service {
             let entered = store::operation(connection, product.id)?;
             let judged = self.judge_operation(connection, product, &label, &policy, today)?;
             let stands = entered.filter(|row| row.until.is_none_or(|until| now < until));
-            let state = match &stands {
-                _ if !policy.required => OperationState::Free,
-                None => OperationState::Prototype,
-                Some(row) if row.until.is_some() => OperationState::Overruled,
-                Some(_) => OperationState::Operating,
-            };
+            let state = state_of(&policy, stands.as_ref());
             let overruled = match &stands {
                 Some(row) => serde_json::from_str(&row.open).map_err(|_| damaged())?,
                 None => Vec::new(),
@@ -635,6 +630,16 @@ impl Service {
     }
 }
 
+/// Where a product line stands, by what is asked for and what of its operation has not ended.
+pub(super) fn state_of(policy: &OperationPolicy, stands: Option<&OperationRow>) -> OperationState {
+    match stands {
+        _ if !policy.required => OperationState::Free,
+        None => OperationState::Prototype,
+        Some(row) if row.until.is_some() => OperationState::Overruled,
+        Some(_) => OperationState::Operating,
+    }
+}
+
 /// A product line that enters operation.
 struct Entered {
     product: ProductRow,
@@ -687,7 +692,10 @@ fn not_entered(connection: &Connection, product: &ProductRow) -> Result<(), Serv
     Ok(())
 }
 
-fn policy_of(connection: &Connection, organisation: i64) -> Result<OperationPolicy, ServiceError> {
+pub(super) fn policy_of(
+    connection: &Connection,
+    organisation: i64,
+) -> Result<OperationPolicy, ServiceError> {
     let Some(row) = store::policy(connection, organisation)? else {
         return Ok(OperationPolicy::default());
     };

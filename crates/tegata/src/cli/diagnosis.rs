@@ -1,7 +1,7 @@
 //! Commands about diagnoses on a server (docs/assessment.md).
 
 use super::ServerArgs;
-use clap::{Args, Subcommand, ValueHint};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
@@ -98,6 +98,25 @@ pub enum DiagnosisCommand {
         #[arg(long, value_hint = ValueHint::FilePath)]
         out: PathBuf,
     },
+    /// Write what the diagnosis says, to be printed
+    Report {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Diagnosis
+        diagnosis: String,
+        /// Whom it is for: two pages, or every item with its evidence
+        #[arg(long, value_enum, default_value_t = ReportFor::Managers)]
+        audience: ReportFor,
+        /// Language of the report; that of --language otherwise
+        #[arg(long)]
+        lang: Option<super::Language>,
+        /// One page of HTML that needs nothing else, or PDF on A4
+        #[arg(long, value_enum, default_value_t = ReportAs::Html)]
+        format: ReportAs,
+        /// The file; it must not exist yet
+        #[arg(long, value_hint = ValueHint::FilePath)]
+        out: PathBuf,
+    },
     /// Show what the answers of a file would change; with --apply, change it
     Import {
         #[command(flatten)]
@@ -165,6 +184,9 @@ pub struct ItemsArgs {
     /// Only those that this person sees to
     #[arg(long)]
     pub owner: Option<String>,
+    /// Only those that hold all of these words
+    #[arg(long)]
+    pub text: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -206,4 +228,22 @@ pub struct AnswerArgs {
     /// Version of the topic that you read; without it, that of now
     #[arg(long)]
     pub version: Option<u64>,
+}
+
+/// Whom a report is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFor {
+    /// verdict, scores, heaviest gaps, deadlines
+    Managers,
+    /// every item with its evidence
+    Engineers,
+}
+
+/// Form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportAs {
+    /// HTML
+    Html,
+    /// PDF
+    Pdf,
 }

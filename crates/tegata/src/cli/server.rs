@@ -47,6 +47,9 @@ pub struct ServeArgs {
     /// Folder of advisories (OSV, CSAF, KEV) that is watched, for everybody's products
     #[arg(long, env = "TEGATA_ADVISORIES", value_hint = ValueHint::DirPath)]
     pub advisories: Option<PathBuf>,
+    /// Font of reports as PDF, with Japanese characters; that of the system otherwise
+    #[arg(long, env = "TEGATA_REPORT_FONT", value_hint = ValueHint::FilePath)]
+    pub report_font: Option<PathBuf>,
     /// Address for plain HTTP: signed public data only (OCSP, CRLs, CA certificates, log)
     #[arg(long, env = "TEGATA_LISTEN_PUBLIC", default_value = "127.0.0.1:8080")]
     pub listen_public: SocketAddr,

@@ -3,7 +3,7 @@
 use crate::{
     cli::{
         Language, ServerArgs,
-        diagnosis::{AnswerArgs, DiagnosisCommand, ItemsArgs},
+        diagnosis::{AnswerArgs, DiagnosisCommand, ItemsArgs, ReportAs, ReportFor},
     },
     output::Output,
     remote::Remote,
@@ -14,8 +14,8 @@ use api::{
     client::percent_encode,
     wire::{
         AnswerImportQuery, ChangeAnswer, DiagnosedItem, DiagnosedTopic, Diagnosis, DiagnosisChange,
-        DiagnosisEntry, DiagnosisEvidence, DiagnosisFigures, DiagnosisScore, NewDiagnosis,
-        ReleaseProof, scalar::Digest,
+        DiagnosisEntry, DiagnosisEvidence, DiagnosisFigures, DiagnosisReportQuery, DiagnosisScore,
+        NewDiagnosis, ReleaseProof, ReportAudience, ReportFormat, scalar::Digest,
     },
 };
 use crypto::Sha256;
@@ -149,6 +149,25 @@ pub async fn run(
         DiagnosisCommand::Export { server, diagnosis, out } => {
             let form = if is_workbook(&out) { "xlsx" } else { "yaml" };
             let bytes = rest(&server, language)?.diagnosis_file(&diagnosis, form).await?;
+            std::fs::File::create_new(&out)
+                .and_then(|mut file| file.write_all(&bytes))
+                .with_context(|| {
+                    format!("cannot write {}; it must not exist yet", out.display())
+                })?;
+        }
+        DiagnosisCommand::Report { server, diagnosis, audience, lang, format, out } => {
+            let how = DiagnosisReportQuery {
+                audience: Some(match audience {
+                    ReportFor::Managers => ReportAudience::Managers,
+                    ReportFor::Engineers => ReportAudience::Engineers,
+                }),
+                lang: Some(Tongue::from(lang.unwrap_or(language)).into()),
+                format: Some(match format {
+                    ReportAs::Html => ReportFormat::Html,
+                    ReportAs::Pdf => ReportFormat::Pdf,
+                }),
+            };
+            let bytes = rest(&server, language)?.diagnosis_report(&diagnosis, &how).await?;
             std::fs::File::create_new(&out)
                 .and_then(|mut file| file.write_all(&bytes))
                 .with_context(|| {
@@ -296,6 +315,7 @@ async fn items(args: &ItemsArgs, output: Output, language: Language) -> anyhow::
         ("phase", &args.phase),
         ("state", &args.state),
         ("owner", &args.owner),
+        ("text", &args.text),
     ] {
         if let Some(value) = value {
             let mark = if path.contains('?') { '&' } else { '?' };

@@ -27,6 +27,7 @@ pub async fn run(args: &ServeArgs) -> anyhow::Result<()> {
         urls,
         people,
         advisories: args.advisories.clone(),
+        report_font: args.report_font.clone(),
         places,
         cosignature_wait_ms: args.cosignature_wait_ms,
         passports_unwitnessed: args.passports_unwitnessed,

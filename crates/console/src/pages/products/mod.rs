@@ -10,7 +10,7 @@ use super::{
 use crate::{
     Answer, Asked, Console, Failure, Frame, Member, Section,
     i18n::{Locale, Moment},
-    ui::{Badge, Button, ButtonKind, Empty, Icon, Pager},
+    ui::{Badge, Button, ButtonKind, Empty, Icon, Pager, Tab, Tabs},
 };
 use askama::Template;
 use axum::{
@@ -105,6 +105,7 @@ async fn one(
     );
     let page = OnePage {
         t,
+        tabs: words::may(&member, Action::ReadDiagnosis, &maker).then(|| tabs(t, &maker, &id, "")),
         may_change: words::may(&member, Action::ChangeProduct, &maker),
         labels,
         marks: public.labels.iter().map(|label| mark(&member, label)).collect(),
@@ -121,11 +122,35 @@ async fn one(
     Ok(member.page(&page))
 }
 
+/// Parts of a product line's page: word in the address and key of the name.
+const PARTS: [(&str, &str); 3] = [
+    ("", "products-part-line"),
+    ("diagnoses", "diagnoses-title"),
+    ("operation", "operation-title"),
+];
+
+/// The parts of a product line's page, `at` the one that is shown.
+pub(super) fn tabs(t: Locale, maker: &OrganisationId, id: &ProductId, at: &str) -> Tabs {
+    let href = |part: &str| match part {
+        "" => format!("/products/{maker}/{id}"),
+        "operation" => format!("/operation/{maker}/{id}"),
+        part => format!("/products/{maker}/{id}/{part}"),
+    };
+    let tab = |(part, key): &(&'static str, &'static str)| Tab {
+        label: t.text(key).to_string(),
+        href: href(part),
+        current: *part == at,
+        count: None,
+    };
+    Tabs::new(t.text("products-parts"), PARTS.iter().map(tab).collect())
+}
+
 #[derive(Template)]
 #[template(path = "products/one.html")]
 struct OnePage {
     t: Locale,
     frame: Frame,
+    tabs: Option<Tabs>,
     product: ProductView,
     kind: String,
     root_of_trust: String,

@@ -11,6 +11,7 @@ pub(super) const LAYERS: &[&str] = &[
     "advisory",
     "policy",
     "audit",
+    "admission",
     "assessment",
     "service",
     "api",
@@ -41,6 +42,7 @@ pub(super) const DOMAIN: &[&str] = &[
     "advisory",
     "policy",
     "audit",
+    "admission",
     "assessment",
 ];
 

@@ -1,0 +1,45 @@
+//! Admission: one pipeline behind every door (GW-2, GW-3, GW-6, GW-7, AU-4): identity → state of the
+//! device → policy → rate → freshness → format → consent. docs/admission.md.
+//!
+//! Pure: facts, time and meters are arguments, and nothing is read or written. [`admit`] judges a
+//! message, [`decide`] a subscription and each delivery, [`Refusal`] says why not in words for the
+//! owner and in as much of an answer as helps the sender and tells an attacker nothing.
+//!
+//! Deliberately absent: protocols and sockets, storage, routes, schemas (JSON Schema, CDDL), Cedar;
+//! they stand behind [`Policy`] and around [`admit`].
+//!
+//! ```
+//! use admission::{Direction, OwnSpaceOnly, Space, TopicFilter, TopicName, decide};
+//! let device = device::DeviceId::from_bytes([7; 16]);
+//! let space = Space::of(&device);
+//! // The device writes `me/…`; what it means is below its own id.
+//! let name = space.absolute(TopicName::new("me/up/temperature")?)?;
+//! assert!(decide(&space, &OwnSpaceOnly, Direction::Publish, name.as_str()).allowed);
+//! let everybody = TopicFilter::new("d/+/up/#")?;
+//! assert!(!decide(&space, &OwnSpaceOnly, Direction::Receive, everybody.as_str()).allowed);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod format;
+mod freshness;
+mod pipeline;
+mod rate;
+mod refusal;
+mod space;
+mod topic;
+
+pub use format::{DEPTH_MAX, Encoding, FormatError, FormatRule, VALUES_MAX};
+pub use freshness::{FreshnessRule, LEAP_MAX, ReplayWindow, Staleness, WINDOW_BITS};
+pub use pipeline::{
+    Admitted, Identity, Message, Meters, OrganisationTraffic, Quotas, Rules, Sender, Surroundings,
+    Traffic, admit,
+};
+pub use rate::{Allowance, Meter, Shared, Ticks};
+pub use refusal::{Answer, Refusal};
+pub use space::{
+    DOWN, Decision, Direction, OWN, OWN_SPACE, OwnSpaceOnly, Policy, PolicyAnswer, Says, Space,
+    decide,
+};
+pub use topic::{
+    Subscription, TOPIC_BYTES_MAX, TOPIC_LEVELS_MAX, TopicError, TopicFilter, TopicName,
+};

@@ -30,12 +30,14 @@ class Platform:
     MAKER, PRODUCT, OWNER = "maker", "gate", "owner"
     # Whether there is a door for people, and how many minutes their sessions may be idle.
     CONSOLE, IDLE_MINUTES = False, 60
+    # Whether there is a door for messages.
+    MQTT = False
 
     def __init__(self, folder):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.port, self.public_port = free_port(), free_port()
-        self.console_port = free_port()
+        self.console_port, self.mqtt_port = free_port(), free_port()
         self.console_url = f"http://localhost:{self.console_port}"
         self.url = f"https://localhost:{self.port}"
         self.public_url = f"http://127.0.0.1:{self.public_port}"
@@ -76,6 +78,7 @@ class Platform:
                 "--listen-public", f"127.0.0.1:{self.public_port}",
                 "--public-url", self.public_url,
                 "--console", f"127.0.0.1:{self.console_port}" if self.CONSOLE else "off",
+                *(["--mqtt", f"127.0.0.1:{self.mqtt_port}"] if self.MQTT else []),
                 "--session-idle", str(self.IDLE_MINUTES),
             ],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment(),

@@ -30,6 +30,7 @@ const PACKAGES: &[&str] = &[
     "fonts-noto-cjk",
     "g++",
     "libstrongswan-standard-plugins",
+    "mosquitto-clients",
     "openssl",
     "poppler-utils",
     "python3",

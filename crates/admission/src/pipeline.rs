@@ -26,8 +26,8 @@ pub struct Sender {
     pub owner: OrganisationId,
     /// whose issuing CA the certificate is from
     pub issuer: OrganisationId,
-    /// its product line
-    pub product: (OrganisationId, ProductId),
+    /// its product line, where it has one
+    pub product: Option<(OrganisationId, ProductId)>,
     /// where it is in its life
     pub phase: Phase,
     /// how it stands
@@ -174,13 +174,15 @@ impl Meters<'_> {
         if !self.device.pass(quotas.device, now) {
             return Err(Refusal::DeviceRate);
         }
-        let product = self
-            .organisation
-            .products
-            .entry(sender.product.clone())
-            .or_insert_with(|| Shared::new(quotas.product));
-        if !product.pass(&sender.device, now) {
-            return Err(Refusal::ProductRate);
+        if let Some(product) = &sender.product {
+            let line = self
+                .organisation
+                .products
+                .entry(product.clone())
+                .or_insert_with(|| Shared::new(quotas.product));
+            if !line.pass(&sender.device, now) {
+                return Err(Refusal::ProductRate);
+            }
         }
         if !self.organisation.devices.pass(&sender.device, now) {
             return Err(Refusal::OrganisationRate);
@@ -280,7 +282,7 @@ mod tests {
             identity: Identity::Operational,
             owner: owner.clone(),
             issuer: owner,
-            product: ("maker-a".parse().unwrap(), "sensor".parse().unwrap()),
+            product: Some(("maker-a".parse().unwrap(), "sensor".parse().unwrap())),
             phase: Phase::Operation,
             standing: StandingKind::Good,
             quarantined: false,

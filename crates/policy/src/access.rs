@@ -182,6 +182,8 @@ pub const ACCESS: &[Access] = &[
     access(Action::EnterOperation, A),
     access(Action::OverruleOperation, A),
     access(Action::ManageOperationGate, A),
+    access(Action::PublishMessages, NONE).device(),
+    access(Action::ReadMessages, AOU),
     access(Action::ManageApprovalPolicy, A).internal(),
 ];
 

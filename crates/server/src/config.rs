@@ -18,6 +18,10 @@ pub struct Config {
     pub names: Vec<String>,
     /// The door for people: console and public page. `None`: no such door. Port 0 takes a free one.
     pub console: Option<ConsoleDoor>,
+    /// The door for devices' messages: MQTT over TLS. `None`: no such door. Port 0 takes a free one.
+    pub mqtt: Option<SocketAddr>,
+    /// What that door bears.
+    pub gateway: gateway::GatewayLimits,
     /// Limits.
     pub limits: Limits,
     /// How long open requests may still run when the server stops.
@@ -55,6 +59,8 @@ impl Default for Config {
             public: (Ipv4Addr::LOCALHOST, 8080).into(),
             names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
             console: None,
+            mqtt: None,
+            gateway: gateway::GatewayLimits::default(),
             limits: Limits::default(),
             grace: Duration::from_secs(10),
         }

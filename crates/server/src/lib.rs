@@ -43,5 +43,6 @@ pub mod witness;
 
 pub use clock::SystemClock;
 pub use config::{Config, ConsoleCertificate, ConsoleDoor};
+pub use gateway::GatewayLimits;
 pub use limit::{Limits, Rate, Source};
 pub use start::{RunningServer, Server, StartError};

@@ -37,6 +37,8 @@ pub(crate) struct Listener {
     /// whether the operator's proxies may stand before it
     pub(crate) proxied: bool,
     pub(crate) app: App,
+    /// what is spoken is MQTT, and this answers
+    pub(crate) gateway: Option<gateway::Gateway>,
 }
 
 /// How TLS is spoken.
@@ -57,11 +59,13 @@ const RESET_STREAMS_MAX: usize = 20;
 impl Listener {
     /// Serves until `stop` says so; then lets open requests end, for `grace` at most.
     pub(crate) async fn serve(self, stop: watch::Receiver<bool>, grace: Duration) {
-        let Self { socket, tls, router, ocsp, proxied, app } = self;
+        let Self { socket, tls, router, ocsp, proxied, app, gateway } = self;
         let (cut, cut_off) = watch::channel(false);
         // Closed once the last connection has let go of it.
         let (open, mut all_closed) = mpsc::channel::<Infallible>(1);
-        let door = Arc::new(Shared { router, ocsp, app, tls, stop: stop.clone(), cut: cut_off });
+        let stop_all = stop.clone();
+        let door =
+            Arc::new(Shared { router, ocsp, app, tls, gateway, stop: stop_all, cut: cut_off });
         let mut stopping = stop;
         let mut stopping = pin!(told_to_stop(&mut stopping));
         loop {
@@ -83,7 +87,9 @@ impl Listener {
                             let (door, peer) = (door.clone(), (stream, address));
                             // Each kind by itself: a plain connection is not to be as large as one
                             // that speaks TLS and HTTP/2.
-                            if door.tls.is_some() {
+                            if door.gateway.is_some() {
+                                drop(tokio::spawn(mqtt(door, peer, counted)));
+                            } else if door.tls.is_some() {
                                 drop(tokio::spawn(secure(door, peer, counted)));
                             } else {
                                 drop(tokio::spawn(plain(door, peer, counted)));
@@ -116,6 +122,7 @@ struct Shared {
     ocsp: bool,
     app: App,
     tls: Option<Tls>,
+    gateway: Option<gateway::Gateway>,
     /// requests end, connections close
     stop: watch::Receiver<bool>,
     /// all ends at once
@@ -165,13 +172,35 @@ async fn secure(door: Arc<Shared>, (stream, address): (TcpStream, SocketAddr), _
     }
 }
 
+/// A device's messages. Silence is its right, for as long as its keep alive says: no `Idle` here.
+async fn mqtt(door: Arc<Shared>, (stream, address): (TcpStream, SocketAddr), _counted: Counted) {
+    door.app.metrics.connected();
+    let mut cut = door.cut.clone();
+    let serving = async {
+        let Some((stream, _, session)) = handshake(stream, address, &door).await else { return };
+        let Some(gateway) = &door.gateway else { return };
+        let Some(certificate) = session.chain.first() else {
+            let peer = Peer::new(address, None);
+            let why = "no client certificate was shown";
+            door.app.turn_away(Turned::Unauthenticated, &peer, Door::Public, why);
+            return;
+        };
+        gateway.mqtt(stream, certificate, door.stop.clone()).await;
+    };
+    tokio::select! {
+        biased;
+        () = serving => {}
+        () = told_to_stop(&mut cut) => {}
+    }
+}
+
 /// The stream, whether HTTP/2 is spoken over it, and the session; `None` where the peer was turned
 /// away.
-async fn handshake(
-    stream: Idle<TcpStream>,
+async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
     address: SocketAddr,
     door: &Shared,
-) -> Option<(TlsStream<Idle<TcpStream>>, bool, Session)> {
+) -> Option<(TlsStream<S>, bool, Session)> {
     let (app, tls) = (&door.app, door.tls.as_ref()?);
     let refuse = |detail: &str| {
         let peer = Peer::new(address, None);

@@ -6,7 +6,7 @@ use crate::{
     listener::{Listener, Tls, told_to_stop},
     ocsp, public,
     rest::{self, problem::Fault},
-    tls::{ClientTrust, OwnCertificate, PemCertificate, RENEWAL_CHECK, server_config},
+    tls::{ClientTrust, OwnCertificate, PemCertificate, RENEWAL_CHECK, mqtt_config, server_config},
     tuf,
 };
 use api::problem::Code;
@@ -63,7 +63,8 @@ impl Server {
                 .map_err(|error| StartError::Certificate(error.to_string()))?,
         );
         let trust = Arc::new(ClientTrust::new(service.clone()));
-        let tls = Tls { config: Arc::new(server_config(&trust, own.clone())?), trust };
+        let https = Arc::new(server_config(&trust, own.clone())?);
+        let tls = Tls { config: https, trust: trust.clone() };
         let app = App::new(service.clone(), config.limits);
         let (rest, _description) = rest::router();
         let signed = public::router().merge(ocsp::router()).merge(tuf::router());
@@ -83,7 +84,21 @@ impl Server {
         for (socket, tls, router) in doors {
             let router = finish(router, &app);
             let app = app.clone();
-            let listener = Listener { socket, tls, router, ocsp: true, proxied: false, app };
+            let gateway = None;
+            let listener =
+                Listener { socket, tls, router, ocsp: true, proxied: false, app, gateway };
+            tasks.spawn(listener.serve(stopped.clone(), config.grace));
+        }
+        let mut mqtt_at = None;
+        if let Some(wanted) = config.mqtt {
+            let socket = listen(wanted).await?;
+            mqtt_at = Some(address(&socket, wanted));
+            let tls = Some(Tls { config: Arc::new(mqtt_config(&trust, own.clone())?), trust });
+            let gateway = gateway::Gateway::new(service.clone(), config.gateway);
+            tasks.spawn(gateway.clone().keep(stopped.clone()));
+            let (app, gateway, router) = (app.clone(), Some(gateway), Router::new());
+            let listener =
+                Listener { socket, tls, router, ocsp: false, proxied: false, app, gateway };
             tasks.spawn(listener.serve(stopped.clone(), config.grace));
         }
         let mut console_at = None;
@@ -96,7 +111,9 @@ impl Server {
             let opened = console_door::open(door, origin.clone(), &app, &service, sessions).await?;
             let (tls, router) = (opened.tls, opened.router);
             let app = app.clone();
-            let listener = Listener { socket, tls, router, ocsp: false, proxied: true, app };
+            let gateway = None;
+            let listener =
+                Listener { socket, tls, router, ocsp: false, proxied: true, app, gateway };
             tasks.spawn(listener.serve(stopped.clone(), config.grace));
             if let Some(own) = opened.own {
                 tasks.spawn(keep_certificate(own, service.clone(), stopped.clone()));
@@ -107,7 +124,14 @@ impl Server {
             console_at = Some((at, origin));
         }
         tasks.spawn(keep_certificate(own, service, stopped));
-        Ok(RunningServer { tls: running_at.0, public: running_at.1, console_at, stop, tasks })
+        Ok(RunningServer {
+            tls: running_at.0,
+            public: running_at.1,
+            console_at,
+            mqtt_at,
+            stop,
+            tasks,
+        })
     }
 }
 
@@ -117,6 +141,7 @@ pub struct RunningServer {
     tls: SocketAddr,
     public: SocketAddr,
     console_at: Option<(SocketAddr, Origin)>,
+    mqtt_at: Option<SocketAddr>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -130,6 +155,11 @@ impl RunningServer {
     /// Where the door for public data listens.
     pub fn public_address(&self) -> SocketAddr {
         self.public
+    }
+
+    /// Where the MQTT door listens, where there is one.
+    pub fn mqtt_address(&self) -> Option<SocketAddr> {
+        self.mqtt_at
     }
 
     /// Where the door for people listens, where there is one.

@@ -70,6 +70,14 @@ pub const BEFORE_RESULT: &str = "between-feedback-and-record";
 /// A device's result is committed, the device was not told.
 pub const AFTER_RESULT: &str = "between-record-and-answer";
 
+/// A device's message is admitted, not committed.
+pub const BEFORE_MESSAGE: &str = "between-admission-and-message";
+/// A device's message is committed, the device was not told.
+pub const AFTER_MESSAGE: &str = "between-message-and-answer";
+
+/// Those of messages, in the order in which one passes them.
+pub const MESSAGE_POINTS: [&str; 2] = [BEFORE_MESSAGE, AFTER_MESSAGE];
+
 /// Those of campaigns, in the order in which one passes them.
 pub const CAMPAIGN_POINTS: [&str; 3] = [BEFORE_CAMPAIGN, BEFORE_RESULT, AFTER_RESULT];
 

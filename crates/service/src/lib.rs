@@ -28,6 +28,7 @@
 //! | `updates` | uploaded files, releases and their gate, image repositories, campaigns, assignments |
 //! | `diagnoses` | diagnoses by the check sheet, answers, figures, sign-off |
 //! | `vulnerabilities` | SBOMs, advisories, VEX, which software and devices are affected |
+//! | `messages` | messages of devices, what was refused of them |
 //! | `reports` | audit chain, accounts of keys, key policy, expiry, statistics |
 //!
 //! How durability works: commands go over a queue to one writer thread, which gathers what waits
@@ -65,6 +66,7 @@ mod join;
 mod keys;
 mod live;
 mod members;
+mod messages;
 mod names;
 mod ocsp;
 mod organisation_standing;
@@ -131,6 +133,10 @@ pub use fleet::{
     TimelineEntry, VIEWS_MAX, VerdictFilter, WitnessHealth,
 };
 pub use members::{MemberView, NewMember};
+pub use messages::{
+    DoorSender, IncomingMessage, MessageDoor, MessageRefused, MessageView, RefusedView,
+    RetainedMessage,
+};
 pub use ocsp::OcspAnswer;
 pub use organisations::{NewOrganisation, OrganisationView};
 pub use own_keys::{OwnKeyKind, RotatedKey};

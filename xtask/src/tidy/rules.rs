@@ -14,6 +14,7 @@ pub(super) const LAYERS: &[&str] = &[
     "admission",
     "assessment",
     "service",
+    "gateway",
     "api",
     "console",
     "server",

@@ -19,6 +19,7 @@ mod keys;
 mod labels;
 mod life;
 mod log;
+mod messages;
 mod openapi;
 mod operation;
 mod organisations;
@@ -112,6 +113,8 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(life::timeline))
         .routes(routes!(life::owners))
         .routes(routes!(life::state))
+        .routes(routes!(messages::list))
+        .routes(routes!(messages::refused))
         .routes(routes!(events::record))
         .routes(routes!(events::record_many))
         .routes(routes!(certificates::list))

@@ -31,6 +31,20 @@ pub(crate) fn server_config(
     Ok(bounded(config))
 }
 
+/// The configuration of the MQTT door: as [`server_config`], and nobody comes in without a
+/// certificate.
+///
+/// # Errors
+/// As [`server_config`].
+pub(crate) fn mqtt_config(
+    trust: &Arc<ClientTrust>,
+    own: Arc<OwnCertificate>,
+) -> Result<ServerConfig, rustls::Error> {
+    let mut config = server_config(trust, own)?;
+    config.alpn_protocols = vec![b"mqtt".to_vec()];
+    Ok(config)
+}
+
 /// The configuration of the door for people: no client certificate is asked for.
 ///
 /// # Errors

@@ -26,6 +26,7 @@ pub(crate) mod freshness;
 pub(crate) mod job;
 pub(crate) mod key;
 pub(crate) mod log;
+pub(crate) mod message;
 pub(crate) mod meta;
 mod migrate;
 pub(crate) mod named;

@@ -75,6 +75,20 @@ pub enum DeviceCommand {
         /// Device id
         device: device::DeviceId,
     },
+    /// List the messages of a device, newest first
+    Messages {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Device id
+        device: device::DeviceId,
+    },
+    /// List what was refused of a device at the doors for messages, and why
+    RefusedMessages {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Device id
+        device: device::DeviceId,
+    },
     /// Do something to a device on your organisation's behalf; the platform signs
     Act(fleet::ActArgs),
     /// Say what an act would bring about, or why it would be refused

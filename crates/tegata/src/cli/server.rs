@@ -53,6 +53,9 @@ pub struct ServeArgs {
     /// Address for plain HTTP: signed public data only (OCSP, CRLs, CA certificates, log)
     #[arg(long, env = "TEGATA_LISTEN_PUBLIC", default_value = "127.0.0.1:8080")]
     pub listen_public: SocketAddr,
+    /// Address of the door for devices' messages, MQTT over TLS; without it there is none
+    #[arg(long, env = "TEGATA_MQTT")]
+    pub mqtt: Option<SocketAddr>,
     /// Address of the console for people; `off` for none. Plain HTTP on loopback, TLS elsewhere
     #[arg(long, env = "TEGATA_CONSOLE", default_value = "127.0.0.1:8081")]
     pub console: ConsoleAddress,

@@ -1,7 +1,7 @@
 use crate::{
     cli::{DeviceCommand, EstArgs, Language},
     clock,
-    commands::{credential_pem, fleet, import, label, life, update_token, write_private},
+    commands::{credential_pem, fleet, import, label, life, messages, update_token, write_private},
     output::Output,
     remote::{Remote, only, read_identity, read_roots},
 };
@@ -83,6 +83,12 @@ pub async fn run(command: DeviceCommand, output: Output, language: Language) -> 
         }
         DeviceCommand::State { server, device } => {
             life::state(&Remote::open(&server, language)?, device, output).await
+        }
+        DeviceCommand::Messages { server, device } => {
+            messages::list(&Remote::open(&server, language)?, device, output).await
+        }
+        DeviceCommand::RefusedMessages { server, device } => {
+            messages::refused(&Remote::open(&server, language)?, device, output, language).await
         }
         DeviceCommand::Act(args) => fleet::act(&args, output, language).await,
         DeviceCommand::Preview(args) => fleet::preview(&args, output, language).await,

@@ -15,6 +15,7 @@ pub mod init;
 pub mod label;
 pub mod life;
 pub mod log;
+pub mod messages;
 pub mod operation;
 pub mod org;
 pub mod passport;

@@ -53,6 +53,7 @@ pub async fn run(args: &ServeArgs) -> anyhow::Result<()> {
         public: args.listen_public,
         names: args.hosts.clone(),
         console,
+        mqtt: args.mqtt,
         limits: Limits {
             rate_per_source: Rate::new(
                 args.requests_per_source,
@@ -64,6 +65,9 @@ pub async fn run(args: &ServeArgs) -> anyhow::Result<()> {
     };
     let running = Server::start(config, service.clone()).await?;
     eprintln!("serving https://{} and http://{}", running.tls_address(), running.public_address());
+    if let Some(address) = running.mqtt_address() {
+        eprintln!("mqtts://{address}");
+    }
     if let Some(origin) = running.console_origin() {
         eprintln!("console {origin}");
         invite_first(&service, &origin.to_string()).await?;

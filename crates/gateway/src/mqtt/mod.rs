@@ -1,0 +1,5 @@
+//! MQTT 5.0 (OASIS Standard, 7 March 2019) and 3.1.1.
+
+mod connection;
+mod packets;
+pub(crate) mod session;

@@ -1,0 +1,338 @@
+//! A message comes in.
+
+use super::sender::DoorSender;
+use crate::{
+    Service, ServiceError,
+    store::message::{self as store, NewMessage},
+};
+use admission::{
+    Direction, Message, Meters, OrganisationTraffic, OwnSpaceOnly, Quotas, Refusal, Rules,
+    Surroundings, TopicFilter, TopicName, admit, decide,
+};
+use audit::{Kind, Outcome, SecurityEvent};
+use crypto::UnixTime;
+use std::sync::Arc;
+
+/// Messages kept of one device; the oldest go.
+const KEPT_MAX: u32 = 10_000;
+/// Topics of one device whose newest message is kept.
+const RETAINED_MAX: u32 = 64;
+/// How long messages are kept, in seconds.
+const RETENTION_S: i64 = 30 * 86_400;
+/// Messages whose retention ends in one commit.
+const EXPIRE_BATCH: usize = 1000;
+/// Longest media type, in bytes.
+const MEDIA_TYPE_MAX: usize = 128;
+/// Security events about refused messages in one round.
+const EVENTS_MAX: usize = 100;
+
+/// Which door a message came through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MessageDoor {
+    /// MQTT over TLS
+    Mqtt = 1,
+    /// HTTP
+    Http = 2,
+}
+
+impl MessageDoor {
+    /// Stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mqtt => "mqtt",
+            Self::Http => "http",
+        }
+    }
+
+    pub(super) fn code(self) -> u8 {
+        self as u8
+    }
+
+    pub(super) fn from_code(code: u8) -> Option<Self> {
+        [Self::Mqtt, Self::Http].into_iter().find(|door| door.code() == code)
+    }
+}
+
+/// A message as a door took it.
+#[derive(Debug, Clone)]
+pub struct IncomingMessage {
+    /// through which door
+    pub door: MessageDoor,
+    /// where it goes, absolute
+    pub topic: TopicName,
+    /// what it says
+    pub payload: Arc<[u8]>,
+    /// its media type, where the sender names one
+    pub media_type: Option<String>,
+    /// when it was made, as it says
+    pub made_at: Option<UnixTime>,
+    /// its counter, where it has one
+    pub counter: Option<u64>,
+    /// whether it stays as the newest of its topic, and with which quality of service
+    pub retain: Option<u8>,
+    /// whether the sender is told once it is on disk; where not, nobody waits for that
+    pub acknowledged: bool,
+}
+
+/// Why a message was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum MessageRefused {
+    /// it is not admitted
+    #[error("{}", .0.english())]
+    Refused(Refusal),
+    /// the store failed; the sender may try again
+    #[error(transparent)]
+    Failed(#[from] ServiceError),
+}
+
+/// The newest message of a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetainedMessage {
+    /// where it went, absolute
+    pub topic: TopicName,
+    /// its quality of service
+    pub qos: u8,
+    /// its media type
+    pub media_type: Option<String>,
+    /// what it says
+    pub payload: Arc<[u8]>,
+}
+
+impl Service {
+    /// Takes a message: judges it and, where it is admitted, keeps it. Once this returns it is on
+    /// disk, unless nobody is told.
+    ///
+    /// # Errors
+    /// [`MessageRefused`].
+    pub async fn take_message(
+        &self,
+        sender: &DoorSender,
+        message: &IncomingMessage,
+    ) -> Result<(), MessageRefused> {
+        let now = self.now();
+        let counted = message.counter.is_some();
+        let window = match counted {
+            true => self.read(|connection| store::window(connection, sender.row))?,
+            false => admission::ReplayWindow::default(),
+        };
+        let judged = self.judge_message(sender, message, &window, now);
+        let media_type = message.media_type.clone().filter(|it| it.len() <= MEDIA_TYPE_MAX);
+        let judged = judged.and_then(|admitted| {
+            let below = message.topic.as_str().strip_prefix(sender.space().root());
+            let own = below.and_then(|rest| rest.strip_prefix('/'));
+            // Nothing but its own space is kept for a device yet.
+            own.map(|own| (admitted, own.to_owned())).ok_or(Refusal::Route)
+        });
+        let (_admitted, topic) = match judged {
+            Ok(judged) => judged,
+            Err(refusal) => {
+                self.refuse_message(sender, message.door, refusal, message.topic.as_str());
+                return Err(MessageRefused::Refused(refusal));
+            }
+        };
+        let new = NewMessage {
+            device: sender.row,
+            owner: sender.owner,
+            door: message.door.code(),
+            topic,
+            media_type,
+            payload: message.payload.clone(),
+            received_at: now,
+        };
+        let (full, counter) = (message.topic.to_string(), message.counter);
+        let retain = message.retain;
+        let work = move |tx: &mut crate::store::Tx<'_>| {
+            if let Some(counter) = counter {
+                // Once more, where nobody else hears it at the same time.
+                let window = store::window(tx, new.device)?;
+                match window.hear(counter) {
+                    Ok(window) => store::set_window(tx, new.device, &window)?,
+                    Err(_) => return Ok(Some(Refusal::Replayed)),
+                }
+            }
+            if let Some(qos) = retain
+                && !store::retain(tx, &full, qos, &new, RETAINED_MAX)?
+            {
+                return Ok(Some(Refusal::Route));
+            }
+            store::insert(tx, &new, KEPT_MAX)?;
+            Ok(None)
+        };
+        if !message.acknowledged {
+            self.store.writer.queue_quietly(move |tx| work(tx).map(|_| ()));
+            return Ok(());
+        }
+        self.faults.point(crate::fault::BEFORE_MESSAGE)?;
+        let late = self.commit(work).await?;
+        self.faults.point(crate::fault::AFTER_MESSAGE)?;
+        match late {
+            None => Ok(()),
+            Some(refusal) => {
+                self.refuse_message(sender, message.door, refusal, message.topic.as_str());
+                Err(MessageRefused::Refused(refusal))
+            }
+        }
+    }
+
+    fn judge_message(
+        &self,
+        sender: &DoorSender,
+        message: &IncomingMessage,
+        window: &admission::ReplayWindow,
+        now: UnixTime,
+    ) -> Result<admission::Admitted, Refusal> {
+        let quotas = Quotas::default();
+        let rules = Rules { consented: true, ..Rules::default() };
+        let ticks = self.traffic.ticks();
+        let around = Surroundings {
+            sender: &sender.sender,
+            policy: &OwnSpaceOnly,
+            rules: &rules,
+            quotas: &quotas,
+            window,
+            now,
+            ticks,
+        };
+        let judged = Message {
+            topic: &message.topic,
+            payload: &message.payload,
+            made_at: message.made_at,
+            counter: message.counter,
+        };
+        let mut counts = self.traffic.lock();
+        counts.tidy(ticks);
+        let super::traffic::Counts { devices, organisations, platform, .. } = &mut *counts;
+        let mut meters = Meters {
+            device: devices.entry(sender.sender.device).or_default(),
+            organisation: organisations
+                .entry(sender.sender.owner.clone())
+                .or_insert_with(|| OrganisationTraffic::new(&quotas)),
+            traffic: platform,
+        };
+        admit(&judged, &around, &mut meters)
+    }
+
+    /// Whether a device may listen to that.
+    ///
+    /// # Errors
+    /// [`Refusal::Topic`].
+    pub fn may_listen(&self, sender: &DoorSender, filter: &TopicFilter) -> Result<(), Refusal> {
+        let space = sender.space();
+        let asked = decide(space, &OwnSpaceOnly, Direction::Receive, filter.as_str());
+        asked.allowed.then_some(()).ok_or(Refusal::Topic)
+    }
+
+    /// Whether a message may be delivered to a device: asked again for each.
+    pub fn may_hear(&self, sender: &DoorSender, topic: &TopicName) -> bool {
+        sender.stands().is_ok()
+            && decide(sender.space(), &OwnSpaceOnly, Direction::Receive, topic.as_str()).allowed
+    }
+
+    /// Counts something that a door refused of a device.
+    pub fn refuse_message(
+        &self,
+        sender: &DoorSender,
+        door: MessageDoor,
+        refusal: Refusal,
+        topic: &str,
+    ) {
+        let now = self.now();
+        self.traffic.lock().refuse((sender.row, sender.owner), refusal, door, now, topic);
+    }
+
+    /// The newest messages of the topics that a filter matches, which a device may hear.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn retained_messages(
+        &self,
+        sender: &DoorSender,
+        filter: &TopicFilter,
+    ) -> Result<Vec<RetainedMessage>, ServiceError> {
+        // What comes before the first wildcard is common to all of them.
+        let fixed = filter.as_str().split(['+', '#']).next().unwrap_or_default();
+        let fixed = if filter.is_exact() { fixed } else { fixed.trim_end_matches('/') };
+        let end = format!("{fixed}\u{10ffff}");
+        let limit = usize::try_from(RETAINED_MAX).unwrap_or(64).saturating_mul(4);
+        let rows = self.read(|connection| store::retained(connection, fixed, &end, limit))?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| {
+                let topic = TopicName::new(row.topic).ok()?;
+                let heard = filter.matches(&topic) && self.may_hear(sender, &topic);
+                heard.then(|| RetainedMessage {
+                    topic,
+                    qos: row.qos,
+                    media_type: row.media_type,
+                    payload: row.payload.into(),
+                })
+            })
+            .collect())
+    }
+
+    /// Writes down what was refused since the last time, with security events (LG-1), and ends the
+    /// retention of old messages. A door calls it every second.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn settle_messages(&self) -> Result<(), ServiceError> {
+        let (refused, dropped) = self.traffic.lock().take_refused();
+        let now = self.now();
+        let mut events = Vec::new();
+        for (reason, row) in refused.iter().take(EVENTS_MAX) {
+            let Some(device) =
+                self.read(|connection| crate::store::campaign::device_id(connection, row.device))?
+            else {
+                continue;
+            };
+            let owner = self.organisation_id(row.owner)?;
+            let door = MessageDoor::from_code(row.door).map_or("", MessageDoor::name);
+            let event = SecurityEvent::new(now, kind_of(*reason), Outcome::Failure)
+                .organisation(owner.as_str())
+                .actor(&format!("device {}", device::DeviceId::from_bytes(device)))
+                .detail("reason", reason.code())
+                .detail("door", door)
+                .detail("count", &row.count.to_string())
+                .detail("topic", &row.last_topic);
+            events.push(event);
+        }
+        if dropped > 0 {
+            let event = SecurityEvent::new(now, Kind::RateLimit, Outcome::Failure)
+                .detail("reason", "more refusals than are written down")
+                .detail("count", &dropped.to_string());
+            events.push(event);
+        }
+        let before = UnixTime(now.0.saturating_sub(RETENTION_S));
+        self.commit(move |tx| {
+            for (_, row) in &refused {
+                store::add_refused(tx, row)?;
+            }
+            for event in &events {
+                tx.audit(event)?;
+            }
+            store::expire(tx, before, EXPIRE_BATCH)?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn kind_of(refusal: Refusal) -> Kind {
+    match refusal {
+        Refusal::Identity
+        | Refusal::Revoked
+        | Refusal::Suspended
+        | Refusal::Quarantined
+        | Refusal::Retired
+        | Refusal::WrongOwner
+        | Refusal::Organisation => Kind::Authentication,
+        Refusal::Topic | Refusal::Consent => Kind::Authorisation,
+        Refusal::DeviceRate
+        | Refusal::ProductRate
+        | Refusal::OrganisationRate
+        | Refusal::PlatformRate
+        | Refusal::Route
+        | Refusal::TooLarge => Kind::RateLimit,
+        _ => Kind::MalformedMessage,
+    }
+}

@@ -1,0 +1,95 @@
+//! What is counted of messages, in memory: rates, and what was refused since it was last written.
+
+use super::take::MessageDoor;
+use crate::store::message::RefusedRow;
+use admission::{Meter, OrganisationTraffic, Quotas, Refusal, Ticks, Traffic};
+use crypto::UnixTime;
+use device::{DeviceId, OrganisationId};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+/// Meters of devices that are kept before the idle ones are dropped.
+const METERS_MAX: usize = 200_000;
+/// Refusals that are gathered before more are only counted under the reasons that are there.
+const REFUSED_MAX: usize = 10_000;
+
+/// All of it; one lock, held for as long as a few additions take.
+pub(crate) struct TrafficState {
+    began: Instant,
+    counts: Mutex<Counts>,
+}
+
+pub(super) struct Counts {
+    pub(super) devices: HashMap<DeviceId, Meter>,
+    pub(super) organisations: HashMap<OrganisationId, OrganisationTraffic>,
+    pub(super) platform: Traffic,
+    refused: HashMap<(i64, i64, Refusal, u8), (u64, UnixTime, String)>,
+    dropped: u64,
+}
+
+impl TrafficState {
+    pub(crate) fn new(quotas: &Quotas) -> Self {
+        let counts = Counts {
+            devices: HashMap::new(),
+            organisations: HashMap::new(),
+            platform: Traffic::new(quotas),
+            refused: HashMap::new(),
+            dropped: 0,
+        };
+        Self { began: Instant::now(), counts: Mutex::new(counts) }
+    }
+
+    /// The meters' time.
+    pub(super) fn ticks(&self) -> Ticks {
+        Ticks(u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counts {
+    pub(super) fn tidy(&mut self, now: Ticks) {
+        if self.devices.len() > METERS_MAX {
+            self.devices.retain(|_, meter| !meter.is_idle(now));
+        }
+    }
+
+    pub(super) fn refuse(
+        &mut self,
+        (device, owner): (i64, i64),
+        reason: Refusal,
+        door: MessageDoor,
+        now: UnixTime,
+        topic: &str,
+    ) {
+        let key = (device, owner, reason, door.code());
+        if let Some(entry) = self.refused.get_mut(&key) {
+            entry.0 = entry.0.saturating_add(1);
+            entry.1 = now;
+        } else if self.refused.len() < REFUSED_MAX {
+            self.refused.insert(key, (1, now, topic.to_owned()));
+        } else {
+            self.dropped = self.dropped.saturating_add(1);
+        }
+    }
+
+    /// What was refused since the last time, to be written.
+    pub(super) fn take_refused(&mut self) -> (Vec<(Refusal, RefusedRow)>, u64) {
+        let rows = std::mem::take(&mut self.refused)
+            .into_iter()
+            .map(|((device, owner, reason, door), (count, last_at, last_topic))| {
+                let text = reason.code().to_owned();
+                (
+                    reason,
+                    RefusedRow { device, owner, reason: text, door, count, last_at, last_topic },
+                )
+            })
+            .collect();
+        (rows, std::mem::take(&mut self.dropped))
+    }
+}

@@ -69,6 +69,7 @@ impl Gateway {
             codec,
             out: Vec::new(),
             silent_until: None,
+            idle: None,
             unacknowledged: 0,
             joined: None,
         };
@@ -84,6 +85,8 @@ struct Link<S> {
     out: Vec<u8>,
     /// when the client must have said something (keep alive)
     silent_until: Option<Instant>,
+    /// how long a client may be silent that set no keep alive
+    idle: Option<Duration>,
     /// messages to the client that it has not acknowledged
     unacknowledged: u16,
     joined: Option<Joined>,
@@ -167,6 +170,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
                         return Err(End::Gone);
                     }
                     self.feed(buffer.get(..count).unwrap_or_default()).await?;
+                    if let Some(idle) = self.idle {
+                        self.silent_until = Some(Instant::now() + idle);
+                    }
                 }
             }
         }
@@ -353,8 +359,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             },
         ))?;
         if !five && connect.keep_alive_s == 0 {
-            // Nobody is silent for ever; 3.1.1 has no word for it.
-            self.silent_until = None;
+            // Nobody is silent for ever, and 3.1.1 has no word for it: a server may end the
+            // connection of a client that it takes for inactive (MQTT 3.1.1 section 3.1.2.10).
+            self.idle = Some(Duration::from_secs(limit.into()));
         }
         Ok(())
     }

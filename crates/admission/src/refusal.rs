@@ -212,7 +212,8 @@ impl Refusal {
                 (0x97, 429, (4, 29), false)
             }
             Self::PlatformRate | Self::Route => (0x97, 503, (5, 3), false),
-            Self::TooLarge => (0x95, 413, (4, 13), false),
+            // PUBACK has no code for a packet that is too large.
+            Self::TooLarge => (0x97, 413, (4, 13), false),
             Self::Unmarked
             | Self::Stale
             | Self::Ahead
@@ -251,7 +252,7 @@ mod tests {
     fn answers_are_ones_that_the_protocols_have_and_tell_nothing() {
         for refusal in Refusal::ALL {
             let answer = refusal.answer();
-            assert!([0x80, 0x87, 0x90, 0x91, 0x95, 0x97, 0x99].contains(&answer.mqtt));
+            assert!([0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99].contains(&answer.mqtt));
             assert!((400..=599).contains(&answer.http) && [4, 5].contains(&answer.coap.0));
             if refusal.is_standing() {
                 assert_eq!(answer, Refusal::Revoked.answer(), "{refusal:?}");

@@ -102,7 +102,15 @@ actions! {
     ManageCases "manage-cases" "open such cases, fill them in, put reports on record, close them",
     JudgeVulnerability "judge-vulnerability" "state whether a product is affected by a vulnerability (VEX), withdraw a statement",
     ManageUpdateTokens "manage-update-tokens" "choose how devices come through the hawkBit DDI door, make and end their tokens",
-    ReadDiagnosis, read, diagnosis, diagnoses, evidence, and, what, stands, in, the, way, of, operation, AnswerDiagnosis, answer, open, products, them, import, answers, SignDiagnosis, sign, a, AddEvidence, add, hand, test, results, coverage, findings, provenance, collect, live, EnterOperation, enter, let, product, line, take, it, back, OverruleOperation, overrule, although, its, gate, is, not, met, ManageOperationGate, manage, choose, lines, need, for, approved, components, PublishMessages, publish, messages, send, hear, those, that, are, oneself, ReadMessages, organisation, s, devices, was, refused,
+    ReadDiagnosis "read-diagnosis" "read diagnoses, evidence and what stands in the way of operation",
+    AnswerDiagnosis "answer-diagnosis" "open diagnoses of products, answer them, import answers",
+    SignDiagnosis "sign-diagnosis" "sign a diagnosis",
+    AddEvidence "add-evidence" "hand in test results, coverage, findings and provenance, collect live evidence",
+    EnterOperation "enter-operation" "let a product line enter operation, take it back",
+    OverruleOperation "overrule-operation" "let a product line enter operation although its gate is not met",
+    ManageOperationGate "manage-operation-gate" "choose what product lines need for operation, and approved components",
+    PublishMessages "publish-messages" "send messages and hear those that are for oneself",
+    ReadMessages "read-messages" "read the messages of the organisation's devices, and what was refused",
     ManageApprovalPolicy "manage-approval-policy" "choose which acts need a second person",
 }
 

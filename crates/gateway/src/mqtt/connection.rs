@@ -325,7 +325,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         if connect.client.len() > CLIENT_BYTES_MAX || connect.client.chars().any(char::is_control) {
             return refuse(self, ConnectReasonCode::ClientIdentifierNotValid);
         }
-        let assigned = connect.client.is_empty().then(|| format!("auto-{}", sender.device()));
+        // Each of its own: two clients that name themselves nothing are two clients.
+        let assigned = connect.client.is_empty().then(assigned_identifier);
         let client = assigned.clone().unwrap_or(connect.client);
         let key = Key { device: sender.device(), client };
         let (session, present) = match self.inner.open(&key, connect.clean) {
@@ -636,6 +637,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             }
         }));
     }
+}
+
+fn assigned_identifier() -> String {
+    let bytes: [u8; 12] = crypto::random::bytes();
+    bytes.iter().fold("auto-".to_owned(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// Returns once the server stops, or whoever could say so is gone.

@@ -6,7 +6,7 @@
 
 use crate::{
     format::{FormatError, FormatRule},
-    freshness::{FreshnessRule, ReplayWindow, Staleness},
+    freshness::{FreshnessRule, ReplayWindow},
     rate::{Allowance, Meter, Shared, Ticks},
     refusal::Refusal,
     space::{Direction, Policy, Space, decide},
@@ -247,13 +247,7 @@ pub fn admit(
         .rules
         .freshness
         .check(message.made_at, message.counter, around.window, around.now)
-        .map_err(|why| match why {
-            Staleness::Unmarked => Refusal::Unmarked,
-            Staleness::Old => Refusal::Stale,
-            Staleness::Ahead => Refusal::Ahead,
-            Staleness::Replayed => Refusal::Replayed,
-            Staleness::Leaped => Refusal::Leaped,
-        })?;
+        .map_err(Refusal::from)?;
     around.rules.format.check(message.payload).map_err(|why| match why {
         FormatError::TooLarge => Refusal::TooLarge,
         FormatError::TooDeep | FormatError::TooMany => Refusal::TooComplex,

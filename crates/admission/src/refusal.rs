@@ -4,11 +4,15 @@
 //! and tells an attacker nothing: whether a topic exists, who else is there and which rule was hit
 //! stay here. MQTT 5 reason codes, HTTP status and CoAP codes are in one table, [`Answer`].
 
+use crate::freshness::Staleness;
+
 /// Why a message is not admitted. The order is that of the pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Refusal {
     /// the sender's identity opens enrolment and nothing else, or is no device's
     Identity,
+    /// the certificate is over
+    Expired,
     /// the device is revoked
     Revoked,
     /// the device is suspended
@@ -57,6 +61,18 @@ pub enum Refusal {
     Route,
 }
 
+impl From<Staleness> for Refusal {
+    fn from(why: Staleness) -> Self {
+        match why {
+            Staleness::Unmarked => Self::Unmarked,
+            Staleness::Old => Self::Stale,
+            Staleness::Ahead => Self::Ahead,
+            Staleness::Replayed => Self::Replayed,
+            Staleness::Leaped => Self::Leaped,
+        }
+    }
+}
+
 /// What a sender hears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answer {
@@ -72,8 +88,9 @@ pub struct Answer {
 
 impl Refusal {
     /// Every reason, in the order of the pipeline.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Identity,
+        Self::Expired,
         Self::Revoked,
         Self::Suspended,
         Self::Quarantined,
@@ -103,6 +120,7 @@ impl Refusal {
     pub fn code(self) -> &'static str {
         match self {
             Self::Identity => "identity",
+            Self::Expired => "expired",
             Self::Revoked => "revoked",
             Self::Suspended => "suspended",
             Self::Quarantined => "quarantined",
@@ -138,6 +156,7 @@ impl Refusal {
     pub fn english(self) -> &'static str {
         match self {
             Self::Identity => "the certificate opens enrolment only; enrol the device first",
+            Self::Expired => "the certificate is over; renew it, and see whether the clocks agree",
             Self::Revoked => "the device is revoked",
             Self::Suspended => "the device is suspended; release it when the reason is gone",
             Self::Quarantined => {
@@ -170,6 +189,7 @@ impl Refusal {
     pub fn japanese(self) -> &'static str {
         match self {
             Self::Identity => "この証明書では登録しかできません。先に機器を登録してください",
+            Self::Expired => "証明書の期限が切れています。更新し、時計を確かめてください",
             Self::Revoked => "機器は失効しています",
             Self::Suspended => "機器は一時停止中です。原因がなくなれば解除してください",
             Self::Quarantined => "機器は隔離中です。警報を調べてから解除してください",
@@ -201,6 +221,7 @@ impl Refusal {
     pub fn answer(self) -> Answer {
         let (mqtt, http, coap, ends) = match self {
             Self::Identity
+            | Self::Expired
             | Self::Revoked
             | Self::Suspended
             | Self::Quarantined

@@ -1,19 +1,22 @@
 //! Sessions of all devices, and who hears what.
 
-use crate::mqtt::session::{Key, Outgoing, Session};
+use crate::mqtt::{
+    publish_will,
+    session::{Key, Outgoing, PendingWill, Session},
+};
 use admission::TopicName;
 use device::DeviceId;
-use service::Service;
+use service::{Service, StandingChanges};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
     time::{Duration, Instant},
 };
 use tokio::sync::watch;
 
 /// How often the doors look whether somebody was revoked.
 const LOOK: Duration = Duration::from_millis(100);
-/// How often what was refused is written down and sessions that ended are dropped.
+/// How often what was refused is written down, sessions that ended are dropped, and wills are sent.
 const SETTLE: Duration = Duration::from_secs(1);
 
 /// What a gateway bears.
@@ -21,8 +24,12 @@ const SETTLE: Duration = Duration::from_secs(1);
 pub struct GatewayLimits {
     /// largest MQTT packet, in bytes
     pub packet_bytes: u32,
-    /// QoS 1 and 2 messages of one client that are not acknowledged yet
+    /// QoS 1 and 2 messages, in each direction, that are not acknowledged yet
     pub in_flight: u16,
+    /// bytes of messages to one client that it has not acknowledged yet
+    pub in_flight_bytes: usize,
+    /// bytes that are being written to one client
+    pub out_bytes: usize,
     /// sessions of one device, open or kept
     pub sessions_per_device: usize,
     /// sessions of all devices, open or kept
@@ -33,6 +40,10 @@ pub struct GatewayLimits {
     pub queue: usize,
     /// bytes that wait for a session
     pub queue_bytes: usize,
+    /// bytes that wait for all sessions together
+    pub queues_bytes: usize,
+    /// packets of one client per second, of any kind; beyond it, reading waits
+    pub packets_per_second: u32,
     /// longest keep alive, in seconds; one that wants longer is told this
     pub keep_alive_s: u16,
     /// longest time a session is kept after its connection ended, in seconds
@@ -46,11 +57,15 @@ impl Default for GatewayLimits {
         Self {
             packet_bytes: 128 * 1024,
             in_flight: 32,
+            in_flight_bytes: 256 * 1024,
+            out_bytes: 64 * 1024,
             sessions_per_device: 4,
             sessions: 200_000,
             subscriptions: 64,
             queue: 256,
-            queue_bytes: 1024 * 1024,
+            queue_bytes: 256 * 1024,
+            queues_bytes: 512 * 1024 * 1024,
+            packets_per_second: 1000,
             keep_alive_s: 1200,
             session_expiry_s: 86_400,
             patience: Duration::from_secs(30),
@@ -66,8 +81,8 @@ pub(crate) struct Inner {
     pub(crate) service: Service,
     pub(crate) limits: GatewayLimits,
     sessions: Mutex<Sessions>,
-    /// the service's revocation epoch
-    pub(crate) epoch: watch::Sender<u64>,
+    /// bytes that wait for all sessions together
+    waiting: Arc<AtomicUsize>,
 }
 
 #[derive(Default)]
@@ -78,31 +93,35 @@ struct Sessions {
 
 /// What became of a wish for a session.
 pub(crate) enum Opened {
-    /// here it is; true: it was there before and goes on
-    Session(Arc<Session>, bool),
-    /// the device, or all devices together, have as many as they may
+    /// here it is, and the number of the connection that now has it; true: it was there before and
+    /// goes on
+    Session(Arc<Session>, u64, bool),
+    /// all devices together have as many as they may
     Full,
 }
 
 impl Gateway {
     /// A gateway without sessions.
     pub fn new(service: Service, limits: GatewayLimits) -> Self {
-        let epoch = watch::Sender::new(service.revocation_epoch());
         let sessions = Mutex::new(Sessions::default());
-        Self(Arc::new(Inner { service, limits, sessions, epoch }))
+        Self(Arc::new(Inner { service, limits, sessions, waiting: Arc::default() }))
     }
 
     /// What must happen now and then, until `stop` says so: watches for revocations, writes down what
-    /// was refused, drops sessions that ended.
+    /// was refused, sends wills that are due, drops sessions that ended.
     pub async fn keep(self, mut stop: watch::Receiver<bool>) {
         let mut settled = Instant::now();
+        let mut seen = self.0.service.standing_count();
         loop {
             let stopped = tokio::time::timeout(LOOK, stop.wait_for(|stop| *stop)).await.is_ok();
             if stopped {
                 break;
             }
-            let epoch = self.0.service.revocation_epoch();
-            self.0.epoch.send_if_modified(|known| std::mem::replace(known, epoch) != epoch);
+            let changes = self.0.service.standing_changes(seen);
+            seen = changes.count();
+            if !changes.is_empty() {
+                self.0.look(&changes);
+            }
             if settled.elapsed() >= SETTLE {
                 settled = Instant::now();
                 self.settle().await;
@@ -115,7 +134,10 @@ impl Gateway {
         if let Err(error) = self.0.service.settle_messages().await {
             tracing::error!(%error, "what was refused of messages could not be written down");
         }
-        self.0.forget_ended(Instant::now());
+        self.0.expire();
+        for (key, will) in self.0.end_sessions(Instant::now()) {
+            publish_will(&self.0, key, will).await;
+        }
     }
 }
 
@@ -125,38 +147,96 @@ impl Inner {
     }
 
     /// The session of a client: the one that is there, unless it is to be new. Whoever had it loses
-    /// it (MQTT 5 section 3.1.4, \[MQTT-3.1.4-3\]).
-    pub(crate) fn open(&self, key: &Key, clean: bool) -> Opened {
+    /// it (MQTT 5 section 3.1.4, \[MQTT-3.1.4-3\]). Also the wills of sessions that end by this.
+    pub(crate) fn open(&self, key: &Key, clean: bool) -> (Opened, Vec<(Key, PendingWill)>) {
+        let now = Instant::now();
+        let mut wills = Vec::new();
         let mut sessions = self.lock();
-        let room = sessions.count < self.limits.sessions;
-        let own = sessions.by_device.entry(key.device).or_default();
+        let Sessions { by_device, count } = &mut *sessions;
+        let own = by_device.entry(key.device).or_default();
+        *count = count.saturating_sub(own.len());
         let at = own.iter().position(|session| session.key == *key);
-        if let Some(old) = at.and_then(|at| own.get(at).cloned()) {
-            let kept = old.take_over();
-            if kept && !clean {
-                return Opened::Session(old, true);
+        let opened = match at.map(|at| own.swap_remove(at)) {
+            Some(old) => {
+                let (goes_on, will) = old.take_over(clean, now);
+                wills.extend(will.map(|will| (old.key.clone(), will)));
+                match goes_on {
+                    Some(turn) => Opened::Session(old, turn, true),
+                    None => Opened::Session(self.session(key), 1, false),
+                }
             }
-            let new = Arc::new(Session::new(key.clone()));
-            if let Some(place) = at.and_then(|at| own.get_mut(at)) {
-                *place = new.clone();
+            None if *count >= self.limits.sessions => Opened::Full,
+            None => {
+                self.make_room(own, now, &mut wills);
+                Opened::Session(self.session(key), 1, false)
             }
-            return Opened::Session(new, false);
+        };
+        if let Opened::Session(session, ..) = &opened {
+            own.push(session.clone());
         }
-        if !room || own.len() >= self.limits.sessions_per_device {
-            if own.is_empty() {
-                sessions.by_device.remove(&key.device);
-            }
-            return Opened::Full;
+        *count = count.saturating_add(own.len());
+        if own.is_empty() {
+            by_device.remove(&key.device);
         }
-        let new = Arc::new(Session::new(key.clone()));
-        own.push(new.clone());
-        sessions.count += 1;
-        Opened::Session(new, false)
+        (opened, wills)
+    }
+
+    fn session(&self, key: &Key) -> Arc<Session> {
+        Arc::new(Session::new(key.clone(), self.waiting.clone()))
+    }
+
+    /// Makes room for one more session of a device: those that are over go, then the one that is kept
+    /// longest, then the connection that was heard of longest ago. A device whose connections broke
+    /// off without a word is not locked out by what is left of them.
+    fn make_room(
+        &self,
+        own: &mut Vec<Arc<Session>>,
+        now: Instant,
+        wills: &mut Vec<(Key, PendingWill)>,
+    ) {
+        let mut end = |session: &Session| {
+            let (_, will) = session.take_over(true, now);
+            wills.extend(will.map(|will| (session.key.clone(), will)));
+        };
+        own.retain(|session| {
+            let over = session.is_over(now);
+            if over {
+                end(session);
+            }
+            !over
+        });
+        while own.len() >= self.limits.sessions_per_device.max(1) {
+            let oldest = own
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, session)| session.rank())
+                .map(|(at, _)| at);
+            let Some(at) = oldest else { break };
+            end(&own.swap_remove(at));
+        }
+    }
+
+    fn every(&self) -> Vec<Arc<Session>> {
+        self.lock().by_device.values().flatten().cloned().collect()
+    }
+
+    /// Has those looked at whom changes may concern.
+    fn look(&self, changes: &StandingChanges) {
+        for session in self.every() {
+            session.look_if(|sender| self.service.concerns(changes, sender));
+        }
+    }
+
+    /// Has those looked at whose certificate is over.
+    fn expire(&self) {
+        for session in self.every() {
+            session.look_if(|sender| self.service.is_over(sender));
+        }
     }
 
     /// The sessions that may want to hear of a topic. As long as devices hear their own space alone,
     /// these are the device's that the topic names.
-    pub(crate) fn listeners(&self, topic: &TopicName) -> Vec<Arc<Session>> {
+    fn listeners(&self, topic: &TopicName) -> Vec<Arc<Session>> {
         let mut levels = topic.levels();
         let device = match (levels.next(), levels.next()) {
             (Some("d"), Some(device)) => device.parse::<DeviceId>().ok(),
@@ -175,12 +255,18 @@ impl Inner {
             .count()
     }
 
-    fn forget_ended(&self, now: Instant) {
+    /// Drops sessions that are over; the wills that are due.
+    fn end_sessions(&self, now: Instant) -> Vec<(Key, PendingWill)> {
+        let mut wills = Vec::new();
         let mut sessions = self.lock();
         sessions.by_device.retain(|_, own| {
-            own.retain(|session| !session.is_over(now));
+            own.retain(|session| {
+                wills.extend(session.due_will(now).map(|will| (session.key.clone(), will)));
+                !session.is_over(now)
+            });
             !own.is_empty()
         });
         sessions.count = sessions.by_device.values().map(Vec::len).sum();
+        wills
     }
 }

@@ -17,6 +17,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use service::MessageDoor;
 use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -185,7 +186,7 @@ async fn mqtt(door: Arc<Shared>, (stream, address): (TcpStream, SocketAddr), _co
             door.app.turn_away(Turned::Unauthenticated, &peer, Door::Public, why);
             return;
         };
-        gateway.mqtt(stream, certificate, door.stop.clone()).await;
+        gateway.mqtt(stream, certificate, MessageDoor::Mqtt, door.stop.clone()).await;
     };
     tokio::select! {
         biased;

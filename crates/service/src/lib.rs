@@ -135,7 +135,7 @@ pub use fleet::{
 pub use members::{MemberView, NewMember};
 pub use messages::{
     DoorSender, IncomingMessage, MessageDoor, MessageRefused, MessageView, RefusedView,
-    RetainedMessage,
+    RetainedMessage, StandingChanges,
 };
 pub use ocsp::OcspAnswer;
 pub use organisations::{NewOrganisation, OrganisationView};

@@ -48,6 +48,8 @@ type RevokedSet = HashMap<(i64, Box<[u8]>), Revoked>;
 pub(crate) struct Live {
     revoked: RwLock<RevokedSet>,
     epoch: AtomicU64,
+    /// whose sessions have to be looked at again
+    pub(crate) changes: crate::messages::Changes,
     pub(crate) organisations: Cache<String, Option<OrganisationRow>>,
     pub(crate) organisations_by_id: Cache<i64, Option<OrganisationRow>>,
     pub(crate) products_by_id: Cache<i64, Option<Arc<ProductRow>>>,
@@ -94,6 +96,7 @@ impl Live {
         Self {
             revoked: RwLock::new(HashMap::new()),
             epoch: AtomicU64::new(1),
+            changes: crate::messages::Changes::default(),
             organisations: Cache::new(10_000),
             organisations_by_id: Cache::new(10_000),
             products_by_id: Cache::new(10_000),
@@ -206,6 +209,7 @@ impl Live {
             };
         }
         self.epoch.fetch_add(1, Ordering::SeqCst);
+        self.changes.add(crate::messages::Change::Certificate(ca, serial.clone()));
         self.ocsp.forget(&crate::ocsp::AnswerKey::new(ca, &serial, false));
         self.ocsp.forget(&crate::ocsp::AnswerKey::new(ca, &serial, true));
         self.crls.forget(&ca);
@@ -234,7 +238,9 @@ impl Effects for Live {
                     self.roots.clear();
                     self.directors.clear();
                     self.epoch.fetch_add(1, Ordering::SeqCst);
+                    self.changes.add(crate::messages::Change::Directory);
                 }
+                Effect::Device(row) => self.changes.add(crate::messages::Change::Device(row)),
             }
         }
         if let Some(count) = leaves {

@@ -532,6 +532,7 @@ fn follow(
                 && matches!(new.phase(), device::Phase::Retired | device::Phase::Disposed))
     });
     if standing {
+        tx.effect(crate::store::Effect::Device(row.id));
         let mut event =
             audit::SecurityEvent::new(now, audit::Kind::DeviceStanding, audit::Outcome::Success)
                 .organisation(new.owner().as_str())

@@ -1,32 +1,35 @@
 //! One connection: from CONNECT to the end.
 
 use super::{
+    message::{publish_will, take},
     packets::{
         self, Connect, Granted, Publish, Received, Wanted, Welcome, Will, acknowledge, complete,
-        forwarded, release, subscribed, turned_away, unsubscribed, welcome,
+        release, subscribed, turned_away, unsubscribed, welcome,
     },
-    session::{Delivery, Key, Outgoing, Session, Subscribed},
+    session::{Delivery, Key, Left, Outgoing, PendingWill, Session, Subscribed},
+    wire::{Moved, Out, drain, exchange},
 };
 use crate::{
     Gateway,
     hub::{Inner, Opened},
 };
-use admission::{Refusal, Subscription, TopicError, TopicName};
+use admission::{Allowance, Meter, Refusal, Subscription, Ticks, TopicError, TopicName};
 use mqtt_protocol_core::mqtt::{
     Connection, Version,
     common::Cursor,
     connection::{ConnectionOptions, Event, TimerKind, role},
-    packet::{GenericPacketTrait as _, Packet, Property, Qos},
+    packet::{GenericPacketTrait as _, Packet, Qos, StorePacket},
     result_code::{ConnectReasonCode, DisconnectReasonCode, MqttError},
 };
 use pki::Certificate;
-use service::{DoorSender, IncomingMessage, MessageDoor, MessageRefused};
+use service::{DoorSender, MessageDoor, MessageRefused};
 use std::{
+    collections::{HashMap, HashSet},
     sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     sync::watch,
     time::{sleep_until, timeout},
 };
@@ -35,9 +38,9 @@ use tokio::{
 const READ_BYTES: usize = 4096;
 /// Longest client identifier, in bytes.
 const CLIENT_BYTES_MAX: usize = 128;
-/// User properties that carry a message's time and counter (freshness).
-const TIME: &str = "tegata-time";
-const COUNTER: &str = "tegata-counter";
+/// How long the end of a connection may take; somebody who may not be here any more has less.
+const FAREWELL: Duration = Duration::from_secs(1);
+const FAREWELL_UNWANTED: Duration = Duration::from_millis(200);
 
 /// Why a connection ends, from our side.
 enum End {
@@ -52,8 +55,13 @@ type Step = Result<(), End>;
 impl Gateway {
     /// Serves one client over a stream that is secure and authenticated: `certificate` is the
     /// client's, validated.
-    pub async fn mqtt<S>(&self, stream: S, certificate: &Certificate, stop: watch::Receiver<bool>)
-    where
+    pub async fn mqtt<S>(
+        &self,
+        stream: S,
+        certificate: &Certificate,
+        door: MessageDoor,
+        stop: watch::Receiver<bool>,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         let limits = &self.0.limits;
@@ -65,12 +73,18 @@ impl Gateway {
         let link = Link {
             inner: self.0.clone(),
             certificate: certificate.clone(),
+            door,
             stream,
             codec,
-            out: Vec::new(),
+            out: Out::default(),
+            began: Instant::now(),
+            pace: Meter::default(),
+            paused_until: None,
             silent_until: None,
             idle: None,
-            unacknowledged: 0,
+            unacknowledged: HashMap::new(),
+            unacknowledged_bytes: 0,
+            not_taken: HashSet::new(),
             joined: None,
         };
         link.run(stop).await;
@@ -80,15 +94,24 @@ impl Gateway {
 struct Link<S> {
     inner: Arc<Inner>,
     certificate: Certificate,
+    door: MessageDoor,
     stream: S,
     codec: Connection<role::Server>,
-    out: Vec<u8>,
+    out: Out,
+    began: Instant,
+    /// packets of any kind
+    pace: Meter,
+    /// nothing is read until then: the client sends faster than it may
+    paused_until: Option<Instant>,
     /// when the client must have said something (keep alive)
     silent_until: Option<Instant>,
     /// how long a client may be silent that set no keep alive
     idle: Option<Duration>,
-    /// messages to the client that it has not acknowledged
-    unacknowledged: u16,
+    /// messages to the client that it has not acknowledged, with their bytes
+    unacknowledged: HashMap<u16, usize>,
+    unacknowledged_bytes: usize,
+    /// QoS 2 messages that were not taken: sent again, they are to be looked at again
+    not_taken: HashSet<u16>,
     joined: Option<Joined>,
 }
 
@@ -103,6 +126,13 @@ struct Joined {
     keep: Duration,
 }
 
+impl Drop for Joined {
+    fn drop(&mut self) {
+        // Nothing to do where the connection ended in order: then it has left already.
+        self.session.break_off(self.turn);
+    }
+}
+
 /// What the codec wants after it was given something.
 #[derive(Default)]
 struct Wants {
@@ -112,35 +142,54 @@ struct Wants {
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
     async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        let mut epoch = self.inner.epoch.subscribe();
-        let end = match self.converse(&mut epoch, &mut stop).await {
+        let end = match self.converse(&mut stop).await {
             Ok(()) => End::Gone,
             Err(end) => end,
         };
-        if let (End::Say(code), Some(Joined { five: true, .. })) = (&end, &self.joined)
-            && let Ok(packet) = packets::goodbye(*code)
-        {
-            self.send(packet);
+        let mut time = FAREWELL;
+        if let End::Say(code) = end {
+            let mut whole = true;
+            if code == DisconnectReasonCode::NotAuthorized {
+                // What is on its way is not this client's to hear any more.
+                whole = self.out.forget();
+                time = FAREWELL_UNWANTED;
+            }
+            if whole
+                && self.five()
+                && let Ok(packet) = packets::goodbye(code)
+            {
+                self.send(packet);
+            }
         }
-        let _last = self.flush().await;
-        let _shut = timeout(Duration::from_secs(1), self.stream.shutdown()).await;
+        // First the session: who takes it over finds what is left in it.
         self.leave();
+        let farewell = async {
+            drain(&mut self.stream, &mut self.out).await?;
+            self.stream.shutdown().await
+        };
+        let _too_late = timeout(time, farewell).await;
     }
 
-    async fn converse(
-        &mut self,
-        epoch: &mut watch::Receiver<u64>,
-        stop: &mut watch::Receiver<bool>,
-    ) -> Step {
+    async fn converse(&mut self, stop: &mut watch::Receiver<bool>) -> Step {
         let mut buffer = vec![0; READ_BYTES];
-        let patience = Instant::now() + self.inner.limits.patience;
+        let connect_until = Instant::now() + self.inner.limits.patience;
         loop {
+            self.look().await?;
             self.send_waiting()?;
-            self.flush().await?;
+            let now = Instant::now();
             let silent = match &self.joined {
-                None => Some(patience),
+                None => Some(connect_until),
                 Some(_) => self.silent_until,
             };
+            if silent.is_some_and(|at| at <= now) {
+                return Err(End::Say(DisconnectReasonCode::KeepAliveTimeout));
+            }
+            let stuck = self.out.stuck_at(self.inner.limits.patience);
+            if stuck.is_some_and(|at| at <= now) {
+                return Err(End::Gone);
+            }
+            self.paused_until = self.paused_until.filter(|at| *at > now);
+            let alarm = [silent, stuck, self.paused_until].into_iter().flatten().min();
             let session = self.joined.as_ref().map(|joined| joined.session.clone());
             let woken = async {
                 match &session {
@@ -148,33 +197,69 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
                     None => std::future::pending().await,
                 }
             };
-            let silence = async {
-                match silent {
+            let alarm = async {
+                match alarm {
                     Some(at) => sleep_until(at.into()).await,
                     None => std::future::pending().await,
                 }
             };
+            let read = self.paused_until.is_none() && self.out.len() < self.inner.limits.out_bytes;
             tokio::select! {
                 biased;
                 () = told_to_stop(stop) => {
+                    if let Some(joined) = &mut self.joined {
+                        // Sessions end with the server, and nobody is gone: no will is due.
+                        joined.will = None;
+                    }
                     return Err(End::Say(DisconnectReasonCode::ServerShuttingDown));
                 }
-                Ok(()) = epoch.changed() => self.look_again().await?,
-                () = woken => self.still_mine()?,
-                () = silence => {
-                    return Err(End::Say(DisconnectReasonCode::KeepAliveTimeout));
-                }
-                read = self.stream.read(&mut buffer) => {
-                    let count = read.map_err(|_| End::Gone)?;
-                    if count == 0 {
-                        return Err(End::Gone);
-                    }
-                    self.feed(buffer.get(..count).unwrap_or_default()).await?;
-                    if let Some(idle) = self.idle {
-                        self.silent_until = Some(Instant::now() + idle);
+                moved = exchange(&mut self.stream, &mut self.out, &mut buffer, read) => {
+                    match moved.map_err(|_| End::Gone)? {
+                        Moved::Written => {}
+                        Moved::Read(0) => return Err(End::Gone),
+                        Moved::Read(count) => {
+                            self.feed(buffer.get(..count).unwrap_or_default()).await?;
+                            self.heard();
+                        }
                     }
                 }
+                () = woken => {}
+                () = alarm => {}
             }
+        }
+    }
+
+    fn heard(&mut self) {
+        if let Some(idle) = self.idle {
+            self.silent_until = Some(Instant::now() + idle);
+        }
+        if let Some(joined) = &self.joined {
+            joined.session.lock().heard();
+        }
+    }
+
+    /// Whether the session is still this connection's, and its device still welcome.
+    async fn look(&mut self) -> Step {
+        let Some(joined) = &self.joined else { return Ok(()) };
+        if joined.session.lock().turn != joined.turn {
+            return Err(End::Say(DisconnectReasonCode::SessionTakenOver));
+        }
+        match joined.session.must_look() {
+            true => self.look_again().await,
+            false => Ok(()),
+        }
+    }
+
+    /// Counts packets: who sends faster than it may is read from more slowly.
+    fn slow_down(&mut self) {
+        let per_second = self.inner.limits.packets_per_second;
+        let allowance = Allowance::new(per_second, per_second);
+        let since = self.began.elapsed().as_nanos();
+        let ticks = Ticks(u64::try_from(since).unwrap_or(u64::MAX));
+        self.pace.take(allowance, ticks);
+        let wait = self.pace.wait(allowance, ticks);
+        if wait > 0 {
+            self.paused_until = Some(Instant::now() + Duration::from_nanos(wait));
         }
     }
 
@@ -185,6 +270,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             let events = self.codec.recv(&mut cursor);
             let (wants, wrong) = self.apply(events);
             for packet in wants.packets {
+                self.look().await?;
+                self.slow_down();
                 self.handle(packet.into()).await?;
             }
             if wants.close || wrong {
@@ -203,15 +290,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             match event {
                 Event::NotifyPacketReceived(packet) => wants.packets.push(packet),
                 Event::RequestSendPacket { packet, .. } => {
-                    self.out.extend_from_slice(&packet.to_continuous_buffer());
+                    self.out.push(&packet.to_continuous_buffer());
                 }
                 Event::RequestTimerReset { kind: TimerKind::PingreqRecv, duration_ms } => {
                     self.silent_until = Some(Instant::now() + Duration::from_millis(duration_ms));
                 }
                 Event::RequestTimerCancel(TimerKind::PingreqRecv) => self.silent_until = None,
                 Event::RequestTimerReset { .. } | Event::RequestTimerCancel(_) => {}
-                Event::NotifyPacketIdReleased(_) => {
-                    self.unacknowledged = self.unacknowledged.saturating_sub(1);
+                Event::NotifyPacketIdReleased(id) => {
+                    let bytes = self.unacknowledged.remove(&id).unwrap_or_default();
+                    self.unacknowledged_bytes = self.unacknowledged_bytes.saturating_sub(bytes);
                 }
                 Event::NotifyError(error) => {
                     tracing::debug!(?error, "MQTT");
@@ -240,21 +328,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
                 tracing::error!(?error, "a packet could not be made");
                 Err(End::Say(DisconnectReasonCode::UnspecifiedError))
             }
-        }
-    }
-
-    async fn flush(&mut self) -> Step {
-        if self.out.is_empty() {
-            return Ok(());
-        }
-        let out = std::mem::take(&mut self.out);
-        let write = async {
-            self.stream.write_all(&out).await?;
-            self.stream.flush().await
-        };
-        match timeout(self.inner.limits.patience, write).await {
-            Ok(Ok(())) => Ok(()),
-            _ => Err(End::Gone),
         }
     }
 
@@ -303,7 +376,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
     async fn sender(&self) -> Option<DoorSender> {
         let service = &self.inner.service;
         let caller = service.identify_certificate(&self.certificate).await.ok()?;
-        service.door_sender(&caller).ok()
+        service.door_sender(&caller, &self.certificate).ok()
     }
 
     async fn connect(&mut self, connect: Connect) -> Step {
@@ -312,11 +385,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             link.say(turned_away(five, code))?;
             Err(End::Gone)
         };
+        let seen = self.inner.service.standing_count();
         let Some(sender) = self.sender().await else {
             return refuse(self, ConnectReasonCode::NotAuthorized);
         };
         if let Err(refusal) = sender.stands() {
-            self.inner.service.refuse_message(&sender, MessageDoor::Mqtt, refusal, "");
+            self.inner.service.refuse_message(&sender, self.door, refusal, "");
             return refuse(self, packets::connect_code(refusal));
         }
         if connect.method {
@@ -327,28 +401,60 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         }
         // Each of its own: two clients that name themselves nothing are two clients.
         let assigned = connect.client.is_empty().then(assigned_identifier);
-        let client = assigned.clone().unwrap_or(connect.client);
+        let client = assigned.clone().unwrap_or_else(|| connect.client.clone());
         let key = Key { device: sender.device(), client };
-        let (session, present) = match self.inner.open(&key, connect.clean) {
-            Opened::Session(session, present) => (session, present),
+        let (opened, wills) = self.inner.open(&key, connect.clean);
+        for (key, will) in wills {
+            let inner = self.inner.clone();
+            drop(tokio::spawn(async move { publish_will(&inner, key, will).await }));
+        }
+        let (session, turn, mut present) = match opened {
+            Opened::Session(session, turn, present) => (session, turn, present),
             Opened::Full => return refuse(self, ConnectReasonCode::QuotaExceeded),
         };
+        // From here on this connection has the session: dropped, it lets go of it.
+        let will = connect.will.clone();
+        let keep = self.keep_of(&connect);
+        let joined = Joined { five, session: session.clone(), turn, sender, will, keep };
+        if present {
+            let _late = timeout(FAREWELL, session.let_go()).await;
+        }
+        if !session.hold(turn) {
+            return Err(End::Gone);
+        }
+        let sender = joined.sender.clone();
         let most = self.inner.limits.session_expiry_s;
-        let keep = Duration::from_secs(connect.session_expiry_s.min(most).into());
-        let (turn, stored, handled) = {
+        let (stored, handled) = {
             let mut state = session.lock();
-            state.sender = Some(sender.clone());
+            // A session is one owner's, and in one version of the protocol.
+            let same = state.sender.as_ref().is_some_and(|known| known.same_owner(&sender));
+            let goes_on = same && state.five == five && resumable(&state.stored, &connect);
+            if present && !goes_on {
+                present = false;
+                state.empty();
+            }
+            state.sender = Some(sender);
             state.keep = keep;
-            (state.turn, std::mem::take(&mut state.stored), std::mem::take(&mut state.handled))
+            state.five = five;
+            (std::mem::take(&mut state.stored), std::mem::take(&mut state.handled))
         };
         let limit = self.inner.limits.keep_alive_s;
         let shorter = (connect.keep_alive_s == 0 || connect.keep_alive_s > limit).then_some(limit);
-        let will = connect.will;
-        self.joined = Some(Joined { five, session, turn, sender, will, keep });
+        self.joined = Some(joined);
+        // Whatever changed while the device was looked up: the door looked at open sessions only.
+        let changes = self.inner.service.standing_changes(seen);
+        if !changes.is_empty() {
+            self.look_again().await?;
+        }
+        for packet in &stored {
+            self.awaits(packet.packet_id(), packet.size());
+        }
+        let counted = connect.receive_maximum.is_some();
         if present {
-            self.unacknowledged = u16::try_from(stored.len()).unwrap_or(u16::MAX);
-            self.codec.restore_packets(stored);
             self.codec.restore_qos2_publish_handled(handled.into_iter().collect());
+            if !counted {
+                self.codec.restore_packets(stored.clone());
+            }
         }
         self.say(welcome(
             five,
@@ -359,12 +465,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
                 session_expiry_s: (five && connect.session_expiry_s > most).then_some(most),
             },
         ))?;
+        if present && counted {
+            // The codec does not count what it sends again by itself, and would count below zero.
+            for packet in stored {
+                if self.codec.register_packet_id(packet.packet_id()).is_ok() {
+                    self.send(packet.into());
+                }
+            }
+        }
         if !five && connect.keep_alive_s == 0 {
             // Nobody is silent for ever, and 3.1.1 has no word for it: a server may end the
             // connection of a client that it takes for inactive (MQTT 3.1.1 section 3.1.2.10).
             self.idle = Some(Duration::from_secs(limit.into()));
         }
         Ok(())
+    }
+
+    /// How long the session is kept once the connection has ended.
+    fn keep_of(&self, connect: &Connect) -> Duration {
+        let most = self.inner.limits.session_expiry_s;
+        Duration::from_secs(connect.session_expiry_s.min(most).into())
+    }
+
+    /// Remembers that the client has a message to acknowledge.
+    fn awaits(&mut self, id: u16, bytes: usize) {
+        if let Some(old) = self.unacknowledged.insert(id, bytes) {
+            self.unacknowledged_bytes = self.unacknowledged_bytes.saturating_sub(old);
+        }
+        self.unacknowledged_bytes = self.unacknowledged_bytes.saturating_add(bytes);
     }
 
     async fn published(&mut self, publish: Publish) -> Step {
@@ -380,10 +508,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             Ok(name) => name,
             Err(error) => return self.bad_topic(five, qos, id, error),
         };
-        let taken = take(&self.inner, &sender, &name, &publish, from).await;
+        // Until it is on disk it was not heard, whatever ends this connection.
+        let twice = id.filter(|_| qos == Qos::ExactlyOnce);
+        self.not_taken.extend(twice);
+        let taken = take(&self.inner, (&sender, self.door), &name, &publish, from).await;
+        if taken.is_ok() {
+            self.not_taken.retain(|id| Some(*id) != twice);
+        }
         let refused = match taken {
             Ok(()) => None,
             Err(MessageRefused::Refused(refusal)) if refusal.is_standing() => {
+                self.outcast();
                 return Err(End::Say(DisconnectReasonCode::NotAuthorized));
             }
             Err(MessageRefused::Refused(refusal)) => Some(refusal.answer().mqtt),
@@ -409,6 +544,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
 
     fn bad_topic(&mut self, five: bool, qos: Qos, id: Option<u16>, error: TopicError) -> Step {
         tracing::debug!(%error, "a topic that is none");
+        self.not_taken.extend(id);
         match id {
             Some(id) if five => match acknowledge(five, qos, id, Some(0x90)) {
                 Ok(Some(packet)) => {
@@ -428,7 +564,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         let (five, session, sender) = (joined.five, joined.session.clone(), joined.sender.clone());
         let mut granted = Vec::with_capacity(wanted.len());
         for want in wanted {
-            granted.push(self.grant(&session, &sender, want, identifier));
+            // Each counts as a message does: who asks again and again uses itself up.
+            granted.push(match self.inner.service.pass_request(&sender) {
+                Ok(()) => self.grant(&session, &sender, want, identifier),
+                Err(refusal) => {
+                    self.inner.service.refuse_message(&sender, self.door, refusal, &want.filter);
+                    (Granted::Quota, None)
+                }
+            });
         }
         let answer = granted.iter().map(|(granted, _)| granted);
         let codes: Vec<Granted> = answer
@@ -443,7 +586,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         self.say(subscribed(five, id, &codes))?;
         for (_, kept) in granted {
             let Some(subscribed) = kept else { continue };
-            self.send_retained(&session, &sender, &subscribed);
+            self.send_retained(&session, &sender, &subscribed).await;
         }
         Ok(())
     }
@@ -467,7 +610,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         };
         if let Err(refusal) = self.inner.service.may_listen(sender, &meant) {
             let filter = meant.as_str();
-            self.inner.service.refuse_message(sender, MessageDoor::Mqtt, refusal, filter);
+            self.inner.service.refuse_message(sender, self.door, refusal, filter);
             return (Granted::NotAuthorized, None);
         }
         let subscribed = Subscribed {
@@ -488,10 +631,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         (Granted::Yes(want.qos), send.then_some(subscribed))
     }
 
-    fn send_retained(&self, session: &Session, sender: &DoorSender, subscribed: &Subscribed) {
-        let kept = match self.inner.service.retained_messages(sender, &subscribed.meant) {
-            Ok(kept) => kept,
+    async fn send_retained(&self, session: &Session, sender: &DoorSender, subscribed: &Subscribed) {
+        let (inner, by, meant) = (self.inner.clone(), sender.clone(), subscribed.meant.clone());
+        // As much as some megabytes: not on a thread that serves others.
+        let read = move || inner.service.retained_messages(&by, &meant);
+        let kept = match tokio::task::spawn_blocking(read).await {
+            Ok(Ok(kept)) => kept,
             Err(error) => {
+                tracing::error!(%error, "what is kept of a topic was not read");
+                return;
+            }
+            Ok(Err(error)) => {
                 tracing::error!(%error, "what is kept of a topic could not be read");
                 return;
             }
@@ -531,15 +681,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
     fn send_waiting(&mut self) -> Step {
         let Some(joined) = &self.joined else { return Ok(()) };
         let (five, session, turn) = (joined.five, joined.session.clone(), joined.turn);
-        loop {
-            let room = self.unacknowledged < self.inner.limits.in_flight
+        let limits = self.inner.limits;
+        while self.out.len() < limits.out_bytes {
+            let room = self.unacknowledged.len() < usize::from(limits.in_flight)
+                && self.unacknowledged_bytes < limits.in_flight_bytes
                 && self.codec.get_receive_maximum_vacancy_for_send().is_none_or(|left| left > 0);
             let delivery = {
                 let mut state = session.lock();
                 if state.turn != turn {
                     return Err(End::Say(DisconnectReasonCode::SessionTakenOver));
                 }
-                match state.queue.front() {
+                match state.next() {
                     Some(next) if room || next.qos == Qos::AtMostOnce => state.pop(),
                     _ => None,
                 }
@@ -549,26 +701,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
                 Qos::AtMostOnce => None,
                 _ => Some(self.codec.acquire_packet_id().map_err(|_| End::Gone)?),
             };
+            if let Some(id) = id {
+                self.awaits(id, delivery.bytes());
+            }
             let sent = match packets::publish(five, &delivery, id) {
                 Ok(Some(packet)) => self.send(packet),
                 Ok(None) | Err(_) => false,
             };
-            let Some(id) = id else { continue };
-            self.unacknowledged = self.unacknowledged.saturating_add(1);
-            if !sent {
+            if let Some(id) = id.filter(|_| !sent) {
                 // Over, or larger than the client takes: as if it had been sent (MQTT-3.1.2-25).
                 let events = self.codec.release_packet_id(id);
                 let _nothing = self.apply(events);
             }
         }
-    }
-
-    fn still_mine(&self) -> Step {
-        let Some(joined) = &self.joined else { return Ok(()) };
-        match joined.session.lock().turn == joined.turn {
-            true => Ok(()),
-            false => Err(End::Say(DisconnectReasonCode::SessionTakenOver)),
-        }
+        Ok(())
     }
 
     /// Somebody was revoked, suspended or released: this one?
@@ -585,11 +731,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         if let Some(refusal) = refusal {
             // What was known of it is enough to say whom this is about.
             let service = &self.inner.service;
-            service.refuse_message(&joined.sender, MessageDoor::Mqtt, refusal, "");
-            joined.will = None;
-            let mut state = joined.session.lock();
-            state.sender = None;
-            state.keep = Duration::ZERO;
+            service.refuse_message(&joined.sender, self.door, refusal, "");
+            self.outcast();
+            return Err(End::Say(DisconnectReasonCode::NotAuthorized));
+        }
+        if sender.as_ref().is_some_and(|sender| !sender.same_owner(&joined.sender)) {
+            // The session is the former owner's; the device may come again, and have its own.
+            self.outcast();
             return Err(End::Say(DisconnectReasonCode::NotAuthorized));
         }
         if let Some(sender) = sender {
@@ -599,44 +747,49 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         Ok(())
     }
 
+    /// The device may not be here any more: nothing of it stays.
+    fn outcast(&mut self) {
+        let Some(joined) = &mut self.joined else { return };
+        joined.will = None;
+        let mut state = joined.session.lock();
+        if state.turn == joined.turn {
+            state.sender = None;
+            state.keep = Duration::ZERO;
+            state.empty();
+        }
+    }
+
     /// The connection has ended: the session stays as long as the client asked for, and the will is
     /// published where it did not say goodbye.
     fn leave(&mut self) {
         let Some(mut joined) = self.joined.take() else { return };
         let _events = self.codec.notify_closed();
-        let handled = self.codec.get_qos2_publish_handled().into_iter().collect();
-        joined.session.leave(joined.turn, self.codec.get_stored_packets(), handled);
-        let Some(will) = joined.will.take() else { return };
-        let inner = self.inner.clone();
-        drop(tokio::spawn(async move {
-            let keep = joined.session.lock().keep;
-            tokio::time::sleep(will.delay.min(keep)).await;
-            let (open, turn) = {
-                let state = joined.session.lock();
-                (state.open, state.turn)
-            };
-            // The client is back (MQTT 5 section 3.1.3.2.2); one that took the session over is
-            // another connection, and the will of this one is due.
-            if open && turn != joined.turn && !will.delay.is_zero() {
-                return;
-            }
-            let name = TopicName::new(will.topic.as_str())
-                .and_then(|name| joined.sender.space().absolute(name));
-            let Ok(name) = name else { return };
-            let publish = Publish {
-                id: None,
-                topic: will.topic,
-                payload: will.payload,
-                qos: will.qos,
-                retain: will.retain,
-                properties: will.properties,
-            };
-            let from = Some(joined.session.key.clone());
-            if let Err(error) = take(&inner, &joined.sender, &name, &publish, from).await {
-                tracing::debug!(%error, "a will was not published");
-            }
-        }));
+        let handled = self.codec.get_qos2_publish_handled().into_iter();
+        let handled = handled.filter(|id| !self.not_taken.contains(id)).collect();
+        let now = Instant::now();
+        let (sender, key) = (joined.sender.clone(), joined.session.key.clone());
+        let pending = joined.will.take().map(|will| {
+            let due = now.checked_add(will.delay).unwrap_or(now);
+            PendingWill { will, sender, due }
+        });
+        let at_once = pending.as_ref().is_some_and(|pending| pending.due <= now);
+        let (now_due, later) = if at_once { (pending, None) } else { (None, pending) };
+        let stored = self.codec.get_stored_packets();
+        let turn = joined.turn;
+        joined.session.leave(Left { turn, stored, handled, will: later });
+        if let Some(will) = now_due {
+            let inner = self.inner.clone();
+            drop(tokio::spawn(async move { publish_will(&inner, key, will).await }));
+        }
     }
+}
+
+/// Whether what a client left can be sent to it again. The codec counts what a client with a Receive
+/// Maximum has yet to acknowledge, but not what it sends again by itself.
+fn resumable(stored: &[StorePacket], connect: &Connect) -> bool {
+    let Some(most) = connect.receive_maximum else { return true };
+    let publish = |packet: &StorePacket| matches!(packet, StorePacket::V5_0Publish(_));
+    stored.len() <= usize::from(most) && stored.iter().all(publish)
 }
 
 fn assigned_identifier() -> String {
@@ -647,68 +800,4 @@ fn assigned_identifier() -> String {
 /// Returns once the server stops, or whoever could say so is gone.
 async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-/// Takes a message and gives it to those who listen.
-async fn take(
-    inner: &Inner,
-    sender: &DoorSender,
-    name: &TopicName,
-    publish: &Publish,
-    from: Option<Key>,
-) -> Result<(), MessageRefused> {
-    let mut made_at = None;
-    let mut counter = None;
-    let mut media_type = None;
-    let mut expires = None;
-    let mut text = false;
-    for property in &publish.properties {
-        match property {
-            Property::UserProperty(it) if it.key() == TIME => {
-                made_at = Some(crypto::UnixTime(it.val().parse().unwrap_or(i64::MIN)));
-            }
-            Property::UserProperty(it) if it.key() == COUNTER => {
-                counter = Some(it.val().parse().map_err(|_| {
-                    let why = Refusal::Unmarked;
-                    let topic = name.as_str();
-                    inner.service.refuse_message(sender, MessageDoor::Mqtt, why, topic);
-                    MessageRefused::Refused(why)
-                })?);
-            }
-            Property::ContentType(it) => media_type = Some(it.val().to_owned()),
-            Property::MessageExpiryInterval(it) => {
-                expires = Some(Instant::now() + Duration::from_secs(it.val().into()));
-            }
-            Property::PayloadFormatIndicator(it) => text = it.val() == 1,
-            _ => {}
-        }
-    }
-    if text && std::str::from_utf8(&publish.payload).is_err() {
-        let why = Refusal::Malformed;
-        inner.service.refuse_message(sender, MessageDoor::Mqtt, why, name.as_str());
-        return Err(MessageRefused::Refused(why));
-    }
-    let payload: Arc<[u8]> = publish.payload.as_slice().into();
-    let message = IncomingMessage {
-        door: MessageDoor::Mqtt,
-        topic: name.clone(),
-        payload: payload.clone(),
-        media_type,
-        made_at,
-        counter,
-        retain: publish.retain.then_some(publish.qos as u8),
-        acknowledged: publish.qos != Qos::AtMostOnce,
-    };
-    inner.service.take_message(sender, &message).await?;
-    let outgoing = Outgoing {
-        topic: name.clone(),
-        payload,
-        qos: publish.qos,
-        retain: publish.retain,
-        properties: forwarded(&publish.properties),
-        expires,
-        from,
-    };
-    inner.deliver(&Arc::new(outgoing));
-    Ok(())
 }

@@ -25,6 +25,8 @@ pub(super) struct Connect {
     pub(super) clean: bool,
     pub(super) keep_alive_s: u16,
     pub(super) session_expiry_s: u32,
+    /// how many messages it takes at a time, where it says so
+    pub(super) receive_maximum: Option<u16>,
     /// enhanced authentication was asked for
     pub(super) method: bool,
     pub(super) will: Option<Will>,
@@ -182,6 +184,7 @@ fn connect_3(it: &v3_1_1::Connect) -> Connect {
         clean: it.clean_session(),
         keep_alive_s: it.keep_alive(),
         session_expiry_s: if it.clean_session() { 0 } else { u32::MAX },
+        receive_maximum: None,
         method: false,
         will,
     }
@@ -190,10 +193,12 @@ fn connect_3(it: &v3_1_1::Connect) -> Connect {
 fn connect_5(it: &v5_0::Connect) -> Connect {
     let mut session_expiry_s = 0;
     let mut method = false;
+    let mut receive_maximum = None;
     for property in it.props() {
         match property {
             Property::SessionExpiryInterval(it) => session_expiry_s = it.val(),
             Property::AuthenticationMethod(_) => method = true,
+            Property::ReceiveMaximum(it) => receive_maximum = Some(it.val()),
             _ => {}
         }
     }
@@ -218,6 +223,7 @@ fn connect_5(it: &v5_0::Connect) -> Connect {
         clean: it.clean_start(),
         keep_alive_s: it.keep_alive(),
         session_expiry_s,
+        receive_maximum,
         method,
         will,
     }

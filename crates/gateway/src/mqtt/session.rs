@@ -1,5 +1,6 @@
 //! A session (MQTT 5 section 4.1): what a client has subscribed to, and what waits for it.
 
+use super::packets::Will;
 use crate::GatewayLimits;
 use admission::{TopicFilter, TopicName};
 use device::DeviceId;
@@ -7,10 +8,16 @@ use mqtt_protocol_core::mqtt::packet::{Property, Qos, StorePacket};
 use service::{DoorSender, Service};
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::sync::Notify;
+
+/// Bytes that a message counts for beside its own.
+const OVERHEAD: usize = 256;
 
 /// Whose session: client identifiers are a device's own, and say nothing about others.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -57,67 +64,213 @@ pub(crate) struct Subscribed {
     pub(crate) identifier: Option<u32>,
 }
 
+/// A will that waits (MQTT 5 section 3.1.3.2.2): one per session, whatever a client does.
+pub(crate) struct PendingWill {
+    pub(crate) will: Will,
+    pub(crate) sender: DoorSender,
+    pub(crate) due: Instant,
+}
+
+/// What a connection leaves in its session.
+#[derive(Default)]
+pub(crate) struct Left {
+    /// which connection
+    pub(crate) turn: u64,
+    /// what the client has not acknowledged
+    pub(crate) stored: Vec<StorePacket>,
+    /// packet identifiers of what it sent that is half done
+    pub(crate) handled: Vec<u16>,
+    pub(crate) will: Option<PendingWill>,
+}
+
 pub(crate) struct Session {
     pub(crate) key: Key,
     state: Mutex<State>,
-    /// something waits, or the session was taken over
+    /// something waits, the session was taken over, or its device has to be looked at
     pub(crate) wake: Notify,
+    /// a connection has let go of it
+    left: Notify,
+    look: AtomicBool,
+    /// bytes that wait for all sessions together
+    waiting: Arc<AtomicUsize>,
 }
 
-#[derive(Default)]
 pub(crate) struct State {
     /// counts connections: an older one than this has lost the session
     pub(crate) turn: u64,
     pub(crate) open: bool,
+    /// the connection that still holds what was sent and not acknowledged
+    holder: Option<u64>,
     /// as of the last time that anybody looked
     pub(crate) sender: Option<DoorSender>,
     pub(crate) subscriptions: HashMap<String, Subscribed>,
-    pub(crate) queue: VecDeque<Delivery>,
+    queue: VecDeque<Delivery>,
     queued_bytes: usize,
     /// how long it is kept once its connection has ended
     pub(crate) keep: Duration,
-    ended: Option<Instant>,
+    /// when its connection was heard of last, or ended
+    heard: Instant,
     /// what the client has not acknowledged, and what it sent that is half done
     pub(crate) stored: Vec<StorePacket>,
     pub(crate) handled: Vec<u16>,
+    /// whether these are packets of MQTT 5
+    pub(crate) five: bool,
+    will: Option<PendingWill>,
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Session {
-    pub(crate) fn new(key: Key) -> Self {
-        let state = State { turn: 1, open: true, ..State::default() };
-        Self { key, state: Mutex::new(state), wake: Notify::new() }
+    pub(crate) fn new(key: Key, waiting: Arc<AtomicUsize>) -> Self {
+        let state = State {
+            turn: 1,
+            open: true,
+            holder: Some(1),
+            sender: None,
+            subscriptions: HashMap::new(),
+            queue: VecDeque::new(),
+            queued_bytes: 0,
+            keep: Duration::ZERO,
+            heard: Instant::now(),
+            stored: Vec::new(),
+            handled: Vec::new(),
+            five: false,
+            will: None,
+            waiting: waiting.clone(),
+        };
+        Self {
+            key,
+            state: Mutex::new(state),
+            wake: Notify::new(),
+            left: Notify::new(),
+            look: AtomicBool::new(false),
+            waiting,
+        }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Another connection takes it: the one that has it ends. Whether what it holds is still valid.
-    pub(crate) fn take_over(&self) -> bool {
-        let mut state = self.lock();
-        let kept = !state.is_over(Instant::now());
-        state.turn = state.turn.wrapping_add(1);
-        state.open = true;
-        state.ended = None;
-        drop(state);
-        self.wake.notify_waiters();
+    fn rouse(&self) {
         self.wake.notify_one();
-        kept
     }
 
-    /// Its connection has ended; `turn` says which one.
-    pub(crate) fn leave(&self, turn: u64, stored: Vec<StorePacket>, handled: Vec<u16>) {
+    /// Another connection takes it, or it ends: the one that has it ends. The number of the
+    /// connection that has it now, `None` where it has ended; and the will that is due by its end.
+    pub(crate) fn take_over(&self, end: bool, now: Instant) -> (Option<u64>, Option<PendingWill>) {
         let mut state = self.lock();
-        if state.turn == turn {
-            state.open = false;
-            state.ended = Some(Instant::now());
-            state.stored = stored;
-            state.handled = handled;
+        let goes_on = !end && !state.is_over(now);
+        state.turn = state.turn.wrapping_add(1);
+        // The client is back in time: its will is not sent (MQTT 5 section 3.1.3.2.2).
+        let will = state.will.take().filter(|_| !goes_on);
+        state.open = goes_on;
+        state.heard = now;
+        if !goes_on {
+            state.keep = Duration::ZERO;
+            state.empty();
         }
+        let turn = state.turn;
+        drop(state);
+        self.rouse();
+        (goes_on.then_some(turn), will)
+    }
+
+    /// Returns once no connection holds anything of it: what an earlier one leaves is the next one's
+    /// to send again.
+    pub(crate) async fn let_go(&self) {
+        loop {
+            let left = self.left.notified();
+            if self.lock().holder.is_none() {
+                return;
+            }
+            left.await;
+        }
+    }
+
+    /// Makes a connection the one that holds it; false where another one has taken it over.
+    pub(crate) fn hold(&self, turn: u64) -> bool {
+        let mut state = self.lock();
+        let own = state.turn == turn;
+        if own {
+            state.holder = Some(turn);
+        }
+        own
+    }
+
+    /// Its connection has ended.
+    pub(crate) fn leave(&self, left: Left) {
+        let mut state = self.lock();
+        if state.holder == Some(left.turn) {
+            state.holder = None;
+            state.stored = left.stored;
+            state.handled = left.handled;
+        }
+        // Where it is another connection's by now, the client is back, and a will that was to wait is
+        // not sent.
+        if state.turn == left.turn {
+            state.open = false;
+            state.heard = Instant::now();
+            state.will = left.will;
+        }
+        drop(state);
+        self.left.notify_waiters();
+    }
+
+    /// Its connection has ended in a way that nobody foresaw: nothing of it is kept.
+    pub(crate) fn break_off(&self, turn: u64) {
+        let mut state = self.lock();
+        if state.turn == turn && state.open {
+            state.open = false;
+            state.keep = Duration::ZERO;
+        }
+        if state.holder == Some(turn) {
+            state.holder = None;
+        }
+        drop(state);
+        self.left.notify_waiters();
     }
 
     pub(crate) fn is_over(&self, now: Instant) -> bool {
         self.lock().is_over(now)
+    }
+
+    /// Which one goes first where there are too many: kept ones before open ones, the oldest first.
+    pub(crate) fn rank(&self) -> (bool, Instant) {
+        let state = self.lock();
+        (state.open, state.heard)
+    }
+
+    /// The will, where it is due.
+    pub(crate) fn due_will(&self, now: Instant) -> Option<PendingWill> {
+        let mut state = self.lock();
+        let over = state.is_over(now);
+        match &state.will {
+            Some(will) if over || will.due <= now => state.will.take(),
+            _ => None,
+        }
+    }
+
+    /// Has its device looked at where that `concerns` it. One that nobody is connected to is not kept
+    /// then: what it holds may not be its device's to hear any more.
+    pub(crate) fn look_if(&self, concerns: impl FnOnce(&DoorSender) -> bool) {
+        let mut state = self.lock();
+        if !state.sender.as_ref().is_some_and(concerns) {
+            return;
+        }
+        if !state.open {
+            state.keep = Duration::ZERO;
+            state.will = None;
+            state.empty();
+            return;
+        }
+        drop(state);
+        self.look.store(true, Ordering::SeqCst);
+        self.rouse();
+    }
+
+    /// Whether its device has to be looked at; asked once.
+    pub(crate) fn must_look(&self) -> bool {
+        self.look.swap(false, Ordering::SeqCst)
     }
 
     /// Puts a message into its queue where it listens to it; whether it does.
@@ -143,7 +296,11 @@ impl Session {
                 identifiers: Vec::new(),
             });
             if let Some(sender) = &state.sender {
-                best.heard_as = sender.space().heard_as(&subscribed.asked, &message.topic);
+                let heard_as = sender.space().heard_as(&subscribed.asked, &message.topic);
+                // Who asked in both forms hears the short one, always.
+                if heard_as != message.topic {
+                    best.heard_as = heard_as;
+                }
             }
             best.qos = best.qos.max(qos);
             best.retain |= subscribed.as_published && message.retain;
@@ -160,8 +317,15 @@ impl Session {
         }
         state.push(delivery, limits);
         drop(state);
-        self.wake.notify_one();
+        self.rouse();
         true
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let left = self.lock().queued_bytes;
+        self.waiting.fetch_sub(left, Ordering::SeqCst);
     }
 }
 
@@ -170,6 +334,10 @@ impl State {
     /// the oldest go where somebody was: what matters more comes later.
     pub(crate) fn push(&mut self, delivery: Delivery, limits: &GatewayLimits) {
         let bytes = delivery.bytes();
+        if self.waiting.load(Ordering::SeqCst).saturating_add(bytes) > limits.queues_bytes {
+            tracing::warn!("messages that wait have no room left; one was dropped");
+            return;
+        }
         let full = |state: &Self| {
             state.queue.len() >= limits.queue
                 || state.queued_bytes.saturating_add(bytes) > limits.queue_bytes
@@ -179,22 +347,52 @@ impl State {
         }
         while full(self) && self.pop().is_some() {}
         self.queued_bytes = self.queued_bytes.saturating_add(bytes);
+        self.waiting.fetch_add(bytes, Ordering::SeqCst);
         self.queue.push_back(delivery);
+    }
+
+    pub(crate) fn next(&self) -> Option<&Delivery> {
+        self.queue.front()
     }
 
     pub(crate) fn pop(&mut self) -> Option<Delivery> {
         let delivery = self.queue.pop_front()?;
-        self.queued_bytes = self.queued_bytes.saturating_sub(delivery.bytes());
+        let bytes = delivery.bytes();
+        self.queued_bytes = self.queued_bytes.saturating_sub(bytes);
+        self.waiting.fetch_sub(bytes, Ordering::SeqCst);
+        if self.queue.is_empty() {
+            // A session is quiet most of its life: it is not to hold what its busiest moment took.
+            self.queue = VecDeque::new();
+        }
         Some(delivery)
     }
 
+    /// Forgets what it holds.
+    pub(crate) fn empty(&mut self) {
+        while self.pop().is_some() {}
+        self.subscriptions.clear();
+        self.stored.clear();
+        self.handled.clear();
+    }
+
+    pub(crate) fn heard(&mut self) {
+        self.heard = Instant::now();
+    }
+
     fn is_over(&self, now: Instant) -> bool {
-        !self.open && self.ended.is_none_or(|ended| now.duration_since(ended) >= self.keep)
+        !self.open && now.saturating_duration_since(self.heard) >= self.keep
     }
 }
 
 impl Delivery {
-    fn bytes(&self) -> usize {
-        self.message.payload.len().saturating_add(self.message.topic.as_str().len())
+    /// What it counts for. Who hears one message in several sessions shares its bytes; that they are
+    /// counted in each errs on the safe side.
+    pub(crate) fn bytes(&self) -> usize {
+        let message = &self.message;
+        let properties: usize = message.properties.iter().map(Property::size).sum();
+        OVERHEAD
+            .saturating_add(message.payload.len())
+            .saturating_add(message.topic.as_str().len())
+            .saturating_add(properties)
     }
 }

@@ -1,11 +1,14 @@
 //! Use cases: messages of devices (GW-1, GW-2, GW-5). A door says who sends and what; `admission`
 //! judges; what is admitted is on disk before the door acknowledges it. docs/gateway.md.
 
+mod changes;
 mod read;
 mod sender;
 mod take;
 mod traffic;
 
+pub use changes::StandingChanges;
+pub(crate) use changes::{Change, Changes};
 pub use read::{MessageView, RefusedView};
 pub use sender::DoorSender;
 pub use take::{IncomingMessage, MessageDoor, MessageRefused, RetainedMessage};

@@ -2,7 +2,9 @@
 
 use crate::{Service, ServiceError, live::found, store::message as store};
 use admission::{Identity, Refusal, Sender, Space};
+use crypto::UnixTime;
 use device::{Phase, ProductId, StandingKind};
+use pki::Certificate;
 use policy::{Action, Caller, DeviceCredential, Resource};
 
 /// A device at a door.
@@ -11,6 +13,10 @@ pub struct DoorSender {
     pub(super) sender: Sender,
     pub(super) row: i64,
     pub(super) owner: i64,
+    /// CA and serial number of the certificate that it came with
+    pub(super) certificate: (i64, Box<[u8]>),
+    /// until when that works
+    not_after: UnixTime,
     space: Space,
 }
 
@@ -25,27 +31,44 @@ impl DoorSender {
         self.sender.device
     }
 
-    /// Whether it may be here at all.
+    /// Whether it may be here at all, as far as was known when it was looked up.
     ///
     /// # Errors
     /// The refusals that end a connection.
     pub fn stands(&self) -> Result<(), Refusal> {
         self.sender.stands()
     }
+
+    /// Whether the same owner's device is behind both.
+    pub fn same_owner(&self, other: &Self) -> bool {
+        self.row == other.row && self.owner == other.owner
+    }
 }
 
 impl Service {
-    /// A device at a door, as it stands now. Cheap enough to ask whenever something may have changed.
+    /// Whether a sender's certificate is over.
+    pub fn is_over(&self, sender: &DoorSender) -> bool {
+        self.now() > sender.not_after
+    }
+
+    /// A device at a door, as it stands now; `certificate` is what it came with, and what `caller`
+    /// was identified by.
     ///
     /// # Errors
-    /// `not-found` where the caller is no device on record, `role`.
-    pub fn door_sender(&self, caller: &Caller) -> Result<DoorSender, ServiceError> {
+    /// `not-found` where the caller is no device on record, `role`, `certificate-unknown`.
+    pub fn door_sender(
+        &self,
+        caller: &Caller,
+        certificate: &Certificate,
+    ) -> Result<DoorSender, ServiceError> {
         let Caller::Device { device, organisation, credential, .. } = caller else {
             let _permit = self.authorize(caller, Action::PublishMessages, &Resource::unknown())?;
             return Err(ServiceError::not_found("device"));
         };
         let row = self.read(|connection| store::sender(connection, device.as_bytes()))?;
         let row = found(row, "device")?;
+        let index = self.ca_index()?;
+        let ca = found(index.issuer_of(certificate), "certificate authority")?.id;
         let owner = self.organisation_of(row.owner)?;
         let owner_id = self.organisation_id(row.owner)?;
         let resource = Resource::device(*device, &owner_id);
@@ -82,6 +105,13 @@ impl Service {
             organisation_works: owner.suspended_at.is_none(),
         };
         let space = Space::of(device);
-        Ok(DoorSender { sender, row: row.id, owner: row.owner, space })
+        Ok(DoorSender {
+            sender,
+            row: row.id,
+            owner: row.owner,
+            certificate: (ca, certificate.serial().as_bytes().into()),
+            not_after: certificate.not_after(),
+            space,
+        })
     }
 }

@@ -3,7 +3,10 @@
 use super::sender::DoorSender;
 use crate::{
     Service, ServiceError,
-    store::message::{self as store, NewMessage},
+    store::{
+        certificate::Status,
+        message::{self as store, NewMessage},
+    },
 };
 use admission::{
     Direction, Message, Meters, OrganisationTraffic, OwnSpaceOnly, Quotas, Refusal, Rules,
@@ -11,10 +14,12 @@ use admission::{
 };
 use audit::{Kind, Outcome, SecurityEvent};
 use crypto::UnixTime;
+use device::{Phase, StandingKind};
 use std::sync::Arc;
 
-/// Messages kept of one device; the oldest go.
-const KEPT_MAX: u32 = 10_000;
+/// What is kept of one device's messages; the oldest go. Its bytes count payloads, topics, and 128 for
+/// each message.
+const KEPT: store::Room = store::Room { count: 10_000, bytes: 64 * 1024 * 1024 };
 /// Topics of one device whose newest message is kept.
 const RETAINED_MAX: u32 = 64;
 /// How long messages are kept, in seconds.
@@ -110,21 +115,16 @@ impl Service {
         message: &IncomingMessage,
     ) -> Result<(), MessageRefused> {
         let now = self.now();
-        let counted = message.counter.is_some();
-        let window = match counted {
-            true => self.read(|connection| store::window(connection, sender.row))?,
-            false => admission::ReplayWindow::default(),
-        };
-        let judged = self.judge_message(sender, message, &window, now);
+        let judged = self.judge_message(sender, message, now);
         let media_type = message.media_type.clone().filter(|it| it.len() <= MEDIA_TYPE_MAX);
-        let judged = judged.and_then(|admitted| {
+        let judged = judged.and_then(|()| {
             let below = message.topic.as_str().strip_prefix(sender.space().root());
             let own = below.and_then(|rest| rest.strip_prefix('/'));
             // Nothing but its own space is kept for a device yet.
-            own.map(|own| (admitted, own.to_owned())).ok_or(Refusal::Route)
+            own.map(str::to_owned).ok_or(Refusal::Route)
         });
-        let (_admitted, topic) = match judged {
-            Ok(judged) => judged,
+        let topic = match judged {
+            Ok(topic) => topic,
             Err(refusal) => {
                 self.refuse_message(sender, message.door, refusal, message.topic.as_str());
                 return Err(MessageRefused::Refused(refusal));
@@ -140,14 +140,17 @@ impl Service {
             received_at: now,
         };
         let (full, counter) = (message.topic.to_string(), message.counter);
-        let retain = message.retain;
+        let (retain, certificate) = (message.retain, sender.certificate.clone());
         let work = move |tx: &mut crate::store::Tx<'_>| {
+            // Once more, in the order of all changes: a message that is committed after its sender
+            // was revoked is not kept, however late it was on its way.
+            if let Some(refusal) = fallen(tx, &new, &certificate)? {
+                return Ok(Some(refusal));
+            }
             if let Some(counter) = counter {
-                // Once more, where nobody else hears it at the same time.
-                let window = store::window(tx, new.device)?;
-                match window.hear(counter) {
+                match store::window(tx, new.device)?.hear(counter) {
                     Ok(window) => store::set_window(tx, new.device, &window)?,
-                    Err(_) => return Ok(Some(Refusal::Replayed)),
+                    Err(why) => return Ok(Some(why.into())),
                 }
             }
             if let Some(qos) = retain
@@ -155,10 +158,11 @@ impl Service {
             {
                 return Ok(Some(Refusal::Route));
             }
-            store::insert(tx, &new, KEPT_MAX)?;
+            store::insert(tx, &new, KEPT)?;
             Ok(None)
         };
-        if !message.acknowledged {
+        // What can still be refused is waited for: who listens hears nothing that was not admitted.
+        if !message.acknowledged && counter.is_none() && retain.is_none() {
             self.store.writer.queue_quietly(move |tx| work(tx).map(|_| ()));
             return Ok(());
         }
@@ -178,9 +182,16 @@ impl Service {
         &self,
         sender: &DoorSender,
         message: &IncomingMessage,
-        window: &admission::ReplayWindow,
         now: UnixTime,
-    ) -> Result<admission::Admitted, Refusal> {
+    ) -> Result<(), Refusal> {
+        if self.is_over(sender) {
+            return Err(Refusal::Expired);
+        }
+        if !self.certificate_works(sender) {
+            return Err(Refusal::Revoked);
+        }
+        // The counters that were heard are asked in the transaction, where nobody else is.
+        let window = &admission::ReplayWindow::default();
         let quotas = Quotas::default();
         let rules = Rules { consented: true, ..Rules::default() };
         let ticks = self.traffic.ticks();
@@ -209,7 +220,21 @@ impl Service {
                 .or_insert_with(|| OrganisationTraffic::new(&quotas)),
             traffic: platform,
         };
-        admit(&judged, &around, &mut meters)
+        admit(&judged, &around, &mut meters).map(|_| ())
+    }
+
+    /// Takes one out of what a device may send, for something that is no message: who asks again and
+    /// again uses itself up as who sends does.
+    ///
+    /// # Errors
+    /// [`Refusal::DeviceRate`].
+    pub fn pass_request(&self, sender: &DoorSender) -> Result<(), Refusal> {
+        let ticks = self.traffic.ticks();
+        let mut counts = self.traffic.lock();
+        counts.tidy(ticks);
+        let meter = counts.devices.entry(sender.sender.device).or_default();
+        let room = meter.pass(Quotas::default().device, ticks);
+        room.then_some(()).ok_or(Refusal::DeviceRate)
     }
 
     /// Whether a device may listen to that.
@@ -271,44 +296,44 @@ impl Service {
     }
 
     /// Writes down what was refused since the last time, with security events (LG-1), and ends the
-    /// retention of old messages. A door calls it every second.
+    /// retention of old messages. A door calls it every second; nothing is written where nothing is
+    /// to be.
     ///
     /// # Errors
     /// Where the store fails.
     pub async fn settle_messages(&self) -> Result<(), ServiceError> {
         let (refused, dropped) = self.traffic.lock().take_refused();
         let now = self.now();
-        let mut events = Vec::new();
-        for (reason, row) in refused.iter().take(EVENTS_MAX) {
-            let Some(device) =
-                self.read(|connection| crate::store::campaign::device_id(connection, row.device))?
-            else {
-                continue;
-            };
-            let owner = self.organisation_id(row.owner)?;
-            let door = MessageDoor::from_code(row.door).map_or("", MessageDoor::name);
-            let event = SecurityEvent::new(now, kind_of(*reason), Outcome::Failure)
-                .organisation(owner.as_str())
-                .actor(&format!("device {}", device::DeviceId::from_bytes(device)))
-                .detail("reason", reason.code())
-                .detail("door", door)
-                .detail("count", &row.count.to_string())
-                .detail("topic", &row.last_topic);
-            events.push(event);
-        }
-        if dropped > 0 {
-            let event = SecurityEvent::new(now, Kind::RateLimit, Outcome::Failure)
-                .detail("reason", "more refusals than are written down")
-                .detail("count", &dropped.to_string());
-            events.push(event);
-        }
         let before = UnixTime(now.0.saturating_sub(RETENTION_S));
+        let stale = self.read(|connection| store::is_stale(connection, before))?;
+        if refused.is_empty() && dropped == 0 && !stale {
+            return Ok(());
+        }
         self.commit(move |tx| {
             for (_, row) in &refused {
                 store::add_refused(tx, row)?;
             }
-            for event in &events {
-                tx.audit(event)?;
+            for (reason, row) in refused.iter().take(EVENTS_MAX) {
+                let device = crate::store::campaign::device_id(tx, row.device)?;
+                let owner = crate::store::organisation::organisation_by_id(tx, row.owner)?;
+                let (Some(device), Some(owner)) = (device, owner) else { continue };
+                let door = MessageDoor::from_code(row.door).map_or("", MessageDoor::name);
+                let event = SecurityEvent::new(now, kind_of(*reason), Outcome::Failure)
+                    .organisation(&owner.slug)
+                    .actor(&format!("device {}", device::DeviceId::from_bytes(device)))
+                    .detail("reason", reason.code())
+                    .detail("door", door)
+                    .detail("count", &row.count.to_string())
+                    .detail("topic", &row.last_topic);
+                tx.audit(&event)?;
+            }
+            let silent = u64::try_from(refused.len().saturating_sub(EVENTS_MAX));
+            let silent = silent.unwrap_or(u64::MAX).saturating_add(dropped);
+            if silent > 0 {
+                let event = SecurityEvent::new(now, Kind::RateLimit, Outcome::Failure)
+                    .detail("reason", "more refusals than are told one by one")
+                    .detail("count", &silent.to_string());
+                tx.audit(&event)?;
             }
             store::expire(tx, before, EXPIRE_BATCH)?;
             Ok(())
@@ -317,9 +342,32 @@ impl Service {
     }
 }
 
+/// Why a sender may not be here any more, as the store has it.
+fn fallen(
+    tx: &crate::store::Tx<'_>,
+    message: &NewMessage,
+    (ca, serial): &(i64, Box<[u8]>),
+) -> Result<Option<Refusal>, ServiceError> {
+    let Some(row) = store::standing(tx, message.device, *ca, serial)? else {
+        return Ok(Some(Refusal::Revoked));
+    };
+    Ok(match (StandingKind::from_code(row.standing.into()), Phase::from_code(row.phase.into())) {
+        (Some(StandingKind::Suspended), _) => Some(Refusal::Suspended),
+        (Some(StandingKind::Good), Some(Phase::Retired | Phase::Disposed)) => {
+            Some(Refusal::Retired)
+        }
+        (Some(StandingKind::Good), Some(_)) if row.owner != message.owner => {
+            Some(Refusal::WrongOwner)
+        }
+        (Some(StandingKind::Good), Some(_)) if row.status == Status::Good as u8 => None,
+        _ => Some(Refusal::Revoked),
+    })
+}
+
 fn kind_of(refusal: Refusal) -> Kind {
     match refusal {
         Refusal::Identity
+        | Refusal::Expired
         | Refusal::Revoked
         | Refusal::Suspended
         | Refusal::Quarantined

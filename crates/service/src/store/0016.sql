@@ -14,6 +14,13 @@ CREATE TABLE message (
 ) STRICT;
 CREATE INDEX message_of_device ON message (device, id);
 
+-- How much is kept of a device's messages: what must go is known without counting.
+CREATE TABLE message_kept (
+    device INTEGER PRIMARY KEY REFERENCES device (id),
+    count  INTEGER NOT NULL,
+    bytes  INTEGER NOT NULL
+) STRICT;
+
 -- The counters that were heard of a device: the highest, and a bit for each of the 128 up to it.
 CREATE TABLE message_window (
     device  INTEGER PRIMARY KEY REFERENCES device (id),

@@ -177,6 +177,8 @@ pub(crate) fn set_owner(tx: &Tx<'_>, device: i64, owner: i64) -> Result<(), Serv
         .execute(params![device, owner])?;
     // What was found under the former owner is the new one's to ask for again.
     tx.prepare_cached("DELETE FROM last_verdict WHERE device = ?1")?.execute([device])?;
+    // What it had kept of its topics is the former owner's.
+    tx.prepare_cached("DELETE FROM message_retained WHERE device = ?1")?.execute([device])?;
     Ok(())
 }
 

@@ -49,8 +49,21 @@ pub(crate) struct NewMessage {
     pub(crate) received_at: UnixTime,
 }
 
-/// Keeps a message; at most `kept` of a device's, the oldest go.
-pub(crate) fn insert(tx: &Tx<'_>, message: &NewMessage, kept: u32) -> Result<i64, ServiceError> {
+/// How much is kept of one device's messages.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    pub(crate) count: i64,
+    pub(crate) bytes: i64,
+}
+
+/// Bytes that a message counts for beside its payload and topic.
+const ROW_BYTES: i64 = 128;
+
+/// What a row counts for, in SQL.
+const WEIGHT: &str = "length(payload) + length(CAST(topic AS BLOB)) + 128";
+
+/// Keeps a message; the device's oldest go where there is no room for it.
+pub(crate) fn insert(tx: &Tx<'_>, message: &NewMessage, room: Room) -> Result<i64, ServiceError> {
     tx.prepare_cached(
         "INSERT INTO message (device, owner, door, topic, media_type, payload, received_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -65,24 +78,110 @@ pub(crate) fn insert(tx: &Tx<'_>, message: &NewMessage, kept: u32) -> Result<i64
         message.received_at.0
     ])?;
     let id = tx.last_insert_rowid();
-    // One in, one out: found by the index, in constant time.
-    tx.prepare_cached(
-        "DELETE FROM message WHERE id IN (SELECT id FROM message WHERE device = ?1
-         ORDER BY id DESC LIMIT 2 OFFSET ?2)",
-    )?
-    .execute(params![message.device, kept])?;
+    let length = |bytes: &[u8]| i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+    let weight = length(&message.payload)
+        .saturating_add(length(message.topic.as_bytes()))
+        .saturating_add(ROW_BYTES);
+    let (mut count, mut bytes): (i64, i64) = tx
+        .prepare_cached(
+            "INSERT INTO message_kept VALUES (?1, 1, ?2)
+             ON CONFLICT (device) DO UPDATE SET count = count + 1, bytes = bytes + excluded.bytes
+             RETURNING count, bytes",
+        )?
+        .query_row(params![message.device, weight], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if count <= room.count && bytes <= room.bytes {
+        return Ok(id);
+    }
+    let mut last = None;
+    {
+        let mut oldest = tx.prepare_cached(&format!(
+            "SELECT id, {WEIGHT} FROM message WHERE device = ?1 ORDER BY id"
+        ))?;
+        let mut rows = oldest.query([message.device])?;
+        while count > room.count || bytes > room.bytes {
+            let Some(row) = rows.next()? else { break };
+            last = Some(row.get::<_, i64>(0)?);
+            count = count.saturating_sub(1);
+            bytes = bytes.saturating_sub(row.get::<_, i64>(1)?);
+        }
+    }
+    tx.prepare_cached("DELETE FROM message WHERE device = ?1 AND id <= ?2")?
+        .execute(params![message.device, last])?;
+    tx.prepare_cached("UPDATE message_kept SET count = ?2, bytes = ?3 WHERE device = ?1")?
+        .execute([message.device, count, bytes])?;
     Ok(id)
+}
+
+/// Whether there are messages whose retention has ended.
+pub(crate) fn is_stale(connection: &Connection, before: UnixTime) -> Result<bool, ServiceError> {
+    // Ids follow time closely enough: what is old is at the beginning.
+    let oldest: Option<i64> = connection
+        .prepare_cached("SELECT received_at FROM message ORDER BY id LIMIT 1")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    Ok(oldest.is_some_and(|oldest| oldest < before.0))
 }
 
 /// Ends the retention of messages: at most `limit` that were received before a time. How many.
 pub(crate) fn expire(tx: &Tx<'_>, before: UnixTime, limit: usize) -> Result<usize, ServiceError> {
-    // Ids follow time closely enough: what is old is at the beginning.
-    Ok(tx
-        .prepare_cached(
+    let mut gone: std::collections::BTreeMap<i64, (i64, i64)> = Default::default();
+    let mut count = 0_usize;
+    {
+        let mut delete = tx.prepare_cached(&format!(
             "DELETE FROM message WHERE id IN
-             (SELECT id FROM message ORDER BY id LIMIT ?2) AND received_at < ?1",
+             (SELECT id FROM message ORDER BY id LIMIT ?2) AND received_at < ?1
+             RETURNING device, {WEIGHT}"
+        ))?;
+        let mut rows = delete.query(params![before.0, limit_of(limit)])?;
+        while let Some(row) = rows.next()? {
+            let of = gone.entry(row.get(0)?).or_default();
+            of.0 = of.0.saturating_add(1);
+            of.1 = of.1.saturating_add(row.get(1)?);
+            count = count.saturating_add(1);
+        }
+    }
+    for (device, (messages, bytes)) in gone {
+        tx.prepare_cached(
+            "UPDATE message_kept SET count = max(0, count - ?2), bytes = max(0, bytes - ?3)
+             WHERE device = ?1",
         )?
-        .execute(params![before.0, limit_of(limit)])?)
+        .execute([device, messages, bytes])?;
+    }
+    Ok(count)
+}
+
+/// How a sender stands, asked in the transaction that keeps its message.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StandingRow {
+    pub(crate) owner: i64,
+    pub(crate) phase: u8,
+    pub(crate) standing: u8,
+    /// of its certificate
+    pub(crate) status: u8,
+}
+
+/// `None`: there is no such device, or no such certificate of it.
+pub(crate) fn standing(
+    connection: &Connection,
+    device: i64,
+    ca: i64,
+    serial: &[u8],
+) -> Result<Option<StandingRow>, ServiceError> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT device.owner, device.phase, device.standing, certificate.status
+             FROM certificate CROSS JOIN device ON device.id = certificate.device
+             WHERE certificate.ca = ?2 AND certificate.serial = ?3 AND device.id = ?1",
+        )?
+        .query_row(params![device, ca, serial], |row| {
+            Ok(StandingRow {
+                owner: row.get(0)?,
+                phase: row.get(1)?,
+                standing: row.get(2)?,
+                status: row.get(3)?,
+            })
+        })
+        .optional()?)
 }
 
 /// A message on record.

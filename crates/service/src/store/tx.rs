@@ -20,6 +20,8 @@ pub(crate) enum Effect {
     Scrub,
     /// Members, tokens, signers, products or CAs changed: what is cached of them is stale.
     Directory,
+    /// A device, by its row, stands otherwise than before or has another owner.
+    Device(i64),
 }
 
 /// A transaction on the writer thread. A command that fails leaves nothing behind but what

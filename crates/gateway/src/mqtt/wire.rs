@@ -1,0 +1,180 @@
+//! Bytes in and out of one stream, whichever goes: a client that does not read is written to no
+//! further, and read from no further, and nothing waits for it but its own connection.
+
+use std::{
+    future::poll_fn,
+    io,
+    pin::Pin,
+    task::Poll,
+    time::{Duration, Instant},
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Room that an empty buffer keeps.
+const ROOM: usize = 4096;
+
+/// What is on its way to the client.
+#[derive(Default)]
+pub(super) struct Out {
+    bytes: Vec<u8>,
+    sent: usize,
+    /// what was written may still be in the stream's own buffer
+    unflushed: bool,
+    /// when it last went on
+    moved: Option<Instant>,
+}
+
+/// What happened.
+pub(super) enum Moved {
+    /// some of it was written
+    Written,
+    /// so many bytes were read; zero is the end
+    Read(usize),
+}
+
+impl Out {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        if !self.waits() {
+            self.moved = Some(Instant::now());
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// How much is on its way.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len().saturating_sub(self.sent)
+    }
+
+    pub(super) fn waits(&self) -> bool {
+        self.len() > 0 || self.unflushed
+    }
+
+    /// When the client has taken nothing for too long.
+    pub(super) fn stuck_at(&self, patience: Duration) -> Option<Instant> {
+        self.waits().then(|| self.moved.unwrap_or_else(Instant::now) + patience)
+    }
+
+    /// Forgets what was not written yet; false where that would cut a packet in two.
+    pub(super) fn forget(&mut self) -> bool {
+        let whole = self.sent == 0;
+        self.bytes.clear();
+        self.sent = 0;
+        whole
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.sent = self.sent.saturating_add(count);
+        if self.sent >= self.bytes.len() {
+            self.sent = 0;
+            self.bytes.clear();
+            self.bytes.shrink_to(ROOM);
+        }
+        self.unflushed = true;
+        self.moved = Some(Instant::now());
+    }
+}
+
+/// Writes what waits, or reads what comes where `read` says so. Nothing is lost where this is dropped.
+pub(super) async fn exchange<S>(
+    stream: &mut S,
+    out: &mut Out,
+    buffer: &mut [u8],
+    read: bool,
+) -> io::Result<Moved>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    poll_fn(|context| {
+        if out.len() > 0 {
+            let pending = out.bytes.get(out.sent..).unwrap_or_default();
+            match Pin::new(&mut *stream).poll_write(context, pending) {
+                Poll::Ready(Ok(0)) => {
+                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                }
+                Poll::Ready(Ok(count)) => {
+                    out.advance(count);
+                    return Poll::Ready(Ok(Moved::Written));
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {}
+            }
+        } else if out.unflushed {
+            match Pin::new(&mut *stream).poll_flush(context) {
+                Poll::Ready(Ok(())) => {
+                    out.unflushed = false;
+                    return Poll::Ready(Ok(Moved::Written));
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {}
+            }
+        }
+        if read {
+            let mut buffer = ReadBuf::new(buffer);
+            match Pin::new(&mut *stream).poll_read(context, &mut buffer) {
+                Poll::Ready(Ok(())) => {
+                    return Poll::Ready(Ok(Moved::Read(buffer.filled().len())));
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {}
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Writes all that waits.
+pub(super) async fn drain<S>(stream: &mut S, out: &mut Out) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    while out.waits() {
+        exchange(stream, out, &mut [], false).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncReadExt as _;
+
+    #[tokio::test]
+    async fn what_is_pushed_arrives_whole_and_in_order_through_a_small_hole() {
+        let (mut near, mut far) = tokio::io::duplex(7);
+        let mut out = Out::default();
+        let sent: Vec<u8> = (0..=255).cycle().take(10_000).collect();
+        for part in sent.chunks(999) {
+            out.push(part);
+        }
+        assert!(out.waits() && out.stuck_at(Duration::ZERO).is_some());
+        let reader = tokio::spawn(async move {
+            let mut got = vec![0; 10_000];
+            far.read_exact(&mut got).await.unwrap();
+            got
+        });
+        drain(&mut near, &mut out).await.unwrap();
+        assert!(!out.waits() && out.stuck_at(Duration::ZERO).is_none());
+        assert_eq!(reader.await.unwrap(), sent);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_is_not_read_from_either_and_can_be_forgotten() {
+        let (mut near, mut far) = tokio::io::duplex(4);
+        let mut out = Out::default();
+        out.push(b"abcdefgh");
+        tokio::io::AsyncWriteExt::write_all(&mut far, b"xy").await.unwrap();
+        let mut buffer = [0; 8];
+        // What fits is written; then only reading goes, and only where it is wanted.
+        let first = exchange(&mut near, &mut out, &mut buffer, false).await.unwrap();
+        assert!(matches!(first, Moved::Written));
+        assert_eq!(out.len(), 4);
+        let short = Duration::from_millis(20);
+        let stuck = tokio::time::timeout(short, exchange(&mut near, &mut out, &mut buffer, false));
+        assert!(stuck.await.is_err());
+        let read = exchange(&mut near, &mut out, &mut buffer, true).await.unwrap();
+        assert!(matches!(read, Moved::Read(2)));
+        assert!(!out.forget(), "it began to be written");
+        assert_eq!(out.len(), 0);
+    }
+}

@@ -2,118 +2,15 @@
 refused."""
 
 import json
-import queue
-import ssl
 import subprocess
 import time
 
-import paho.mqtt.client as mqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from lib import OUT, case, finish, require, run
-from tegata import Platform, credential
-
-# Longest that anything may take here; what is through ends at once.
-SECONDS_MAX = 60
-
-
-class Gate(Platform):
-    MQTT = True
-
-
-class Device:
-    def __init__(self, platform, serial_number):
-        self.platform, self.serial_number = platform, serial_number
-        self.id = platform.register(serial_number)
-        identity = platform.folder / f"{serial_number}.pem"
-        platform.enrol(self.id, serial_number, identity)
-        self.certificates, self.key = credential(platform.folder, serial_number, identity.read_text())
-
-    def arguments(self, version="5"):
-        return ["-h", "localhost", "-p", self.platform.mqtt_port, "--cafile", self.platform.roots,
-                "--cert", self.certificates, "--key", self.key, "-V", {"5": "mqttv5", "4": "mqttv311"}[version]]
-
-    def publish(self, *arguments, version="5", expect=0):
-        return run("mosquitto_pub", *self.arguments(version), *arguments, expect=expect, timeout=SECONDS_MAX)
-
-    def subscribe(self, *arguments, version="5"):
-        command = ["mosquitto_sub", *self.arguments(version), "-W", SECONDS_MAX, *arguments]
-        return subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-    def listed(self, what):
-        found = self.platform.call("device", what, self.id, by="maker")
-        return [found] if isinstance(found, dict) else found
-
-    def messages(self):
-        return self.listed("messages")
-
-    def refused(self):
-        """What was refused, by its reason; written down once a second."""
-        return {line["reason"]: line["count"] for line in self.listed("refused-messages")}
-
-    def client(self, protocol=mqtt.MQTTv5, client_id="paho", **settings):
-        return Paho(self, protocol, client_id, **settings)
-
-
-class Paho:
-    """A client whose callbacks go into one queue."""
-
-    def __init__(self, device, protocol, client_id, will=None):
-        self.heard = queue.Queue()
-        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id, protocol=protocol)
-        self.client.tls_set(str(device.platform.roots), str(device.certificates), str(device.key),
-                            tls_version=ssl.PROTOCOL_TLS_CLIENT)
-        put = self.heard.put
-        self.client.on_connect = lambda _c, _u, flags, code, _p: put(("connect", flags.session_present, code.value))
-        self.client.on_disconnect = lambda _c, _u, _f, code, _p: put(("disconnect", code.value))
-        self.client.on_message = lambda _c, _u, message: put(("message", message.topic, message.payload, message.qos, message.retain))
-        self.client.on_publish = lambda _c, _u, mid, code, _p: put(("published", mid, code.value))
-        self.client.on_subscribe = lambda _c, _u, mid, codes, _p: put(("subscribed", mid, [code.value for code in codes]))
-        if will:
-            self.client.will_set(*will)
-        self.port = device.platform.mqtt_port
-
-    def connect(self, clean=True, expiry=0):
-        if self.client.protocol == mqtt.MQTTv5:
-            properties = Properties(PacketTypes.CONNECT)
-            properties.SessionExpiryInterval = expiry
-            self.client.connect("localhost", self.port, clean_start=clean, properties=properties)
-        else:
-            self.client.connect("localhost", self.port)
-        self.client.loop_start()
-        return self.wait("connect")
-
-    def wait(self, kind):
-        until = time.monotonic() + SECONDS_MAX
-        seen = []
-        while True:
-            left = until - time.monotonic()
-            require(left > 0, f"no {kind}, but {seen}")
-            try:
-                found = self.heard.get(timeout=max(left, 0.01))
-            except queue.Empty:
-                continue
-            if found[0] == kind:
-                return found[1:]
-            seen.append(found)
-
-    def end(self):
-        self.client.disconnect()
-        self.client.loop_stop()
-
-    def cut(self):
-        """Without goodbye."""
-        self.client.loop_stop()
-        self.client.socket().close()
-
-
-def eventually(holds, what):
-    until = time.monotonic() + SECONDS_MAX
-    while not holds():
-        require(time.monotonic() < until, what)
-        time.sleep(0.1)
+from mqtt_device import SECONDS_MAX, Device, Gate, eventually
+from tegata import credential
 
 
 def main():
@@ -178,8 +75,12 @@ def main():
             done = device.publish("-t", "me/up/large", "-q", "1", "-f", large, expect=None)
             require("quota exceeded" in done.text.lower(), done.text)
             large.write_bytes(b"x" * 200_000)
-            require(device.publish("-t", "me/up/large", "-q", "1", "-f", large, expect=None).returncode != 0, "huge")
+            # Told how much the server takes, the client does not even try.
+            device.publish("-t", "me/up/large", "-q", "1", "-f", large, expect=None)
+            device.publish("-t", "me/up/large", "-q", "1", "-f", large, version="4", expect=None)
             device.publish("-t", "me/up/small", "-q", "1", "-m", "x")
+            topics = [m["topic"] for m in device.messages()]
+            require("up/large" not in topics and "up/small" in topics, topics[:5])
 
         with case("mosquitto: what is retained is heard later, and gone once it is emptied"):
             device.publish("-t", "me/state/reported", "-q", "1", "-r", "-m", "on")
@@ -256,7 +157,8 @@ def main():
             client = victim.client()
             client.client.reconnect_delay_set(120, 120)
             client.connect()
-            platform.tegata("device", "act", victim.id, "suspend", "--reason", "seen elsewhere", by="maker")
+            platform.tegata("device", "act", victim.id, "suspend", "--cause", "anomaly", "--reason", "seen elsewhere",
+                            by="maker")
             done = time.monotonic()
             require(client.wait("disconnect")[0] == 0x87, "not told")
             print(f"   cut off {time.monotonic() - done:.2f} s after the command came back")
@@ -265,6 +167,35 @@ def main():
             require(victim.messages() == [], "was heard")
             platform.tegata("device", "act", victim.id, "release", "--reason", "it was not", by="maker")
             victim.publish("-t", "me/up/x", "-q", "1", "-m", "x")
+
+        with case("curl: the same message by HTTP, with the same rules, and heard by MQTT"):
+            listener = device.client(client_id="hears-http")
+            listener.connect()
+            listener.client.subscribe("me/up/http", qos=1)
+            listener.wait("subscribed")
+
+            def post(topic, body, media_type="application/json", more="", who=None):
+                who = who or device
+                done = run("curl", "-sS", "--cacert", platform.roots, "--cert", who.certificates, "--key", who.key,
+                           "-H", f"Content-Type: {media_type}", "-d", body, "-w", "\n%{http_code}",
+                           f"{platform.url}/v1/messages?topic={topic}{more}", expect=None, timeout=SECONDS_MAX)
+                text, _, status = done.stdout.decode().rpartition("\n")
+                return int(status), json.loads(text) if text else None
+
+            require(post("me/up/http", "[1]", more="&counter=1000")[0] == 204, "refused")
+            require(listener.wait("message")[:2] == ("me/up/http", b"[1]"), "another message")
+            listener.end()
+            status, problem = post("me/up/http", "[1]", more="&counter=1000")
+            require(status == 400, f"a replay: {status} {problem}")
+            for topic in [f"d/{other.id}/up/x", "plant/x", "me/down/command"]:
+                status, problem = post(topic, "1")
+                require(status == 403 and other.id not in json.dumps(problem), f"{topic}: {status} {problem}")
+            require(post("me/%23", "1")[0] == 400, "a wildcard is no place to publish to")
+            require(post("me/up/http", "1", media_type="text/html")[0] == 415, "any media type")
+            large.write_bytes(b"x" * 65_537)
+            require(post("me/up/http", f"@{large}", media_type="text/plain")[0] == 413, "too large")
+            kept = [m for m in device.messages() if m["topic"] == "up/http"]
+            require(len(kept) == 1 and kept[0]["door"] == "http" and kept[0]["media_type"] == "application/json", kept)
 
         with case("what was acknowledged is there after SIGKILL, and the device is served again"):
             for number in range(10):

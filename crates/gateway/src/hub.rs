@@ -6,13 +6,14 @@ use crate::mqtt::{
 };
 use admission::TopicName;
 use device::DeviceId;
-use service::{Service, StandingChanges};
+use mqtt_protocol_core::mqtt::packet::Qos;
+use service::{IncomingMessage, Service, StandingChanges};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
-    time::{Duration, Instant},
+    time::Duration,
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 /// How often the doors look whether somebody was revoked.
 const LOOK: Duration = Duration::from_millis(100);
@@ -105,6 +106,20 @@ impl Gateway {
     pub fn new(service: Service, limits: GatewayLimits) -> Self {
         let sessions = Mutex::new(Sessions::default());
         Self(Arc::new(Inner { service, limits, sessions, waiting: Arc::default() }))
+    }
+
+    /// Gives a message to those who listen that came in by another door, and was taken.
+    pub fn heard(&self, message: &IncomingMessage) {
+        let outgoing = Outgoing {
+            topic: message.topic.clone(),
+            payload: message.payload.clone(),
+            qos: Qos::AtLeastOnce,
+            retain: message.retain.is_some(),
+            properties: Vec::new(),
+            expires: None,
+            from: None,
+        };
+        self.0.deliver(&Arc::new(outgoing));
     }
 
     /// What must happen now and then, until `stop` says so: watches for revocations, writes down what
@@ -206,11 +221,8 @@ impl Inner {
             !over
         });
         while own.len() >= self.limits.sessions_per_device.max(1) {
-            let oldest = own
-                .iter()
-                .enumerate()
-                .min_by_key(|(_, session)| session.rank())
-                .map(|(at, _)| at);
+            let oldest =
+                own.iter().enumerate().min_by_key(|(_, session)| session.rank()).map(|(at, _)| at);
             let Some(at) = oldest else { break };
             end(&own.swap_remove(at));
         }

@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) failures: Buckets<Source>,
     /// What people type to come to the door for them, where there is one.
     pub(crate) console: OnceLock<Origin>,
+    /// The sessions of devices, which hear what comes in by HTTP too.
+    pub(crate) gateway: OnceLock<gateway::Gateway>,
     events: Buckets<(Turned, Source)>,
     events_all: Buckets<()>,
 }
@@ -52,6 +54,7 @@ impl App {
             by_credential: Buckets::new(limits.rate_per_credential),
             failures: Buckets::new(limits.rate_failed_authentication),
             console: OnceLock::new(),
+            gateway: OnceLock::new(),
             events: Buckets::new(limits.rate_security_events),
             events_all: Buckets::new(limits.rate_security_events_all),
             limits,

@@ -89,13 +89,15 @@ impl Server {
                 Listener { socket, tls, router, ocsp: true, proxied: false, app, gateway };
             tasks.spawn(listener.serve(stopped.clone(), config.grace));
         }
+        let gateway = gateway::Gateway::new(service.clone(), config.gateway);
+        let _once = app.gateway.set(gateway.clone());
+        tasks.spawn(gateway.clone().keep(stopped.clone()));
+        let mqtt = Arc::new(mqtt_config(&trust, own.clone())?);
         let mut mqtt_at = None;
         if let Some(wanted) = config.mqtt {
             let socket = listen(wanted).await?;
             mqtt_at = Some(address(&socket, wanted));
-            let tls = Some(Tls { config: Arc::new(mqtt_config(&trust, own.clone())?), trust });
-            let gateway = gateway::Gateway::new(service.clone(), config.gateway);
-            tasks.spawn(gateway.clone().keep(stopped.clone()));
+            let tls = Some(Tls { config: mqtt, trust });
             let (app, gateway, router) = (app.clone(), Some(gateway), Router::new());
             let listener =
                 Listener { socket, tls, router, ocsp: false, proxied: false, app, gateway };

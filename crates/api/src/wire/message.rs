@@ -1,6 +1,24 @@
 use super::scalar::{Base64, Timestamp};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
+
+/// Where a message goes, and its marks.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct MessageQuery {
+    /// Topic, below `me/`: the device's own space.
+    #[param(min_length = 1, max_length = 1024, example = "me/up/temperature")]
+    pub topic: String,
+    /// When the device made it, where it says so.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub time: Option<Timestamp>,
+    /// Its counter: heard once, a second message with it is a replay.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub counter: Option<u64>,
+    /// Whether it stays as the newest of its topic.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub retain: Option<bool>,
+}
 
 /// A message of a device.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

@@ -2,55 +2,47 @@
 
 use super::{
     message::{publish_will, take},
-    packets::{
-        self, Connect, Granted, Publish, Received, Wanted, Welcome, Will, acknowledge, complete,
-        release, subscribed, turned_away, unsubscribed, welcome,
-    },
-    session::{Delivery, Key, Left, Outgoing, PendingWill, Session, Subscribed},
+    packets::{self, Publish, Received, Will, acknowledge, complete, release},
+    session::{Left, PendingWill, Session},
     wire::{Moved, Out, drain, exchange},
 };
-use crate::{
-    Gateway,
-    hub::{Inner, Opened},
-};
-use admission::{Allowance, Meter, Refusal, Subscription, Ticks, TopicError, TopicName};
+use crate::{Gateway, hub::Inner};
+use admission::{Allowance, Meter, Refusal, Ticks, TopicError, TopicName};
 use mqtt_protocol_core::mqtt::{
     Connection, Version,
     common::Cursor,
     connection::{ConnectionOptions, Event, TimerKind, role},
-    packet::{GenericPacketTrait as _, Packet, Qos, StorePacket},
-    result_code::{ConnectReasonCode, DisconnectReasonCode, MqttError},
+    packet::{GenericPacketTrait as _, Packet, Qos},
+    result_code::{DisconnectReasonCode, MqttError},
 };
 use pki::Certificate;
 use service::{DoorSender, MessageDoor, MessageRefused};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     sync::watch,
-    time::{sleep_until, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 
 /// Bytes read at a time.
 const READ_BYTES: usize = 4096;
-/// Longest client identifier, in bytes.
-const CLIENT_BYTES_MAX: usize = 128;
 /// How long the end of a connection may take; somebody who may not be here any more has less.
-const FAREWELL: Duration = Duration::from_secs(1);
+pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 const FAREWELL_UNWANTED: Duration = Duration::from_millis(200);
 
 /// Why a connection ends, from our side.
-enum End {
+pub(super) enum End {
     /// it broke off, or the client said goodbye
     Gone,
     /// the client is told why, where its version has a word for it
     Say(DisconnectReasonCode),
 }
 
-type Step = Result<(), End>;
+pub(super) type Step = Result<(), End>;
 
 impl Gateway {
     /// Serves one client over a stream that is secure and authenticated: `certificate` is the
@@ -91,12 +83,12 @@ impl Gateway {
     }
 }
 
-struct Link<S> {
-    inner: Arc<Inner>,
-    certificate: Certificate,
-    door: MessageDoor,
+pub(super) struct Link<S> {
+    pub(super) inner: Arc<Inner>,
+    pub(super) certificate: Certificate,
+    pub(super) door: MessageDoor,
     stream: S,
-    codec: Connection<role::Server>,
+    pub(super) codec: Connection<role::Server>,
     out: Out,
     began: Instant,
     /// packets of any kind
@@ -106,24 +98,24 @@ struct Link<S> {
     /// when the client must have said something (keep alive)
     silent_until: Option<Instant>,
     /// how long a client may be silent that set no keep alive
-    idle: Option<Duration>,
+    pub(super) idle: Option<Duration>,
     /// messages to the client that it has not acknowledged, with their bytes
     unacknowledged: HashMap<u16, usize>,
     unacknowledged_bytes: usize,
     /// QoS 2 messages that were not taken: sent again, they are to be looked at again
     not_taken: HashSet<u16>,
-    joined: Option<Joined>,
+    pub(super) joined: Option<Joined>,
 }
 
 /// What a client has once it is welcome.
-struct Joined {
-    five: bool,
-    session: Arc<Session>,
-    turn: u64,
-    sender: DoorSender,
-    will: Option<Will>,
+pub(super) struct Joined {
+    pub(super) five: bool,
+    pub(super) session: Arc<Session>,
+    pub(super) turn: u64,
+    pub(super) sender: DoorSender,
+    pub(super) will: Option<Will>,
     /// what the session's keeping may be raised to at the end: not at all, where it was zero
-    keep: Duration,
+    pub(super) keep: Duration,
 }
 
 impl Drop for Joined {
@@ -199,7 +191,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             };
             let alarm = async {
                 match alarm {
-                    Some(at) => sleep_until(at.into()).await,
+                    Some(at) => sleep_until(at).await,
                     None => std::future::pending().await,
                 }
             };
@@ -312,13 +304,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
     }
 
     /// Sends a packet; false where the codec refuses to (too large for the client, for one).
-    fn send(&mut self, packet: Packet) -> bool {
+    pub(super) fn send(&mut self, packet: Packet) -> bool {
         let events = self.codec.send(packet);
         let (_, wrong) = self.apply(events);
         !wrong
     }
 
-    fn say(&mut self, packet: Result<Packet, MqttError>) -> Step {
+    pub(super) fn say(&mut self, packet: Result<Packet, MqttError>) -> Step {
         match packet {
             Ok(packet) => {
                 self.send(packet);
@@ -372,123 +364,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         self.joined.as_ref().is_some_and(|joined| joined.five)
     }
 
-    /// Who the client is, as it stands now.
-    async fn sender(&self) -> Option<DoorSender> {
-        let service = &self.inner.service;
-        let caller = service.identify_certificate(&self.certificate).await.ok()?;
-        service.door_sender(&caller, &self.certificate).ok()
-    }
-
-    async fn connect(&mut self, connect: Connect) -> Step {
-        let five = connect.five;
-        let refuse = |link: &mut Self, code| {
-            link.say(turned_away(five, code))?;
-            Err(End::Gone)
-        };
-        let seen = self.inner.service.standing_count();
-        let Some(sender) = self.sender().await else {
-            return refuse(self, ConnectReasonCode::NotAuthorized);
-        };
-        if let Err(refusal) = sender.stands() {
-            self.inner.service.refuse_message(&sender, self.door, refusal, "");
-            return refuse(self, packets::connect_code(refusal));
-        }
-        if connect.method {
-            return refuse(self, ConnectReasonCode::BadAuthenticationMethod);
-        }
-        if connect.client.len() > CLIENT_BYTES_MAX || connect.client.chars().any(char::is_control) {
-            return refuse(self, ConnectReasonCode::ClientIdentifierNotValid);
-        }
-        // Each of its own: two clients that name themselves nothing are two clients.
-        let assigned = connect.client.is_empty().then(assigned_identifier);
-        let client = assigned.clone().unwrap_or_else(|| connect.client.clone());
-        let key = Key { device: sender.device(), client };
-        let (opened, wills) = self.inner.open(&key, connect.clean);
-        for (key, will) in wills {
-            let inner = self.inner.clone();
-            drop(tokio::spawn(async move { publish_will(&inner, key, will).await }));
-        }
-        let (session, turn, mut present) = match opened {
-            Opened::Session(session, turn, present) => (session, turn, present),
-            Opened::Full => return refuse(self, ConnectReasonCode::QuotaExceeded),
-        };
-        // From here on this connection has the session: dropped, it lets go of it.
-        let will = connect.will.clone();
-        let keep = self.keep_of(&connect);
-        let joined = Joined { five, session: session.clone(), turn, sender, will, keep };
-        if present {
-            let _late = timeout(FAREWELL, session.let_go()).await;
-        }
-        if !session.hold(turn) {
-            return Err(End::Gone);
-        }
-        let sender = joined.sender.clone();
-        let most = self.inner.limits.session_expiry_s;
-        let (stored, handled) = {
-            let mut state = session.lock();
-            // A session is one owner's, and in one version of the protocol.
-            let same = state.sender.as_ref().is_some_and(|known| known.same_owner(&sender));
-            let goes_on = same && state.five == five && resumable(&state.stored, &connect);
-            if present && !goes_on {
-                present = false;
-                state.empty();
-            }
-            state.sender = Some(sender);
-            state.keep = keep;
-            state.five = five;
-            (std::mem::take(&mut state.stored), std::mem::take(&mut state.handled))
-        };
-        let limit = self.inner.limits.keep_alive_s;
-        let shorter = (connect.keep_alive_s == 0 || connect.keep_alive_s > limit).then_some(limit);
-        self.joined = Some(joined);
-        // Whatever changed while the device was looked up: the door looked at open sessions only.
-        let changes = self.inner.service.standing_changes(seen);
-        if !changes.is_empty() {
-            self.look_again().await?;
-        }
-        for packet in &stored {
-            self.awaits(packet.packet_id(), packet.size());
-        }
-        let counted = connect.receive_maximum.is_some();
-        if present {
-            self.codec.restore_qos2_publish_handled(handled.into_iter().collect());
-            if !counted {
-                self.codec.restore_packets(stored.clone());
-            }
-        }
-        self.say(welcome(
-            five,
-            &Welcome {
-                present,
-                assigned,
-                keep_alive_s: shorter,
-                session_expiry_s: (five && connect.session_expiry_s > most).then_some(most),
-            },
-        ))?;
-        if present && counted {
-            // The codec does not count what it sends again by itself, and would count below zero.
-            for packet in stored {
-                if self.codec.register_packet_id(packet.packet_id()).is_ok() {
-                    self.send(packet.into());
-                }
-            }
-        }
-        if !five && connect.keep_alive_s == 0 {
-            // Nobody is silent for ever, and 3.1.1 has no word for it: a server may end the
-            // connection of a client that it takes for inactive (MQTT 3.1.1 section 3.1.2.10).
-            self.idle = Some(Duration::from_secs(limit.into()));
-        }
-        Ok(())
-    }
-
-    /// How long the session is kept once the connection has ended.
-    fn keep_of(&self, connect: &Connect) -> Duration {
-        let most = self.inner.limits.session_expiry_s;
-        Duration::from_secs(connect.session_expiry_s.min(most).into())
-    }
-
     /// Remembers that the client has a message to acknowledge.
-    fn awaits(&mut self, id: u16, bytes: usize) {
+    pub(super) fn awaits(&mut self, id: u16, bytes: usize) {
         if let Some(old) = self.unacknowledged.insert(id, bytes) {
             self.unacknowledged_bytes = self.unacknowledged_bytes.saturating_sub(old);
         }
@@ -557,126 +434,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         }
     }
 
-    async fn subscribe(&mut self, id: u16, wanted: Vec<Wanted>, identifier: Option<u32>) -> Step {
-        let Some(joined) = &self.joined else {
-            return Err(End::Say(DisconnectReasonCode::ProtocolError));
-        };
-        let (five, session, sender) = (joined.five, joined.session.clone(), joined.sender.clone());
-        let mut granted = Vec::with_capacity(wanted.len());
-        for want in wanted {
-            // Each counts as a message does: who asks again and again uses itself up.
-            granted.push(match self.inner.service.pass_request(&sender) {
-                Ok(()) => self.grant(&session, &sender, want, identifier),
-                Err(refusal) => {
-                    self.inner.service.refuse_message(&sender, self.door, refusal, &want.filter);
-                    (Granted::Quota, None)
-                }
-            });
-        }
-        let answer = granted.iter().map(|(granted, _)| granted);
-        let codes: Vec<Granted> = answer
-            .map(|granted| match granted {
-                Granted::Yes(qos) => Granted::Yes(*qos),
-                Granted::NotAuthorized => Granted::NotAuthorized,
-                Granted::Invalid(error) => Granted::Invalid(*error),
-                Granted::Quota => Granted::Quota,
-                Granted::Shared => Granted::Shared,
-            })
-            .collect();
-        self.say(subscribed(five, id, &codes))?;
-        for (_, kept) in granted {
-            let Some(subscribed) = kept else { continue };
-            self.send_retained(&session, &sender, &subscribed).await;
-        }
-        Ok(())
-    }
-
-    /// What becomes of one wish, and the subscription where what is kept of its topics is sent.
-    fn grant(
-        &self,
-        session: &Session,
-        sender: &DoorSender,
-        want: Wanted,
-        identifier: Option<u32>,
-    ) -> (Granted, Option<Subscribed>) {
-        let asked = match Subscription::new(&want.filter) {
-            Ok(subscription) if subscription.share.is_some() => return (Granted::Shared, None),
-            Ok(subscription) => subscription.filter,
-            Err(error) => return (Granted::Invalid(error), None),
-        };
-        let meant = match sender.space().absolute_filter(asked.clone()) {
-            Ok(meant) => meant,
-            Err(error) => return (Granted::Invalid(error), None),
-        };
-        if let Err(refusal) = self.inner.service.may_listen(sender, &meant) {
-            let filter = meant.as_str();
-            self.inner.service.refuse_message(sender, self.door, refusal, filter);
-            return (Granted::NotAuthorized, None);
-        }
-        let subscribed = Subscribed {
-            asked,
-            meant,
-            qos: want.qos,
-            no_local: want.no_local,
-            as_published: want.as_published,
-            identifier,
-        };
-        let mut state = session.lock();
-        let known = state.subscriptions.contains_key(&want.filter);
-        if !known && state.subscriptions.len() >= self.inner.limits.subscriptions {
-            return (Granted::Quota, None);
-        }
-        state.subscriptions.insert(want.filter, subscribed.clone());
-        let send = want.retained == 0 || (want.retained == 1 && !known);
-        (Granted::Yes(want.qos), send.then_some(subscribed))
-    }
-
-    async fn send_retained(&self, session: &Session, sender: &DoorSender, subscribed: &Subscribed) {
-        let (inner, by, meant) = (self.inner.clone(), sender.clone(), subscribed.meant.clone());
-        // As much as some megabytes: not on a thread that serves others.
-        let read = move || inner.service.retained_messages(&by, &meant);
-        let kept = match tokio::task::spawn_blocking(read).await {
-            Ok(Ok(kept)) => kept,
-            Err(error) => {
-                tracing::error!(%error, "what is kept of a topic was not read");
-                return;
-            }
-            Ok(Err(error)) => {
-                tracing::error!(%error, "what is kept of a topic could not be read");
-                return;
-            }
-        };
-        let mut state = session.lock();
-        for message in kept {
-            let heard_as = sender.space().heard_as(&subscribed.asked, &message.topic);
-            let qos = Qos::try_from(message.qos).unwrap_or(Qos::AtMostOnce).min(subscribed.qos);
-            let message = Arc::new(Outgoing {
-                topic: message.topic,
-                payload: message.payload,
-                qos,
-                retain: true,
-                properties: Vec::new(),
-                expires: None,
-                from: None,
-            });
-            let identifiers = subscribed.identifier.into_iter().collect();
-            let delivery = Delivery { message, heard_as, qos, retain: true, identifiers };
-            state.push(delivery, &self.inner.limits);
-        }
-    }
-
-    fn unsubscribe(&mut self, id: u16, filters: &[String]) -> Step {
-        let Some(joined) = &self.joined else {
-            return Err(End::Say(DisconnectReasonCode::ProtocolError));
-        };
-        let five = joined.five;
-        let known: Vec<bool> = {
-            let mut state = joined.session.lock();
-            filters.iter().map(|filter| state.subscriptions.remove(filter).is_some()).collect()
-        };
-        self.say(unsubscribed(five, id, &known))
-    }
-
     /// Sends what waits, as far as the client has room for it.
     fn send_waiting(&mut self) -> Step {
         let Some(joined) = &self.joined else { return Ok(()) };
@@ -718,7 +475,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
     }
 
     /// Somebody was revoked, suspended or released: this one?
-    async fn look_again(&mut self) -> Step {
+    pub(super) async fn look_again(&mut self) -> Step {
         if self.joined.is_none() {
             return Ok(());
         }
@@ -776,25 +533,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         let (now_due, later) = if at_once { (pending, None) } else { (None, pending) };
         let stored = self.codec.get_stored_packets();
         let turn = joined.turn;
-        joined.session.leave(Left { turn, stored, handled, will: later });
-        if let Some(will) = now_due {
+        let ended = joined.session.leave(Left { turn, stored, handled, will: later });
+        if let Some(will) = now_due.or(ended) {
             let inner = self.inner.clone();
             drop(tokio::spawn(async move { publish_will(&inner, key, will).await }));
         }
     }
-}
-
-/// Whether what a client left can be sent to it again. The codec counts what a client with a Receive
-/// Maximum has yet to acknowledge, but not what it sends again by itself.
-fn resumable(stored: &[StorePacket], connect: &Connect) -> bool {
-    let Some(most) = connect.receive_maximum else { return true };
-    let publish = |packet: &StorePacket| matches!(packet, StorePacket::V5_0Publish(_));
-    stored.len() <= usize::from(most) && stored.iter().all(publish)
-}
-
-fn assigned_identifier() -> String {
-    let bytes: [u8; 12] = crypto::random::bytes();
-    bytes.iter().fold("auto-".to_owned(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// Returns once the server stops, or whoever could say so is gone.

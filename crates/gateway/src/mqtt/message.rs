@@ -8,10 +8,8 @@ use crate::hub::Inner;
 use admission::{Refusal, TopicName};
 use mqtt_protocol_core::mqtt::packet::{Property, Qos};
 use service::{DoorSender, IncomingMessage, MessageDoor, MessageRefused};
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 /// User properties that carry a message's time and counter (freshness).
 const TIME: &str = "tegata-time";
@@ -93,6 +91,7 @@ pub(super) async fn take(
         made_at: marks.made_at,
         counter: marks.counter,
         retain: publish.retain.then_some(publish.qos as u8),
+        expires_s: marks.expires,
         acknowledged: publish.qos != Qos::AtMostOnce,
     };
     inner.service.take_message(sender, &message).await?;
@@ -102,13 +101,16 @@ pub(super) async fn take(
         qos: publish.qos,
         retain: publish.retain,
         properties: forwarded(&publish.properties),
-        expires: marks
-            .expires
-            .and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds.into()))),
+        expires: until(marks.expires),
         from,
     };
     inner.deliver(&Arc::new(outgoing));
     Ok(())
+}
+
+/// The end of so many seconds.
+pub(super) fn until(seconds: Option<u32>) -> Option<Instant> {
+    Instant::now().checked_add(Duration::from_secs(seconds?.into()))
 }
 
 /// Publishes a will: a message like any other, judged now and not when it was left.

@@ -1,9 +1,11 @@
 //! MQTT 5.0 (OASIS Standard, 7 March 2019) and 3.1.1.
 
+mod connect;
 mod connection;
 mod message;
 mod packets;
 pub(crate) mod session;
+mod subscribe;
 mod wire;
 
 pub(crate) use message::publish_will;

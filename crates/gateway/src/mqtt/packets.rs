@@ -4,16 +4,17 @@ use super::session::Delivery;
 use admission::{Refusal, TopicError};
 use mqtt_protocol_core::mqtt::{
     packet::{
-        AssignedClientIdentifier, MessageExpiryInterval, Packet, Property, Qos, ServerKeepAlive,
-        SessionExpiryInterval, SharedSubscriptionAvailable, SubEntry, SubscriptionIdentifier,
-        TopicAliasMaximum, v3_1_1, v5_0,
+        AssignedClientIdentifier, ContentType, MessageExpiryInterval, Packet, Property, Qos,
+        ReasonString, ServerKeepAlive, SessionExpiryInterval, SharedSubscriptionAvailable,
+        SubEntry, SubscriptionIdentifier, TopicAliasMaximum, v3_1_1, v5_0,
     },
     result_code::{
         ConnectReasonCode, ConnectReturnCode, DisconnectReasonCode, MqttError, PubackReasonCode,
         PubrecReasonCode, SubackReasonCode, SubackReturnCode, UnsubackReasonCode,
     },
 };
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Topic aliases that a client may set (MQTT 5 section 3.2.2.3.8).
 const ALIASES_MAX: u16 = 16;
@@ -34,7 +35,7 @@ pub(super) struct Connect {
 
 /// What is published when a connection ends without goodbye (MQTT 5 section 3.1.2.5).
 #[derive(Clone)]
-pub(super) struct Will {
+pub(crate) struct Will {
     pub(super) topic: String,
     pub(super) payload: Vec<u8>,
     pub(super) qos: Qos,
@@ -247,6 +248,12 @@ pub(super) fn forwarded(properties: &[Property]) -> Vec<Property> {
         .collect()
 }
 
+/// What is known of the properties of a message that was kept.
+pub(super) fn content_type(media_type: Option<&str>) -> Vec<Property> {
+    let property = media_type.and_then(|text| ContentType::new(text).ok());
+    property.map(Into::into).into_iter().collect()
+}
+
 /// What CONNACK says of a session.
 pub(super) struct Welcome {
     pub(super) present: bool,
@@ -301,8 +308,18 @@ pub(super) fn turned_away(five: bool, code: ConnectReasonCode) -> Result<Packet,
     Ok(v3_1_1::Connack::builder().session_present(false).return_code(code).build()?.into())
 }
 
+/// DISCONNECT, in words too: some clients read the code only where something follows it.
 pub(super) fn goodbye(code: DisconnectReasonCode) -> Result<Packet, MqttError> {
-    Ok(v5_0::Disconnect::builder().reason_code(code).build()?.into())
+    let words = match code {
+        DisconnectReasonCode::SessionTakenOver => "another connection has this client's session",
+        DisconnectReasonCode::NotAuthorized => "not now; the device's owner sees why",
+        DisconnectReasonCode::ServerShuttingDown => "the server stops; come again",
+        DisconnectReasonCode::KeepAliveTimeout => "nothing was heard for too long",
+        DisconnectReasonCode::TopicNameInvalid => "that is no name of a topic",
+        _ => "see the reason code",
+    };
+    let words: Property = ReasonString::new(words)?.into();
+    Ok(v5_0::Disconnect::builder().reason_code(code).props(vec![words]).build()?.into())
 }
 
 /// The acknowledgement of a message; `None` where this version has none for it.

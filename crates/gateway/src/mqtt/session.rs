@@ -12,9 +12,9 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 /// Bytes that a message counts for beside its own.
 const OVERHEAD: usize = 256;
@@ -197,8 +197,9 @@ impl Session {
         own
     }
 
-    /// Its connection has ended.
-    pub(crate) fn leave(&self, left: Left) {
+    /// Its connection has ended. The will, where the session has ended before it: nothing is there to
+    /// wait with it.
+    pub(crate) fn leave(&self, left: Left) -> Option<PendingWill> {
         let mut state = self.lock();
         if state.holder == Some(left.turn) {
             state.holder = None;
@@ -211,9 +212,14 @@ impl Session {
             state.open = false;
             state.heard = Instant::now();
             state.will = left.will;
+            drop(state);
+            self.left.notify_waiters();
+            return None;
         }
+        let ended = !state.open;
         drop(state);
         self.left.notify_waiters();
+        left.will.filter(|_| ended)
     }
 
     /// Its connection has ended in a way that nobody foresaw: nothing of it is kept.

@@ -1,14 +1,11 @@
 //! Bytes in and out of one stream, whichever goes: a client that does not read is written to no
 //! further, and read from no further, and nothing waits for it but its own connection.
 
-use std::{
-    future::poll_fn,
-    io,
-    pin::Pin,
-    task::Poll,
-    time::{Duration, Instant},
+use std::{future::poll_fn, io, pin::Pin, task::Poll, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Instant,
 };
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Room that an empty buffer keeps.
 const ROOM: usize = 4096;

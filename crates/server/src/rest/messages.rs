@@ -1,16 +1,98 @@
-//! Messages of devices.
+//! Messages of devices: the HTTP door for them, and what their owner sees.
 
 use super::{
-    extract::{Json, Path, Query, page},
+    extract::{Json, Lang, Path, Query, Raw, page},
     problem::Fault,
     view,
 };
-use crate::{app::App, authenticated::Authenticated};
-use api::wire::{
-    DeviceMessage, Page, PageQuery, RefusedMessages,
-    scalar::{Base64, DeviceRef},
+use crate::{
+    app::App,
+    authenticated::{Authenticated, ThisPeer},
+};
+use ::admission::{Refusal, TopicName};
+use api::{
+    problem::Code,
+    wire::{
+        DeviceMessage, MessageQuery, Page, PageQuery, RefusedMessages,
+        scalar::{Base64, Binary, DeviceRef},
+    },
 };
 use axum::extract::State;
+use device::Language;
+use http::StatusCode;
+use service::{IncomingMessage, MessageDoor, MessageRefused};
+
+/// As much as the widest rule lets pass.
+const PAYLOAD_BYTES_MAX: usize = 65_536;
+/// What a payload may say that it is.
+const MEDIA_TYPES: [&str; 4] =
+    ["application/octet-stream", "application/json", "application/cbor", "text/plain"];
+
+/// A message of the device that asks
+///
+/// For devices alone, with the certificate that opens the MQTT door too. The same rules hold as there
+/// (docs/gateway.md); 204 says that the message is on disk. What was wrong is told as far as it helps
+/// a device that means well; its owner reads the exact reason.
+#[utoipa::path(post, path = "/v1/messages", tag = "messages", params(MessageQuery),
+    request_body(content((Binary = "application/octet-stream"), (Binary = "application/json"),
+        (Binary = "application/cbor"), (Binary = "text/plain"))),
+    responses((status = 204, description = "the message is on disk")))]
+pub(super) async fn send(
+    State(app): State<App>,
+    caller: Authenticated,
+    ThisPeer(peer): ThisPeer,
+    Query(query): Query<MessageQuery>,
+    Raw { media_type, bytes }: Raw<PAYLOAD_BYTES_MAX>,
+) -> Result<StatusCode, Fault> {
+    let certificate = peer.certificate().ok_or_else(|| Fault::new(Code::Unauthenticated))?;
+    // Who may not send is told before what is sent is looked at.
+    let sender = app.service.door_sender(&caller, certificate)?;
+    if !MEDIA_TYPES.contains(&media_type.as_str()) {
+        return Err(Fault::new(Code::UnsupportedMediaType)
+            .hint(format!("send one of {}", MEDIA_TYPES.join(", "))));
+    }
+    let topic = TopicName::new(query.topic).and_then(|name| sender.space().absolute(name));
+    let topic = topic.map_err(|error| Fault::parameter("topic", error))?;
+    let message = IncomingMessage {
+        door: MessageDoor::Http,
+        topic,
+        payload: bytes.as_ref().into(),
+        media_type: Some(media_type),
+        made_at: query.time.map(|time| time.0),
+        counter: query.counter,
+        retain: query.retain.unwrap_or(false).then_some(1),
+        expires_s: None,
+        acknowledged: true,
+    };
+    app.service.take_message(&sender, &message).await.map_err(refused_here)?;
+    if let Some(gateway) = app.gateway.get() {
+        gateway.heard(&message);
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What a device hears: no more than by any other door.
+fn refused_here(refused: MessageRefused) -> Fault {
+    let refusal = match refused {
+        MessageRefused::Failed(error) => return error.into(),
+        MessageRefused::Refused(refusal) => refusal,
+    };
+    let code = match refusal.answer().http {
+        400 => Code::Malformed,
+        413 => Code::TooLarge,
+        429 => Code::TooManyRequests,
+        503 => Code::Unavailable,
+        _ => Code::Forbidden,
+    };
+    let fault = Fault::new(code).hint("the device's owner sees why");
+    match code {
+        Code::TooManyRequests | Code::Unavailable => fault.retry_after(RETRY),
+        _ => fault,
+    }
+}
+
+/// After which a device that sent too much may try again.
+const RETRY: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Messages of a device that came while it belonged to its present owner, newest first
 #[utoipa::path(get, path = "/v1/devices/{device}/messages", tag = "messages",
@@ -41,16 +123,24 @@ pub(super) async fn list(
 pub(super) async fn refused(
     State(app): State<App>,
     caller: Authenticated,
+    Lang(language): Lang,
     Path(device): Path<DeviceRef>,
 ) -> Result<Json<Vec<RefusedMessages>>, Fault> {
     let found = app.service.refused_messages(&caller, &device.0).await?;
     let lines = found.into_iter().map(|line| RefusedMessages {
         reason: line.reason.code().to_owned(),
-        text: line.reason.english().to_owned(),
+        text: in_words(line.reason, language).to_owned(),
         door: line.door.to_owned(),
         count: line.count,
         last: line.last_at.into(),
         topic: line.last_topic,
     });
     Ok(Json(lines.collect()))
+}
+
+fn in_words(reason: Refusal, language: Language) -> &'static str {
+    match language {
+        Language::Ja => reason.japanese(),
+        Language::En => reason.english(),
+    }
 }

@@ -113,6 +113,7 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(life::timeline))
         .routes(routes!(life::owners))
         .routes(routes!(life::state))
+        .routes(routes!(messages::send))
         .routes(routes!(messages::list))
         .routes(routes!(messages::refused))
         .routes(routes!(events::record))

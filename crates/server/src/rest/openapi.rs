@@ -65,6 +65,7 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
         ("vulnerabilities", "SBOMs, advisories, VEX (docs/vulnerability.md)"),
         ("diagnoses", "diagnoses of products by the check sheet (docs/assessment.md)"),
         ("releases", "uploads, releases, gates, image repositories (docs/release.md)"),
+        ("messages", "messages of devices (docs/gateway.md)"),
         ("fleet", "search, acts on behalf, jobs, views, overview (docs/fleet.md)"),
     ]);
     api.tags = Some(

@@ -86,10 +86,7 @@ pub struct StandingChanges {
 impl StandingChanges {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        !self.unknown
-            && !self.directory
-            && self.devices.is_empty()
-            && self.certificates.is_empty()
+        !self.unknown && !self.directory && self.devices.is_empty() && self.certificates.is_empty()
     }
 
     /// What to ask with the next time.

@@ -38,6 +38,8 @@ pub enum MessageDoor {
     Mqtt = 1,
     /// HTTP
     Http = 2,
+    /// MQTT over WebSocket over TLS
+    Websocket = 3,
 }
 
 impl MessageDoor {
@@ -46,6 +48,7 @@ impl MessageDoor {
         match self {
             Self::Mqtt => "mqtt",
             Self::Http => "http",
+            Self::Websocket => "websocket",
         }
     }
 
@@ -54,7 +57,7 @@ impl MessageDoor {
     }
 
     pub(super) fn from_code(code: u8) -> Option<Self> {
-        [Self::Mqtt, Self::Http].into_iter().find(|door| door.code() == code)
+        [Self::Mqtt, Self::Http, Self::Websocket].into_iter().find(|door| door.code() == code)
     }
 }
 
@@ -75,6 +78,8 @@ pub struct IncomingMessage {
     pub counter: Option<u64>,
     /// whether it stays as the newest of its topic, and with which quality of service
     pub retain: Option<u8>,
+    /// after how many seconds it is of no use any more
+    pub expires_s: Option<u32>,
     /// whether the sender is told once it is on disk; where not, nobody waits for that
     pub acknowledged: bool,
 }
@@ -101,6 +106,8 @@ pub struct RetainedMessage {
     pub media_type: Option<String>,
     /// what it says
     pub payload: Arc<[u8]>,
+    /// for how many more seconds it is of use
+    pub expires_s: Option<u32>,
 }
 
 impl Service {
@@ -138,6 +145,9 @@ impl Service {
             media_type,
             payload: message.payload.clone(),
             received_at: now,
+            expires_at: message
+                .expires_s
+                .map(|seconds| UnixTime(now.0.saturating_add(i64::from(seconds)))),
         };
         let (full, counter) = (message.topic.to_string(), message.counter);
         let (retain, certificate) = (message.retain, sender.certificate.clone());
@@ -279,7 +289,9 @@ impl Service {
         let fixed = if filter.is_exact() { fixed } else { fixed.trim_end_matches('/') };
         let end = format!("{fixed}\u{10ffff}");
         let limit = usize::try_from(RETAINED_MAX).unwrap_or(64).saturating_mul(4);
-        let rows = self.read(|connection| store::retained(connection, fixed, &end, limit))?;
+        let now = self.now();
+        let rows =
+            self.read(|connection| store::retained(connection, (fixed, &end), now, limit))?;
         Ok(rows
             .into_iter()
             .filter_map(|row| {
@@ -290,6 +302,9 @@ impl Service {
                     qos: row.qos,
                     media_type: row.media_type,
                     payload: row.payload.into(),
+                    expires_s: row
+                        .expires_at
+                        .map(|at| u32::try_from(at.0.saturating_sub(now.0)).unwrap_or(0)),
                 })
             })
             .collect())

@@ -8,8 +8,8 @@ use device::{DeviceId, OrganisationId};
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Instant,
 };
+use tokio::time::Instant;
 
 /// Meters of devices that are kept before the idle ones are dropped.
 const METERS_MAX: usize = 200_000;
@@ -22,11 +22,16 @@ pub(crate) struct TrafficState {
     counts: Mutex<Counts>,
 }
 
+/// Device, owner, why, at which door.
+type RefusedKey = (i64, i64, Refusal, u8);
+/// How often, when last, and the first topic.
+type RefusedCount = (u64, UnixTime, String);
+
 pub(super) struct Counts {
     pub(super) devices: HashMap<DeviceId, Meter>,
     pub(super) organisations: HashMap<OrganisationId, OrganisationTraffic>,
     pub(super) platform: Traffic,
-    refused: HashMap<(i64, i64, Refusal, u8), (u64, UnixTime, String)>,
+    refused: HashMap<RefusedKey, RefusedCount>,
     dropped: u64,
 }
 

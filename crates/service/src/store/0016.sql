@@ -35,7 +35,8 @@ CREATE TABLE message_retained (
     qos         INTEGER NOT NULL,
     media_type  TEXT,
     payload     BLOB NOT NULL,
-    received_at INTEGER NOT NULL
+    received_at INTEGER NOT NULL,
+    expires_at  INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX message_retained_of_device ON message_retained (device);
 

@@ -47,6 +47,8 @@ pub(crate) struct NewMessage {
     pub(crate) media_type: Option<String>,
     pub(crate) payload: std::sync::Arc<[u8]>,
     pub(crate) received_at: UnixTime,
+    /// when it is of no use any more, to those who hear of it later
+    pub(crate) expires_at: Option<UnixTime>,
 }
 
 /// How much is kept of one device's messages.
@@ -252,6 +254,7 @@ pub(crate) struct RetainedRow {
     pub(crate) qos: u8,
     pub(crate) media_type: Option<String>,
     pub(crate) payload: Vec<u8>,
+    pub(crate) expires_at: Option<UnixTime>,
 }
 
 /// Keeps the newest message of a topic, or forgets it where it is empty; false where a device keeps
@@ -278,10 +281,10 @@ pub(crate) fn retain(
         }
     }
     tx.prepare_cached(
-        "INSERT INTO message_retained VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        "INSERT INTO message_retained VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
          ON CONFLICT (topic) DO UPDATE SET device = excluded.device, qos = excluded.qos,
              media_type = excluded.media_type, payload = excluded.payload,
-             received_at = excluded.received_at",
+             received_at = excluded.received_at, expires_at = excluded.expires_at",
     )?
     .execute(params![
         topic,
@@ -289,28 +292,31 @@ pub(crate) fn retain(
         qos,
         message.media_type,
         &*message.payload,
-        message.received_at.0
+        message.received_at.0,
+        message.expires_at.map(|at| at.0)
     ])?;
     Ok(true)
 }
 
-/// What is kept of the topics from `from` up to `to`, exclusive.
+/// What is kept of the topics from `from` up to `to`, exclusive, and of use still.
 pub(crate) fn retained(
     connection: &Connection,
-    from: &str,
-    to: &str,
+    (from, to): (&str, &str),
+    now: UnixTime,
     limit: usize,
 ) -> Result<Vec<RetainedRow>, ServiceError> {
     let mut statement = connection.prepare_cached(
-        "SELECT topic, qos, media_type, payload FROM message_retained
-         WHERE topic >= ?1 AND topic < ?2 ORDER BY topic LIMIT ?3",
+        "SELECT topic, qos, media_type, payload, expires_at FROM message_retained
+         WHERE topic >= ?1 AND topic < ?2 AND (expires_at IS NULL OR expires_at > ?4)
+         ORDER BY topic LIMIT ?3",
     )?;
-    let rows = statement.query_map(params![from, to, limit_of(limit)], |row| {
+    let rows = statement.query_map(params![from, to, limit_of(limit), now.0], |row| {
         Ok(RetainedRow {
             topic: row.get(0)?,
             qos: row.get(1)?,
             media_type: row.get(2)?,
             payload: row.get(3)?,
+            expires_at: row.get::<_, Option<i64>>(4)?.map(UnixTime),
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

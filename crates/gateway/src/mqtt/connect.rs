@@ -1,0 +1,152 @@
+//! CONNECT: who comes in, and with which session.
+
+use super::{
+    connection::{End, FAREWELL, Joined, Link, Step},
+    message::publish_will,
+    packets::{self, Connect, Welcome, turned_away, welcome},
+    session::Key,
+};
+use crate::hub::Opened;
+use mqtt_protocol_core::mqtt::{
+    packet::{GenericPacketTrait as _, StorePacket},
+    result_code::ConnectReasonCode,
+};
+use service::DoorSender;
+use std::time::Duration;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
+
+/// Longest client identifier, in bytes.
+const CLIENT_BYTES_MAX: usize = 128;
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
+    /// Who the client is, as it stands now.
+    pub(super) async fn sender(&self) -> Option<DoorSender> {
+        let service = &self.inner.service;
+        let caller = service.identify_certificate(&self.certificate).await.ok()?;
+        service.door_sender(&caller, &self.certificate).ok()
+    }
+
+    pub(super) async fn connect(&mut self, connect: Connect) -> Step {
+        let five = connect.five;
+        let refuse = |link: &mut Self, code| {
+            link.say(turned_away(five, code))?;
+            Err(End::Gone)
+        };
+        let seen = self.inner.service.standing_count();
+        let Some(sender) = self.sender().await else {
+            return refuse(self, ConnectReasonCode::NotAuthorized);
+        };
+        if let Err(refusal) = sender.stands() {
+            self.inner.service.refuse_message(&sender, self.door, refusal, "");
+            return refuse(self, packets::connect_code(refusal));
+        }
+        if connect.method {
+            return refuse(self, ConnectReasonCode::BadAuthenticationMethod);
+        }
+        if connect.client.len() > CLIENT_BYTES_MAX || connect.client.chars().any(char::is_control) {
+            return refuse(self, ConnectReasonCode::ClientIdentifierNotValid);
+        }
+        // Each of its own: two clients that name themselves nothing are two clients.
+        let assigned = connect.client.is_empty().then(assigned_identifier);
+        let client = assigned.clone().unwrap_or_else(|| connect.client.clone());
+        let key = Key { device: sender.device(), client };
+        let (opened, wills) = self.inner.open(&key, connect.clean);
+        for (key, will) in wills {
+            let inner = self.inner.clone();
+            drop(tokio::spawn(async move { publish_will(&inner, key, will).await }));
+        }
+        let (session, turn, mut present) = match opened {
+            Opened::Session(session, turn, present) => (session, turn, present),
+            Opened::Full => return refuse(self, ConnectReasonCode::QuotaExceeded),
+        };
+        // From here on this connection has the session: dropped, it lets go of it.
+        let will = connect.will.clone();
+        let keep = self.keep_of(&connect);
+        let joined = Joined { five, session: session.clone(), turn, sender, will, keep };
+        if present {
+            let _late = timeout(FAREWELL, session.let_go()).await;
+        }
+        if !session.hold(turn) {
+            return Err(End::Gone);
+        }
+        let sender = joined.sender.clone();
+        let most = self.inner.limits.session_expiry_s;
+        let (stored, handled) = {
+            let mut state = session.lock();
+            // A session is one owner's, and in one version of the protocol.
+            let same = state.sender.as_ref().is_some_and(|known| known.same_owner(&sender));
+            let goes_on = same && state.five == five && resumable(&state.stored, &connect);
+            if present && !goes_on {
+                present = false;
+                state.empty();
+            }
+            state.sender = Some(sender);
+            state.keep = keep;
+            state.five = five;
+            (std::mem::take(&mut state.stored), std::mem::take(&mut state.handled))
+        };
+        let limit = self.inner.limits.keep_alive_s;
+        let shorter = (connect.keep_alive_s == 0 || connect.keep_alive_s > limit).then_some(limit);
+        self.joined = Some(joined);
+        // Whatever changed while the device was looked up: the door looked at open sessions only.
+        let changes = self.inner.service.standing_changes(seen);
+        if !changes.is_empty() {
+            self.look_again().await?;
+        }
+        for packet in &stored {
+            self.awaits(packet.packet_id(), packet.size());
+        }
+        let counted = connect.receive_maximum.is_some();
+        if present {
+            self.codec.restore_qos2_publish_handled(handled.into_iter().collect());
+            if !counted {
+                self.codec.restore_packets(stored.clone());
+            }
+        }
+        self.say(welcome(
+            five,
+            &Welcome {
+                present,
+                assigned,
+                keep_alive_s: shorter,
+                session_expiry_s: (five && connect.session_expiry_s > most).then_some(most),
+            },
+        ))?;
+        if present && counted {
+            // The codec does not count what it sends again by itself, and would count below zero.
+            for packet in stored {
+                if self.codec.register_packet_id(packet.packet_id()).is_ok() {
+                    self.send(packet.into());
+                }
+            }
+        }
+        if !five && connect.keep_alive_s == 0 {
+            // Nobody is silent for ever, and 3.1.1 has no word for it: a server may end the
+            // connection of a client that it takes for inactive (MQTT 3.1.1 section 3.1.2.10).
+            self.idle = Some(Duration::from_secs(limit.into()));
+        }
+        Ok(())
+    }
+
+    /// How long the session is kept once the connection has ended.
+    fn keep_of(&self, connect: &Connect) -> Duration {
+        let most = self.inner.limits.session_expiry_s;
+        Duration::from_secs(connect.session_expiry_s.min(most).into())
+    }
+}
+
+/// Whether what a client left can be sent to it again. The codec counts what a client with a Receive
+/// Maximum has yet to acknowledge, but not what it sends again by itself.
+fn resumable(stored: &[StorePacket], connect: &Connect) -> bool {
+    let Some(most) = connect.receive_maximum else { return true };
+    let publish = |packet: &StorePacket| matches!(packet, StorePacket::V5_0Publish(_));
+    stored.len() <= usize::from(most) && stored.iter().all(publish)
+}
+
+fn assigned_identifier() -> String {
+    let bytes: [u8; 12] = crypto::random::bytes();
+    bytes.iter().fold("auto-".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+}

@@ -1,0 +1,140 @@
+//! SUBSCRIBE and UNSUBSCRIBE.
+
+use super::{
+    connection::{End, Link, Step},
+    message::until,
+    packets::{self, Granted, Wanted, subscribed, unsubscribed},
+    session::{Delivery, Outgoing, Session, Subscribed},
+};
+use admission::Subscription;
+use mqtt_protocol_core::mqtt::{packet::Qos, result_code::DisconnectReasonCode};
+use service::DoorSender;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
+    pub(super) async fn subscribe(
+        &mut self,
+        id: u16,
+        wanted: Vec<Wanted>,
+        identifier: Option<u32>,
+    ) -> Step {
+        let Some(joined) = &self.joined else {
+            return Err(End::Say(DisconnectReasonCode::ProtocolError));
+        };
+        let (five, session, sender) = (joined.five, joined.session.clone(), joined.sender.clone());
+        let mut granted = Vec::with_capacity(wanted.len());
+        for want in wanted {
+            // Each counts as a message does: who asks again and again uses itself up.
+            granted.push(match self.inner.service.pass_request(&sender) {
+                Ok(()) => self.grant(&session, &sender, want, identifier),
+                Err(refusal) => {
+                    self.inner.service.refuse_message(&sender, self.door, refusal, &want.filter);
+                    (Granted::Quota, None)
+                }
+            });
+        }
+        let answer = granted.iter().map(|(granted, _)| granted);
+        let codes: Vec<Granted> = answer
+            .map(|granted| match granted {
+                Granted::Yes(qos) => Granted::Yes(*qos),
+                Granted::NotAuthorized => Granted::NotAuthorized,
+                Granted::Invalid(error) => Granted::Invalid(*error),
+                Granted::Quota => Granted::Quota,
+                Granted::Shared => Granted::Shared,
+            })
+            .collect();
+        self.say(subscribed(five, id, &codes))?;
+        for (_, kept) in granted {
+            let Some(subscribed) = kept else { continue };
+            self.send_retained(&session, &sender, &subscribed).await;
+        }
+        Ok(())
+    }
+
+    /// What becomes of one wish, and the subscription where what is kept of its topics is sent.
+    fn grant(
+        &self,
+        session: &Session,
+        sender: &DoorSender,
+        want: Wanted,
+        identifier: Option<u32>,
+    ) -> (Granted, Option<Subscribed>) {
+        let asked = match Subscription::new(&want.filter) {
+            Ok(subscription) if subscription.share.is_some() => return (Granted::Shared, None),
+            Ok(subscription) => subscription.filter,
+            Err(error) => return (Granted::Invalid(error), None),
+        };
+        let meant = match sender.space().absolute_filter(asked.clone()) {
+            Ok(meant) => meant,
+            Err(error) => return (Granted::Invalid(error), None),
+        };
+        if let Err(refusal) = self.inner.service.may_listen(sender, &meant) {
+            let filter = meant.as_str();
+            self.inner.service.refuse_message(sender, self.door, refusal, filter);
+            return (Granted::NotAuthorized, None);
+        }
+        let subscribed = Subscribed {
+            asked,
+            meant,
+            qos: want.qos,
+            no_local: want.no_local,
+            as_published: want.as_published,
+            identifier,
+        };
+        let mut state = session.lock();
+        let known = state.subscriptions.contains_key(&want.filter);
+        if !known && state.subscriptions.len() >= self.inner.limits.subscriptions {
+            return (Granted::Quota, None);
+        }
+        state.subscriptions.insert(want.filter, subscribed.clone());
+        let send = want.retained == 0 || (want.retained == 1 && !known);
+        (Granted::Yes(want.qos), send.then_some(subscribed))
+    }
+
+    async fn send_retained(&self, session: &Session, sender: &DoorSender, subscribed: &Subscribed) {
+        let (inner, by, meant) = (self.inner.clone(), sender.clone(), subscribed.meant.clone());
+        // As much as some megabytes: not on a thread that serves others.
+        let read = move || inner.service.retained_messages(&by, &meant);
+        let kept = match tokio::task::spawn_blocking(read).await {
+            Ok(Ok(kept)) => kept,
+            Err(error) => {
+                tracing::error!(%error, "what is kept of a topic was not read");
+                return;
+            }
+            Ok(Err(error)) => {
+                tracing::error!(%error, "what is kept of a topic could not be read");
+                return;
+            }
+        };
+        let mut state = session.lock();
+        for message in kept {
+            let heard_as = sender.space().heard_as(&subscribed.asked, &message.topic);
+            let qos = Qos::try_from(message.qos).unwrap_or(Qos::AtMostOnce).min(subscribed.qos);
+            let message = Arc::new(Outgoing {
+                topic: message.topic,
+                payload: message.payload,
+                qos,
+                retain: true,
+                properties: packets::content_type(message.media_type.as_deref()),
+                expires: until(message.expires_s),
+                from: None,
+            });
+            let identifiers = subscribed.identifier.into_iter().collect();
+            let delivery = Delivery { message, heard_as, qos, retain: true, identifiers };
+            state.push(delivery, &self.inner.limits);
+        }
+    }
+
+    pub(super) fn unsubscribe(&mut self, id: u16, filters: &[String]) -> Step {
+        let Some(joined) = &self.joined else {
+            return Err(End::Say(DisconnectReasonCode::ProtocolError));
+        };
+        let five = joined.five;
+        let known: Vec<bool> = {
+            let mut state = joined.session.lock();
+            filters.iter().map(|filter| state.subscriptions.remove(filter).is_some()).collect()
+        };
+        self.say(unsubscribed(five, id, &known))
+    }
+}

@@ -121,7 +121,7 @@ impl Door<'_> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4096, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1024, ..ProptestConfig::default() })]
 
     /// Without a policy a device sends into its own space and hears its own space, whatever it and
     /// others write, and nothing that anybody wrote below `down/`.

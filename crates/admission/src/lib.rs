@@ -1,5 +1,5 @@
 //! Admission: one pipeline behind every door (GW-2, GW-3, GW-6, GW-7, AU-4): identity → state of the
-//! device → policy → rate → freshness → format → consent. docs/admission.md.
+//! device → policy → rate → freshness → format → consent. docs/gateway.md.
 //!
 //! Pure: facts, time and meters are arguments, and nothing is read or written. [`admit`] judges a
 //! message, [`decide`] a subscription and each delivery, [`Refusal`] says why not in words for the

@@ -43,6 +43,7 @@ mod text;
 pub mod threat;
 mod topic;
 mod workbook;
+mod workbook_bounds;
 mod workbook_read;
 mod yaml;
 

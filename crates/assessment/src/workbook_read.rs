@@ -5,19 +5,13 @@ use crate::{
     AssessmentError, Diagnosis, Library, Outcome,
     diagnosis_file::{heading, line, quoted},
     workbook::{ANSWER_COLUMNS, ANSWERS_FROM, CLAUSES_FROM, SHEETS},
+    workbook_bounds::bounded,
     yaml::FILE_BYTES_MAX,
 };
 use calamine::{DataRef, Reader as _, Xlsx};
 use device::Language;
-use std::{
-    collections::BTreeMap,
-    io::{Cursor, Read as _},
-};
+use std::{collections::BTreeMap, io::Cursor};
 
-/// Unpacked bytes of a workbook: a small file may hold much.
-const UNPACKED_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// Entries of the archive.
-const ENTRIES_MAX: usize = 256;
 /// Rows that are read of one sheet.
 const ROWS_MAX: u32 = 20_000;
 /// Columns that are looked at: formats reach further, texts do not.
@@ -28,14 +22,16 @@ impl Diagnosis {
     ///
     /// # Errors
     /// As [`Diagnosis::parse`], with sheet and row as the place; [`AssessmentError::TooLarge`] for
-    /// a workbook that unpacks to more than 64 MiB or has more than 20,000 rows in a sheet.
+    /// a workbook that unpacks to more than 16 MiB, has more than 20,000 rows in a sheet, more than
+    /// 4 MiB of text in its cells, or more shared strings or styles than anybody needs.
     pub fn from_xlsx(file: &str, bytes: &[u8], library: &Library) -> Result<Self, AssessmentError> {
         bounded(file, bytes)?;
         let mut book: Xlsx<_> =
             Xlsx::new(Cursor::new(bytes)).map_err(|error| unreadable(file, &error))?;
         let mut sheets = Vec::with_capacity(SHEETS.len());
+        let mut room = FILE_BYTES_MAX;
         for name in SHEETS {
-            sheets.push(cells(file, &mut book, name)?);
+            sheets.push(cells(file, &mut book, name, &mut room)?);
         }
         let mut lines = Lines::default();
         lines.write(&sheets);
@@ -43,33 +39,7 @@ impl Diagnosis {
     }
 }
 
-/// Unpacks every entry once, to nowhere, and stops at the limit.
-fn bounded(file: &str, bytes: &[u8]) -> Result<(), AssessmentError> {
-    let too_large =
-        |what, found, most| AssessmentError::TooLarge { file: file.to_owned(), what, found, most };
-    if bytes.len() > FILE_BYTES_MAX {
-        return Err(too_large("bytes", bytes.len(), FILE_BYTES_MAX));
-    }
-    let mut archive =
-        zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| unreadable(file, &error))?;
-    if archive.len() > ENTRIES_MAX {
-        return Err(too_large("entries of the archive", archive.len(), ENTRIES_MAX));
-    }
-    let mut unpacked = 0;
-    for index in 0..archive.len() {
-        let entry = archive.by_index(index).map_err(|error| unreadable(file, &error))?;
-        let mut entry = entry.take(UNPACKED_BYTES_MAX + 1 - unpacked);
-        unpacked += std::io::copy(&mut entry, &mut std::io::sink())
-            .map_err(|error| unreadable(file, &error))?;
-        if unpacked > UNPACKED_BYTES_MAX {
-            let most = usize::try_from(UNPACKED_BYTES_MAX).unwrap_or(usize::MAX);
-            return Err(too_large("unpacked bytes, at least", most + 1, most));
-        }
-    }
-    Ok(())
-}
-
-fn unreadable(file: &str, error: &dyn std::fmt::Display) -> AssessmentError {
+pub(crate) fn unreadable(file: &str, error: &dyn std::fmt::Display) -> AssessmentError {
     let detail = format!("this is no XLSX workbook: {error}");
     let detail = detail.chars().filter(|c| !c.is_control()).take(300).collect();
     AssessmentError::Malformed { file: file.to_owned(), line: 0, column: 0, detail }
@@ -82,14 +52,40 @@ type Cells = BTreeMap<u32, Row>;
 /// Rows of evidence, with their numbers, by what they are evidence of.
 type Pieces<'a> = BTreeMap<&'a str, Vec<(u32, &'a Row)>>;
 
-/// Reads cell by cell: a sheet with one cell far away must not become a large table.
-fn cells(file: &str, book: &mut Xlsx<Cursor<&[u8]>>, name: &str) -> Result<Cells, AssessmentError> {
+/// Reads cell by cell: a sheet with one cell far away must not become a large table. `room` is how
+/// many bytes of text may still come: a thousand cells may share one long string.
+fn cells(
+    file: &str,
+    book: &mut Xlsx<Cursor<&[u8]>>,
+    name: &str,
+    room: &mut usize,
+) -> Result<Cells, AssessmentError> {
     let mut reader = book.worksheet_cells_reader(name).map_err(|error| unreadable(file, &error))?;
     let mut cells = Cells::new();
     while let Some(cell) = reader.next_cell().map_err(|error| unreadable(file, &error))? {
         let (row, column) = cell.get_position();
-        let text = words(cell.get_value());
-        if row == 0 || column >= COLUMNS_MAX || text.trim().is_empty() {
+        if row == 0 || column >= COLUMNS_MAX {
+            continue;
+        }
+        let value = cell.get_value();
+        // Long ones are counted before they are copied.
+        let length = match value {
+            DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => {
+                text.len()
+            }
+            DataRef::SharedString(text) => text.len(),
+            _ => 0,
+        };
+        let too_much = || AssessmentError::TooLarge {
+            file: format!("{file}, sheet {name}"),
+            what: "bytes of text, at least",
+            found: FILE_BYTES_MAX + 1,
+            most: FILE_BYTES_MAX,
+        };
+        *room = room.checked_sub(length).ok_or_else(too_much)?;
+        let text = words(value);
+        *room = room.checked_sub(text.len().saturating_sub(length)).ok_or_else(too_much)?;
+        if text.trim().is_empty() {
             continue;
         }
         if row > ROWS_MAX {

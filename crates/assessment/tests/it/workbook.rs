@@ -183,6 +183,104 @@ fn what_is_no_workbook_or_unpacks_to_too_much_is_refused() {
     assert!(matches!(error, AssessmentError::TooLarge { .. }), "{error}");
 }
 
+/// A workbook whose entries are changed before it is read.
+fn tampered(change: impl Fn(&str, String) -> String) -> Result<Diagnosis, AssessmentError> {
+    let whole = whole().to_xlsx(&LIBRARY, Language::En).unwrap();
+    let mut from = zip::ZipArchive::new(std::io::Cursor::new(whole)).unwrap();
+    let mut to = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for index in 0..from.len() {
+        let mut entry = from.by_index(index).unwrap();
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut entry, &mut text).unwrap();
+        let name = entry.name().unwrap().into_owned();
+        to.start_file(name.as_str(), zip::write::SimpleFileOptions::default()).unwrap();
+        std::io::Write::write_all(&mut to, change(&name, text).as_bytes()).unwrap();
+    }
+    Diagnosis::from_xlsx("d.xlsx", &to.finish().unwrap().into_inner(), &LIBRARY)
+}
+
+/// The reader makes room for as many strings as a workbook says it shares.
+#[test]
+fn a_workbook_that_claims_too_much_is_refused() {
+    assert_eq!(tampered(|_, text| text).unwrap(), whole());
+    for claim in ["1000000000000", "9999999999999999999", "00001000001", "99999999999999999999999"]
+    {
+        for (before, quote) in [("", '"'), (" count='3' ", '\'')] {
+            let error = tampered(|name, text| {
+                if !name.ends_with("sharedStrings.xml") {
+                    return text;
+                }
+                let at = text.find("uniqueCount=").unwrap();
+                let end = at + 13 + text[at + 13..].find('"').unwrap() + 1;
+                let told = format!("{before}uniqueCount = {quote}{claim}{quote}");
+                format!("{}{told}{}", &text[..at], &text[end..])
+            });
+            let error = error.unwrap_err();
+            let AssessmentError::TooLarge { what: "shared strings", .. } = error else {
+                panic!("{error}")
+            };
+        }
+    }
+}
+
+/// Each style has a copy of its font's name and its form of numbers.
+#[test]
+fn styles_that_share_a_long_name_are_counted_each() {
+    let long = "x".repeat(300_000);
+    let styles = "<xf numFmtId=\"7\"/>".repeat(2_000);
+    let many = "<font/>".repeat(200_000);
+    for (fonts, styles, expected) in [
+        (format!("<font><name val=\"{long}\"/></font>"), styles.as_str(), "bytes of styles"),
+        (many, "", "styles"),
+    ] {
+        let error = tampered(|name, text| {
+            if !name.ends_with("styles.xml") {
+                return text;
+            }
+            format!("<styleSheet><fonts>{fonts}</fonts><cellXfs>{styles}</cellXfs></styleSheet>")
+        });
+        let error = error.unwrap_err();
+        let AssessmentError::TooLarge { what, .. } = error else { panic!("{error}") };
+        assert_eq!(what, expected);
+    }
+}
+
+/// A long string that many cells share is counted as often as it stands there.
+#[test]
+fn cells_that_share_a_long_string_are_counted_each() {
+    let long = "x".repeat(30_000);
+    let mut book = Workbook::new();
+    for name in ["diagnosis", "absent", "answers", "clauses", "evidence", "signatures"] {
+        let sheet = book.add_worksheet();
+        sheet.set_name(name).unwrap();
+        for row in 1..60 {
+            sheet.write_string(row, 5, &long).unwrap();
+        }
+    }
+    let book = book.save_to_buffer().unwrap();
+    assert!(book.len() < 100_000, "{}", book.len());
+    let error = Diagnosis::from_xlsx("d.xlsx", &book, &LIBRARY).unwrap_err();
+    let AssessmentError::TooLarge { what: "bytes of text, at least", .. } = error else {
+        panic!("{error}")
+    };
+    // A number may be longer in letters than it is in the file.
+    let mut book = Workbook::new();
+    for name in ["diagnosis", "absent", "answers", "clauses", "evidence", "signatures"] {
+        let sheet = book.add_worksheet();
+        sheet.set_name(name).unwrap();
+        for row in 1..400 {
+            for column in 0..32 {
+                sheet.write_number(row, column, 1e308).unwrap();
+            }
+        }
+    }
+    let book = book.save_to_buffer().unwrap();
+    let error = Diagnosis::from_xlsx("d.xlsx", &book, &LIBRARY).unwrap_err();
+    let AssessmentError::TooLarge { what: "bytes of text, at least", .. } = error else {
+        panic!("{error}")
+    };
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
     /// Texts of any kind survive.

@@ -144,7 +144,7 @@ fn cobertura(source: &str) -> Result<CodeCoverage, AdvisoryError> {
     }
     let mut lines: BTreeMap<(&str, u64), bool> = BTreeMap::new();
     let mut found = CodeCoverage::default();
-    for class in root.descendants().filter(|node| node.has_tag_name("class")) {
+    for class in classes(root)? {
         let file = class.attribute("filename").ok_or_else(|| bad("a class without a filename"))?;
         for line in class.descendants().filter(|node| node.has_tag_name("line")) {
             let number = number(line, "number")?;
@@ -167,6 +167,25 @@ fn cobertura(source: &str) -> Result<CodeCoverage, AdvisoryError> {
     found.lines_reached =
         u64::try_from(lines.values().filter(|ran| **ran).count()).unwrap_or(u64::MAX);
     Ok(found)
+}
+
+/// The classes. None stands in another, so that each line is looked at once however they are nested.
+fn classes<'a, 'input>(root: Node<'a, 'input>) -> Result<Vec<Node<'a, 'input>>, AdvisoryError> {
+    let mut classes = Vec::new();
+    let mut end = None;
+    for node in root.descendants().filter(|node| node.has_tag_name("class")) {
+        // Ids follow the document's order: what comes before the last node of a class is in it.
+        if end.is_some_and(|end| node.id().get() <= end) {
+            return Err(bad("a class stands in another class"));
+        }
+        let mut last = node;
+        while let Some(child) = last.last_child() {
+            last = child;
+        }
+        end = Some(last.id().get());
+        classes.push(node);
+    }
+    Ok(classes)
 }
 
 fn number(node: Node<'_, '_>, name: &str) -> Result<u64, AdvisoryError> {
@@ -222,9 +241,21 @@ mod tests {
             "<coverage><class/></coverage>",
             "<coverage><class filename='a'><line number='1' hits='-1'/></class></coverage>",
             "<!DOCTYPE coverage [<!ENTITY a 'b'>]><coverage/>",
+            "<coverage><class filename='a'><b><class filename='c'/></b></class></coverage>",
         ] {
             assert!(CodeCoverage::parse(bad.as_bytes()).is_err(), "{bad}");
         }
+    }
+
+    /// Each class would be walked through by all that it stands in: hours for one upload.
+    #[test]
+    fn classes_in_classes_are_not_walked_through_again_and_again() {
+        let deep = 200_000;
+        let nested = "<class filename=''>".repeat(deep) + &"</class>".repeat(deep);
+        let error = CodeCoverage::parse(format!("<coverage>{nested}</coverage>").as_bytes());
+        assert!(error.unwrap_err().to_string().contains("in another class"));
+        let beside = "<class filename='a'/>".repeat(deep);
+        assert!(CodeCoverage::parse(format!("<coverage>{beside}</coverage>").as_bytes()).is_ok());
     }
 
     proptest::proptest! {

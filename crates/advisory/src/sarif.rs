@@ -79,10 +79,16 @@ impl ScanReport {
             };
             self.tools.push(text::line(&tool, NAME_CHARACTERS_MAX));
         }
-        self.aborted |= run
-            .list("invocations")
-            .iter()
-            .any(|one| one.get("executionSuccessful").and_then(Value::as_bool) == Some(false));
+        let failed = |notifications: &[Value]| {
+            notifications.iter().any(|one| one.text("level") == Some("error"))
+        };
+        self.aborted |= run.list("invocations").iter().any(|one| {
+            one.get("executionSuccessful").and_then(Value::as_bool) == Some(false)
+                || failed(one.list("toolExecutionNotifications"))
+                || failed(one.list("toolConfigurationNotifications"))
+        });
+        // Without results nobody looked (3.14.23); only an empty list says that nothing was found.
+        self.aborted |= !run.get("results").is_some_and(Value::is_array);
         let rules = driver.map_or(&[] as &[_], |driver| driver.list("rules"));
         let level_of_rule =
             |rule: &Value| rule.get("defaultConfiguration")?.text("level").map(str::to_owned);
@@ -190,6 +196,26 @@ mod tests {
         let aborted = r#"{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"a"}},
             "invocations":[{"executionSuccessful":false}]}]}"#;
         assert!(ScanReport::parse(aborted.as_bytes()).unwrap().aborted);
+        for (rest, aborted) in [
+            (r#""results":[]"#, false),
+            (r#""results":null"#, true),
+            (r#""columnKind":"unicodeCodePoints""#, true),
+            (
+                r#""results":[],"invocations":[{"executionSuccessful":true,
+                "toolExecutionNotifications":[{"level":"error","message":{"text":"no licence"}}]}]"#,
+                true,
+            ),
+            (
+                r#""results":[],"invocations":[{"executionSuccessful":true,
+                "toolConfigurationNotifications":[{"level":"warning"}]}]"#,
+                false,
+            ),
+        ] {
+            let text = format!(
+                r#"{{"version":"2.1.0","runs":[{{"tool":{{"driver":{{"name":"a"}}}},{rest}}}]}}"#
+            );
+            assert_eq!(ScanReport::parse(text.as_bytes()).unwrap().aborted, aborted, "{text}");
+        }
     }
 
     proptest::proptest! {

@@ -3,6 +3,7 @@
 
 use crate::ServiceError;
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread::JoinHandle,
 };
@@ -45,7 +46,9 @@ impl Pool {
     ) -> Begun<T> {
         let (reply, answer) = oneshot::channel();
         let task: Task = Box::new(move || {
-            let _ = reply.send(work());
+            // What panics costs its own answer, not the thread that others wait for.
+            let outcome = catch_unwind(AssertUnwindSafe(work));
+            let _ = reply.send(outcome.ok());
         });
         if let Some(queue) = &*self.queue.lock().unwrap_or_else(PoisonError::into_inner) {
             let _ = queue.send(task);
@@ -65,14 +68,37 @@ impl Pool {
 }
 
 /// Work that is going on.
-pub(crate) struct Begun<T>(oneshot::Receiver<T>);
+pub(crate) struct Begun<T>(oneshot::Receiver<Option<T>>);
 
 impl<T> Begun<T> {
     /// Waits for its outcome.
     ///
     /// # Errors
-    /// `stopped` where the service ended, or the work panicked.
+    /// `stopped` where the service ended, `work-failed` where the work panicked.
     pub(crate) async fn outcome(self) -> Result<T, ServiceError> {
-        self.0.await.map_err(|_| ServiceError::stopped())
+        let done = self.0.await.map_err(|_| ServiceError::stopped())?;
+        done.ok_or_else(|| {
+            ServiceError::fatal(
+                "work-failed",
+                "a fault of the platform itself; hint: try once more, and tell \
+                 whoever runs the platform what you sent if it fails again",
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_panics_costs_one_answer() {
+        let pool = Pool::start(1).unwrap();
+        for _ in 0..3 {
+            let failed = pool.begin::<()>(|| panic!("on purpose")).outcome().await.unwrap_err();
+            assert_eq!(failed.problem().code, "work-failed");
+        }
+        assert_eq!(pool.begin(|| 7).outcome().await.unwrap(), 7);
+        pool.close();
     }
 }

@@ -3,6 +3,7 @@
 use super::{
     extract::{Created, Json, JsonBody, Lang, Path, Query, Raw, page},
     problem::Fault,
+    turn::turn,
     view,
 };
 use crate::{app::App, authenticated::Authenticated, limit::body};
@@ -414,7 +415,7 @@ pub(super) async fn import(
 ) -> Result<Json<DiagnosisImported>, Fault> {
     let of = id(&of)?;
     // Asked before the body is read: nobody who may not sends much.
-    app.service.may_import_answers(&caller, &of)?;
+    let turn = turn(&app.service.may_import_answers(&caller, &of)?).await?;
     let raw =
         <Raw<{ body::BATCH }> as axum::extract::FromRequest<App>>::from_request(request, &app)
             .await?;
@@ -432,7 +433,9 @@ pub(super) async fn import(
         replace: query.replace.unwrap_or(false),
         apply: query.apply,
     };
-    let done = app.service.import_answers(&caller, &of, import).await?;
+    let (service, caller) = (app.service.clone(), (*caller).clone());
+    let done = turn.keep(async move { service.import_answers(&caller, &of, import).await });
+    let done = done.await??;
     Ok(Json(DiagnosisImported {
         version: done.version,
         applied: done.applied,

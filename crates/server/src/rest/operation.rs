@@ -3,6 +3,7 @@
 use super::{
     extract::{Json, JsonBody, Path, Query, Raw, page},
     problem::Fault,
+    turn::turn,
     view,
 };
 use crate::{app::App, authenticated::Authenticated, limit::body};
@@ -13,10 +14,6 @@ use api::wire::{
 };
 use assessment::Collector;
 use axum::extract::State;
-use tokio::sync::Semaphore;
-
-/// Documents that are read at once; others wait for their turn, so that memory is bounded.
-static LARGE: Semaphore = Semaphore::const_new(2);
 
 /// What an organisation asks of its product lines before operation
 #[utoipa::path(get, path = "/v1/organisations/{organisation}/operation-policy", tag = "diagnoses",
@@ -185,7 +182,12 @@ pub(super) async fn collect(
     caller: Authenticated,
     Path((organisation, product)): Path<(OrganisationRef, ProductRef)>,
 ) -> Result<Json<Vec<LiveEvidence>>, Fault> {
-    let found = app.service.collect_evidence(&caller, &organisation.0, &product.0).await?;
+    app.service.may_add_evidence(&caller, &organisation.0, &product.0)?;
+    // One look of an organisation at a time: each goes through all devices of the product line.
+    let turn = turn(&organisation.0).await?;
+    let (service, caller) = (app.service.clone(), (*caller).clone());
+    let look = async move { service.collect_evidence(&caller, &organisation.0, &product.0).await };
+    let found = turn.keep(look).await??;
     Ok(Json(found.into_iter().map(evidence_of).collect()))
 }
 
@@ -234,7 +236,7 @@ pub(super) async fn add(
     let subject = query
         .subject
         .ok_or_else(|| Fault::parameter("subject", "which version of the product it is about"))?;
-    let _turn = LARGE.acquire().await.map_err(|_| Fault::new(api::problem::Code::Unavailable))?;
+    let turn = turn(&organisation.0).await?;
     let raw = <Raw<{ body::SBOM }> as axum::extract::FromRequest<App>>::from_request(request, &app)
         .await?;
     let new = service::NewEvidence {
@@ -245,7 +247,9 @@ pub(super) async fn add(
         name: query.name.unwrap_or_else(|| "default".to_owned()),
         bytes: raw.bytes.to_vec(),
     };
-    Ok(Json(evidence_of(app.service.add_evidence(&caller, new).await?)))
+    let (service, caller) = (app.service.clone(), (*caller).clone());
+    let added = turn.keep(async move { service.add_evidence(&caller, new).await }).await?;
+    Ok(Json(evidence_of(added?)))
 }
 
 fn evidence_of(view: service::EvidenceView) -> LiveEvidence {

@@ -6,6 +6,7 @@ use api::problem::Code;
 use device::OrganisationId;
 use std::{
     collections::BTreeMap,
+    future::Future,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
@@ -19,6 +20,23 @@ static OWN: Mutex<BTreeMap<String, Weak<Semaphore>>> = Mutex::new(BTreeMap::new(
 pub(super) struct Turn {
     _own: OwnedSemaphorePermit,
     _all: SemaphorePermit<'static>,
+}
+
+impl Turn {
+    /// Does something with the body, for as long as the turn lasts. It goes on where the caller goes
+    /// away or is told to wait no longer, and so does the turn: what is still at work and in memory is
+    /// bounded, not who waits for it.
+    pub(super) async fn keep<T: Send + 'static>(
+        self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let work = tokio::spawn(async move {
+            let done = work.await;
+            drop(self);
+            done
+        });
+        work.await.map_err(|_| Fault::new(Code::Internal))
+    }
 }
 
 /// A turn for a large body for an organisation. The caller's right to it was looked at.
@@ -43,7 +61,7 @@ fn own(organisation: &str) -> Arc<Semaphore> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{future::Future, pin::pin, task::Context};
+    use std::{pin::pin, task::Context};
 
     #[test]
     fn one_organisation_waits_for_itself_and_keeps_no_other_waiting() {
@@ -59,5 +77,21 @@ mod tests {
         assert!(pin!(turn(&other)).poll(&mut context).is_ready());
         drop(first);
         assert!(second.as_mut().poll(&mut context).is_ready());
+    }
+
+    #[tokio::test]
+    async fn a_turn_lasts_as_long_as_the_work_not_as_the_caller() {
+        let busy = OrganisationId::new("turn-busy").unwrap();
+        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let first = turn(&busy).await.unwrap_or_else(|_| panic!("a turn"));
+        let mut work = Box::pin(first.keep(async move { ended.await.is_ok() }));
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        assert!(work.as_mut().poll(&mut context).is_pending());
+        // The caller goes away; the work is not done.
+        drop(work);
+        let mut second = pin!(turn(&busy));
+        assert!(second.as_mut().poll(&mut context).is_pending());
+        end.send(()).unwrap();
+        assert!(second.await.is_ok());
     }
 }

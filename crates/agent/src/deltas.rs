@@ -37,7 +37,7 @@ impl Agent {
         let identity = Identity::open(&self.config, &self.store)?;
         let none = || Failure::refused("not-enrolled", "run: tegata-agent enrol");
         let credential = identity.ldevid()?.ok_or_else(none)?;
-        let statement = identity.statement(&credential, clock::wall())?;
+        let statement = identity.statement(&credential)?;
         match doors::state_key(client, &statement) {
             Err(failure) if failure.code == "platform-unknown" => {
                 Err(Failure::unavailable("encryption-key", failure.detail))

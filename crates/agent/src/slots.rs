@@ -170,7 +170,7 @@ impl Slots {
             .map_err(failed)?;
         let kind = file.metadata().map_err(failed)?.file_type();
         if kind.is_block_device() {
-            let room = file.seek(SeekFrom::End(0)).map_err(failed)?;
+            let room = length_of(&mut file).map_err(failed)?;
             if room < length {
                 let detail = format!("{} has {room} bytes for {length}", path.display());
                 return Err(Failure::refused("slot-too-small", detail));
@@ -234,6 +234,13 @@ impl Slots {
     }
 }
 
+/// How long a file or a device is. It is at its beginning afterwards, where whoever writes begins.
+fn length_of(file: &mut File) -> std::io::Result<u64> {
+    let length = file.seek(SeekFrom::End(0))?;
+    file.rewind()?;
+    Ok(length)
+}
+
 /// SHA-256 of exactly `length` bytes; `None` where there are fewer.
 pub(crate) fn hash(from: &mut impl Read, length: u64) -> std::io::Result<Option<Vec<u8>>> {
     let mut digester = Digester::new(HashAlgorithm::Sha256);
@@ -273,5 +280,19 @@ pub(crate) fn slot_failed(path: &Path, error: &std::io::Error) -> Failure {
             let shown = path.display();
             Failure::unavailable("slot-write", format!("slot {shown}: {error}"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A partition is measured by going to its end; a delta is written from where the file stands.
+    #[test]
+    fn what_was_measured_is_written_from_its_beginning() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"image").unwrap();
+        assert_eq!(length_of(&mut file).unwrap(), 5);
+        assert_eq!(file.stream_position().unwrap(), 0);
     }
 }

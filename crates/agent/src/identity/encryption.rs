@@ -5,7 +5,7 @@ use super::{Credential, Identity, LABEL};
 use crate::{Failure, files};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crypto::{
-    Secret, UnixTime,
+    Secret,
     agreement::{AgreementKey, Curve},
 };
 use serde::{Deserialize, Serialize};
@@ -14,8 +14,6 @@ use update::sealed::{Holder, KeyStatement};
 const ENCRYPTION: &str = "identity/encryption";
 /// Longest file of a group's key, in bytes.
 const KEY_BYTES_MAX: u64 = 64;
-/// A statement reaches so far back, in seconds: clocks differ.
-const BACK_S: i64 = 300;
 
 /// As it is kept.
 #[derive(Serialize, Deserialize)]
@@ -78,17 +76,15 @@ impl Identity<'_> {
     ///
     /// # Errors
     /// As [`Self::encryption_key`].
-    pub(crate) fn statement(
-        &self,
-        credential: &Credential,
-        now: UnixTime,
-    ) -> Result<Vec<u8>, Failure> {
+    pub(crate) fn statement(&self, credential: &Credential) -> Result<Vec<u8>, Failure> {
         let leaf = credential.chain.first();
         let leaf = leaf.ok_or_else(|| Failure::fatal("identity", "a chain without certificate"))?;
         let key = self.encryption_key()?;
         let statement = KeyStatement {
             key: key.public().clone(),
-            from: now.plus(-BACK_S).max(leaf.not_before()).min(leaf.not_after()),
+            // Not by the device's clock, which may be ahead of the platform's: the certificate says
+            // from when on it is who it is.
+            from: leaf.not_before(),
             to: leaf.not_after(),
             holder: Holder::Device,
         };

@@ -167,7 +167,7 @@ pub use updates::{
     DeviceSoftware, DirectorView, Execution, FEEDBACK_CHARS_MAX, Feedback, GATEWAY_DEVICES_MAX,
     GROUP_TICKETS_MAX, Gate, GateItem, IssuedUpdateToken, NewArtifact, NewAttachment, NewCampaign,
     NewRelease, NewUpload, OnlineKey, Poll, Purpose, ReleaseId, ReleaseProof, ReleaseQuery,
-    ReleaseState, ReleaseView, RepositoryView, RoleState, SEEN_MAX, SELF_TESTS_MAX, Sealing,
+    ReleaseSeen, ReleaseState, ReleaseView, RepositoryView, RoleState, SEEN_MAX, SELF_TESTS_MAX, Sealing,
     SeenMetadata, SelfTestFinding, SelfTestOutcome, SelfTestView, SignedMetadata, TICKETS_MAX,
     TRIAL_MEMBERS_MAX, UPDATE_TOKEN_DAYS_MAX, UpdateDecision, UpdateDoor, UpdateIdError,
     UpdateTokenKind, UpdateTokenView, UploadId, UploadState, UploadView,

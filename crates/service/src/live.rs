@@ -227,6 +227,8 @@ impl Effects for Live {
                     self.set_revoked((ca, serial.into()), Some(Revoked { reason, at }));
                 }
                 Effect::Released { ca, serial } => self.set_revoked((ca, serial.into()), None),
+                Effect::Operations => self.operations.clear(),
+                Effect::Directors => self.directors.clear(),
                 Effect::Directory => {
                     self.organisations.clear();
                     self.organisations_by_id.clear();

@@ -505,11 +505,17 @@ impl Service {
                     .map(|_| ())
             }
             Intent::RelaxOperation {
-                organisation: of, required, weight, items, signed, ..
+                organisation: of,
+                before,
+                required,
+                weight,
+                items,
+                signed,
             } => {
                 let of = OrganisationId::new(&of).map_err(|_| damaged())?;
                 let wanted = OperationPolicy { required, weight, items, signed };
-                self.perform_operation_policy(requester, &of, wanted, slip).await.map(|_| ())
+                let step = (Some(before), wanted);
+                self.perform_operation_policy(requester, &of, step, slip).await.map(|_| ())
             }
             Intent::SignDiagnosis { diagnosis, content, .. } => {
                 let diagnosis = diagnosis.parse().map_err(|_| damaged())?;

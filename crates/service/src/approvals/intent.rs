@@ -54,7 +54,7 @@ pub(crate) enum Intent {
     },
     /// carried out on approval; `open`: items that are not verified, `until`: seconds since 1970
     OverruleOperation { product: String, open: Vec<String>, reason: String, until: i64 },
-    /// carried out on approval; `before`: what was asked for, in words
+    /// carried out on approval; `before`: all that was asked for, in words
     RelaxOperation {
         organisation: String,
         before: String,

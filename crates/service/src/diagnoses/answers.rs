@@ -4,15 +4,18 @@ use super::{
     DiagnosisId, check_sheet,
     open::still_open,
     refused,
-    stored::{Loaded, Put, load, put, read},
+    stored::{Line, Loaded, Put, Stamp, outcomes, put, read},
 };
 use crate::{
     Page, Paged, Service, ServiceError,
-    store::diagnosis::{self as store, DiagnosisRow},
+    store::diagnosis::{self as store, DiagnosisRow, EntryRow},
 };
 use assessment::{Answer, Check, Day, Entry, Item, Layer, Phase, State, Topic};
 use crypto::UnixTime;
 use policy::{Action, Caller};
+
+/// Bytes of what was said in one page of history; a single change may have more.
+const HISTORY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What stands under a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,7 +176,8 @@ impl Service {
     ///
     /// # Errors
     /// `topic`, `answer` for what the rules do not allow, `diagnosis-changed` where somebody changed
-    /// the topic since, `sheet-changed`, `diagnosis-signed`, `not-found`, `role`.
+    /// the topic since, `diagnosis-size`, `quota`, `sheet-changed`, `diagnosis-signed`, `not-found`,
+    /// `role`.
     pub async fn answer_diagnosis(
         &self,
         caller: &Caller,
@@ -192,36 +196,31 @@ impl Service {
             .detail("what", "diagnosis-answered")
             .detail("topic", &topic.to_string());
         let product = self.diagnosed_product(&row)?;
+        let most = self.config.limits.document_bytes_per_organisation;
         self.commit(move |tx| {
             let row = still_open(tx, row.id)?;
             with_sheet(&row)?;
-            let mut loaded = load(tx, &row, &product)?;
             let name = topic.to_string();
-            let present = loaded.version_of(&name);
+            let stands = store::entry(tx, row.id, &name)?;
+            let present = stands.as_ref().map_or(0, |row| row.version);
             if present != version {
-                let who = loaded.entries.get(&name).map_or("somebody", |row| &row.changed_by);
+                let who = stands.as_ref().map_or("somebody", |row| &row.changed_by);
                 return Err(super::changed_meanwhile(&format!(
                     "{name} was changed since by {who}: it is at version {present}, not {version}"
                 )));
             }
-            let before = loaded.diagnosis.entry(&topic);
+            let before =
+                stands.as_ref().and_then(|row| row.entry.as_deref()).map(read).transpose()?;
             if before == entry {
-                return Ok(answer_view(&loaded, topic));
+                return Ok(entry_view(stands.as_ref(), before, topic));
             }
-            loaded.diagnosis.on = today;
+            let mut others = outcomes(tx, &row, &product, today)?;
             let library = check_sheet()?;
-            loaded
-                .diagnosis
-                .put(library, &topic, entry.clone())
-                .map_err(|error| refused(&error))?;
+            others.put(library, &topic, entry.clone()).map_err(|error| refused(&error))?;
             let version = store::count_change(tx, row.id, &row.sheet, now)?;
-            let one = Put {
-                topic: &topic,
-                before: before.as_ref(),
-                after: entry.as_ref(),
-                how: "answer",
-            };
-            put(tx, row.id, &one, version, &by, now)?;
+            let one = Put { topic: &topic, before: before.as_ref(), after: entry.as_ref() };
+            let stamp = Stamp { how: "answer", version, by: &by, at: now };
+            put(tx, &row, vec![Line::of(&one)?], &stamp, most)?;
             let after = match &entry {
                 None => "taken away",
                 Some(Entry::Absent(_)) => "absent",
@@ -248,8 +247,11 @@ impl Service {
         let topic = topic.map(topic_of).transpose()?.map(|topic| topic.to_string());
         let (before, limit) = page.rows(self.config.limits.page)?;
         let before = if page.after.is_none() { i64::MAX } else { before };
-        let rows = self.read(|c| store::changes(c, row.id, topic.as_deref(), before, limit + 1))?;
-        Paged::cut(rows, limit, |row| row.id.to_string()).try_map(|row| {
+        let most = (limit, HISTORY_BYTES_MAX);
+        let (rows, more) =
+            self.read(|c| store::changes(c, row.id, topic.as_deref(), before, most))?;
+        let next = rows.last().filter(|_| more).map(|row| row.id.to_string());
+        Paged { items: rows, next }.try_map(|row| {
             Ok(ChangeView {
                 version: row.version,
                 topic: row.topic,
@@ -316,8 +318,12 @@ fn holds(item: &Item, answer: Option<&Answer>, words: &[String]) -> bool {
 
 fn answer_view(loaded: &Loaded, topic: Topic) -> AnswerView {
     let row = loaded.entries.get(&topic.to_string());
+    entry_view(row, loaded.diagnosis.entry(&topic), topic)
+}
+
+fn entry_view(row: Option<&EntryRow>, entry: Option<Entry>, topic: Topic) -> AnswerView {
     AnswerView {
-        entry: loaded.diagnosis.entry(&topic),
+        entry,
         version: row.map_or(0, |row| row.version),
         changed_by: row.map(|row| row.changed_by.clone()),
         changed_at: row.map(|row| row.changed_at),

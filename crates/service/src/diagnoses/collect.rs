@@ -70,11 +70,14 @@ impl Service {
     /// The facts of a product line, as every collector reads them now.
     pub(super) fn facts(&self, product: i64) -> Result<Vec<Facts>, ServiceError> {
         let now = self.now();
-        self.read(|connection| {
-            let product = product_by_id(connection, product)?.ok_or_else(damaged)?;
-            let looking = Looking { service: self, connection, product, now };
-            COLLECTORS.iter().map(|collect| collect(&looking)).collect()
-        })
+        // A snapshot each: with a large fleet each takes its time, and others want to read as well.
+        let one = |collect: &Collect| {
+            self.read(|connection| {
+                let product = product_by_id(connection, product)?.ok_or_else(damaged)?;
+                collect(&Looking { service: self, connection, product, now })
+            })
+        };
+        COLLECTORS.iter().map(one).collect()
     }
 }
 

@@ -16,6 +16,7 @@ use crypto::{Sha256, UnixTime};
 use device::{OrganisationId, ProductId};
 use policy::{Action, Caller, Resource};
 use rusqlite::Connection;
+use std::collections::HashMap;
 
 /// Longest name and subject, in characters.
 const NAME_MAX: usize = 100;
@@ -57,6 +58,9 @@ pub struct EvidenceView {
     pub replaced_at: Option<UnixTime>,
 }
 
+/// Approved components that are of the same package and version: documents are held against each.
+const ALIKE_MAX: usize = 64;
+
 /// A document of a build.
 #[derive(Debug, Clone)]
 pub struct NewEvidence {
@@ -94,8 +98,18 @@ impl Service {
         let resource = Resource::organisation(organisation);
         let _permit = self.authorize(caller, Action::ReadDiagnosis, &resource)?;
         let row = self.product_row(organisation, product)?;
-        let rows = self.read(|connection| store::current(connection, row.id))?;
-        rows.into_iter().map(view).collect()
+        self.read(|connection| {
+            let rows = store::current(connection, row.id)?;
+            rows.into_iter()
+                .map(|one| {
+                    let (version, files) = (one.subject.clone(), one.files);
+                    let found = view(one)?;
+                    let about = (version.as_str(), files.as_ref());
+                    let verdict = still(connection, row.id, about, found.verdict)?;
+                    Ok(EvidenceView { verdict, ..found })
+                })
+                .collect()
+        })
     }
 
     /// All evidence of a product line, what was replaced included, newest first.
@@ -224,6 +238,7 @@ impl Service {
             Ok((approved, files_of(connection, product.id, &subject)?))
         })?;
         let digest = crypto::sha256(&bytes);
+        let about = (collector == Collector::Provenance).then(|| digest_of(&files));
         let read = move || read_document(collector, &bytes, &approved, &files);
         let read = self.pool.begin(read).outcome().await??;
         let (now, by) = (self.now(), caller.to_string());
@@ -241,6 +256,7 @@ impl Service {
             collected_at: now,
             expires_at: now.plus(i64::from(collector.days()) * 86_400),
             replaced_at: None,
+            files: about,
         };
         let event = self
             .event(caller, audit::Kind::ConfigurationChange, audit::Outcome::Success)
@@ -254,7 +270,10 @@ impl Service {
         let kept = row.clone();
         self.commit(move |tx| {
             store::put(tx, &kept)?;
-            if store::count_current(tx, kept.product)? > CURRENT_MAX {
+            // What is about versions of long ago makes room for what is new.
+            if store::count_current(tx, kept.product)? > CURRENT_MAX
+                && !store::replace_oldest(tx, kept.product, &kept.subject, now)?
+            {
                 return Err(ServiceError::too_many(
                     "too-much-evidence",
                     "a product line has at most 1,000 pieces of evidence that count; use the same \
@@ -301,14 +320,23 @@ impl Service {
                 "at most 10,000 components can be approved; leave versions out",
             ));
         }
+        list.sort();
+        list.dedup();
+        let mut alike: HashMap<(String, Option<String>), usize> = HashMap::new();
         for text in &list {
-            text.parse::<Purl>().map_err(|error| {
+            let purl = text.parse::<Purl>().map_err(|error| {
                 let shown: String = text.chars().filter(|c| !c.is_control()).take(80).collect();
                 ServiceError::malformed("component", format!("{shown}: {error}"))
             })?;
+            let count = alike.entry((purl.package().to_string(), purl.version)).or_default();
+            *count = count.saturating_add(1);
+            if *count > ALIKE_MAX {
+                return Err(ServiceError::too_many(
+                    "too-many-components",
+                    "at most 64 components may differ in qualifiers and subpath only; leave those out",
+                ));
+            }
         }
-        list.sort();
-        list.dedup();
         let row = self.organisation_row(organisation.as_str())?.id;
         let text = serde_json::to_string(&list).map_err(|_| damaged())?;
         let (now, by) = (self.now(), caller.to_string());
@@ -356,28 +384,54 @@ impl Service {
                     collected_at: now,
                     expires_at: now.plus(i64::from(facts.collector().days()) * 86_400),
                     replaced_at: None,
+                    files: None,
                 })
             })
             .collect()
     }
 }
 
-/// What counts of a product line now, for diagnoses.
+/// What counts of a version of a product line now, for diagnoses.
 pub(super) fn checks(
     connection: &Connection,
     product: i64,
+    subject: &str,
 ) -> Result<Vec<Collected>, ServiceError> {
-    let rows = store::current(connection, product)?;
+    let rows = store::counting(connection, product, subject)?;
     rows.into_iter()
         .map(|row| {
+            let verdict = CheckVerdict::of_word(&row.verdict).ok_or_else(damaged)?;
+            let about = (row.subject.as_str(), row.files.as_ref());
             Ok(Collected {
+                verdict: still(connection, product, about, verdict)?,
                 collector: Collector::of_word(&row.collector).ok_or_else(damaged)?,
                 subject: (!row.subject.is_empty()).then_some(row.subject),
-                verdict: CheckVerdict::of_word(&row.verdict).ok_or_else(damaged)?,
                 until: Day::of(row.expires_at).ok_or_else(damaged)?,
             })
         })
         .collect()
+}
+
+/// A verdict about a release's files holds for these files: where others came since, nobody has looked.
+fn still(
+    connection: &Connection,
+    product: i64,
+    (version, files): (&str, Option<&Sha256>),
+    verdict: CheckVerdict,
+) -> Result<CheckVerdict, ServiceError> {
+    match files {
+        Some(files) if digest_of(&files_of(connection, product, version)?) != *files => {
+            Ok(CheckVerdict::Inconclusive)
+        }
+        _ => Ok(verdict),
+    }
+}
+
+/// A digest of files, in whatever order they stand.
+fn digest_of(files: &[Sha256]) -> Sha256 {
+    let mut all: Vec<[u8; 32]> = files.iter().map(|file| file.0).collect();
+    all.sort_unstable();
+    crypto::sha256(&all.concat())
 }
 
 fn view(row: EvidenceRow) -> Result<EvidenceView, ServiceError> {

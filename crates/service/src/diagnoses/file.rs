@@ -4,16 +4,17 @@ use super::{
     DiagnosisId,
     answers::with_sheet,
     check_sheet, damaged,
-    open::{at_version, still_open},
+    open::{at_version, is_open, still_open},
     refused,
-    stored::{Put, load, put},
+    stored::{Line, Put, Stamp, load, put},
 };
 use crate::{
     Service, ServiceError,
+    live::found,
     store::diagnosis::{self as store, State},
 };
 use assessment::{AssessmentError, Diagnosis, Entry, Outcome, Topic, TopicChange, oscal};
-use device::Language;
+use device::{Language, OrganisationId};
 use policy::{Action, Caller};
 
 /// The form of a file with answers.
@@ -133,7 +134,7 @@ impl Service {
         })
     }
 
-    /// Whether the caller may import answers, asked before a file is sent.
+    /// Whose diagnosis it is, where the caller may import answers: asked before a file is sent.
     ///
     /// # Errors
     /// `not-found`, `role`.
@@ -141,15 +142,17 @@ impl Service {
         &self,
         caller: &Caller,
         id: &DiagnosisId,
-    ) -> Result<(), ServiceError> {
-        self.diagnosis_for(caller, Action::AnswerDiagnosis, id).map(|_| ())
+    ) -> Result<OrganisationId, ServiceError> {
+        let row = self.diagnosis_for(caller, Action::AnswerDiagnosis, id)?;
+        self.organisation_id(row.organisation)
     }
 
     /// Answers from a file: what would change, or the change itself.
     ///
     /// # Errors
     /// `diagnosis-file` with the place, `other-diagnosis` for a file about something else, `answer`,
-    /// `diagnosis-changed`, `sheet-changed`, `diagnosis-signed`, `not-found`, `role`.
+    /// `diagnosis-changed`, `diagnosis-size`, `quota`, `sheet-changed`, `diagnosis-signed`,
+    /// `not-found`, `role`.
     pub async fn import_answers(
         &self,
         caller: &Caller,
@@ -189,18 +192,29 @@ impl Service {
             ));
         }
         let today = self.today()?;
-        let Some(version) = apply else {
-            let loaded = self.read(|connection| load(connection, &row, &product))?;
-            let mut after = loaded.diagnosis.clone();
-            after.on = today;
-            let changes = merge(&mut after, &file, replace)?;
-            return Ok(DiagnosisImported {
-                version: row.version,
-                applied: false,
-                changes,
-                foreign,
-            });
+        // Row and entries of the same moment: what is found for this version is found for good.
+        let (row, mut after) = self.read(|connection| {
+            let row = found(store::by_row(connection, row.id)?, "diagnosis")?;
+            let loaded = load(connection, &row, &product)?;
+            Ok((row, loaded.diagnosis))
+        })?;
+        if let Some(version) = apply {
+            is_open(&row)?;
+            with_sheet(&row)?;
+            at_version(&row, version)?;
+        }
+        after.on = today;
+        let changes = merge(&mut after, &file, replace)?;
+        let (version, applied) = (row.version, apply.is_some());
+        if !applied || changes.is_empty() {
+            return Ok(DiagnosisImported { version, applied, changes, foreign });
+        }
+        let line = |change: &TopicChange| {
+            let (before, after) = (change.before.as_ref(), change.after.as_ref());
+            Line::of(&Put { topic: &change.topic, before, after })
         };
+        let lines = changes.iter().map(line).collect::<Result<Vec<_>, _>>()?;
+        let most = self.config.limits.document_bytes_per_organisation;
         let (now, by) = (self.now(), caller.to_string());
         let event = self
             .event(caller, audit::Kind::ConfigurationChange, audit::Outcome::Success)
@@ -211,27 +225,9 @@ impl Service {
             let row = still_open(tx, row.id)?;
             with_sheet(&row)?;
             at_version(&row, version)?;
-            let mut diagnosis = load(tx, &row, &product)?.diagnosis;
-            diagnosis.on = today;
-            let changes = merge(&mut diagnosis, &file, replace)?;
-            if changes.is_empty() {
-                return Ok(DiagnosisImported {
-                    version: row.version,
-                    applied: true,
-                    changes,
-                    foreign,
-                });
-            }
             let version = store::count_change(tx, row.id, &row.sheet, now)?;
-            for change in &changes {
-                let one = Put {
-                    topic: &change.topic,
-                    before: change.before.as_ref(),
-                    after: change.after.as_ref(),
-                    how: "import",
-                };
-                put(tx, row.id, &one, version, &by, now)?;
-            }
+            let stamp = Stamp { how: "import", version, by: &by, at: now };
+            put(tx, &row, lines, &stamp, most)?;
             let event = event
                 .detail("changes", &changes.len().to_string())
                 .detail("version", &version.to_string());

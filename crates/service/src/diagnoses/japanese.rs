@@ -13,6 +13,9 @@ pub(crate) fn of(code: &str) -> Option<&'static str> {
         "diagnosis-signed" => {
             "この診断は署名済みのため変更できません。新しい診断を開始してください"
         }
+        "diagnosis-size" => {
+            "診断の回答の合計が4 MiBを超えます。文書は別の場所に置き、場所とダイジェストを記載してください"
+        }
         "diagnosis-unsigned" => "この診断はまだ署名されていません。先に署名してください",
         "needs-second-person" => "この操作には二人目の承認が必要です",
         "component" => "承認する部品は package URL で指定してください",
@@ -27,6 +30,9 @@ pub(crate) fn of(code: &str) -> Option<&'static str> {
         "nothing-open" => "未確認の項目はありません。例外なしで運用を開始してください",
         "operation-gate" => {
             "運用開始に必要な項目が確認されていません。それまで機器には試作用の証明書だけが発行されます"
+        }
+        "operation-policy-changed" => {
+            "申請後に運用開始の条件が変更されています。最新の条件を確認して申請し直してください"
         }
         "operation-policy" => "重みは1〜6、項目はチェックシートにあるものを指定してください",
         "too-many-components" => "承認できる部品は10,000件までです。バージョンを省いてください",

@@ -2,7 +2,7 @@
 
 use super::{
     DiagnosisId, check_sheet, damaged, day_of, refused,
-    stored::{Put, load, put, total},
+    stored::{LINE_BYTES, Line, Put, Stamp, growth, load, put, total, within},
 };
 use crate::{
     Page, Paged, Service, ServiceError,
@@ -10,7 +10,7 @@ use crate::{
     names::shows_what_it_is,
     store::{
         Tx,
-        diagnosis::{self as store, DiagnosisRow, State},
+        diagnosis::{self as store, DiagnosisRow, Growth, State},
     },
 };
 use assessment::{Diagnosis, Score};
@@ -22,6 +22,8 @@ use policy::{Action, Caller, Resource};
 const SUBJECT_MAX: usize = 100;
 /// Open diagnoses of one organisation.
 const OPEN_MAX: u64 = 5_000;
+/// Diagnoses in one page: each is counted.
+const LIST_MAX: u32 = 100;
 
 /// Where a diagnosis is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +108,8 @@ impl Service {
     /// Opens a diagnosis of a product against the check sheet of now.
     ///
     /// # Errors
-    /// `subject`, `other-product`, `too-many-diagnoses`, `not-found`, `role`.
+    /// `subject`, `other-product`, `too-many-diagnoses`, `quota`, `diagnosis-changed` where the one
+    /// that answers go over from is changed meanwhile, `not-found`, `role`.
     pub async fn open_diagnosis(
         &self,
         caller: &Caller,
@@ -138,6 +141,12 @@ impl Service {
             }
         };
         let (now, library) = (self.now(), check_sheet()?);
+        let name = format!("{}/{}", new.organisation, new.product);
+        let carried = match from {
+            None => None,
+            Some(from) => Some(self.carried(from, &name, &new.subject, now)?),
+        };
+        let most = self.config.limits.document_bytes_per_organisation;
         let row = DiagnosisRow {
             id: 0,
             reference: random::bytes(),
@@ -157,7 +166,6 @@ impl Service {
             leaf: None,
         };
         let id = DiagnosisId(row.reference);
-        let name = format!("{}/{}", new.organisation, new.product);
         let event = self
             .event(caller, audit::Kind::ConfigurationChange, audit::Outcome::Success)
             .organisation(new.organisation.as_str())
@@ -172,10 +180,15 @@ impl Service {
                     "too many diagnoses are open; sign or discard some",
                 ));
             }
-            let inserted = store::insert(tx, &row)?;
-            if let Some(from) = from {
-                let from = found(store::by_row(tx, from)?, "diagnosis")?;
-                carry_over(tx, &from, &DiagnosisRow { id: inserted, ..row }, &name)?;
+            let row = DiagnosisRow { id: store::insert(tx, &row)?, ..row };
+            let new = Growth { entries: 0, kept: LINE_BYTES };
+            let (_, kept) = store::charge(tx, (row.id, row.organisation), new)?;
+            within(kept, most)?;
+            if let Some((from, lines)) = carried {
+                at_version(&found(store::by_row(tx, from.id)?, "diagnosis")?, from.version)?;
+                let (by, at) = (row.opened_by.as_str(), row.opened_at);
+                let stamp = Stamp { how: "carried", version: row.version, by, at };
+                put(tx, &row, lines, &stamp, most)?;
             }
             tx.audit(&event).map(|_| ())
         })
@@ -183,7 +196,31 @@ impl Service {
         self.diagnosis(caller, &id).await
     }
 
-    /// Diagnoses of an organisation, or of one of its product lines, newest first.
+    /// Answers of another diagnosis as they go over, and the diagnosis as it was read.
+    fn carried(
+        &self,
+        from: i64,
+        product: &str,
+        subject: &str,
+        at: UnixTime,
+    ) -> Result<(DiagnosisRow, Vec<Line>), ServiceError> {
+        let (from, before) = self.read(|connection| {
+            let from = found(store::by_row(connection, from)?, "diagnosis")?;
+            let loaded = load(connection, &from, product)?;
+            Ok((from, loaded.diagnosis))
+        })?;
+        let on = day_of(at)?;
+        let carried = before.carried_to(subject, on).map_err(|error| refused(&error))?;
+        let empty = Diagnosis::new(product, subject, on).map_err(|error| refused(&error))?;
+        let changes = empty.changes_to(&carried);
+        let lines = changes.iter().map(|change| {
+            Line::of(&Put { topic: &change.topic, before: None, after: change.after.as_ref() })
+        });
+        Ok((from, lines.collect::<Result<_, _>>()?))
+    }
+
+    /// Diagnoses of an organisation, or of one of its product lines, newest first; at most 100 at a
+    /// time.
     ///
     /// # Errors
     /// `not-found`, `role`, `page`.
@@ -198,7 +235,7 @@ impl Service {
         let _permit = self.authorize(caller, Action::ReadDiagnosis, &resource)?;
         let owner = self.organisation_row(organisation.as_str())?.id;
         let product = product.map(|product| self.product_row(organisation, product)).transpose()?;
-        let (before, limit) = page.rows(self.config.limits.page)?;
+        let (before, limit) = page.rows(self.config.limits.page.min(LIST_MAX))?;
         let before = if page.after.is_none() { i64::MAX } else { before };
         self.read(|connection| {
             let rows = match &product {
@@ -277,6 +314,8 @@ impl Service {
                     at: now,
                 };
                 store::insert_change(tx, row.id, &change)?;
+                let growth = growth(change.before.as_deref(), None);
+                store::charge(tx, (row.id, row.organisation), growth)?;
             }
             tx.audit(&event).map(|_| ())
         })
@@ -368,27 +407,4 @@ pub(super) fn at_version(row: &DiagnosisRow, version: u64) -> Result<(), Service
         "the diagnosis was changed since: it is at version {}, not {version}",
         row.version
     )))
-}
-
-/// Takes the answers of another diagnosis over.
-fn carry_over(
-    tx: &Tx<'_>,
-    from: &DiagnosisRow,
-    to: &DiagnosisRow,
-    product: &str,
-) -> Result<(), ServiceError> {
-    let on = day_of(to.opened_at)?;
-    let before = load(tx, from, product)?.diagnosis;
-    let carried = before.carried_to(&to.subject, on).map_err(|error| refused(&error))?;
-    let empty = Diagnosis::new(product, &to.subject, on).map_err(|error| refused(&error))?;
-    for change in empty.changes_to(&carried) {
-        let one = Put {
-            topic: &change.topic,
-            before: None,
-            after: change.after.as_ref(),
-            how: "carried",
-        };
-        put(tx, to.id, &one, to.version, &to.opened_by, to.opened_at)?;
-    }
-    Ok(())
 }

@@ -211,10 +211,12 @@ impl Service {
                  somebody else one first",
             ));
         }
-        let slip = if wanted.is_weaker_than(&present) {
+        let weaker = wanted.is_weaker_than(&present);
+        let before = weaker.then(|| exactly(&present));
+        let slip = if weaker {
             let intent = Intent::RelaxOperation {
                 organisation: organisation.to_string(),
-                before: words(&present),
+                before: exactly(&present),
                 required: wanted.required,
                 weight: wanted.weight,
                 items: wanted.items.clone(),
@@ -224,14 +226,14 @@ impl Service {
         } else {
             Slip::NotNeeded
         };
-        self.perform_operation_policy(caller, organisation, wanted, slip).await
+        self.perform_operation_policy(caller, organisation, (before, wanted), slip).await
     }
 
     pub(crate) async fn perform_operation_policy(
         &self,
         caller: &Caller,
         organisation: &OrganisationId,
-        wanted: OperationPolicy,
+        (before, wanted): (Option<String>, OperationPolicy),
         slip: Slip,
     ) -> Result<OperationPolicy, ServiceError> {
         let resource = Resource::organisation(organisation);
@@ -247,11 +249,22 @@ impl Service {
             .detail("policy", &words(&wanted));
         let policy = wanted.clone();
         self.commit(move |tx| {
+            let present = policy_of(tx, row)?;
             // As it stands in this very transaction: nobody relaxes it by two steps.
-            if wanted.is_weaker_than(&policy_of(tx, row)?) && matches!(slip, Slip::NotNeeded) {
+            if wanted.is_weaker_than(&present) && matches!(slip, Slip::NotNeeded) {
                 return Err(super::changed_meanwhile("the policy was changed since"));
             }
+            // What was approved is the step from what both saw, not from anything.
+            if before.is_some_and(|before| before != exactly(&present)) {
+                return Err(ServiceError::conflict(
+                    "operation-policy-changed",
+                    "the policy was changed since this was asked for; look at it and ask again",
+                ));
+            }
             slip.consume(tx, now)?;
+            if wanted == present {
+                return Ok(());
+            }
             let new = PolicyRow {
                 required: wanted.required,
                 weight: wanted.weight,
@@ -270,7 +283,7 @@ impl Service {
                 detail: words(&wanted),
             };
             store::log(tx, row, &line)?;
-            tx.effect(Effect::Directory);
+            tx.effect(Effect::Operations);
             tx.audit(&event).map(|_| ())
         })
         .await?;
@@ -505,7 +518,7 @@ impl Service {
             let line =
                 LogRow { id: 0, product: Some(left.id), at: now, by, what: "left".into(), detail };
             store::log(tx, left.organisation, &line)?;
-            tx.effect(Effect::Directory);
+            tx.effect(Effect::Operations);
             tx.audit(&event).map(|_| ())
         })
         .await?;
@@ -607,7 +620,7 @@ impl Service {
             None => None,
             Some(row) => {
                 let mut loaded = load(connection, row, label)?;
-                let checks = super::evidence::checks(connection, product.id)?;
+                let checks = super::evidence::checks(connection, product.id, &row.subject)?;
                 loaded.diagnosis.take_checks(library, &checks);
                 Some(loaded)
             }
@@ -666,7 +679,7 @@ impl Entered {
             detail: detail.to_owned(),
         };
         store::log(tx, self.product.organisation, &line)?;
-        tx.effect(Effect::Directory);
+        tx.effect(Effect::Operations);
         tx.audit(&self.event).map(|_| ())
     }
 }
@@ -738,6 +751,15 @@ fn named(items: &[String]) -> String {
         0 => shown.join(", "),
         more => format!("{} … +{more}", shown.join(", ")),
     }
+}
+
+/// All of a policy: what is approved is the step from this to another one.
+fn exactly(policy: &OperationPolicy) -> String {
+    if !policy.required {
+        return words(policy);
+    }
+    let signed = if policy.signed { ", signed by two" } else { "" };
+    format!("weight {} and more, items [{}]{signed}", policy.weight, policy.items.join(", "))
 }
 
 fn words(policy: &OperationPolicy) -> String {

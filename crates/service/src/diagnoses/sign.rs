@@ -107,6 +107,9 @@ impl Service {
             if !store::sign(tx, row.id, &signed)? {
                 return Err(super::damaged());
             }
+            let kept = u64::try_from(file.len()).unwrap_or(u64::MAX);
+            let growth = store::Growth { entries: 0, kept };
+            store::charge(tx, (row.id, row.organisation), growth)?;
             tx.audit(&event.detail("approved-by", &approved_by)).map(|_| ())
         })
         .await?;

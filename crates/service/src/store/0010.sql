@@ -61,12 +61,12 @@ CREATE TABLE match_work (
 
 -- Counts what came to be known of vulnerabilities by their ids. Such news finds the components that a
 -- vulnerability is known in; one that is being judged at that moment is not among them yet, so that a
--- judgement which began before the news is made again.
+-- judgement which began before the news is made again. `organisation` is 0 for what concerns everybody:
+-- what only one of them says keeps nobody else's judgements waiting.
 CREATE TABLE match_news (
-    one   INTEGER PRIMARY KEY CHECK (one = 1),
-    count INTEGER NOT NULL
+    organisation INTEGER PRIMARY KEY,
+    count        INTEGER NOT NULL
 ) STRICT;
-INSERT INTO match_news VALUES (1, 0);
 
 -- Advisories and catalogues as received. The platform's are for everybody, an organisation's own
 -- for its own products. `bytes` is NULL once nothing in it counts any more.

@@ -2,7 +2,7 @@
 
 -- States: 0 open, 1 signed, 2 discarded. `sheet` is the digest of the catalogues and the check sheet
 -- that it is answered against; `version` counts its changes. `file` is what was signed: the canonical
--- file, as the two saw it; `leaf` commits to it.
+-- file, as the two saw it; `leaf` commits to it. `entry_bytes`: those of its entries as they are now.
 CREATE TABLE diagnosis (
     id           INTEGER PRIMARY KEY,
     reference    BLOB NOT NULL UNIQUE CHECK (length(reference) = 16),
@@ -20,7 +20,8 @@ CREATE TABLE diagnosis (
     signed_at    INTEGER,
     content      BLOB,
     file         BLOB,
-    leaf         INTEGER
+    leaf         INTEGER,
+    entry_bytes  INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX diagnosis_by_organisation ON diagnosis (organisation, id);
 CREATE INDEX diagnosis_by_product ON diagnosis (product, id);
@@ -55,6 +56,13 @@ CREATE TABLE diagnosis_change (
 ) STRICT;
 CREATE INDEX diagnosis_change_by_diagnosis ON diagnosis_change (diagnosis, id);
 CREATE INDEX diagnosis_change_by_topic ON diagnosis_change (diagnosis, topic, id);
+
+-- Bytes of an organisation's diagnoses: what was ever said, and what was signed. Those of discarded
+-- ones count too, because their history stays.
+CREATE TABLE diagnosis_usage (
+    organisation INTEGER PRIMARY KEY REFERENCES organisation (id),
+    bytes        INTEGER NOT NULL
+) STRICT;
 
 -- What an organisation asks of its product lines before operation. Items of `weight` or more are
 -- required, and those of `items` (JSON); `signed`: of a diagnosis that two people stand for.
@@ -95,7 +103,8 @@ CREATE INDEX operation_log_by_organisation ON operation_log (organisation, id);
 
 -- Evidence that a collector found, on the running platform or in a document. `name` tells documents of
 -- a kind apart, `subject` is the version that a document is about; both are empty for the platform.
--- `figures` is JSON. Of the same collector, name and subject the newest counts.
+-- `figures` is JSON. Of the same collector, name and subject the newest counts. `files`: of provenance
+-- the digest of the release's files that it was held against.
 CREATE TABLE evidence (
     id           INTEGER PRIMARY KEY,
     organisation INTEGER NOT NULL REFERENCES organisation (id),
@@ -109,8 +118,10 @@ CREATE TABLE evidence (
     collected_by TEXT NOT NULL,
     collected_at INTEGER NOT NULL,
     expires_at   INTEGER NOT NULL,
-    replaced_at  INTEGER
+    replaced_at  INTEGER,
+    files        BLOB CHECK (length(files) = 32)
 ) STRICT;
+CREATE INDEX evidence_by_subject ON evidence (product, subject) WHERE replaced_at IS NULL;
 CREATE UNIQUE INDEX evidence_current ON evidence (product, collector, name, subject)
     WHERE replaced_at IS NULL;
 CREATE INDEX evidence_by_product ON evidence (product, id);

@@ -184,6 +184,21 @@ pub(crate) fn entries(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// What stands under one topic.
+pub(crate) fn entry(
+    connection: &Connection,
+    diagnosis: i64,
+    topic: &str,
+) -> Result<Option<EntryRow>, ServiceError> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT topic, version, outcome, counts_until, entry, changed_by, changed_at
+             FROM diagnosis_entry WHERE diagnosis = ?1 AND topic = ?2",
+        )?
+        .query_row(params![diagnosis, topic], entry_row)
+        .optional()?)
+}
+
 /// Enough to count: topic, outcome, and until when evidence counts.
 pub(crate) fn each_outcome(
     connection: &Connection,
@@ -258,14 +273,45 @@ pub(crate) fn insert_change(
     Ok(())
 }
 
-/// Changes of a diagnosis, or of one topic of it, newest first, older than `before`.
+/// How much more is kept because of a change, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Growth {
+    /// what the entries of the diagnosis grow by
+    pub(crate) entries: i64,
+    /// what is added to what is kept of the organisation's diagnoses
+    pub(crate) kept: u64,
+}
+
+/// Counts what a change adds; the bytes of the entries of the diagnosis then, and those that are kept
+/// of all diagnoses of the organisation.
+pub(crate) fn charge(
+    tx: &Tx<'_>,
+    (diagnosis, organisation): (i64, i64),
+    growth: Growth,
+) -> Result<(u64, u64), ServiceError> {
+    let entries: i64 = tx
+        .prepare_cached(
+            "UPDATE diagnosis SET entry_bytes = entry_bytes + ?2 WHERE id = ?1 RETURNING entry_bytes",
+        )?
+        .query_row([diagnosis, growth.entries], |row| row.get(0))?;
+    let kept: i64 = tx
+        .prepare_cached(
+            "INSERT INTO diagnosis_usage (organisation, bytes) VALUES (?1, ?2)
+             ON CONFLICT (organisation) DO UPDATE SET bytes = bytes + ?2 RETURNING bytes",
+        )?
+        .query_row([organisation, to_i64(growth.kept)], |row| row.get(0))?;
+    Ok((entries.unsigned_abs(), kept.unsigned_abs()))
+}
+
+/// Changes of a diagnosis, or of one topic of it, newest first, older than `before`: at most `limit`,
+/// and no more than fit into `bytes`, but one at least. Whether there are more.
 pub(crate) fn changes(
     connection: &Connection,
     diagnosis: i64,
     topic: Option<&str>,
     before: i64,
-    limit: usize,
-) -> Result<Vec<ChangeRow>, ServiceError> {
+    (limit, bytes): (usize, usize),
+) -> Result<(Vec<ChangeRow>, bool), ServiceError> {
     let which = match topic {
         Some(_) => "diagnosis = ?1 AND topic = ?2",
         None => "diagnosis = ?1 AND ?2 IS NULL",
@@ -275,8 +321,11 @@ pub(crate) fn changes(
          WHERE {which} AND id < ?3 ORDER BY id DESC LIMIT ?4"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![diagnosis, topic, before, limit_of(limit)], |row| {
-        Ok(ChangeRow {
+    let most = limit_of(limit.saturating_add(1));
+    let mut rows = statement.query(params![diagnosis, topic, before, most])?;
+    let (mut found, mut whole) = (Vec::new(), 0_usize);
+    while let Some(row) = rows.next()? {
+        let change = ChangeRow {
             id: row.get(0)?,
             version: row.get::<_, i64>(1)?.unsigned_abs(),
             topic: row.get(2)?,
@@ -285,9 +334,15 @@ pub(crate) fn changes(
             after: row.get(5)?,
             by: row.get(6)?,
             at: UnixTime(row.get(7)?),
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+        };
+        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        whole = whole.saturating_add(length(&change.before) + length(&change.after));
+        if found.len() >= limit || (whole > bytes && !found.is_empty()) {
+            return Ok((found, true));
+        }
+        found.push(change);
+    }
+    Ok((found, false))
 }
 
 /// Counts a change; the version after it.

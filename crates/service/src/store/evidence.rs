@@ -21,10 +21,12 @@ pub(crate) struct EvidenceRow {
     pub(crate) collected_at: UnixTime,
     pub(crate) expires_at: UnixTime,
     pub(crate) replaced_at: Option<UnixTime>,
+    /// of provenance: the release's files that it was held against
+    pub(crate) files: Option<Sha256>,
 }
 
 const EVIDENCE: &str = "id, organisation, product, collector, name, subject, verdict, figures, digest, collected_by, \
-     collected_at, expires_at, replaced_at FROM evidence";
+     collected_at, expires_at, replaced_at, files FROM evidence";
 
 fn evidence_row(row: &Row<'_>) -> rusqlite::Result<EvidenceRow> {
     Ok(EvidenceRow {
@@ -41,6 +43,7 @@ fn evidence_row(row: &Row<'_>) -> rusqlite::Result<EvidenceRow> {
         collected_at: UnixTime(row.get(10)?),
         expires_at: UnixTime(row.get(11)?),
         replaced_at: row.get::<_, Option<i64>>(12)?.map(UnixTime),
+        files: row.get::<_, Option<[u8; 32]>>(13)?.map(Sha256),
     })
 }
 
@@ -60,8 +63,8 @@ pub(crate) fn put(tx: &Tx<'_>, new: &EvidenceRow) -> Result<(), ServiceError> {
     ])?;
     tx.prepare_cached(
         "INSERT INTO evidence (organisation, product, collector, name, subject, verdict, figures,
-                               digest, collected_by, collected_at, expires_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                               digest, collected_by, collected_at, expires_at, files)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?
     .execute(params![
         new.organisation,
@@ -74,7 +77,8 @@ pub(crate) fn put(tx: &Tx<'_>, new: &EvidenceRow) -> Result<(), ServiceError> {
         new.digest.as_bytes(),
         new.collected_by,
         new.collected_at.0,
-        new.expires_at.0
+        new.expires_at.0,
+        new.files.as_ref().map(|files| files.0)
     ])?;
     Ok(())
 }
@@ -91,6 +95,61 @@ pub(crate) fn current(
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map([product], evidence_row)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Evidence as diagnoses count it.
+#[derive(Debug, Clone)]
+pub(crate) struct CountingRow {
+    pub(crate) collector: String,
+    pub(crate) subject: String,
+    pub(crate) verdict: String,
+    pub(crate) expires_at: UnixTime,
+    pub(crate) files: Option<Sha256>,
+}
+
+/// What counts of a version of a product: what is about it, and what is about the platform.
+pub(crate) fn counting(
+    connection: &Connection,
+    product: i64,
+    subject: &str,
+) -> Result<Vec<CountingRow>, ServiceError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT collector, subject, verdict, expires_at, files FROM evidence
+         WHERE product = ?1 AND subject IN ('', ?2) AND replaced_at IS NULL
+         ORDER BY collector, name, subject",
+    )?;
+    let rows = statement.query_map(params![product, subject], |row| {
+        Ok(CountingRow {
+            collector: row.get(0)?,
+            subject: row.get(1)?,
+            verdict: row.get(2)?,
+            expires_at: UnixTime(row.get(3)?),
+            files: row.get::<_, Option<[u8; 32]>>(4)?.map(Sha256),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Lets the oldest evidence of another version count no more; false where there is none that may go. A
+/// failure stays as long as a diagnosis of its version is open.
+pub(crate) fn replace_oldest(
+    tx: &Tx<'_>,
+    product: i64,
+    subject: &str,
+    at: UnixTime,
+) -> Result<bool, ServiceError> {
+    let changed = tx
+        .prepare_cached(
+            "UPDATE evidence SET replaced_at = ?3 WHERE id = (
+                SELECT e.id FROM evidence e
+                WHERE e.product = ?1 AND e.replaced_at IS NULL AND e.subject NOT IN ('', ?2)
+                  AND NOT (e.verdict = 'fail' AND EXISTS (
+                    SELECT 1 FROM diagnosis d
+                    WHERE d.product = ?1 AND d.subject = e.subject AND d.state = 0))
+                ORDER BY e.collected_at, e.id LIMIT 1)",
+        )?
+        .execute(params![product, subject, at.0])?;
+    Ok(changed == 1)
 }
 
 /// How much counts of a product now.

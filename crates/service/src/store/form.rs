@@ -1,6 +1,6 @@
 //! Files of releases that are sealed or deltas, for whom they are sealed, and devices' encryption keys.
 
-use super::{Tx, to_i64};
+use super::{Tx, organisation::limit_of, to_i64};
 use crate::ServiceError;
 use crypto::{Sha256, UnixTime};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -118,37 +118,121 @@ pub(crate) fn content_key(
     Ok(found.flatten())
 }
 
-/// Keeps a ticket that the maker brought; one for the same recipient is replaced.
-pub(crate) fn set_ticket(
-    tx: &mut Tx<'_>,
-    artifact: i64,
-    recipient: &Sha256,
-    is_group: bool,
-    ticket: &[u8],
-    now: UnixTime,
-) -> Result<(), ServiceError> {
-    tx.prepare_cached(
-        "INSERT INTO artifact_ticket (artifact, recipient, is_group, ticket, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT (artifact, recipient) DO UPDATE
-         SET is_group = ?3, ticket = ?4, created_at = ?5",
-    )?
-    .execute(params![artifact, recipient.as_bytes(), is_group, ticket, now.0])?;
-    Ok(())
+/// How many tickets a file has, and how many of them are for groups.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tickets {
+    pub(crate) all: u64,
+    pub(crate) groups: u64,
 }
 
-/// How many tickets the maker brought, and how many of them are for groups.
+/// Keeps tickets that the maker brought, by their recipients; one for the same recipient is replaced.
+/// How many there are then is counted along: to look at all of them would stop everybody who writes.
+pub(crate) fn set_tickets<'a>(
+    tx: &mut Tx<'_>,
+    organisation: i64,
+    artifact: i64,
+    tickets: impl Iterator<Item = (&'a Sha256, &'a [u8])>,
+    is_group: bool,
+    now: UnixTime,
+) -> Result<Tickets, ServiceError> {
+    let (mut all, mut groups) = (0, 0);
+    for (recipient, ticket) in tickets {
+        let key = params![artifact, recipient.as_bytes()];
+        let was_group: Option<bool> = tx
+            .prepare_cached(
+                "SELECT is_group FROM artifact_ticket WHERE artifact = ?1 AND recipient = ?2",
+            )?
+            .query_row(key, |row| row.get(0))
+            .optional()?;
+        tx.prepare_cached(
+            "INSERT INTO artifact_ticket (artifact, recipient, is_group, ticket, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (artifact, recipient) DO UPDATE
+             SET is_group = ?3, ticket = ?4, created_at = ?5",
+        )?
+        .execute(params![artifact, recipient.as_bytes(), is_group, ticket, now.0])?;
+        all += i64::from(was_group.is_none());
+        groups += i64::from(is_group) - i64::from(was_group == Some(true));
+    }
+    Ok(tx
+        .prepare_cached(
+            "UPDATE artifact_form
+             SET tickets_of = ?2, tickets = tickets + ?3, group_tickets = group_tickets + ?4
+             WHERE artifact = ?1 RETURNING tickets, group_tickets",
+        )?
+        .query_row(params![artifact, organisation, all, groups], tickets_row)?)
+}
+
+fn tickets_row(row: &Row<'_>) -> rusqlite::Result<Tickets> {
+    let count = |at| row.get::<_, i64>(at).map(i64::unsigned_abs);
+    Ok(Tickets { all: count(0)?, groups: count(1)? })
+}
+
+/// How many tickets the maker brought for a file.
 pub(crate) fn count_tickets(
     connection: &Connection,
     artifact: i64,
-) -> Result<(u64, u64), ServiceError> {
-    Ok(connection
+) -> Result<Tickets, ServiceError> {
+    let found = connection
+        .prepare_cached("SELECT tickets, group_tickets FROM artifact_form WHERE artifact = ?1")?
+        .query_row([artifact], tickets_row)
+        .optional()?;
+    Ok(found.unwrap_or_default())
+}
+
+/// Takes away some tickets of a draft's files, or of one of them; whether there are more. All of them in
+/// one transaction would keep everybody waiting.
+pub(crate) fn shed_tickets(
+    tx: &mut Tx<'_>,
+    release: i64,
+    name: Option<&str>,
+    most: usize,
+) -> Result<bool, ServiceError> {
+    let next: Option<i64> = tx
         .prepare_cached(
-            "SELECT count(*), coalesce(sum(is_group), 0) FROM artifact_ticket WHERE artifact = ?1",
+            "SELECT f.artifact FROM artifact_form f JOIN artifact a ON a.id = f.artifact
+             WHERE a.release = ?1 AND (?2 IS NULL OR a.name = ?2) AND f.tickets > 0 LIMIT 1",
         )?
-        .query_row([artifact], |row| {
-            Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs()))
-        })?)
+        .query_row(params![release, name], |row| row.get(0))
+        .optional()?;
+    let Some(artifact) = next else { return Ok(false) };
+    let recipients: Vec<[u8; 32]> = {
+        let sql = "SELECT recipient FROM artifact_ticket WHERE artifact = ?1 LIMIT ?2";
+        let mut statement = tx.prepare_cached(sql)?;
+        let rows = statement.query_map(params![artifact, limit_of(most)], |row| row.get(0))?;
+        rows.collect::<Result<_, _>>()?
+    };
+    let mut groups: i64 = 0;
+    for recipient in &recipients {
+        let was_group: bool = tx
+            .prepare_cached(
+                "DELETE FROM artifact_ticket WHERE artifact = ?1 AND recipient = ?2
+                 RETURNING is_group",
+            )?
+            .query_row(params![artifact, recipient], |row| row.get(0))?;
+        groups = groups.saturating_add(i64::from(was_group));
+    }
+    tx.prepare_cached(
+        "UPDATE artifact_form SET tickets = tickets - ?2, group_tickets = group_tickets - ?3
+         WHERE artifact = ?1",
+    )?
+    .execute(params![artifact, limit_of(recipients.len()), groups])?;
+    // One file after the other: the next look finds the rest.
+    Ok(!recipients.is_empty())
+}
+
+/// How many tickets there are for all files of an organisation.
+pub(crate) fn tickets_of_organisation(
+    connection: &Connection,
+    organisation: i64,
+) -> Result<u64, ServiceError> {
+    let count: i64 = connection
+        .prepare_cached(
+            "SELECT coalesce(sum(tickets), 0) FROM artifact_form
+             WHERE tickets_of = ?1 AND tickets > 0",
+        )?
+        .query_row([organisation], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
 }
 
 /// The maker's tickets that may open a file for a device: its own, and those of groups.
@@ -197,6 +281,20 @@ pub(crate) fn encryption_key(
         .optional()?)
 }
 
+/// When the device stated a key by this certificate.
+pub(crate) fn encryption_key_stated(
+    connection: &Connection,
+    device: i64,
+    certificate: &Sha256,
+) -> Result<Option<UnixTime>, ServiceError> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT stated_at FROM device_encryption_key WHERE device = ?1 AND certificate = ?2",
+        )?
+        .query_row(params![device, certificate.as_bytes()], |row| Ok(UnixTime(row.get(0)?)))
+        .optional()?)
+}
+
 pub(crate) fn set_encryption_key(
     tx: &mut Tx<'_>,
     device: i64,
@@ -227,6 +325,12 @@ pub(crate) struct SelfTestRow {
     pub(crate) passed: bool,
     pub(crate) findings: String,
     pub(crate) heard_at: UnixTime,
+    /// when the hour began in which events are counted
+    pub(crate) told_from: UnixTime,
+    /// events since then
+    pub(crate) told: u32,
+    /// whether something changed that no event told
+    pub(crate) untold: bool,
 }
 
 pub(crate) fn self_test(
@@ -235,7 +339,8 @@ pub(crate) fn self_test(
 ) -> Result<Option<SelfTestRow>, ServiceError> {
     Ok(connection
         .prepare_cached(
-            "SELECT owner, passed, findings, heard_at FROM device_self_test WHERE device = ?1",
+            "SELECT owner, passed, findings, heard_at, told_from, told, untold
+             FROM device_self_test WHERE device = ?1",
         )?
         .query_row([device], |row| {
             Ok(SelfTestRow {
@@ -243,6 +348,9 @@ pub(crate) fn self_test(
                 passed: row.get(1)?,
                 findings: row.get(2)?,
                 heard_at: UnixTime(row.get(3)?),
+                told_from: UnixTime(row.get(4)?),
+                told: row.get(5)?,
+                untold: row.get(6)?,
             })
         })
         .optional()?)
@@ -254,9 +362,19 @@ pub(crate) fn set_self_test(
     row: &SelfTestRow,
 ) -> Result<(), ServiceError> {
     tx.prepare_cached(
-        "INSERT OR REPLACE INTO device_self_test (device, owner, passed, findings, heard_at)
-         VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT OR REPLACE INTO device_self_test
+            (device, owner, passed, findings, heard_at, told_from, told, untold)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
-    .execute(params![device, row.owner, row.passed, row.findings, row.heard_at.0])?;
+    .execute(params![
+        device,
+        row.owner,
+        row.passed,
+        row.findings,
+        row.heard_at.0,
+        row.told_from.0,
+        row.told,
+        row.untold
+    ])?;
     Ok(())
 }

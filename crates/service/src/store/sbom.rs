@@ -324,6 +324,9 @@ pub(crate) fn judge_product(
     Ok(())
 }
 
+/// Whom news concerns that concerns everybody: no organisation has this row.
+const EVERYBODY: i64 = 0;
+
 /// Has the components judged that bring in a vulnerability, under any of its ids. `maker`, `product`
 /// and `software` narrow it.
 pub(crate) fn judge_id(
@@ -344,14 +347,18 @@ pub(crate) fn judge_id(
          ON CONFLICT (sbom, component) DO UPDATE SET round = round + 1",
     )?
     .execute(params![id, maker, product, software])?;
-    tx.prepare_cached("UPDATE match_news SET count = count + 1")?.execute([])?;
+    tx.prepare_cached(
+        "INSERT INTO match_news VALUES (?1, 1)
+         ON CONFLICT (organisation) DO UPDATE SET count = count + 1",
+    )?
+    .execute([maker.unwrap_or(EVERYBODY)])?;
     Ok(())
 }
 
-/// How often something came to be known by the id of a vulnerability.
-pub(crate) fn news(connection: &Connection) -> Result<i64, ServiceError> {
-    let sql = "SELECT count FROM match_news";
-    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+/// How often something came to be known by the id of a vulnerability that may concern an organisation.
+pub(crate) fn news(connection: &Connection, organisation: i64) -> Result<i64, ServiceError> {
+    let sql = "SELECT coalesce(sum(count), 0) FROM match_news WHERE organisation IN (?1, ?2)";
+    Ok(connection.prepare_cached(sql)?.query_row([EVERYBODY, organisation], |row| row.get(0))?)
 }
 
 /// Components that are to be judged, with their rounds.
@@ -407,4 +414,41 @@ pub(crate) fn waiting(
         .prepare_cached(sql)?
         .query_row(params![organisation, software], |row| row.get::<_, i64>(0))?
         .unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        fault::Faults,
+        store::{Effect, Effects, Sizes, Store, create},
+    };
+    use std::sync::Arc;
+
+    struct Nobody;
+
+    impl Effects for Nobody {
+        fn committed(&self, _: Vec<Effect>) {}
+    }
+
+    /// What one of them says of its own products must not keep everybody's SBOMs from being judged.
+    #[test]
+    fn news_of_one_organisation_is_none_for_another() {
+        let dir = tempfile::tempdir().unwrap();
+        create(dir.path(), "test/log", |_| Ok(())).unwrap();
+        let faults = Faults::default();
+        let store = Store::open(dir.path(), &Sizes::default(), faults, Arc::new(Nobody)).unwrap();
+        let count = |of: i64| store.readers.read(|c| news(c, of)).unwrap();
+        let hear = |maker: Option<i64>| {
+            let work = move |tx: &mut Tx<'_>| judge_id(tx, "CVE-2026-1", maker, None, None);
+            store.writer.run_blocking(work).unwrap();
+        };
+        assert_eq!((count(1), count(2)), (0, 0));
+        hear(Some(1));
+        hear(Some(1));
+        assert_eq!((count(1), count(2)), (2, 0));
+        hear(None);
+        assert_eq!((count(1), count(2)), (3, 1));
+        store.writer.close();
+    }
 }

@@ -22,6 +22,10 @@ pub(crate) enum Effect {
     Directory,
     /// A device, by its row, stands otherwise than before or has another owner.
     Device(i64),
+    /// What organisations ask for before operation, or what is in operation, changed.
+    Operations,
+    /// Directors changed.
+    Directors,
 }
 
 /// A transaction on the writer thread. A command that fails leaves nothing behind but what

@@ -140,9 +140,11 @@ impl Service {
             .director_event(caller, organisation, "director-life")
             .detail("life_s", &life_s.to_string());
         self.commit(move |tx| {
-            found(store::director(tx, row)?, "director")?;
+            if found(store::director(tx, row)?, "director")?.life_s == life_s {
+                return Ok(());
+            }
             store::set_life(tx, row, life_s)?;
-            tx.effect(crate::store::Effect::Directory);
+            tx.effect(crate::store::Effect::Directors);
             tx.audit(&event).map(|_| ())
         })
         .await?;
@@ -212,7 +214,7 @@ impl Service {
             for key in &idle {
                 key_store::destroy_key(tx, *key, now)?;
             }
-            tx.effect(crate::store::Effect::Directory);
+            tx.effect(crate::store::Effect::Directors);
             tx.audit(&event).map(|_| ())
         })
         .await?;

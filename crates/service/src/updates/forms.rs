@@ -35,6 +35,10 @@ pub const GROUP_TICKETS_MAX: u64 = 16;
 pub const TICKETS_MAX: usize = 1000;
 /// Most tickets of a file.
 const TICKETS_OF_FILE_MAX: u64 = 1_000_000;
+/// A device states another key of the same certificate every so many seconds at most.
+const KEY_S: i64 = 600;
+/// What a ticket counts as of the room that an organisation has for documents, in bytes.
+const TICKET_ROOM: u64 = 256;
 
 /// Who can open a sealed file of a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,7 +196,8 @@ impl Service {
     /// their recipients to see; that they are for this file is checked.
     ///
     /// # Errors
-    /// `ticket`, `too-many-tickets`, `artifact-form` where the file is not sealed, `not-found`, `role`.
+    /// `ticket`, `too-many-tickets`, `quota`, `artifact-form` where the file is not sealed,
+    /// `not-found`, `role`.
     pub async fn bring_tickets(
         &self,
         caller: &Caller,
@@ -210,6 +215,18 @@ impl Service {
             .map(|bytes| Ticket::parse(bytes))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| ServiceError::malformed("ticket", error.to_string()))?;
+        let kept = self.read(|c| store::tickets_of_organisation(c, row.organisation))?;
+        let whole = kept.saturating_add(u64::try_from(tickets.len()).unwrap_or(u64::MAX));
+        let most = self.config.limits.document_bytes_per_organisation / TICKET_ROOM;
+        if whole > most {
+            return Err(ServiceError::too_many(
+                "quota",
+                format!(
+                    "your organisation's files would have {whole} tickets, and may have {most}; \
+                     discard drafts, give the platform content keys instead, or ask its operator"
+                ),
+            ));
+        }
         let event = self
             .form_event(caller, &row, release, "release-tickets", name)?
             .detail("tickets", &parsed.len().to_string())
@@ -218,18 +235,18 @@ impl Service {
         self.commit(move |tx| {
             let artifact = artifact_of(tx, id, &name)?;
             let image = artifact.form.header.ok_or_else(not_sealed)?.id();
-            for (ticket, bytes) in parsed.iter().zip(&tickets) {
-                if ticket.image != image {
-                    return Err(ServiceError::refused(
-                        "ticket",
-                        "a ticket is for another image; make it from this file with `tegata update \
-                         ticket`",
-                    ));
-                }
-                store::set_ticket(tx, artifact.id, &ticket.recipient, are_groups, bytes, now)?;
+            if parsed.iter().any(|ticket| ticket.image != image) {
+                return Err(ServiceError::refused(
+                    "ticket",
+                    "a ticket is for another image; make it from this file with `tegata update \
+                     ticket`",
+                ));
             }
-            let (all, groups) = store::count_tickets(tx, artifact.id)?;
-            if all > TICKETS_OF_FILE_MAX || groups > GROUP_TICKETS_MAX {
+            let brought =
+                parsed.iter().zip(&tickets).map(|(one, bytes)| (&one.recipient, bytes.as_slice()));
+            let of = row.organisation;
+            let count = store::set_tickets(tx, of, artifact.id, brought, are_groups, now)?;
+            if count.all > TICKETS_OF_FILE_MAX || count.groups > GROUP_TICKETS_MAX {
                 return Err(ServiceError::too_many(
                     "too-many-tickets",
                     "a file has at most 16 tickets of groups and 1,000,000 in all; give the platform \
@@ -242,11 +259,30 @@ impl Service {
         self.release(caller, release).await
     }
 
+    /// Takes away the tickets of a draft's files, or of one of them, some at a time: before it goes.
+    pub(super) async fn shed_tickets(
+        &self,
+        release: i64,
+        name: Option<&str>,
+    ) -> Result<(), ServiceError> {
+        loop {
+            let name = name.map(str::to_owned);
+            let more = self.commit(move |tx| {
+                still_draft(&found(releases::release_by_row(tx, release)?, "release")?)?;
+                store::shed_tickets(tx, release, name.as_deref(), TICKETS_MAX)
+            });
+            if !more.await? {
+                return Ok(());
+            }
+        }
+    }
+
     /// A device states the key that files are sealed for, signed by the key of the certificate that it
-    /// shows. Said again, it changes nothing.
+    /// shows. Said again, it changes nothing. Another key of the same certificate is taken every ten
+    /// minutes at most.
     ///
     /// # Errors
-    /// `encryption-key`, `role`, `not-found`.
+    /// `encryption-key`, `encryption-key-often`, `role`, `not-found`.
     pub async fn state_encryption_key(
         &self,
         caller: &Caller,
@@ -298,6 +334,16 @@ impl Service {
             .detail("key", &key.recipient.to_string());
         let row = device.id;
         self.commit(move |tx| {
+            // Each is for ever in the owner's audit log.
+            let last = store::encryption_key_stated(tx, row, &key.certificate)?;
+            let wait = last.map_or(0, |last| KEY_S.saturating_sub(now.since(last)));
+            if (1..=KEY_S).contains(&wait) {
+                return Err(ServiceError::too_many(
+                    "encryption-key-often",
+                    "the device stated another key a moment ago; keep one, and state it later",
+                )
+                .after(wait.unsigned_abs()));
+            }
             store::set_encryption_key(tx, row, &key, now)?;
             tx.audit(&event).map(|_| ())
         })
@@ -446,7 +492,7 @@ pub(super) fn sealing(
 ) -> Result<Option<Sealing>, ServiceError> {
     let Some(header) = artifact.form.header else { return Ok(None) };
     let platform = store::content_key(connection, artifact.id)?.is_some();
-    let (tickets, _) = store::count_tickets(connection, artifact.id)?;
+    let tickets = store::count_tickets(connection, artifact.id)?.all;
     Ok(Some(Sealing { plain: header.plain, image: header.id(), platform, tickets }))
 }
 

@@ -87,7 +87,7 @@ pub use freshness::{FREEZE_TOLERANCE_S, KnownMetadata, SEEN_MAX, SeenMetadata};
 pub use gate::{Gate, GateItem};
 pub(crate) use japanese::of as japanese;
 pub(crate) use keeper::{State, keep_blobs};
-pub use publish::ReleaseProof;
+pub use publish::{ReleaseProof, ReleaseSeen};
 pub use releases::{
     Artifact, NewArtifact, NewRelease, ReleaseId, ReleaseQuery, ReleaseState, ReleaseView,
 };

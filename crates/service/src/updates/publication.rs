@@ -6,7 +6,10 @@ use crate::{
     Service, ServiceError,
     keys::Use,
     live::found,
-    store::{Tx, freshness, key as key_store, release as release_store, repository as store},
+    store::{
+        Tx, director as directors, freshness, key as key_store, release as release_store,
+        repository as store,
+    },
 };
 use crypto::{Sha256, Signer, UnixTime};
 use std::{collections::BTreeSet, sync::Arc};
@@ -24,6 +27,22 @@ const TIMESTAMP_S: i64 = 86_400;
 /// Metadata that were replaced stay so long, in seconds, for clients that are in the middle.
 const REPLACED_S: i64 = 2 * 86_400;
 
+/// Refuses a root that names a key of the director's: devices believe neither from then on.
+fn apart_from_director(root: &[u8], director: &[u8]) -> Result<(), ServiceError> {
+    let parsed = |bytes: &[u8]| Signed::<Root>::parse(bytes, &Limits::DEFAULT);
+    let root = parsed(root)
+        .map_err(|error| ServiceError::refused("repository-refused", format!("root: {error}")))?;
+    let director = parsed(director).map_err(|error| super::director::damaged(&error))?;
+    if root.unverified().shares_a_key_with(director.unverified()) {
+        return Err(ServiceError::refused(
+            "repository-refused",
+            "the root names a key that the director's root names too; devices that have a director \
+             would refuse everything: make keys of its own",
+        ));
+    }
+    Ok(())
+}
+
 impl Service {
     /// What is published next, verified and rehearsed.
     pub(super) fn prepare_publication(
@@ -32,10 +51,13 @@ impl Service {
         staged: &Staged,
         now: UnixTime,
     ) -> Result<Prepared, ServiceError> {
-        let files = self.read(|connection| {
+        let (files, director) = self.read(|connection| {
             found(store::repository(connection, row)?, "image repository")?;
-            store::files(connection, row)
+            Ok((store::files(connection, row)?, directors::newest_root(connection, row)?))
         })?;
+        if let (Some(bytes), Some(director)) = (&staged.root, &director) {
+            apart_from_director(bytes, director)?;
+        }
         let present = Repository::open(&files).map_err(|error| damaged(&error))?;
         let signers = self.online_signers(row, present.as_ref(), staged)?;
         let publication = {

@@ -36,19 +36,61 @@ pub struct ReleaseProof {
     pub checkpoint: Arc<[u8]>,
 }
 
+/// What somebody sees of a draft that is asked to be published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseSeen {
+    /// digest of what would be published: the statement and all attachments
+    pub contents: Sha256,
+    /// codes of the items of the gate that are open
+    pub open: Vec<String>,
+}
+
 impl Service {
-    /// Publishes a draft that passes its gate; from then on it does not change. `overrule` is the
-    /// reason why items of the gate that are open are no obstacle; it takes a right of its own.
+    /// What would be published now: for somebody who looks at it before deciding.
     ///
     /// # Errors
-    /// `gate` with every open item, `gate-fixed` where one of them cannot be overruled, `reason`,
-    /// `release-published`, `release-changed`, `needs-second-person`, `reauthenticate`,
     /// `not-found`, `role`.
+    pub async fn release_seen(
+        &self,
+        caller: &Caller,
+        id: &ReleaseId,
+    ) -> Result<ReleaseSeen, ServiceError> {
+        let row = self.release_for(caller, Action::ReadRelease, id)?;
+        self.read(|connection| {
+            let open = gate_items(connection, &row)?.into_iter().filter(|item| !item.met);
+            let open = open.map(|item| item.code.to_owned()).collect();
+            Ok(ReleaseSeen { contents: contents_of(self, connection, &row)?.1, open })
+        })
+    }
+
+    /// As [`Self::publish_release_as_seen`], of whatever it is now.
+    ///
+    /// # Errors
+    /// As there.
     pub async fn publish_release(
         &self,
         caller: &Caller,
         id: &ReleaseId,
         overrule: Option<&str>,
+    ) -> Result<ReleaseView, ServiceError> {
+        self.publish_release_as_seen(caller, id, overrule, None).await
+    }
+
+    /// Publishes a draft that passes its gate; from then on it does not change. `overrule` is the
+    /// reason why items of the gate that are open are no obstacle; it takes a right of its own.
+    /// `seen`: what the person who decides was shown; nothing else is published in their name, and
+    /// nothing else overruled.
+    ///
+    /// # Errors
+    /// `gate` with every open item, `gate-fixed` where one of them cannot be overruled, `reason`,
+    /// `release-published`, `release-changed`, `needs-second-person`, `reauthenticate`,
+    /// `not-found`, `role`.
+    pub async fn publish_release_as_seen(
+        &self,
+        caller: &Caller,
+        id: &ReleaseId,
+        overrule: Option<&str>,
+        seen: Option<&ReleaseSeen>,
     ) -> Result<ReleaseView, ServiceError> {
         let row = self.release_for(caller, Action::PublishRelease, id)?;
         if overrule.is_some() {
@@ -61,6 +103,14 @@ impl Service {
         let (digest, open) = self.read(|connection| {
             Ok((contents_of(self, connection, &row)?.1, passes(connection, &row, overrule)?))
         })?;
+        if let Some(seen) = seen {
+            if seen.contents != digest {
+                return Err(changed());
+            }
+            if let Some(more) = open.iter().find(|code| !seen.open.contains(code)) {
+                return Err(also_open(more));
+            }
+        }
         let organisation = self.organisation_id(row.organisation)?;
         let product = self.product_slug(&row)?;
         let intent = Intent::PublishRelease {
@@ -114,18 +164,12 @@ impl Service {
             still_draft(&row)?;
             let (statement, found) = contents_of(&service, tx, &row)?;
             if found != digest {
-                return Err(ServiceError::conflict(
-                    "release-changed",
-                    "the release was changed since; look at it and publish it again",
-                ));
+                return Err(changed());
             }
             // As it stands in this very transaction: another release may have been published.
             let open = passes(tx, &row, reason.as_deref())?;
             if let Some(more) = open.iter().find(|code| !allowed.contains(code)) {
-                return Err(ServiceError::conflict(
-                    "release-changed",
-                    format!("meanwhile {more} of the gate is open, too; look at it again"),
-                ));
+                return Err(also_open(more));
             }
             slip.consume(tx, now)?;
             let statement = ReleaseStatement { at: now, ..statement }
@@ -202,6 +246,7 @@ impl Service {
             .detail("what", "release-discarded")
             .detail("version", &row.version);
         let release = row.id;
+        self.shed_tickets(release, None).await?;
         self.commit(move |tx| {
             let row = found(store::release_by_row(tx, release)?, "release")?;
             still_draft(&row)?;
@@ -274,6 +319,20 @@ fn passes(
         None => ServiceError::refused("gate", format!("the gate is not met: {english}"))
             .in_japanese(format!("公開条件を満たしていません: {japanese}")),
     })
+}
+
+fn changed() -> ServiceError {
+    ServiceError::conflict(
+        "release-changed",
+        "the release was changed since; look at it and publish it again",
+    )
+}
+
+fn also_open(code: &str) -> ServiceError {
+    ServiceError::conflict(
+        "release-changed",
+        format!("meanwhile {code} of the gate is open, too; look at it again"),
+    )
 }
 
 /// What is published: the statement but for its time, and a digest of it and all attachments.

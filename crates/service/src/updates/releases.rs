@@ -388,6 +388,7 @@ impl Service {
             .subject(&release.to_string())
             .detail("what", "release-artifact-removed")
             .detail("name", name);
+        self.shed_tickets(row.id, Some(name)).await?;
         let (id, name) = (row.id, name.to_owned());
         self.commit(move |tx| {
             still_draft(&found(store::release_by_row(tx, id)?, "release")?)?;

@@ -22,6 +22,11 @@ const DETAIL_CHARS_MAX: usize = 500;
 /// How old the last word may be before the same is written anew, in seconds.
 const HEARD_S: i64 = 86_400;
 
+/// Security events about self-tests of one device in [`TOLD_S`]: the log is its owner's, and for ever.
+const TOLD_MAX: u32 = 6;
+/// An hour, in seconds.
+const TOLD_S: i64 = 3_600;
+
 /// What follows from one test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -104,46 +109,44 @@ impl Service {
         let passed = !findings.iter().any(|one| one.outcome.is_failure());
         let now = self.now();
         let before = self.read(|connection| store::self_test(connection, device.id))?;
-        let before = before.filter(|row| row.owner == device.owner);
-        let gist = |findings: &[SelfTestFinding]| -> Vec<(String, SelfTestOutcome, String)> {
-            findings.iter().map(|one| (one.test.clone(), one.outcome, one.code.clone())).collect()
-        };
-        let known = before.as_ref().map(|row| read(&row.findings)).transpose()?;
-        let news = known.as_ref().is_none_or(|known| gist(known) != gist(&findings));
-        let old = before.as_ref().is_none_or(|row| now.since(row.heard_at) >= HEARD_S);
-        if !news && !old {
+        let owner = device.owner;
+        let first = Heard::of(before, owner, &findings, now)?;
+        if !first.news && !first.old && !first.tells {
             return Ok(passed);
         }
-        let failed_before = before.as_ref().is_some_and(|row| !row.passed);
-        // Only what changes is told: a device that stays broken is one event.
-        let event = (news && (!passed || failed_before)).then(|| {
-            let outcome = if passed { audit::Outcome::Success } else { audit::Outcome::Failure };
-            let codes: Vec<String> = findings
-                .iter()
-                .filter(|one| one.outcome.is_failure())
-                .map(|one| format!("{}: {}", one.test, one.code))
-                .collect();
-            let mut event = self
-                .event(caller, audit::Kind::DeviceStanding, outcome)
-                .subject(&id.to_string())
-                .detail("what", if passed { "self-test-passed" } else { "self-test-failed" });
-            if !passed {
-                event = event.severity(audit::Severity::High).detail("tests", &codes.join(", "));
-            }
-            event
-        });
-        let event = match event {
-            Some(event) => Some(event.organisation(self.organisation_id(device.owner)?.as_str())),
-            None => None,
-        };
+        let outcome = if passed { audit::Outcome::Success } else { audit::Outcome::Failure };
+        let codes: Vec<String> = findings
+            .iter()
+            .filter(|one| one.outcome.is_failure())
+            .map(|one| format!("{}: {}", one.test, one.code))
+            .collect();
+        let mut event = self
+            .event(caller, audit::Kind::DeviceStanding, outcome)
+            .subject(&id.to_string())
+            .detail("what", if passed { "self-test-passed" } else { "self-test-failed" })
+            .organisation(self.organisation_id(owner)?.as_str());
+        if !passed {
+            event = event.severity(audit::Severity::High).detail("tests", &codes.join(", "));
+        }
         let text = serde_json::to_string(&findings).unwrap_or_default();
-        let row = SelfTestRow { owner: device.owner, passed, findings: text, heard_at: now };
         self.commit(move |tx| {
+            // Looked at again: a device may say many things at once.
+            let heard = Heard::of(store::self_test(tx, device.id)?, owner, &findings, now)?;
+            let told = heard.told.saturating_add(u32::from(heard.tells));
+            let row = SelfTestRow {
+                owner,
+                passed,
+                findings: text,
+                heard_at: now,
+                told_from: heard.told_from,
+                told,
+                untold: heard.to_tell && !heard.tells,
+            };
             store::set_self_test(tx, device.id, &row)?;
-            match &event {
-                Some(event) => tx.audit(event).map(|_| ()),
-                None => Ok(()),
+            if heard.tells {
+                tx.audit(&event)?;
             }
+            Ok(())
         })
         .await?;
         Ok(passed)
@@ -199,6 +202,50 @@ impl Service {
             reasons.push(Reason::new(ReasonCode::MetadataFrozen, Layer::Firmware, evidence));
         }
         Ok(reasons)
+    }
+}
+
+/// What is new in what a device says of itself.
+struct Heard {
+    /// it said something else before
+    news: bool,
+    /// the same was taken down long ago
+    old: bool,
+    /// an event should say so
+    to_tell: bool,
+    /// an event says so
+    tells: bool,
+    told_from: UnixTime,
+    told: u32,
+}
+
+impl Heard {
+    fn of(
+        before: Option<SelfTestRow>,
+        owner: i64,
+        findings: &[SelfTestFinding],
+        now: UnixTime,
+    ) -> Result<Self, ServiceError> {
+        // Events are counted by the device, whoever owns it.
+        let (told_from, told) = match &before {
+            Some(row) if (0..TOLD_S).contains(&now.since(row.told_from)) => {
+                (row.told_from, row.told)
+            }
+            _ => (now, 0),
+        };
+        let before = before.filter(|row| row.owner == owner);
+        let gist = |findings: &[SelfTestFinding]| -> Vec<(String, SelfTestOutcome, String)> {
+            findings.iter().map(|one| (one.test.clone(), one.outcome, one.code.clone())).collect()
+        };
+        let known = before.as_ref().map(|row| read(&row.findings)).transpose()?;
+        let news = known.as_ref().is_none_or(|known| gist(known) != gist(findings));
+        let old = before.as_ref().is_none_or(|row| now.since(row.heard_at) >= HEARD_S);
+        let failed = findings.iter().any(|one| one.outcome.is_failure());
+        let failed_before = before.as_ref().is_some_and(|row| !row.passed);
+        let untold = before.as_ref().is_some_and(|row| row.untold);
+        // Only what changes is told: a device that stays broken is one event.
+        let to_tell = untold || (news && (failed || failed_before));
+        Ok(Self { news, old, to_tell, tells: to_tell && told < TOLD_MAX, told_from, told })
     }
 }
 

@@ -119,7 +119,7 @@ impl Service {
                 return Ok(None);
             };
             let of = (&row, &software);
-            let news = store::news(connection)?;
+            let news = store::news(connection, software.organisation)?;
             let judged = evaluate::judge(connection, kept, platform, of, &components, now)?;
             Ok(Some((software, judged, news)))
         })?;
@@ -132,7 +132,7 @@ impl Service {
                 return store::drop_work(tx, sbom);
             }
             // News that came meanwhile did not find what is only now put on record.
-            if store::news(tx)? != news {
+            if store::news(tx, software.organisation)? != news {
                 return Ok(());
             }
             for judged in &judged {

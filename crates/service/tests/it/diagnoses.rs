@@ -374,6 +374,122 @@ async fn two_people_sign_and_the_log_commits() {
     assert_eq!(code(service.diagnosis(admin, &next.id).await), "not-found");
 }
 
+/// An answer of some 260 KB.
+fn long(seed: usize, on: Day) -> Option<Entry> {
+    let what = format!("{seed:04}{}", "x".repeat(3_996));
+    let piece = Evidence { what, sha256: None, on, until: None };
+    Some(Entry::Answer(Answer { evidence: vec![piece; 64], ..answer(Outcome::Met) }))
+}
+
+#[tokio::test]
+async fn a_diagnosis_has_a_size_and_its_pages_too() {
+    let (world, maker) = maker().await;
+    let (service, admin) = (&world.service, &maker.admin);
+    let one = opened(&world, &maker, "firmware 1.0").await;
+    let today = today(&world);
+    let items = check_sheet().unwrap().items();
+    let put = async |id: &DiagnosisId, place: usize, version, entry| {
+        let item = items[place].id.as_str();
+        service.answer_diagnosis(admin, id, item, version, entry).await
+    };
+    // 16 fit into 4 MiB, as JSON.
+    for place in 0..16 {
+        put(&one.id, place, 0, long(place, today)).await.unwrap();
+    }
+    let refused = put(&one.id, 16, 0, long(16, today)).await.unwrap_err();
+    assert_eq!(refused.code(), "diagnosis-size");
+    assert!(!refused.message_ja().unwrap().is_ascii());
+    // What is replaced and what is taken away makes room.
+    put(&one.id, 0, 2, said(Outcome::Met)).await.unwrap();
+    put(&one.id, 16, 0, long(16, today)).await.unwrap();
+    assert_eq!(code(put(&one.id, 0, 18, long(0, today)).await), "diagnosis-size");
+    put(&one.id, 1, 3, None).await.unwrap();
+    put(&one.id, 0, 18, long(0, today)).await.unwrap();
+    // Neither does a file bring more.
+    let text = String::from_utf8(service.diagnosis_file(admin, &one.id).await.unwrap()).unwrap();
+    let mut file = Diagnosis::parse("x", &text, check_sheet().unwrap()).unwrap();
+    let Some(Entry::Answer(more)) = long(1, today) else { panic!("an answer") };
+    file.answers.insert(items[1].id.clone(), more);
+    file.answers.retain(|id, _| *id != items[2].id);
+    let bytes = file.to_yaml().into_bytes();
+    let import = |apply| {
+        let bytes = bytes.clone();
+        DiagnosisImport { form: ImportForm::Yaml, bytes, replace: false, apply: Some(apply) }
+    };
+    let version = service.diagnosis(admin, &one.id).await.unwrap().version;
+    let import = service.import_answers(admin, &one.id, import(version)).await;
+    assert_eq!(code(import), "diagnosis-size");
+    assert_eq!(service.diagnosis(admin, &one.id).await.unwrap().version, version);
+
+    // Every change is on some page, and no page is longer than anybody can take.
+    let (mut seen, mut page) = (Vec::new(), Page { after: None, limit: 1000 });
+    loop {
+        let found = service.diagnosis_history(admin, &one.id, None, &page).await.unwrap();
+        let length = |entry: &Option<Entry>| match entry {
+            Some(Entry::Answer(answer)) => {
+                answer.evidence.iter().map(|piece| piece.what.len()).sum::<usize>()
+            }
+            _ => 0,
+        };
+        let whole = found.items.iter().map(|one| length(&one.before) + length(&one.after));
+        assert!(whole.sum::<usize>() <= 4 << 20);
+        seen.extend(found.items.iter().map(|change| change.version));
+        match found.next {
+            Some(next) => page.after = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(seen, (2..=version).rev().collect::<Vec<_>>());
+
+    // All of it goes over, and is counted there as well.
+    let next = NewDiagnosis {
+        organisation: maker.id.clone(),
+        product: product("gate"),
+        subject: "firmware 1.0".into(),
+        from: Some(one.id),
+    };
+    let next = service.open_diagnosis(admin, next).await.unwrap();
+    let carried = service.diagnosed(admin, &next.id, items[2].id.as_str()).await.unwrap();
+    assert_eq!((carried.version, carried.entry), (1, long(2, today)));
+    assert_eq!(code(put(&next.id, 1, 0, long(1, today)).await), "diagnosis-size");
+}
+
+#[tokio::test]
+async fn what_is_kept_of_diagnoses_is_limited() {
+    let mut config = config();
+    config.limits.document_bytes_per_organisation = 16 << 10;
+    let world = World::with(config).await;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let other = world.maker("other", "gate", DeviceKind::Device).await;
+    let (service, admin) = (&world.service, &maker.admin);
+    let one = opened(&world, &maker, "firmware 1.0").await;
+    let (mut version, mut outcome) = (0, Outcome::Met);
+    let refused = loop {
+        outcome = if outcome == Outcome::Met { Outcome::Partly } else { Outcome::Met };
+        match service.answer_diagnosis(admin, &one.id, ITEM, version, said(outcome)).await {
+            Ok(view) => version = view.version,
+            Err(error) => break error,
+        }
+        assert!(version < 100, "history has an end");
+    };
+    assert_eq!(refused.code(), "quota");
+    assert!(!refused.message_ja().unwrap().is_ascii());
+    // Nothing stayed of what was refused, and taking away is always possible.
+    assert_eq!(service.diagnosed(admin, &one.id, ITEM).await.unwrap().version, version);
+    service.answer_diagnosis(admin, &one.id, ITEM, version, None).await.unwrap();
+    // To discard it brings nothing back: its history stays.
+    service.discard_diagnosis(admin, &one.id).await.unwrap();
+    let new = |of: &Org| NewDiagnosis {
+        organisation: of.id.clone(),
+        product: product("gate"),
+        subject: "firmware 1.0".into(),
+        from: None,
+    };
+    assert_eq!(code(service.open_diagnosis(admin, new(&maker)).await), "quota");
+    // Others have their own.
+    service.open_diagnosis(&other.admin, new(&other)).await.unwrap();
+}
+
 #[tokio::test]
 async fn strangers_see_nothing() {
     let (world, maker) = maker().await;

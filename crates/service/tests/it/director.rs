@@ -9,7 +9,7 @@ use crate::{
 use crypto::{KeyAlgorithm, Signer as _, SoftwareKey, Verified};
 use device::DeviceKind;
 use policy::DeviceCredential;
-use service::{Caller, DirectorView, Execution, Feedback, Service};
+use service::{Caller, DirectorView, Execution, Feedback, Service, SignedMetadata};
 use std::collections::BTreeMap;
 use update::{
     Key, Limits, Metadata as _, Root, Signed, Signers, Targets,
@@ -361,6 +361,11 @@ async fn a_root_is_taken_in_only_as_the_chain_of_trust_has_it() {
     assert_eq!(code(push(first.clone()).await), "director-refused");
     assert_eq!(service.director_root(admin, &of, 1).await.unwrap(), first);
     assert_eq!(code(service.director_root(admin, &of, 2).await), "not-found");
+    // Nor does the director's key sign image repositories.
+    let images = SignedMetadata { root: Some(first.clone()), targets: Vec::new() };
+    let refused = service.push_metadata(admin, &of, images).await.unwrap_err();
+    assert_eq!(refused.code(), "repository-refused");
+    assert!(refused.to_string().contains("the director's root names too"), "{refused}");
     // A second root that only its own key signed.
     let thief = Owner::new();
     let view = service.director(admin, &of).await.unwrap();

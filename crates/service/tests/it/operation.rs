@@ -2,6 +2,7 @@
 
 use crate::{
     diagnoses::{answer, code, opened, second},
+    releases::{new_release, upload},
     world::{Org, World, config, csr, product},
 };
 use assessment::{Answer, CheckVerdict, Collector, Day, Entry, Evidence, Outcome, State};
@@ -9,8 +10,8 @@ use crypto::UnixTime;
 use device::{Build, DeviceKind, EventKind};
 use pki::{Certificate, Subject};
 use service::{
-    ApprovalState, Caller, EnrolRequest, Enrolled, EvidenceView, ItemQuery, NewEvidence,
-    OperationPolicy, OperationState, Page,
+    ApprovalState, Caller, EnrolRequest, Enrolled, EvidenceView, ItemQuery, NewArtifact,
+    NewEvidence, OperationPolicy, OperationState, Page,
 };
 
 const ITEM: &str = "DEV-MFG-02";
@@ -332,4 +333,127 @@ async fn documents_count_for_their_version_and_are_held_against_lists() {
     assert_eq!(code(service.evidence(spy, of, &product("gate")).await), "not-found");
     assert_eq!(code(service.operation(spy, of, &product("gate")).await), "not-found");
     assert_eq!(code(service.approved_components(spy, of).await), "not-found");
+}
+
+fn tests_of(of: &Org, subject: &str, bytes: &[u8]) -> NewEvidence {
+    NewEvidence {
+        organisation: of.id.clone(),
+        product: product("gate"),
+        subject: subject.into(),
+        collector: Collector::Tests,
+        name: "ci".into(),
+        bytes: bytes.to_vec(),
+    }
+}
+
+#[tokio::test]
+async fn what_is_about_old_versions_makes_room() {
+    let (world, maker, _) = maker().await;
+    let (service, by) = (&world.service, &maker.station);
+    opened(&world, &maker, "1.0").await;
+    let good = b"<testsuite><testcase name='a'/></testsuite>";
+    let bad = b"<testsuite><testcase name='a'><failure/></testcase></testsuite>";
+    // The oldest is a failure of a version that somebody looks at; another failure is nobody's.
+    service.add_evidence(by, tests_of(&maker, "1.0", bad)).await.unwrap();
+    service.add_evidence(by, tests_of(&maker, "nightly-0", bad)).await.unwrap();
+    for night in 1..999 {
+        let new = tests_of(&maker, &format!("nightly-{night}"), good);
+        service.add_evidence(by, new).await.unwrap();
+    }
+    let counting = async || {
+        let all = service.evidence(by, &maker.id, &product("gate")).await.unwrap();
+        assert_eq!(all.len(), 1_000);
+        let about = |subject: &str| all.iter().any(|one| one.subject == subject);
+        (about("1.0"), about("nightly-0"), about("nightly-1"), about("nightly-2"))
+    };
+    assert_eq!(counting().await, (true, true, true, true));
+    service.add_evidence(by, tests_of(&maker, "2.0", good)).await.unwrap();
+    assert_eq!(counting().await, (true, false, true, true));
+    service.add_evidence(by, tests_of(&maker, "2.1", good)).await.unwrap();
+    assert_eq!(counting().await, (true, false, false, true));
+}
+
+#[tokio::test]
+async fn provenance_of_files_that_changed_shows_nothing() {
+    let (world, maker, _) = maker().await;
+    let (service, admin) = (&world.service, &maker.admin);
+    let draft = service.create_release(admin, new_release("1.0", 1)).await.unwrap().id;
+    let add = async |name: &str, bytes: &[u8]| {
+        let sha256 = upload(service, admin, "maker", bytes).await.unwrap();
+        let file = NewArtifact { name: name.into(), sha256, hardware_ids: Vec::new() };
+        service.add_artifact(admin, &draft, file).await.unwrap();
+        sha256
+    };
+    let digest = add("fw.img", b"image").await;
+    let statement = format!(
+        r#"{{"_type":"https://in-toto.io/Statement/v1","subject":[{{"name":"fw.img",
+        "digest":{{"sha256":"{digest}"}}}}],"predicateType":"https://slsa.dev/provenance/v1",
+        "predicate":{{"buildDefinition":{{}},"runDetails":{{"builder":{{"id":"b"}}}}}}}}"#
+    );
+    let new = NewEvidence {
+        collector: Collector::Provenance,
+        ..tests_of(&maker, "1.0", statement.as_bytes())
+    };
+    let added = service.add_evidence(&maker.station, new).await.unwrap();
+    assert_eq!(added.verdict, CheckVerdict::Pass);
+    let verdict = async || {
+        let all = service.evidence(admin, &maker.id, &product("gate")).await.unwrap();
+        found(&all, Collector::Provenance).verdict
+    };
+    assert_eq!(verdict().await, CheckVerdict::Pass);
+    let one = opened(&world, &maker, "1.0").await;
+    let item = Collector::Provenance.items()[0].0;
+    let checks = async || {
+        let query = ItemQuery::default();
+        let page = Page { after: None, limit: 1000 };
+        let found = service.diagnosed_items(admin, &one.id, &query, &page).await.unwrap();
+        let found = found.items.into_iter().find(|one| one.answer.topic.to_string() == item);
+        let checks = found.unwrap().checks;
+        checks.iter().find(|one| one.collector == Collector::Provenance).unwrap().verdict
+    };
+    assert_eq!(checks().await, CheckVerdict::Pass);
+    add("more.img", b"of unknown origin").await;
+    assert_eq!(verdict().await, CheckVerdict::Inconclusive);
+    assert_eq!(checks().await, CheckVerdict::Inconclusive);
+    service.remove_artifact(admin, &draft, "more.img").await.unwrap();
+    assert_eq!(checks().await, CheckVerdict::Pass);
+}
+
+#[tokio::test]
+async fn a_relaxation_is_approved_from_what_both_saw() {
+    let (world, maker, other) = maker().await;
+    let (service, admin, of) = (&world.service, &maker.admin, &maker.id);
+    let policy = |weight, items: &[&str]| OperationPolicy {
+        required: true,
+        weight,
+        items: items.iter().map(|one| (*one).to_owned()).collect(),
+        signed: false,
+    };
+    let lines = async || {
+        let history = service.operation_history(admin, of, &Page::default()).await.unwrap();
+        history.items.len()
+    };
+    service.set_operation_policy(admin, of, policy(4, &[ITEM])).await.unwrap();
+    // The same again is no change, and nobody reads of one.
+    service.set_operation_policy(admin, of, policy(4, &[ITEM])).await.unwrap();
+    assert_eq!(lines().await, 1);
+    let relaxed = policy(5, &["DEV-SWD-01"]);
+    let asked = service.set_operation_policy(admin, of, relaxed.clone()).await.unwrap_err();
+    let approval = asked.approval().unwrap();
+    let view = service.approval(&other, &approval).await.unwrap();
+    assert!(view.summary.contains(ITEM), "what goes is named: {}", view.summary);
+    // After an incident more is asked for; what was asked before is not from there.
+    service.set_operation_policy(admin, of, policy(3, &[ITEM, "DEV-SWD-02"])).await.unwrap();
+    let done = service.approve(&other, &approval).await.unwrap();
+    assert_eq!(
+        (done.state, done.outcome.as_deref()),
+        (ApprovalState::Failed, Some("operation-policy-changed"))
+    );
+    let stands = service.operation_policy(admin, of).await.unwrap();
+    assert_eq!((stands.weight, stands.items.len()), (3, 2));
+    // Asked again, from what it is now.
+    let asked = service.set_operation_policy(admin, of, relaxed.clone()).await.unwrap_err();
+    let done = service.approve(&other, &asked.approval().unwrap()).await.unwrap();
+    assert_eq!(done.state, ApprovalState::Done, "{done:?}");
+    assert_eq!(service.operation_policy(admin, of).await.unwrap(), relaxed);
 }

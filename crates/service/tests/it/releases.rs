@@ -5,8 +5,8 @@ use crypto::{Sha256, sha256};
 use device::DeviceKind;
 use service::{
     AttachmentKind, Caller, Config, ErrorKind, Gate, NewArtifact, NewAttachment, NewRelease,
-    NewUpload, Page, ReleaseId, ReleaseQuery, ReleaseState, ReleaseView, Service, ServiceError,
-    UploadState, fault,
+    NewUpload, Page, ReleaseId, ReleaseQuery, ReleaseSeen, ReleaseState, ReleaseView, Service,
+    ServiceError, UploadState, fault,
 };
 use std::{
     io::Read as _,
@@ -666,4 +666,40 @@ async fn killed_at_every_point_of_a_file() {
         }
         service.close();
     }
+}
+
+#[tokio::test]
+async fn nothing_is_published_or_overruled_that_nobody_saw() {
+    let (world, maker) = world(config()).await;
+    let (service, admin) = (&world.service, &maker.admin);
+    let gate = async |provenance| {
+        let gate = Gate { tests: true, provenance, ..Gate::default() };
+        service.set_release_gate(admin, &id("maker"), &product("gate"), gate).await.unwrap();
+    };
+    gate(false).await;
+    let release = draft(service, admin, "1.0", 1).await.id;
+    let look = async || service.release_seen(admin, &release).await.unwrap();
+    let publish = async |seen: &ReleaseSeen| {
+        service.publish_release_as_seen(admin, &release, Some("on paper"), Some(seen)).await
+    };
+    // Somebody puts another file in the place of the one that was looked at.
+    let seen = look().await;
+    assert_eq!(seen.open, ["tests"]);
+    service.remove_artifact(admin, &release, "fw.img").await.unwrap();
+    let other = upload(service, admin, "maker", b"another image").await.unwrap();
+    let other = NewArtifact { name: "fw.img".into(), sha256: other, hardware_ids: Vec::new() };
+    service.add_artifact(admin, &release, other).await.unwrap();
+    assert_eq!(code(publish(&seen).await), "release-changed");
+    // More of the gate is open than the reason was given for.
+    let seen = look().await;
+    gate(true).await;
+    let refused = publish(&seen).await.unwrap_err();
+    assert_eq!(refused.code(), "release-changed");
+    assert!(refused.to_string().contains("provenance"), "{refused}");
+    let published = publish(&look().await).await.unwrap();
+    assert_eq!(published.overruled, ["tests", "provenance"]);
+    assert_eq!(
+        code(service.release_seen(&world.owner("else").await.admin, &release).await),
+        "not-found"
+    );
 }

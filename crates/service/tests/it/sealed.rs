@@ -3,7 +3,7 @@
 use crate::{
     campaigns::{new, plan, published, runs},
     releases::{attach, code, new_release, sbom, upload},
-    world::{Org, Working, World},
+    world::{Org, Working, World, config},
 };
 use crypto::{
     Secret,
@@ -55,7 +55,11 @@ fn make_delta(base: &[u8], result: &[u8]) -> (Vec<u8>, delta::Header) {
 
 impl Stage {
     async fn new() -> Self {
-        let world = World::new().await;
+        Self::with(config()).await
+    }
+
+    async fn with(config: service::Config) -> Self {
+        let world = World::with(config).await;
         let maker = world.maker("maker", "gate", DeviceKind::Device).await;
         let owner = world.owner("owner").await;
         Self { world, maker, owner }
@@ -181,6 +185,57 @@ async fn a_content_key_is_wrapped_for_whom_the_file_is_assigned_to() {
 }
 
 #[tokio::test]
+async fn a_device_fills_nobodys_log_with_its_keys_and_tests() {
+    let stage = Stage::new().await;
+    let service = &stage.world.service;
+    let (working, caller) = stage.working().await;
+    let state = async |key: &AgreementKey| {
+        let stated = stage.statement(&working, key, Holder::Device);
+        service.state_encryption_key(&caller, stated).await
+    };
+    let keys = [(); 3].map(|()| AgreementKey::generate(Curve::P256).unwrap());
+    state(&keys[0]).await.unwrap();
+    state(&keys[0]).await.unwrap();
+    stage.world.clock.advance(100);
+    let often = state(&keys[1]).await.unwrap_err();
+    assert_eq!((often.code(), often.retry_after_s()), ("encryption-key-often", Some(500)));
+    stage.world.clock.advance(500);
+    state(&keys[1]).await.unwrap();
+    assert_eq!(code(state(&keys[2]).await), "encryption-key-often");
+
+    let test = async |good: bool| {
+        let outcome = if good { SelfTestOutcome::Pass } else { SelfTestOutcome::Stop };
+        let finding = SelfTestFinding {
+            test: "program".into(),
+            outcome,
+            code: "x".into(),
+            detail: "y".into(),
+        };
+        assert_eq!(service.hear_self_test(&caller, vec![finding]).await.unwrap(), good);
+    };
+    let admin = &stage.owner.admin;
+    let told = async || {
+        let all = events(&stage, admin).await;
+        let count = |what: &str| all.iter().filter(|text| text.contains(what)).count();
+        (count("self-test-failed"), count("self-test-passed"))
+    };
+    for _ in 0..20 {
+        test(false).await;
+        test(true).await;
+    }
+    assert_eq!(told().await, (3, 3));
+    // What holds is kept all the same, and told as soon as there is room.
+    test(false).await;
+    assert!(!service.self_test(admin, &working.thing.id).await.unwrap().passed);
+    test(false).await;
+    assert_eq!(told().await, (3, 3));
+    stage.world.clock.advance(3_600);
+    test(false).await;
+    test(false).await;
+    assert_eq!(told().await, (4, 3));
+}
+
+#[tokio::test]
 async fn tickets_of_the_maker_go_to_whom_they_name() {
     let stage = Stage::new().await;
     let (service, maker) = (&stage.world.service, &stage.maker.admin);
@@ -226,6 +281,42 @@ async fn tickets_of_the_maker_go_to_whom_they_name() {
     assert_eq!(recipients(&*stage.poll(&first_caller, &runs(&before)).await), both);
     let second = stage.poll(&second_caller, &runs(&before)).await;
     assert_eq!(recipients(&second), [group.public().fingerprint()]);
+}
+
+#[tokio::test]
+async fn tickets_are_counted_as_they_come_and_go() {
+    let mut config = config();
+    // Room for 20.
+    config.limits.document_bytes_per_organisation = 20 * 256;
+    let stage = Stage::with(config).await;
+    let (service, maker) = (&stage.world.service, &stage.maker.admin);
+    let sealed = seal(&[7; 3000]);
+    let releases = [stage.draft("2.0").await, stage.draft("3.0").await];
+    for release in &releases {
+        stage.add(release, "fw.img", &sealed.bytes).await.unwrap();
+    }
+    let keys: Vec<_> = (0..20).map(|_| AgreementKey::generate(Curve::X25519).unwrap()).collect();
+    let bring = async |release: &ReleaseId, keys: &[AgreementKey], groups| {
+        let wrap = |key: &AgreementKey| Ticket::wrap(&sealed.key, &sealed.header, key.public());
+        let tickets = keys.iter().map(|key| wrap(key).unwrap().to_bytes()).collect();
+        let view = service.bring_tickets(maker, release, "fw.img", tickets, groups).await?;
+        Ok::<_, service::ServiceError>(view.artifacts[0].sealed.unwrap().tickets)
+    };
+    let [first, second] = &releases;
+    assert_eq!(bring(first, &keys[..4], false).await.unwrap(), 4);
+    // Said again, for the same and others, and now of groups.
+    assert_eq!(bring(first, &keys[2..6], false).await.unwrap(), 6);
+    assert_eq!(bring(first, &keys[..12], true).await.unwrap(), 12);
+    // 12 of groups, and 4 more make 16; a device's own takes the place of one.
+    assert_eq!(bring(first, &keys[12..16], true).await.unwrap(), 16);
+    assert_eq!(code(bring(first, &keys[16..17], true).await), "too-many-tickets");
+    assert_eq!(bring(first, &keys[..1], false).await.unwrap(), 16);
+    assert_eq!(bring(first, &keys[16..17], true).await.unwrap(), 17);
+    // All files of the organisation have a share in the same room.
+    assert_eq!(bring(second, &keys[..3], false).await.unwrap(), 3);
+    assert_eq!(code(bring(second, &keys[3..4], false).await), "quota");
+    service.remove_artifact(maker, first, "fw.img").await.unwrap();
+    assert_eq!(bring(second, &keys[3..], false).await.unwrap(), 20);
 }
 
 #[tokio::test]

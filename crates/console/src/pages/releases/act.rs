@@ -11,9 +11,10 @@ use axum::{
     extract::{Path, State},
     routing::get,
 };
+use crypto::Sha256;
 use policy::Action;
 use serde::Deserialize;
-use service::{ReleaseState, ReleaseView};
+use service::{ReleaseSeen, ReleaseState, ReleaseView};
 
 pub(super) fn router() -> Router<Console> {
     Router::new()
@@ -30,6 +31,10 @@ const REASON_CHARS_MAX: u32 = 500;
 struct Said {
     reason: String,
     overrule: String,
+    /// digest of what the page was about
+    contents: String,
+    /// items of the gate that it showed as open
+    open: String,
 }
 
 /// The release, where it can be done now and by this visitor; and the page that asks.
@@ -68,12 +73,16 @@ async fn ask_publish(
 ) -> Answer {
     let wanted = ("publish", Action::PublishRelease, ReleaseState::Draft);
     let (release, page) = ask(&console, &member, &text, wanted).await?;
+    let seen = console.service.release_seen(member.caller(), &release.id).await?;
     let items = console.service.check_release(member.caller(), &release.id).await?;
     let open: Vec<_> = items.iter().filter(|item| !item.met).collect();
     let t = member.t;
     let may_overrule = words::may(&member, Action::OverruleGate, &release.organisation);
     let hopeless = open.iter().any(|item| !item.overrulable) || (!open.is_empty() && !may_overrule);
     let page = page.with(|mut confirm| {
+        let shown: Vec<&str> = open.iter().map(|item| item.code).collect();
+        confirm = confirm.hidden("contents", &seen.contents.to_string());
+        confirm = confirm.hidden("open", &shown.join(" "));
         for item in &open {
             let name = t.word("gate-item", item.code).to_string();
             confirm = confirm.effect(t.text("releases-publish-open").arg("item", name).to_string());
@@ -112,7 +121,12 @@ async fn publish(
     let back = format!("/releases/{id}");
     let reason = said.reason.trim();
     let overrule = (said.overrule == "yes").then_some(reason);
-    match console.service.publish_release(member.caller(), &id, overrule).await {
+    let seen = Sha256::from_hex(&said.contents).map(|contents| ReleaseSeen {
+        contents,
+        open: said.open.split_whitespace().map(str::to_owned).collect(),
+    });
+    let caller = member.caller();
+    match console.service.publish_release_as_seen(caller, &id, overrule, seen.as_ref()).await {
         Ok(_) => Ok(member.done(&back, "release-published")),
         Err(error) => sensitive::answer(&member, error, &format!("{back}/publish")),
     }

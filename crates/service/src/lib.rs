@@ -167,10 +167,10 @@ pub use updates::{
     DeviceSoftware, DirectorView, Execution, FEEDBACK_CHARS_MAX, Feedback, GATEWAY_DEVICES_MAX,
     GROUP_TICKETS_MAX, Gate, GateItem, IssuedUpdateToken, NewArtifact, NewAttachment, NewCampaign,
     NewRelease, NewUpload, OnlineKey, Poll, Purpose, ReleaseId, ReleaseProof, ReleaseQuery,
-    ReleaseSeen, ReleaseState, ReleaseView, RepositoryView, RoleState, SEEN_MAX, SELF_TESTS_MAX, Sealing,
-    SeenMetadata, SelfTestFinding, SelfTestOutcome, SelfTestView, SignedMetadata, TICKETS_MAX,
-    TRIAL_MEMBERS_MAX, UPDATE_TOKEN_DAYS_MAX, UpdateDecision, UpdateDoor, UpdateIdError,
-    UpdateTokenKind, UpdateTokenView, UploadId, UploadState, UploadView,
+    ReleaseSeen, ReleaseState, ReleaseView, RepositoryView, RoleState, SEEN_MAX, SELF_TESTS_MAX,
+    Sealing, SeenMetadata, SelfTestFinding, SelfTestOutcome, SelfTestView, SignedMetadata,
+    TICKETS_MAX, TRIAL_MEMBERS_MAX, UPDATE_TOKEN_DAYS_MAX, UpdateDecision, UpdateDoor,
+    UpdateIdError, UpdateTokenKind, UpdateTokenView, UploadId, UploadState, UploadView,
 };
 pub use updates::{FREEZE_TOLERANCE_S, KnownMetadata, UPDATE_POLL_S};
 pub use verdict::VerifyRequest;

@@ -463,7 +463,7 @@ pub(super) fn gate_items(
     let mut shut = Vec::new();
     for artifact in artifacts.iter().filter(|artifact| artifact.form.header.is_some()) {
         let opens = forms::content_key(connection, artifact.id)?.is_some()
-            || forms::count_tickets(connection, artifact.id)?.0 > 0;
+            || forms::count_tickets(connection, artifact.id)?.all > 0;
         if !opens {
             shut.push(artifact.name.clone());
         }

@@ -107,9 +107,6 @@ pub enum DiagnosisCommand {
         /// Whom it is for: two pages, or every item with its evidence
         #[arg(long, value_enum, default_value_t = ReportFor::Managers)]
         audience: ReportFor,
-        /// Language of the report; that of --language otherwise
-        #[arg(long)]
-        lang: Option<super::Language>,
         /// One page of HTML that needs nothing else, or PDF on A4
         #[arg(long, value_enum, default_value_t = ReportAs::Html)]
         format: ReportAs,

@@ -155,13 +155,13 @@ pub async fn run(
                     format!("cannot write {}; it must not exist yet", out.display())
                 })?;
         }
-        DiagnosisCommand::Report { server, diagnosis, audience, lang, format, out } => {
+        DiagnosisCommand::Report { server, diagnosis, audience, format, out } => {
             let how = DiagnosisReportQuery {
                 audience: Some(match audience {
                     ReportFor::Managers => ReportAudience::Managers,
                     ReportFor::Engineers => ReportAudience::Engineers,
                 }),
-                lang: Some(Tongue::from(lang.unwrap_or(language)).into()),
+                lang: Some(tongue.into()),
                 format: Some(match format {
                     ReportAs::Html => ReportFormat::Html,
                     ReportAs::Pdf => ReportFormat::Pdf,

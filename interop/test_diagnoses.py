@@ -6,10 +6,10 @@ import io
 import pathlib
 
 import pypdf
-from browser import PHONE, Browser
+from browser import Browser
 from console import WithConsole
 from lib import OUT, case, finish, require
-from pages import ASSESSMENT, address, examine
+from pages import ASSESSMENT, examine
 
 ITEM = "DEV-SWD-01"
 
@@ -143,13 +143,6 @@ with Assessed(OUT / "platform") as platform:
         names = {"diagnosis": platform.diagnosis, "item": ITEM,
                  "product": f"{platform.MAKER}/{platform.PRODUCT}", "line": platform.PRODUCT}
         examine(ASSESSMENT, ["en", "ja"], ["light", "dark"], lambda _: hanako, case, **names)
-
-        with case("nothing is wider than a phone"):
-            hanako.resize(PHONE)
-            for name, path, _ in ASSESSMENT:
-                hanako.open(address(path, "ja", **names))
-                hanako.fits(name)
-            hanako.resize((1360, 900))
 
         with case("two people sign, and the log holds it"):
             hanako.show_passkey(f"{here}/sign")

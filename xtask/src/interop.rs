@@ -37,6 +37,8 @@ const PACKAGES: &[&str] = &[
     "python3-venv",
     "rauc",
     "rpm",
+    "rsyslog",
+    "rsyslog-openssl",
     "squashfs-tools",
     "strongswan-pki",
     "swupdate",

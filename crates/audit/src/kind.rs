@@ -45,6 +45,8 @@ pub enum Kind {
     Erasure,
     /// the log was checked; failure: log and store disagree
     LogCheck,
+    /// delivery of events to a receiver failed, or goes on again
+    Delivery,
     /// the platform started
     Start,
     /// the platform stopped
@@ -53,7 +55,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Connection,
         Self::Authentication,
         Self::Authorisation,
@@ -76,6 +78,7 @@ impl Kind {
         Self::Update,
         Self::Erasure,
         Self::LogCheck,
+        Self::Delivery,
         Self::Start,
         Self::Stop,
     ];
@@ -105,6 +108,7 @@ impl Kind {
             Self::Update => "update",
             Self::Erasure => "erasure",
             Self::LogCheck => "log-check",
+            Self::Delivery => "delivery",
             Self::Start => "start",
             Self::Stop => "stop",
         }
@@ -140,6 +144,7 @@ impl Kind {
             Self::Update => "update campaign",
             Self::Erasure => "erasure of contents",
             Self::LogCheck => "check of the log",
+            Self::Delivery => "delivery of security events",
             Self::Start => "platform start",
             Self::Stop => "platform stop",
         }
@@ -170,6 +175,7 @@ impl Kind {
             Self::Update => "更新キャンペーン",
             Self::Erasure => "内容の消去",
             Self::LogCheck => "ログの検査",
+            Self::Delivery => "セキュリティイベントの送信",
             Self::Start => "プラットフォームの起動",
             Self::Stop => "プラットフォームの停止",
         }

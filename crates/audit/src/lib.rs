@@ -6,7 +6,10 @@
 //! (keys, codes, tokens, passphrases, request bodies) and personal data beyond a member's name in
 //! the organisation's own register never go into an event: write an identifier or a digest.
 //!
-//! Deliberately absent: storage, delivery and its spool, syslog (RFC 5424), anomaly rules.
+//! Events on their way to a SIEM are in [`stream`]; what came there is held against the log by
+//! [`stream::Reconciliation`].
+//!
+//! Deliberately absent: storage, sockets, anomaly rules.
 //!
 //! ```
 //! use audit::{Chain, Door, Kind, Outcome, SecurityEvent};
@@ -28,6 +31,8 @@ mod error;
 mod event;
 mod kind;
 pub mod ocsf;
+pub mod stream;
+pub mod syslog;
 mod text;
 
 pub use chain::{Broken, BrokenBecause, Chain, ChainVerifier};

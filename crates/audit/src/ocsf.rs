@@ -66,6 +66,10 @@ fn class_of(kind: Kind, outcome: Outcome) -> Class {
             class(SYSTEM, (1008, "Event Log Activity"), OTHER)
         }
         Kind::LogCheck => class(FINDINGS, FINDING, (1, "Create")),
+        Kind::Delivery if outcome == Outcome::Success => {
+            class(SYSTEM, (1008, "Event Log Activity"), (6, "Start"))
+        }
+        Kind::Delivery => class(SYSTEM, (1008, "Event Log Activity"), (7, "Stop")),
         Kind::Start => class(APPLICATION, LIFECYCLE, (3, "Start")),
         Kind::Stop => class(APPLICATION, LIFECYCLE, (4, "Stop")),
     }

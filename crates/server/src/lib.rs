@@ -37,6 +37,7 @@ mod public;
 mod range;
 mod rest;
 mod start;
+mod streams;
 mod tls;
 mod tuf;
 pub mod witness;

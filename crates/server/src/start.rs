@@ -7,6 +7,8 @@ use crate::{
     ocsp, public,
     rest::{self, problem::Fault},
     tls::{ClientTrust, OwnCertificate, PemCertificate, RENEWAL_CHECK, mqtt_config, server_config},
+    streams,
+    tls::{ClientTrust, OwnCertificate, PemCertificate, RENEWAL_CHECK, server_config},
     tuf,
 };
 use api::problem::Code;
@@ -125,6 +127,7 @@ impl Server {
             }
             console_at = Some((at, origin));
         }
+        tasks.spawn(streams::run(service.clone(), own.clone(), stopped.clone()));
         tasks.spawn(keep_certificate(own, service, stopped));
         Ok(RunningServer {
             tls: running_at.0,

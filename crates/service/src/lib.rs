@@ -90,6 +90,7 @@ mod sequencer;
 mod service;
 mod signers;
 mod store;
+mod streams;
 mod updates;
 mod verdict;
 mod vulnerabilities;
@@ -160,6 +161,10 @@ pub use record::Recorded;
 pub use reports::{AuditCheck, AuditView, KeyAccount, KeyUseView, Statistics};
 pub use service::Service;
 pub use signers::{NewSigner, SIGNER_PROOF_CONTENT_TYPE, SignerView, signer_proof};
+pub use streams::{
+    AuditStreamView, NewAuditStream, OpenedStream, STREAMS_MAX, StreamPlace, StreamTarget,
+    StreamedEvent,
+};
 pub use updates::{
     Artifact, AssignedArtifact, AssignedDelta, AssignedSealing, Assignment, Attachment,
     AttachmentKind, AttachmentSummary, BlobReader, BlobWriter, CampaignDevice,

@@ -33,7 +33,7 @@ pub use log::{LogCommand, WitnessArgs, WitnessCommand};
 pub use org::OrgCommand;
 pub use passport::{EventCommand, PassportCommand, VerifyArgs};
 pub use person::{ApprovalCommand, PersonCommand, TokenCommand};
-pub use platform::{AuditCommand, OwnKeyArg, PlatformCommand};
+pub use platform::{AuditCommand, OwnKeyArg, PlatformCommand, StreamCommand};
 pub use product::{ChangeArgs, LabelArgs, ProductCommand, SheetArgs};
 pub use server::{InitArgs, ServeArgs};
 pub use trial::{BenchArgs, BenchWhat, DemoArgs};

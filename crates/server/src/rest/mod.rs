@@ -33,6 +33,7 @@ mod reports;
 mod repository;
 mod sealed;
 mod standing;
+mod streams;
 mod tokens;
 mod turn;
 mod update_door;
@@ -139,6 +140,10 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(reports::audit))
         .routes(routes!(reports::audit_trail))
         .routes(routes!(reports::audit_check))
+        .routes(routes!(streams::list, streams::begin))
+        .routes(routes!(streams::one, streams::end))
+        .routes(routes!(streams::pause))
+        .routes(routes!(streams::delivered))
         .routes(routes!(reports::key_uses))
         .routes(routes!(reports::key_accounts))
         .routes(routes!(reports::key_policy))

@@ -2,6 +2,8 @@ use crypto::{KeyAlgorithm, Signer as _, SoftwareKey, UnixTime, tls::signing_key}
 use pki::{AlternativeName, Certificate, CsrBuilder, Subject};
 use policy::Caller;
 use rustls::{
+    SignatureScheme,
+    client::ResolvesClientCert,
     pki_types::CertificateDer,
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
@@ -51,6 +53,11 @@ impl OwnCertificate {
         Ok(Self { names, current })
     }
 
+    /// The same certificate for connections that the server opens.
+    pub(crate) fn as_client(self: &Arc<Self>) -> Arc<dyn ResolvesClientCert> {
+        Arc::new(AsClient(self.clone()))
+    }
+
     /// Renews it where its time has come; otherwise, and on errors, the one in use stays.
     pub(crate) async fn renew(&self, service: &Service) -> Result<(), OwnError> {
         let due = self.current.read().unwrap_or_else(PoisonError::into_inner).renew_at;
@@ -90,6 +97,21 @@ async fn issue(service: &Service, names: &[AlternativeName]) -> Result<Current, 
         .collect();
     debug_assert_eq!(chain.first().map(Certificate::spki_der), Some(key.public_key().spki()));
     Ok(Current { key: Arc::new(CertifiedKey::new(sent, signing_key(Arc::new(key)))), renew_at })
+}
+
+/// Shows the server's certificate where the server is a client: it is for both.
+#[derive(Debug)]
+struct AsClient(Arc<OwnCertificate>);
+
+impl ResolvesClientCert for AsClient {
+    fn resolve(&self, _roots: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        let key = self.0.current.read().unwrap_or_else(PoisonError::into_inner).key.clone();
+        key.key.choose_scheme(schemes).map(|_| key)
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
 }
 
 impl ResolvesServerCert for OwnCertificate {

@@ -125,6 +125,8 @@ pub(crate) fn body(
             json(json!({"name": "spy", "devices": [device], "days": 1}))
         }
         "/v1/devices/{device}/update-tokens" => json(json!({"days": 1})),
+        "/v1/audit/streams" => json(json!({"name": "spy", "target": "file"})),
+        "/v1/audit/streams/{stream}/pause" => json(json!({"paused": true})),
         "/v1/views" => json(json!({"name": "mine", "query": ""})),
         "/v1/enrolment-codes" => json(json!({"devices": [device], "lifetime_s": 600})),
         "/v1/certificates/{authority}/{serial}/revoke" => json(json!({"reason": "superseded"})),
@@ -244,6 +246,7 @@ async fn every_operation_keeps_tenants_apart() {
         ("topic", "DEV-SWD-01".to_owned()),
         ("collector", "tests".to_owned()),
         ("catalogue", "jc-star-1".to_owned()),
+        ("stream", "siem".to_owned()),
     ];
     let csr = api::wire::scalar::CsrPem(crate::world::csr(&crate::world::key(), "")).to_string();
     let secrets = [

@@ -41,6 +41,7 @@ pub(crate) mod running;
 pub(crate) mod sbom;
 pub(crate) mod search;
 pub(crate) mod search_person;
+pub(crate) mod stream;
 mod tx;
 pub(crate) mod update_token;
 pub(crate) mod vex;

@@ -43,6 +43,7 @@ mod revocation;
 mod sealed;
 mod security;
 mod standing;
+mod streams;
 mod tampering;
 mod tenants;
 mod verdict;

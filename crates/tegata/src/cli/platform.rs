@@ -33,6 +33,79 @@ pub enum AuditCommand {
         #[command(flatten)]
         server: ServerArgs,
     },
+    /// Streams of security events to a SIEM: syslog over TLS, HTTPS, a file
+    #[command(subcommand)]
+    Stream(StreamCommand),
+    /// Hold what a receiver has against what it was sent: nothing missing, nothing changed
+    Reconcile {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Name of the stream
+        #[arg(long)]
+        stream: String,
+        /// What the receiver wrote, a line for each event; `-` for standard input
+        #[arg(required = true)]
+        files: Vec<std::path::PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum StreamCommand {
+    /// Begin a stream to a receiver
+    Begin {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Its name
+        name: String,
+        /// syslog-tls://HOST:PORT, https://HOST/PATH, or file
+        #[arg(long)]
+        to: String,
+        /// Events of this organisation only
+        #[arg(long)]
+        organisation: Option<device::OrganisationId>,
+        /// CA certificates of the receiver, in PEM
+        #[arg(long)]
+        receiver_ca: Option<std::path::PathBuf>,
+        /// File with the Authorization field for https, such as `Bearer TOKEN`
+        #[arg(long)]
+        authorization: Option<std::path::PathBuf>,
+        /// From the first event of the log on, instead of from now on
+        #[arg(long)]
+        from_beginning: bool,
+    },
+    /// List streams, and how far their receivers have come
+    List {
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// Show a stream
+    Show {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Its name
+        name: String,
+    },
+    /// Send nothing until it is resumed
+    Pause {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Its name
+        name: String,
+    },
+    /// Go on from where it stood
+    Resume {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Its name
+        name: String,
+    },
+    /// End a stream
+    End {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Its name
+        name: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

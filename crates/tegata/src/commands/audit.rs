@@ -59,5 +59,9 @@ pub async fn run(command: AuditCommand, output: Output, language: Language) -> a
             anyhow::ensure!(whole, "the chain of security events was altered");
             Ok(())
         }
+        AuditCommand::Stream(command) => super::stream::run(command, output, language).await,
+        AuditCommand::Reconcile { server, stream, files } => {
+            super::stream::reconcile(&server, &stream, &files, output, language).await
+        }
     }
 }

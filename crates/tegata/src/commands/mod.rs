@@ -24,6 +24,7 @@ pub mod platform;
 pub mod product;
 pub mod release;
 pub mod serve;
+pub mod stream;
 pub mod token;
 pub mod update;
 pub mod update_token;

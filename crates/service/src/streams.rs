@@ -487,10 +487,11 @@ impl Service {
         let event = self.delivery_event(id, audit::Outcome::Failure)?;
         self.commit(move |tx| {
             let first = store::stream_of_id(tx, id)?.is_some_and(|row| row.failing_since.is_none());
-            if store::fail(tx, id, &why, now)? && first {
-                if let Some(event) = event {
-                    tx.audit(&event.detail("why", &why))?;
-                }
+            if store::fail(tx, id, &why, now)?
+                && first
+                && let Some(event) = event
+            {
+                tx.audit(&event.detail("why", &why))?;
             }
             Ok(())
         })

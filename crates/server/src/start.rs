@@ -6,9 +6,8 @@ use crate::{
     listener::{Listener, Tls, told_to_stop},
     ocsp, public,
     rest::{self, problem::Fault},
-    tls::{ClientTrust, OwnCertificate, PemCertificate, RENEWAL_CHECK, mqtt_config, server_config},
     streams,
-    tls::{ClientTrust, OwnCertificate, PemCertificate, RENEWAL_CHECK, server_config},
+    tls::{ClientTrust, OwnCertificate, PemCertificate, RENEWAL_CHECK, mqtt_config, server_config},
     tuf,
 };
 use api::problem::Code;

@@ -5,6 +5,7 @@ mod diagnosis;
 mod director;
 mod operation;
 mod release;
+mod threat;
 mod vulnerabilities;
 
 use crate::{

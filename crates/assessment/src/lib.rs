@@ -42,6 +42,7 @@ mod statement;
 mod text;
 pub mod threat;
 mod topic;
+mod trace;
 mod workbook;
 mod workbook_bounds;
 mod workbook_read;
@@ -65,4 +66,9 @@ pub use sheet::{Clause, ITEMS_MAX, Item, Layer, Phase, Threat};
 pub use statement::{DiagnosisStatement, STATEMENT_BYTES_MAX};
 pub use text::{Bilingual, TEXT_CHARACTERS_MAX};
 pub use topic::{Entry, Topic, TopicChange};
+pub use trace::{
+    Answered, ControlVerdict, EvidenceStanding, GRAPH_CHECKS_MAX, LinkGap, LiveRecord, Trace,
+    TraceGap, TraceGraph, TraceVerdict, TracedCheck, TracedControl, TracedEvidence,
+    TracedRequirement, TracedThreat,
+};
 pub use yaml::FILE_BYTES_MAX;

@@ -212,7 +212,8 @@ pub(crate) fn of(code: &str) -> Option<&'static str> {
         code => {
             return crate::updates::japanese(code)
                 .or_else(|| crate::vulnerabilities::japanese(code))
-                .or_else(|| crate::diagnoses::japanese(code));
+                .or_else(|| crate::diagnoses::japanese(code))
+                .or_else(|| crate::threats::japanese(code));
         }
     })
 }

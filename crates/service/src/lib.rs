@@ -27,6 +27,7 @@
 //! | `approvals` | requests for a second person, decisions, policy |
 //! | `updates` | uploaded files, releases and their gate, image repositories, campaigns, assignments |
 //! | `diagnoses` | diagnoses by the check sheet, answers, figures, sign-off |
+//! | `threats` | threat models, decisions about threats, the trace to verdicts |
 //! | `vulnerabilities` | SBOMs, advisories, VEX, which software and devices are affected |
 //! | `messages` | messages of devices, what was refused of them |
 //! | `reports` | audit chain, accounts of keys, key policy, expiry, statistics |
@@ -91,6 +92,7 @@ mod service;
 mod signers;
 mod store;
 mod streams;
+mod threats;
 mod updates;
 mod verdict;
 mod vulnerabilities;
@@ -164,6 +166,11 @@ pub use signers::{NewSigner, SIGNER_PROOF_CONTENT_TYPE, SignerView, signer_proof
 pub use streams::{
     AuditStreamView, NewAuditStream, OpenedStream, STREAMS_MAX, StreamPlace, StreamTarget,
     StreamedEvent,
+};
+pub use threats::{
+    NewThreatDecision, NewThreatModel, THREAT_MODEL_BYTES_MAX, THREATS_MAX, ThreatChange,
+    ThreatChanges, ThreatDecisionView, ThreatModelPut, ThreatModelVersion, ThreatModelView,
+    ThreatMoved, ThreatPreview, ThreatsLooked, TraceLooked, rule_book,
 };
 pub use updates::{
     Artifact, AssignedArtifact, AssignedDelta, AssignedSealing, Assignment, Attachment,

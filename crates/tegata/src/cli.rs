@@ -21,6 +21,7 @@ pub mod release_sealed;
 pub mod sealed;
 mod server;
 pub mod threat;
+pub mod threat_kept;
 mod trial;
 pub mod update;
 pub mod update_token;
@@ -125,7 +126,7 @@ pub enum Command {
     /// Diagnoses of products on a server: answers, figures, sign-off by two people
     #[command(subcommand)]
     Diagnosis(diagnosis::DiagnosisCommand),
-    /// Threat models: what threatens a product, with risk, drawings and trees; works without a server
+    /// Threat models: what threatens a product, with risk, drawings and trees; on files, or kept by a server
     #[command(subcommand)]
     Threat(threat::ThreatCommand),
     /// Whether product lines may be in operation, live evidence, approved components

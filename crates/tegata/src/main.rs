@@ -84,7 +84,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             commands::assessment::checksheet(command, output, language)?;
             return Ok(ExitCode::SUCCESS);
         }
-        Command::Threat(command) => {
+        Command::Threat(command) if !command.needs_server() => {
             commands::assessment::threat(command, output, language)?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -112,6 +112,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             }
             Command::Operation(command) => {
                 commands::operation::run(command, output, language).await?;
+            }
+            Command::Threat(cli::threat::ThreatCommand::Kept(command)) => {
+                commands::threat::run(command, output, language).await?;
             }
             Command::Diagnosis(command) => {
                 commands::diagnosis::run(command, output, language).await?;

@@ -2,6 +2,7 @@
 //!
 //! The rules themselves, as data, are in `rules.rs`; ARCHITECTURE.md gives the reasons.
 
+mod claims;
 mod direction;
 mod documents;
 mod rules;
@@ -45,6 +46,7 @@ pub(crate) fn run() -> Result<usize> {
     let mut findings = direction::check()?;
     findings.extend(sources::check(&files));
     findings.extend(documents::check(&files));
+    findings.extend(claims::check(&files));
     for finding in &findings {
         println!("{finding}");
     }

@@ -105,6 +105,9 @@ pub(super) const REQUIREMENT_FAMILIES: &[&str] =
 /// The list of requirements: a table whose first column is the id.
 pub(super) const REQUIREMENTS: &str = "docs/requirements.md";
 
+/// Which tests show what is claimed.
+pub(super) const TRACED: &str = "docs/traced.md";
+
 /// Words that belong to one machine, one registry or one tracker, not to the project.
 /// Written in two halves, so that this list does not find itself.
 pub(super) const FOREIGN_WORDS: &[(&str, &str)] = &[

@@ -332,6 +332,10 @@ fn judged<'a>(
         in_place.extend(named.iter().copied().filter(|id| have.contains(*id)));
         planned.extend(named.iter().copied().filter(|id| plan.contains(*id)));
     }
+    let id = ThreatId::of(&rule.id, &subject);
+    if let Some(decision) = standing(model, &id, on) {
+        planned.extend(named.iter().copied().filter(|id| decision.measures.contains(*id)));
+    }
     planned.retain(|id| !in_place.contains(id));
     let missing = named
         .iter()
@@ -354,7 +358,6 @@ fn judged<'a>(
         (false, true) => State::Planned,
         (false, false) => State::Open,
     };
-    let id = ThreatId::of(&rule.id, &subject);
     let likelihood = exposed(rule, model, node);
     let (state, risk, decision) =
         decided(model, &id, on, state, (likelihood, rating(model, node), &rule.harms), steps);
@@ -380,7 +383,14 @@ fn found<'a>(model: &'a Model, finding: &'a Finding, on: Day) -> ThreatInstance<
     // Two spaces of names: no rule holds a colon.
     let id = ThreatId::of(&format!("finding:{}", finding.id), &subject);
     let basis = (finding.likelihood, rating, finding.harms.as_slice());
-    let (state, risk, decision) = decided(model, &id, on, State::Open, basis, (0, 0));
+    let planned: BTreeSet<&str> = standing(model, &id, on)
+        .map(|one| one.measures.iter().map(String::as_str).collect())
+        .unwrap_or_default();
+    let (state, later) = match planned.is_empty() {
+        true => (State::Open, 0),
+        false => (State::Planned, SILENCED),
+    };
+    let (state, risk, decision) = decided(model, &id, on, state, basis, (0, later));
     ThreatInstance {
         id,
         cause: Cause::Finding(finding),
@@ -389,9 +399,17 @@ fn found<'a>(model: &'a Model, finding: &'a Finding, on: Day) -> ThreatInstance<
         risk,
         decision,
         in_place: BTreeSet::new(),
-        planned: BTreeSet::new(),
+        planned,
         missing: BTreeSet::new(),
     }
+}
+
+/// What people decided about a threat, where it counts on that day.
+fn standing<'a>(model: &'a Model, id: &ThreatId, on: Day) -> Option<&'a Decision> {
+    model
+        .decisions
+        .get(id.as_str())
+        .filter(|decision| decision.on <= on && decision.until.is_none_or(|until| on <= until))
 }
 
 /// State and risk after what people decided.
@@ -403,10 +421,7 @@ fn decided<'a>(
     (likelihood, rating, harms): (u8, Rating, &[Harm]),
     (now, later): (u8, u8),
 ) -> (State, Risk, Option<&'a Decision>) {
-    let decision = model
-        .decisions
-        .get(id.as_str())
-        .filter(|decision| decision.on <= on && decision.until.is_none_or(|until| on <= until));
+    let decision = standing(model, id, on);
     let likelihood = decision.and_then(|one| one.likelihood).unwrap_or(likelihood);
     // INVARIANT: nobody's judgement lowers safety.
     let impact = decision
@@ -417,6 +432,7 @@ fn decided<'a>(
     let state = match (state, decision.map(|one| one.verdict)) {
         (State::Mitigated, _) => State::Mitigated,
         (_, Some(Verdict::Accepted)) => State::Accepted,
+        (_, Some(Verdict::Transferred)) => State::Transferred,
         (_, Some(Verdict::Handled)) => {
             (now, later) = (SILENCED, SILENCED);
             State::Handled

@@ -18,7 +18,7 @@ mod rule;
 mod sarif;
 mod schema;
 mod silence;
-mod svg;
+pub(crate) mod svg;
 mod tokens;
 mod tree;
 mod vocabulary;

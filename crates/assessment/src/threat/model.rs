@@ -261,8 +261,11 @@ pub struct Decision {
     pub by: String,
     /// when
     pub on: Day,
-    /// last day on which it counts; always there for [`Verdict::Accepted`]
+    /// last day on which it counts; always there for [`Verdict::Accepted`] and
+    /// [`Verdict::Transferred`]
     pub until: Option<Day>,
+    /// measures that are decided; never empty for [`Verdict::Measures`]
+    pub measures: BTreeSet<String>,
     /// likelihood as people see it
     pub likelihood: Option<u8>,
     /// impact as people see it; counts only where it is not below safety

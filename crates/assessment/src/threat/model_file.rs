@@ -88,6 +88,7 @@ impl Model {
             if let Some(until) = one.until {
                 line(out, 4, "until", until);
             }
+            list(out, 4, "measures", &one.measures);
             for (name, value) in [("likelihood", one.likelihood), ("impact", one.impact)] {
                 if let Some(value) = value {
                     number(out, 4, name, value);

@@ -174,6 +174,8 @@ struct RawDecision {
     until: Option<Spanned<String>>,
     likelihood: Option<Spanned<u8>>,
     impact: Option<Spanned<u8>>,
+    #[serde(default)]
+    measures: Names,
 }
 
 impl Model {
@@ -452,8 +454,13 @@ impl Reader<'_> {
         for one in raw {
             let id = self.text(&one.threat)?;
             let verdict = one.verdict.value;
-            if verdict == Verdict::Accepted && one.until.is_none() {
-                let detail = "who accepts a threat says until when; add `until: YYYY-MM-DD`";
+            if verdict.ends() && one.until.is_none() {
+                let detail =
+                    "who accepts or transfers a threat says until when; add `until: YYYY-MM-DD`";
+                return Err(self.fault(&one.verdict, detail));
+            }
+            if (verdict == Verdict::Measures) == one.measures.is_empty() {
+                let detail = "`measures` comes with the list `measures`, and nothing else does";
                 return Err(self.fault(&one.verdict, detail));
             }
             if verdict == Verdict::Rated && one.likelihood.is_none() && one.impact.is_none() {
@@ -468,6 +475,7 @@ impl Reader<'_> {
                 until: one.until.as_ref().map(|until| self.day(until)).transpose()?,
                 likelihood: one.likelihood.as_ref().map(|one| self.scale(one)).transpose()?,
                 impact: one.impact.as_ref().map(|one| self.scale(one)).transpose()?,
+                measures: self.measures(&one.measures)?,
                 line: one.threat.referenced.line(),
             };
             if decision.until.is_some_and(|until| until < decision.on) {

@@ -103,7 +103,7 @@ impl Analysis<'_> {
                 let mut achieved = zone.capability.unwrap_or([4; 7]);
                 for one in &self.threats {
                     let untreated =
-                        matches!(one.state, State::Open | State::Planned | State::Accepted);
+                        !matches!(one.state, State::Mitigated | State::Handled | State::Dismissed);
                     let here = one
                         .subject
                         .elements(self.model)

@@ -114,7 +114,7 @@ fn result(
         if let Some(rule) = rule {
             fields.insert("ruleIndex".to_owned(), json!(rule));
         }
-        if let (State::Accepted, Some(decision)) = (one.state, one.decision) {
+        if let (State::Accepted | State::Transferred, Some(decision)) = (one.state, one.decision) {
             let accepted = json!([{
                 "kind": "external", "status": "accepted", "justification": decision.reason,
             }]);

@@ -111,7 +111,7 @@ pub fn schema(book: &RuleBook) -> Value {
             "decision": object(&["threat", "verdict", "reason", "by", "on"], &json!({
                 "threat": of("text"), "verdict": words_of!(Verdict), "reason": of("text"),
                 "by": of("text"), "on": of("day"), "until": of("day"),
-                "likelihood": of("scale"), "impact": of("scale"),
+                "likelihood": of("scale"), "impact": of("scale"), "measures": of("measures"),
             })),
         },
     })

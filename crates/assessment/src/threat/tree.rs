@@ -90,8 +90,8 @@ impl Tree {
     /// needs none. A measure in place closes a threat whatever leads to it.
     pub fn is_open(&self) -> bool {
         match self.threat {
-            Some((_, State::Open | State::Planned | State::Accepted)) => true,
-            Some(_) => false,
+            Some((_, State::Mitigated | State::Handled | State::Dismissed)) => false,
+            Some(_) => true,
             None => self.ways.iter().any(Self::is_open),
         }
     }
@@ -134,7 +134,7 @@ impl Tree {
             None => Ink::Line,
             Some(State::Open) => Ink::Missing,
             Some(State::Planned) => Ink::Planned,
-            Some(State::Accepted) => Ink::Band(crate::threat::Band::Medium),
+            Some(State::Accepted | State::Transferred) => Ink::Band(crate::threat::Band::Medium),
             Some(_) => Ink::Done,
         };
         // Bold letters are wider than the estimate.

@@ -342,6 +342,8 @@ words! {
         Mitigated "mitigated" "mitigated" "対策済み",
         /// Somebody has taken it upon themselves, for a time.
         Accepted "accepted" "accepted" "受容",
+        /// Somebody else has taken it upon themselves, for a time.
+        Transferred "transferred" "transferred" "移転",
         /// Treated by something that no measure of the list names.
         Handled "handled" "handled otherwise" "別手段で対応",
         /// It does not exist here, for a reason.
@@ -354,11 +356,22 @@ words! {
     Verdict {
         /// It stays, until a day.
         Accepted "accepted" "accepted" "受容",
+        /// Somebody else bears it, until a day.
+        Transferred "transferred" "transferred" "移転",
+        /// Measures against it are decided.
+        Measures "measures" "treat by measures" "対策を実施",
         /// Treated by something that no measure of the list names.
         Handled "handled" "handled otherwise" "別手段で対応",
         /// It does not exist here.
         Dismissed "dismissed" "dismissed" "該当なし",
         /// Only rated anew.
         Rated "rated" "rated anew" "再評価",
+    }
+}
+
+impl Verdict {
+    /// Whether it counts until a day only: what is accepted or borne by others comes back.
+    pub fn ends(self) -> bool {
+        matches!(self, Self::Accepted | Self::Transferred)
     }
 }

@@ -18,5 +18,6 @@ mod oscal;
 mod threat_model;
 mod threat_outside;
 mod threat_rules;
+mod trace;
 mod workbook;
 mod world;

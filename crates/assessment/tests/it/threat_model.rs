@@ -172,6 +172,7 @@ fn a_decision_explains_and_does_not_hide() {
         until: None,
         likelihood: Some(1),
         impact,
+        measures: Default::default(),
         line: 0,
     };
     model.decisions.insert(id.clone(), decide(Verdict::Rated, Some(1)));
@@ -392,7 +393,7 @@ proptest! {
             for id in every {
                 model.decisions.insert(id, Decision {
                     verdict: Verdict::Rated, reason: "r".into(), by: "b".into(), on: day(),
-                    until: None, likelihood: None, impact: Some(impact), line: 0,
+                    until: None, likelihood: None, impact: Some(impact), measures: Default::default(), line: 0,
                 });
             }
         }

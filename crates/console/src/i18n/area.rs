@@ -43,6 +43,7 @@ areas! {
     "cases",
     "diagnoses",
     "operation",
+    "threats",
 }
 
 /// Every text, read once.

@@ -162,6 +162,8 @@ pub const FAMILIES: &[(&str, &[&str])] = &[
             "campaign-roll-back",
             "campaign-cancel",
             "statement-made",
+            "threat-model-kept",
+            "threat-decided",
             "statement-withdrawn",
             "case-opened",
             "case-changed",

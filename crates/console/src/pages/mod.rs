@@ -27,6 +27,7 @@ mod public;
 mod releases;
 mod sensitive;
 mod sign_in;
+mod threats;
 mod visitor;
 mod vulnerabilities;
 mod words;
@@ -62,5 +63,6 @@ pub(crate) fn router() -> Router<Console> {
         .merge(public::router())
         .merge(releases::router())
         .merge(sign_in::router())
+        .merge(threats::router())
         .merge(vulnerabilities::router())
 }

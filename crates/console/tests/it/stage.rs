@@ -191,6 +191,7 @@ pub(crate) fn is_sound(page: &Page, path: &str) {
         "diagnoses-",
         "diagnosis-",
         "operation-",
+        "threats-",
     ] {
         for hit in html.split(&format!(">{prefix}")).skip(1) {
             assert!(

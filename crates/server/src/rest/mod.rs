@@ -34,6 +34,7 @@ mod repository;
 mod sealed;
 mod standing;
 mod streams;
+mod threats;
 mod tokens;
 mod turn;
 mod update_door;
@@ -201,6 +202,14 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(operation::evidence_history))
         .routes(routes!(operation::add))
         .routes(routes!(operation::approved, operation::approve))
+        .routes(routes!(threats::model, threats::put))
+        .routes(routes!(threats::history))
+        .routes(routes!(threats::list))
+        .routes(routes!(threats::one))
+        .routes(routes!(threats::decide))
+        .routes(routes!(threats::decisions))
+        .routes(routes!(threats::drawing))
+        .routes(routes!(threats::trace))
         .routes(routes!(campaigns::list, campaigns::create))
         .routes(routes!(drafts::preview))
         .routes(routes!(drafts::history))

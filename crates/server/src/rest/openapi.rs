@@ -64,6 +64,7 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
         ("reports", "security events, accounts of keys, expiry, counts"),
         ("vulnerabilities", "SBOMs, advisories, VEX (docs/vulnerability.md)"),
         ("diagnoses", "diagnoses of products by the check sheet (docs/assessment.md)"),
+        ("threats", "threat models, decisions, the trace to verdicts (docs/threat-model.md)"),
         ("releases", "uploads, releases, gates, image repositories (docs/release.md)"),
         ("messages", "messages of devices (docs/gateway.md)"),
         ("fleet", "search, acts on behalf, jobs, views, overview (docs/fleet.md)"),

@@ -22,6 +22,7 @@ mod public;
 mod releases;
 mod rest;
 mod tenants;
+mod threats;
 mod tls;
 mod witness;
 mod world;

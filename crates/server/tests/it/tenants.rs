@@ -94,6 +94,12 @@ pub(crate) fn body(
         "/v1/organisations/{organisation}/diagnoses" => {
             json(json!({"product": "secret-line", "subject": "mine now"}))
         }
+        "/v1/organisations/{organisation}/products/{product}/threat-model" => {
+            Some(("application/yaml", b"tegata: threat-model/1\nname: mine now\n".to_vec()))
+        }
+        "/v1/organisations/{organisation}/products/{product}/threats/{threat}/decision" => {
+            json(json!({"version": 0, "verdict": "dismissed", "reason": "mine now"}))
+        }
         "/v1/diagnoses/{diagnosis}/topics/{topic}" => {
             json(json!({"version": 0, "entry": {"answer": "met"}}))
         }
@@ -213,6 +219,13 @@ async fn every_operation_keeps_tenants_apart() {
         from: None,
     };
     let diagnosis = world.service.open_diagnosis(admin, new).await.unwrap();
+    let text = "tegata: threat-model/1\nname: secret-model\nelements:\n  \
+                - {id: e, title: secret-element, kind: device}\n";
+    let new = service::NewThreatModel { version: 0, text: text.into(), note: None };
+    let line = crate::world::product("secret-line");
+    world.service.put_threat_model(admin, &victim, &line, new).await.unwrap();
+    let first = |looked: &service::ThreatsLooked<'_>| looked.analysis.threats[0].id.to_string();
+    let threat = world.service.look_at_threats(admin, &victim, &line, first).await.unwrap();
     world.service.begin_director(admin, &victim).await.unwrap();
     let victim = [
         ("upload", upload.id.to_string()),
@@ -244,6 +257,7 @@ async fn every_operation_keeps_tenants_apart() {
         ("action", "1".to_owned()),
         ("diagnosis", diagnosis.id.to_string()),
         ("topic", "DEV-SWD-01".to_owned()),
+        ("threat", threat),
         ("collector", "tests".to_owned()),
         ("catalogue", "jc-star-1".to_owned()),
         ("stream", "siem".to_owned()),
@@ -253,6 +267,8 @@ async fn every_operation_keeps_tenants_apart() {
         "victim",
         "secret-line",
         "secret-subject",
+        "secret-model",
+        "secret-element",
         "secret-reason",
         thing.serial.as_str(),
         "Taro Yamada",

@@ -11,7 +11,7 @@ use crate::{
     },
 };
 use advisory::{CodeCoverage, Provenance, Purl, Sbom, ScanReport, TestReport};
-use assessment::{CheckVerdict, Collected, Collector, Day};
+use assessment::{CheckVerdict, Collected, Collector, Day, LiveRecord};
 use crypto::{Sha256, UnixTime};
 use device::{OrganisationId, ProductId};
 use policy::{Action, Caller, Resource};
@@ -432,6 +432,30 @@ fn digest_of(files: &[Sha256]) -> Sha256 {
     let mut all: Vec<[u8; 32]> = files.iter().map(|file| file.0).collect();
     all.sort_unstable();
     crypto::sha256(&all.concat())
+}
+
+/// The same with where it comes from, for the trace.
+pub(crate) fn live_records(
+    connection: &Connection,
+    product: i64,
+) -> Result<Vec<LiveRecord>, ServiceError> {
+    let rows = store::current(connection, product)?;
+    rows.into_iter()
+        .map(|row| {
+            let verdict = CheckVerdict::of_word(&row.verdict).ok_or_else(damaged)?;
+            let about = (row.subject.as_str(), row.files.as_ref());
+            Ok(LiveRecord {
+                verdict: still(connection, product, about, verdict)?,
+                collector: Collector::of_word(&row.collector).ok_or_else(damaged)?,
+                name: row.name,
+                subject: (!row.subject.is_empty()).then_some(row.subject),
+                sha256: row.digest,
+                by: row.collected_by,
+                on: Day::of(row.collected_at).ok_or_else(damaged)?,
+                until: Day::of(row.expires_at).ok_or_else(damaged)?,
+            })
+        })
+        .collect()
 }
 
 fn view(row: EvidenceRow) -> Result<EvidenceView, ServiceError> {

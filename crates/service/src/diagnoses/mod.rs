@@ -28,6 +28,7 @@ pub use operation::{OperationChange, OperationPolicy, OperationState, OperationV
 pub use products::DiagnosedProduct;
 pub use report::DiagnosisReport;
 
+pub(crate) use evidence::live_records;
 pub(crate) use japanese::of as japanese;
 pub(crate) use operation::{Gated, PROTOTYPE, PROTOTYPE_S};
 

@@ -34,6 +34,8 @@ pub(crate) const PROTOTYPE: &str = "PROTOTYPE";
 const OVERRULED_MAX_S: i64 = 366 * 86_400;
 /// Longest reason, in characters.
 const REASON_MAX: usize = 500;
+/// The greatest weight of an item.
+const WEIGHT_MAX: u8 = 5;
 /// Items that a policy may name beside those by weight.
 const ITEMS_MAX: usize = 500;
 /// Open items that a refusal names.
@@ -61,6 +63,11 @@ impl Default for OperationPolicy {
 }
 
 impl OperationPolicy {
+    /// Whether no item of the check sheet can stand in the way.
+    fn asks_nothing(&self) -> bool {
+        self.weight > WEIGHT_MAX && self.items.is_empty()
+    }
+
     /// Whether it asks for less than `other` in any way.
     fn is_weaker_than(&self, other: &Self) -> bool {
         other.required
@@ -198,6 +205,13 @@ impl Service {
                 "operation-policy",
                 "a weight is 1 to 6, and items are those of the check sheet",
             ));
+        }
+        if wanted.required && wanted.asks_nothing() {
+            return Err(ServiceError::malformed(
+                "operation-policy",
+                "this requires nothing: lower the weight, or name items",
+            )
+            .in_japanese("必須の項目が一つもありません。重みを下げるか、項目を指定してください"));
         }
         let row = self.organisation_row(organisation.as_str())?.id;
         let now = self.now();

@@ -112,12 +112,12 @@ pub(super) fn read(text: &str) -> Result<Entry, ServiceError> {
 }
 
 /// A diagnosis with what the store knows about its topics.
-pub(super) struct Loaded {
-    pub(super) diagnosis: Diagnosis,
+pub(crate) struct Loaded {
+    pub(crate) diagnosis: Diagnosis,
     /// by topic, those that were taken away included
-    pub(super) entries: BTreeMap<String, EntryRow>,
+    pub(crate) entries: BTreeMap<String, EntryRow>,
     /// topics with an answer that the check sheet does not have any more
-    pub(super) orphans: Vec<String>,
+    pub(crate) orphans: Vec<String>,
 }
 
 impl Service {
@@ -128,7 +128,7 @@ impl Service {
     }
 
     /// A diagnosis as people answered it, of the day of its last change, with what collectors found.
-    pub(super) fn load_diagnosis(
+    pub(crate) fn load_diagnosis(
         &self,
         connection: &Connection,
         row: &DiagnosisRow,

@@ -42,6 +42,7 @@ pub(crate) mod sbom;
 pub(crate) mod search;
 pub(crate) mod search_person;
 pub(crate) mod stream;
+pub(crate) mod threat;
 mod tx;
 pub(crate) mod update_token;
 pub(crate) mod vex;

@@ -46,6 +46,7 @@ mod standing;
 mod streams;
 mod tampering;
 mod tenants;
+mod threats;
 mod verdict;
 mod vulnerabilities;
 mod world;

@@ -179,6 +179,9 @@ async fn one_administrator_alone_cannot_close_a_gate_that_nobody_could_open() {
     let maker = world.maker("maker", "gate", DeviceKind::Device).await;
     let set = world.service.set_operation_policy(&maker.admin, &maker.id, one_item(true)).await;
     assert_eq!(code(set), "no-second-administrator");
+    let nothing = OperationPolicy { items: Vec::new(), ..one_item(true) };
+    let set = world.service.set_operation_policy(&maker.admin, &maker.id, nothing).await;
+    assert_eq!(code(set), "operation-policy", "a gate that asks for nothing is none");
     let wrong = OperationPolicy { items: vec!["NO-SUCH-01".into()], ..one_item(true) };
     let set = world.service.set_operation_policy(&maker.admin, &maker.id, wrong).await;
     assert_eq!(code(set), "operation-policy");

@@ -2,6 +2,7 @@
 //!
 //! docs/performance.md explains every figure, its limit, and how to read the ratio.
 
+mod assessment;
 mod child;
 mod console;
 mod director;
@@ -55,6 +56,7 @@ async fn measure(what: BenchWhat, bench: &Bench) -> anyhow::Result<()> {
         BenchWhat::Ledger => ledger::run(bench).await,
         BenchWhat::Verdict => verdict::run(bench).await,
         BenchWhat::Console => console::run(bench).await,
+        BenchWhat::Assessment => assessment::run(bench).await,
         BenchWhat::Update => update::run(bench).await,
     }
 }

@@ -23,10 +23,19 @@ impl Sessions for One {
     }
 }
 
+/// Pages of the fleet.
+pub(super) const FLEET: [(&str, &str); 4] = [
+    ("overview as a page", "/?lang=ja"),
+    ("list as a page", "/devices?lang=ja"),
+    ("search as a page", "/devices?text=zz-no-such"),
+    ("filters as a page", "/devices?relation=maker&standing=suspended&order=serial"),
+];
+
 /// Pages with their times in milliseconds.
 pub(super) async fn times(
     bench: &Bench,
     world: &World,
+    paths: &[(&'static str, &str)],
 ) -> anyhow::Result<Vec<(&'static str, Vec<f64>)>> {
     let maker = world.maker();
     let signed = SignedIn {
@@ -44,12 +53,7 @@ pub(super) async fn times(
         sessions: Arc::new(One(signed)),
     });
     let mut all = Vec::new();
-    for (what, path) in [
-        ("overview as a page", "/?lang=ja"),
-        ("list as a page", "/devices?lang=ja"),
-        ("search as a page", "/devices?text=zz-no-such"),
-        ("filters as a page", "/devices?relation=maker&standing=suspended&order=serial"),
-    ] {
+    for (what, path) in paths.iter().copied() {
         let bar = bench.progress(REQUESTS, what);
         let mut times = Vec::with_capacity(REQUESTS);
         for _ in 0..REQUESTS {

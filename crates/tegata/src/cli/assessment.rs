@@ -83,6 +83,8 @@ pub enum ChecksheetCommand {
     Score(DiagnosisArgs),
     /// What is to be done, the heaviest first
     Gaps(DiagnosisArgs),
+    /// Print a Markdown page of a diagnosis, for documentation
+    Page(DiagnosisArgs),
     /// What changed between two diagnoses of a product, first what got worse
     Compare {
         /// The earlier one

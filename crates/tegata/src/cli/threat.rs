@@ -74,6 +74,15 @@ pub enum ThreatCommand {
     Forms(ModelArgs),
     /// Print the JSON Schema of model files
     Schema,
+    #[command(flatten)]
+    Kept(super::threat_kept::KeptThreatCommand),
+}
+
+impl ThreatCommand {
+    /// Whether it is about a model that a server keeps.
+    pub fn needs_server(&self) -> bool {
+        matches!(self, Self::Kept(_))
+    }
 }
 
 #[derive(Debug, Args)]

@@ -47,6 +47,8 @@ pub enum BenchWhat {
     Verdict,
     /// The console's lists and figures with many devices registered
     Console,
+    /// Diagnoses, threat models, traces with many products: --devices says how many
+    Assessment,
     /// Polls and campaigns with many devices registered
     Update,
 }

@@ -25,6 +25,7 @@ pub mod product;
 pub mod release;
 pub mod serve;
 pub mod stream;
+pub mod threat;
 pub mod token;
 pub mod update;
 pub mod update_token;

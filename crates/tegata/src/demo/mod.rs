@@ -8,6 +8,7 @@
 mod ask;
 mod attacks;
 mod crowd;
+mod diagnosed;
 mod doors;
 mod forgeries;
 mod life;
@@ -77,6 +78,7 @@ struct Outcome {
     rows: Vec<Row>,
     checks: Vec<Check>,
     updates: updates::Played,
+    diagnosed: diagnosed::Diagnosed,
     entries: u64,
     root: crypto::Sha256,
     /// a genuine device to look at
@@ -89,7 +91,7 @@ impl Outcome {
     }
 
     fn all_checks(&self) -> impl Iterator<Item = &Check> {
-        self.checks.iter().chain(&self.updates.checks)
+        self.checks.iter().chain(&self.updates.checks).chain(&self.diagnosed.checks)
     }
 
     fn code(&self) -> ExitCode {
@@ -106,6 +108,9 @@ async fn play(world: &Arc<World>, args: &DemoArgs, clock: &mut Steps) -> anyhow:
     let bar = clock.bar(1, "updated");
     let updates = Box::pin(updates::play(world, &mut fleet, &bar)).await.context("updates")?;
     clock.done(&bar, "updates");
+    let bar = clock.bar(1, "diagnosed");
+    let diagnosed = Box::pin(diagnosed::play(world)).await.context("diagnosis")?;
+    clock.done(&bar, "diagnosis");
     let cast = fleet.split_off(genuine);
 
     let bar = clock.bar(fleet.len(), "judged");
@@ -162,7 +167,7 @@ async fn play(world: &Arc<World>, args: &DemoArgs, clock: &mut Steps) -> anyhow:
     checks.extend(log::witness(world, &begin).await?);
     clock.done(&bar, "log");
     let (entries, root) = (end.head.size, end.head.root);
-    Ok(Outcome { rows, checks, updates, entries, root, example })
+    Ok(Outcome { rows, checks, updates, diagnosed, entries, root, example })
 }
 
 /// Makes the fleet and the attackers' victims, and lets them live.
@@ -261,6 +266,8 @@ struct Summary {
     reasons: BTreeMap<String, u64>,
     ledger: Ledger,
     updates: Updates,
+    /// a product's threats, and what shows that they are treated
+    assessment: diagnosed::Summary,
     /// per step, and in all
     seconds: BTreeMap<String, f64>,
 }
@@ -298,6 +305,7 @@ fn show(outcome: &Outcome, clock: &Steps, output: Output) -> anyhow::Result<()> 
                 checks: outcome.updates.checks.len(),
                 checks_held: held(&outcome.updates.checks),
             },
+            assessment: outcome.diagnosed.summary.clone(),
             seconds: clock.seconds(),
         };
         output.line(&serde_json::to_string(&summary)?)?;
@@ -315,6 +323,8 @@ fn show(outcome: &Outcome, clock: &Steps, output: Output) -> anyhow::Result<()> 
     output.line(&rows::rows_table(&outcome.rows, Part::Attack))?;
     output.line("\nUpdates: a campaign, a bad release, and who lies about them")?;
     output.line(&rows::checks_table(&outcome.updates.checks))?;
+    output.line("\nA product diagnosed: threats, evidence, the gate")?;
+    output.line(&rows::checks_table(&outcome.diagnosed.checks))?;
     output.line("\nBeside the verdicts")?;
     output.line(&rows::checks_table(&outcome.checks))?;
     let seconds: Vec<String> =

@@ -165,3 +165,36 @@ fn a_broken_diagnosis_is_refused_with_line_and_hint() {
     assert!(desk.refused(&["checksheet", "gaps", "e.yaml"]).contains("UTF-8"));
     assert!(desk.refused(&["checksheet", "gaps", "none.yaml"]).contains("cannot read"));
 }
+
+/// Tegata by its own check sheet: the page is what the command makes of the answers, and every test that
+/// the answers name exists.
+#[test]
+fn the_page_of_our_own_diagnosis_is_up_to_date_and_names_what_exists() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let answers = root.join("docs/self-assessment/answers.yaml");
+    let desk = Desk::new();
+    let made = desk.text(&["checksheet", "page", answers.to_str().unwrap(), "--at", "2026-11-21"]);
+    let kept = fs::read_to_string(root.join("docs/self-assessment.md")).unwrap();
+    assert_eq!(
+        made, kept,
+        "run `tegata checksheet page docs/self-assessment/answers.yaml --at 2026-11-21 > \
+         docs/self-assessment.md`"
+    );
+    let text = fs::read_to_string(&answers).unwrap();
+    let mut named = 0;
+    for rest in text.split("what: \"").skip(1) {
+        let what = rest.split('"').next().unwrap();
+        let path = what.split([':', ' ']).next().unwrap();
+        let file = fs::read_to_string(root.join(path));
+        let file = file.unwrap_or_else(|_| panic!("{path} is named and is not there"));
+        if let Some((_, test)) = what.split_once("::") {
+            assert!(file.contains(&format!("fn {test}(")), "there is no test {what}");
+        }
+        named += 1;
+    }
+    assert!(named > 40);
+    // What stands as met has evidence: nothing is only claimed.
+    let claimed =
+        desk.lines(&["checksheet", "score", answers.to_str().unwrap(), "--at", "2026-11-21"]);
+    assert_eq!(claimed[0]["total"]["claimed_percent"], 0);
+}

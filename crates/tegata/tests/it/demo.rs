@@ -48,8 +48,16 @@ fn a_fleet_and_its_attackers_are_judged_right() {
     let summary: Value = serde_json::from_str(&text).unwrap();
 
     let keys: Vec<_> = summary.as_object().unwrap().keys().map(String::as_str).collect();
-    let mut expected =
-        ["devices", "judged_right", "judged_wrong", "reasons", "ledger", "updates", "seconds"];
+    let mut expected = [
+        "devices",
+        "judged_right",
+        "judged_wrong",
+        "reasons",
+        "ledger",
+        "updates",
+        "assessment",
+        "seconds",
+    ];
     expected.sort_unstable();
     assert_eq!(keys, expected);
     let number = |value: &Value| value.as_u64().unwrap();
@@ -66,6 +74,13 @@ fn a_fleet_and_its_attackers_are_judged_right() {
     assert!(root.len() == 64 && root.bytes().all(|byte| byte.is_ascii_hexdigit()), "{root}");
     assert!(number(&summary["ledger"]["entries"]) > 12 * 9);
     updates_are_shown(&summary["updates"]);
+    let assessment = &summary["assessment"];
+    assert_eq!(assessment["checks"], assessment["checks_held"], "{errors}");
+    assert!(number(&assessment["checks"]) >= 9, "{assessment}");
+    for counted in ["threats", "shown", "missing_links", "live_failures"] {
+        assert!(number(&assessment[counted]) > 0, "{counted}: {assessment}");
+    }
+    assert_eq!(number(&assessment["live_checks"]), 13);
     let seconds = summary["seconds"].as_object().unwrap();
     assert!(seconds.len() > 5 && seconds.values().all(Value::is_f64), "{seconds:?}");
 

@@ -14,6 +14,7 @@ mod demo;
 mod kill;
 mod kill_campaign;
 mod orphans;
+mod pipeline;
 mod quickstart;
 mod sealed;
 mod second_person;

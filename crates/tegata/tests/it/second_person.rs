@@ -14,7 +14,7 @@ use std::{
 const SIGKILL: i32 = 9;
 
 /// A server that does not outlive the test.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     port: u16,
 }
@@ -27,7 +27,7 @@ impl Drop for Server {
 }
 
 impl Server {
-    fn start(dir: &Path, kill_at: Option<&str>) -> Self {
+    pub(crate) fn start(dir: &Path, kill_at: Option<&str>) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tegata"));
         command
             .args(["serve", "--dir", "data", "--listen", "127.0.0.1:0"])
@@ -52,19 +52,19 @@ impl Server {
     }
 
     /// Runs a command with a credential.
-    fn try_run(&self, dir: &Path, credential: &str, command: &str) -> Output {
+    pub(crate) fn try_run(&self, dir: &Path, credential: &str, command: &str) -> Output {
         run(dir, Some((self.port, credential)), command)
     }
 
     /// Runs a command that must work; the lines of JSON that it prints.
-    fn run(&self, dir: &Path, credential: &str, command: &str) -> Vec<Value> {
+    pub(crate) fn run(&self, dir: &Path, credential: &str, command: &str) -> Vec<Value> {
         let output = self.try_run(dir, credential, &format!("{command} --json"));
         assert!(output.status.success(), "{command}: {}", text(&output.stderr));
         text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Runs a command that must be refused; what it says.
-    fn refused(&self, dir: &Path, credential: &str, command: &str) -> String {
+    pub(crate) fn refused(&self, dir: &Path, credential: &str, command: &str) -> String {
         let output = self.try_run(dir, credential, command);
         assert!(!output.status.success(), "{command}: {}", text(&output.stdout));
         text(&output.stderr)
@@ -77,11 +77,11 @@ impl Server {
     }
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn run(dir: &Path, at: Option<(u16, &str)>, command: &str) -> Output {
+pub(crate) fn run(dir: &Path, at: Option<(u16, &str)>, command: &str) -> Output {
     let mut tegata = Command::new(env!("CARGO_BIN_EXE_tegata"));
     tegata.args(command.split(' ')).current_dir(dir).env("LANG", "C.UTF-8");
     if let Some((port, credential)) = at {

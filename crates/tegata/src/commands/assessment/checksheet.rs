@@ -1,4 +1,4 @@
-use super::{both, bounded, library, oscal, read, today};
+use super::{both, bounded, library, oscal, page, read, today};
 use crate::{
     cli::{
         Language,
@@ -26,6 +26,7 @@ pub fn run(command: ChecksheetCommand, output: Output, language: Language) -> an
             output.line(&template(&library, &diagnosis, language))
         }
         ChecksheetCommand::Score(args) => score(&library, &args, output, language),
+        ChecksheetCommand::Page(args) => page::run(&library, &args, output, language),
         ChecksheetCommand::Gaps(args) => gaps(&library, &args, output, language),
         ChecksheetCommand::Compare { before, after } => {
             let (before, after) = (read(&before, &library)?, read(&after, &library)?);

@@ -4,6 +4,7 @@ mod catalogue;
 mod checksheet;
 mod gate;
 mod oscal;
+mod page;
 mod threat;
 
 pub use catalogue::run as catalogue;

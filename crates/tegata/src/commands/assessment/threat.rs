@@ -66,6 +66,8 @@ pub fn run(command: ThreatCommand, output: Output, language: Language) -> anyhow
         ThreatCommand::Forms(args) => {
             with(&args, &book, |analysis| forms(analysis, output, language))
         }
+        // Talks to a server, and does not come here.
+        ThreatCommand::Kept(_) => Ok(()),
         ThreatCommand::Schema => output.line(&serde_json::to_string_pretty(&schema(&book))?),
     }
 }

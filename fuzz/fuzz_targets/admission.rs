@@ -4,8 +4,8 @@
 #![no_main]
 
 use admission::{
-    Direction, Encoding, FormatRule, FreshnessRule, OwnSpaceOnly, ReplayWindow, Space, Subscription,
-    TopicFilter, TopicName, decide,
+    Direction, Encoding, FormatRule, FreshnessRule, OwnSpaceOnly, ReplayWindow, Space,
+    Subscription, TopicFilter, TopicName, decide,
 };
 use crypto::UnixTime;
 use device::DeviceId;

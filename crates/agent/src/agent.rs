@@ -25,7 +25,7 @@ use crate::{
 use crypto::{UnixTime, random};
 use device::OrganisationId;
 use std::path::Path;
-use update::{TargetPath, Version};
+use update::{TargetPath, Version, campaign::Told};
 
 /// Steps of one round: an update has about ten, and a defect must not spin.
 const STEPS_MAX: usize = 32;
@@ -473,7 +473,9 @@ impl Agent {
             None => None,
             Some(ordered) => Some(ordered.require(action, &path, &sha256)?),
         };
-        require_proof(&self.config, client, action, &path, &sha256, run)?;
+        let told = require_proof(&self.config, client, action, &path, &sha256, run)?;
+        // That it leads back is in nothing that was signed but in the log, where there is one.
+        let back = back && told.is_none_or(|told| told == Told::RolledBack);
         let mut last = Failure::refused("unknown-repository", "no [[repository]] is trusted here");
         // What one repository is in trouble with says nothing of the others, and no other's word is
         // final as long as it is.

@@ -12,7 +12,7 @@ use crate::{
 use crypto::{Sha256, UnixTime, Verified};
 use update::{
     Root, TargetPath, Version,
-    campaign::{AssignmentProof, PROOF_BYTES_MAX, verify_assignment},
+    campaign::{AssignmentProof, PROOF_BYTES_MAX, Told, verify_assignment},
     client::Target,
     director::{Addressee, Directed, DirectorError, directed, require_image, require_logged},
 };
@@ -124,7 +124,7 @@ impl Ordered {
 }
 
 /// Fetches the proof that the log was told of an action, where the configuration names a log, and
-/// checks it.
+/// checks it. What the log was told happens to the campaign.
 ///
 /// # Errors
 /// `proof-pending` where it is to be asked for again; `assignment-…` of docs/campaign.md,
@@ -136,8 +136,8 @@ pub(crate) fn require_proof(
     path: &TargetPath,
     sha256: &str,
     run: Option<&Verified<Directed>>,
-) -> Result<(), Failure> {
-    let Some(trust) = &config.log else { return Ok(()) };
+) -> Result<Option<Told>, Failure> {
+    let Some(trust) = &config.log else { return Ok(None) };
     let device = config
         .identity
         .device
@@ -171,10 +171,11 @@ pub(crate) fn require_proof(
         .ok_or_else(|| Failure::refused("other-file", "the assignment has no SHA-256"))?;
     let told = verify_assignment(&proof, trust, &device, (path.as_str(), &sha256))
         .map_err(|error| Failure::refused(error.code(), error.to_string()))?;
-    match run {
-        Some(run) => Ok(require_logged(run, &told)?),
-        None => Ok(()),
+    if let Some(run) = run {
+        require_logged(run, &told)?;
     }
+    let (campaign, _) = &*told;
+    Ok(Some(campaign.told))
 }
 
 /// Whether a problem document says that the proof is not there yet.

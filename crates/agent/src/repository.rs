@@ -4,6 +4,7 @@
 use crate::{
     Config, Failure,
     files::{self, Mode, STATE},
+    log,
     net::{Call, Client, Connection},
     store::Store,
 };
@@ -26,6 +27,16 @@ pub(crate) struct Sight {
     pub(crate) timestamp: u64,
     /// when an answer came last, in seconds since 1970
     pub(crate) asked: i64,
+}
+
+/// What trust in a repository began from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Anchor {
+    /// path below the server
+    path: String,
+    /// SHA-256 of the configured root
+    root: String,
 }
 
 /// An image repository of the configuration.
@@ -70,7 +81,34 @@ impl<'a> Repository<'a> {
         let folder = store.path(&place);
         files::folder(&folder)?;
         let (root, path) = (trusted.root.clone(), trusted.path.clone());
-        Ok(Self { root, path, store, place, folder })
+        let repository = Self { root, path, store, place, folder };
+        repository.follow_configuration()?;
+        Ok(repository)
+    }
+
+    /// Forgets what was kept where another root is configured than the one that trust began from: roots
+    /// whose keys were stolen would vouch for the thief's for ever. Until a new one is configured, what
+    /// is kept counts and not the file.
+    fn follow_configuration(&self) -> Result<(), Failure> {
+        let Some(root) = files::read(&self.root, Limits::default().root_bytes_max)? else {
+            return Ok(());
+        };
+        let anchor = Anchor { path: self.path.clone(), root: crypto::sha256(&root).to_string() };
+        let name = format!("{}/anchor", self.place);
+        let before = self.store.record::<Anchor>(&name)?;
+        if before.as_ref() == Some(&anchor) {
+            return Ok(());
+        }
+        if before.is_some() {
+            let detail = format!("{}: another root is configured; trust begins anew", self.path);
+            log::warning("trusted-root", &detail);
+        }
+        let failed = |error| files::write_failed(&self.folder, &error);
+        for entry in fs::read_dir(&self.folder).map_err(failed)? {
+            fs::remove_file(entry.map_err(failed)?.path()).map_err(failed)?;
+        }
+        // Last: whoever is stopped before forgets once more.
+        self.store.keep(&name, &anchor)
     }
 
     /// What was seen of it last.

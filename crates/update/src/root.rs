@@ -165,6 +165,17 @@ impl Root {
         named(other).iter().any(|key| ours.contains(key))
     }
 
+    /// Whether some public key signs roots for both.
+    pub fn shares_a_root_key_with(&self, other: &Self) -> bool {
+        let signing = |root: &Self| -> Vec<crypto::PublicKey> {
+            let ids = &root.role(TopRole::Root).key_ids;
+            let keys = ids.iter().filter_map(|id| root.keys.get(id));
+            keys.filter_map(|key| key.public_key().cloned()).collect()
+        };
+        let ours = signing(self);
+        signing(other).iter().any(|key| ours.contains(key))
+    }
+
     /// Whether keys or threshold of `role` differ from `other`'s: then what was signed under the
     /// other root is not built upon (section 5.3.11).
     pub fn rotates(&self, other: &Self, role: TopRole) -> bool {

@@ -103,7 +103,7 @@ async fn a_device_obeys_director_image_repository_and_log_together() {
     // The director's online keys are changed by a root that was signed offline.
     let view = service.rotate_director_keys(admin, &maker.id).await.unwrap();
     let second_root = root(&view, &offline, Some(&first_root), &platform);
-    service.push_director_root(admin, &maker.id, second_root).await.unwrap();
+    service.push_director_root(admin, &maker.id, second_root.clone()).await.unwrap();
     let second = image(2, 1000);
     let campaign = maker.campaign(maker.release("2.0", &second).await).await;
     service.integrate_now().await.unwrap();
@@ -134,4 +134,25 @@ async fn a_device_obeys_director_image_repository_and_log_together() {
     let kept = machine.read("state/tuf/director/root.json");
     let kept = Signed::<Root>::parse(&kept, &Limits::DEFAULT).unwrap();
     assert_eq!(kept.unverified().header.version.number(), 2, "kept durably");
+
+    // The keys that sign the director's roots are stolen. A root of new ones takes the place of what a
+    // thief can sign; the device wants it by the way the first one came, and then believes no other.
+    let anew = SoftwareKey::generate(KeyAlgorithm::Ed25519).unwrap();
+    let view = service.director(admin, &maker.id).await.unwrap();
+    let third_root = root(&view, &anew, Some(&second_root), &platform);
+    let plain = service.push_director_root(admin, &maker.id, third_root.clone()).await;
+    assert_eq!(plain.unwrap_err().code(), "director-refused");
+    let of_the_thief = root(&view, &offline, Some(&second_root), &platform);
+    let shared = service.begin_director_anew(admin, &maker.id, of_the_thief.clone()).await;
+    assert_eq!(shared.unwrap_err().code(), "director-refused");
+    service.begin_director_anew(admin, &maker.id, third_root.clone()).await.unwrap();
+    let third = image(3, 1000);
+    let campaign = maker.campaign(maker.release("3.0", &third).await).await;
+    service.integrate_now().await.unwrap();
+    machine.refused(&["once"], "wrong-keys");
+    assert_eq!(machine.image(), second);
+    machine.write("director.json", &third_root);
+    machine.settle(&mut |_| {});
+    assert_eq!(machine.image(), third);
+    assert_eq!(succeeded(campaign).await, 1);
 }

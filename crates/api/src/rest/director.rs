@@ -53,7 +53,20 @@ impl Rest {
         of: &OrganisationId,
         root: Vec<u8>,
     ) -> Result<wire::Director> {
-        let root = wire::DirectorRoot { root: Base64(root) };
+        let root = wire::DirectorRoot { root: Base64(root), anew: false };
+        self.post(&of_director(of, "/roots"), &root).await
+    }
+
+    /// Hands in a root that does not follow the one before, whose keys were stolen or lost.
+    ///
+    /// # Errors
+    /// As every method.
+    pub async fn begin_director_anew(
+        &self,
+        of: &OrganisationId,
+        root: Vec<u8>,
+    ) -> Result<wire::Director> {
+        let root = wire::DirectorRoot { root: Base64(root), anew: true };
         self.post(&of_director(of, "/roots"), &root).await
     }
 

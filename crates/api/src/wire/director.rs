@@ -38,4 +38,7 @@ pub struct DirectorLife {
 pub struct DirectorRoot {
     /// The file.
     pub root: Base64,
+    /// It does not follow the root before, whose keys were stolen or lost.
+    #[serde(default)]
+    pub anew: bool,
 }

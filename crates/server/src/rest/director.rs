@@ -67,6 +67,9 @@ pub(super) async fn rotate(
 }
 
 /// Hands in a root that was signed offline
+///
+/// With `anew` it does not follow the root before, whose keys were stolen or lost: it is signed by its
+/// own keys alone, and devices refuse it until they are given it by the way the first one came.
 #[utoipa::path(post, path = "/v1/organisations/{organisation}/director/roots", tag = "releases",
     params(("organisation" = OrganisationRef, Path)), request_body = DirectorRoot,
     responses((status = 200, body = Director)))]
@@ -76,7 +79,11 @@ pub(super) async fn push(
     Path(organisation): Path<OrganisationRef>,
     JsonBody(root): JsonBody<DirectorRoot, ROOT_BYTES_MAX>,
 ) -> Result<Json<Director>, Fault> {
-    let pushed = app.service.push_director_root(&caller, &organisation.0, root.root.0).await?;
+    let (service, of, bytes) = (&app.service, &organisation.0, root.root.0);
+    let pushed = match root.anew {
+        true => service.begin_director_anew(&caller, of, bytes).await?,
+        false => service.push_director_root(&caller, of, bytes).await?,
+    };
     Ok(Json(director(pushed)?))
 }
 

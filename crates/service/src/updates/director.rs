@@ -163,6 +163,31 @@ impl Service {
         organisation: &OrganisationId,
         bytes: Vec<u8>,
     ) -> Result<DirectorView, ServiceError> {
+        self.take_director_root(caller, organisation, bytes, false).await
+    }
+
+    /// Takes in a root that does not follow the one before, because the keys that would have to sign it
+    /// were stolen or lost: signed by its own keys alone, none of which signed roots before. Devices
+    /// refuse it until they are given it by the way the first one came.
+    ///
+    /// # Errors
+    /// As [`Self::push_director_root`]; `director-refused` where there was no root before.
+    pub async fn begin_director_anew(
+        &self,
+        caller: &Caller,
+        organisation: &OrganisationId,
+        bytes: Vec<u8>,
+    ) -> Result<DirectorView, ServiceError> {
+        self.take_director_root(caller, organisation, bytes, true).await
+    }
+
+    async fn take_director_root(
+        &self,
+        caller: &Caller,
+        organisation: &OrganisationId,
+        bytes: Vec<u8>,
+        anew: bool,
+    ) -> Result<DirectorView, ServiceError> {
         let row = self.managed(caller, organisation)?;
         let now = self.now();
         let (before, image_roots, keys) = self.read(|connection| {
@@ -172,7 +197,10 @@ impl Service {
             let roots: Vec<Vec<u8>> = roots.map(|(_, bytes)| bytes).collect();
             Ok((store::newest_root(connection, row)?, roots, store::keys(connection, row)?))
         })?;
-        let root = next_root(before.as_deref(), &bytes)?;
+        let root = match anew {
+            true => another_root(before.as_deref(), &bytes)?,
+            false => next_root(before.as_deref(), &bytes)?,
+        };
         require_current(&root, &TopRole::Root.into(), now).map_err(|error| refused(&error))?;
         root.require_reachable().map_err(|error| refused(&error))?;
         if !root.consistent_snapshot {
@@ -201,7 +229,8 @@ impl Service {
         let version = root.header.version.number();
         let event = self
             .director_event(caller, organisation, "director-root")
-            .detail("version", &version.to_string());
+            .detail("version", &version.to_string())
+            .detail("anew", if anew { "yes" } else { "no" });
         let forgotten = idle.clone();
         self.commit(move |tx| {
             if store::newest_root(tx, row)? != before {
@@ -406,6 +435,28 @@ fn next_root(before: Option<&[u8]>, bytes: &[u8]) -> Result<Verified<Root>, Serv
             Ok(first)
         }
     }
+}
+
+/// A root that takes the place of one whose keys cannot or must not vouch for it.
+fn another_root(before: Option<&[u8]>, bytes: &[u8]) -> Result<Verified<Root>, ServiceError> {
+    let before =
+        before.ok_or_else(|| refused(&"there is no root before it; push it as the first"))?;
+    let before = own_root(before)?;
+    let root = Signed::<Root>::parse(bytes, &Limits::DEFAULT)
+        .and_then(Signed::trust_first)
+        .map_err(|error| refused(&error))?;
+    if Some(root.header.version) != before.header.version.next() {
+        return Err(refused(&format!(
+            "it has version {}, and the one before {}; the next number is needed",
+            root.header.version, before.header.version
+        )));
+    }
+    if root.shares_a_root_key_with(&before) {
+        return Err(refused(
+            &"a key that signed roots before signs this one, too; make new keys, all of them",
+        ));
+    }
+    Ok(root)
 }
 
 /// A root that was taken in.

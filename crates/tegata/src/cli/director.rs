@@ -45,6 +45,10 @@ pub enum DirectorCommand {
         /// The root
         #[arg(value_hint = ValueHint::FilePath)]
         root: PathBuf,
+        /// It does not follow the present root, whose keys were stolen or lost: signed by new keys
+        /// alone; devices need it by the way the first one came
+        #[arg(long)]
+        anew: bool,
     },
     /// Get a root: the first is what devices are made with
     Root {

@@ -57,11 +57,15 @@ pub(super) async fn run(
             let offline = signers(&root_keys, threshold)?;
             draft(&rest, &of, offline, days, &out, output).await?;
         }
-        DirectorCommand::Push { which, root } => {
+        DirectorCommand::Push { which, root, anew } => {
             let (rest, of) = open(&which)?;
             let bytes = std::fs::read(&root)
                 .with_context(|| format!("cannot read the root {}", root.display()))?;
-            show(&rest.push_director_root(&of, bytes).await?, output)?;
+            let pushed = match anew {
+                true => rest.begin_director_anew(&of, bytes).await?,
+                false => rest.push_director_root(&of, bytes).await?,
+            };
+            show(&pushed, output)?;
         }
         DirectorCommand::Root { which, version, out } => {
             let (rest, of) = open(&which)?;

@@ -71,7 +71,7 @@ impl FromStr for Cpe {
             Some(rest) => formatted(rest),
             None => lower.strip_prefix("cpe:/").and_then(uri),
         };
-        let cpe = read.map(Self).filter(Self::part_is_known).ok_or_else(|| {
+        let cpe = read.map(Self).filter(Self::is_of_something).ok_or_else(|| {
             AdvisoryError::malformed(
                 EXPECTED,
                 format!("{whole:?}: neither a 2.2 URI nor a 2.3 string"),
@@ -86,13 +86,15 @@ impl FromStr for Cpe {
 }
 
 impl Cpe {
-    fn part_is_known(&self) -> bool {
+    /// Whether the part is one that there is, and a product could be named.
+    fn is_of_something(&self) -> bool {
         let [part, ..] = &self.0;
-        match part {
+        let known = match part {
             Attribute::Any => true,
             Attribute::NotApplicable => false,
             Attribute::Text(part) => matches!(part.as_str(), "a" | "o" | "h"),
-        }
+        };
+        known && *self.product() != Attribute::NotApplicable
     }
 
     /// Vendor.
@@ -247,7 +249,6 @@ fn formatted(rest: &str) -> Option<[Attribute; 11]> {
     }
     *slots.next()? = attribute(value, literal);
     // Shorter names are written by tools that stop at the version; what is missing is not said.
-    attributes.get(2).filter(|product| **product != Attribute::NotApplicable)?;
     Some(attributes)
 }
 
@@ -306,7 +307,11 @@ fn component(encoded: &str) -> Option<Attribute> {
                     other => value.push(other),
                 }
             }
-            Attribute::Text(value)
+            // An unquoted `*` that stands alone is ANY in the formatted string, too.
+            match value.as_str() {
+                "*" => Attribute::Any,
+                _ => Attribute::Text(value),
+            }
         }
     })
 }
@@ -368,6 +373,7 @@ mod tests {
         );
         check("cpe:2.3:*:*:openssl:3.0.8:*:*:*:*:*:*:*", "cpe:2.3:*:*:openssl:3.0.8:*:*:*:*:*:*:*");
         check("cpe:2.3:a:a:b:1\\:2:*:*:*:*:*:*:*", "cpe:2.3:a:a:b:1\\:2:*:*:*:*:*:*:*");
+        check("cpe:/a:%02:b", "cpe:2.3:a:*:b:*:*:*:*:*:*:*:*");
         check("cpe:/a:a:b%41%3a:%2D", "cpe:2.3:a:a:ba\\::\\-:*:*:*:*:*:*:*");
         for wrong in
             ["", "cpe:", "cpe:2.3", "cpe:/x:a:b", "cpe:2.3:a:b:c:d:e:f:g:h:i:j:k:l", "cpe:/a:%zz"]

@@ -166,6 +166,12 @@ pub(crate) fn of(code: &str) -> Option<&'static str> {
         "signing-failed" => "署名できませんでした。しばらく待ってからやり直してください",
         "starter-gone" => "この一括処理を始めた人の権限がなくなりました",
         "stopped" => "サービスを停止しています。処理されたかどうかは、後で状態を確認してください",
+        "oscal-model" => {
+            "OSCALの出力は assessment-results か plan-of-action-and-milestones を指定してください"
+        }
+        "report-font" => {
+            "PDFに使う日本語フォントがサーバーにありません。管理者に、フォント(Debianでは fonts-noto-cjk)の追加を依頼するか、HTMLの報告書を使ってください"
+        }
         "stream-authorization" => {
             "Authorizationヘッダーの値が正しくありません。httpsの宛先にだけ、4096バイト以内のASCII文字で指定してください"
         }

@@ -48,7 +48,22 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Every route of `/v1` and their description.
 pub(crate) fn router() -> (Router<App>, OpenApi) {
-    let routes = OpenApiRouter::new()
+    // A function each: the frame of one with all routes is larger than a thread's stack in a debug build.
+    let routes = platform_and_people()
+        .merge(products_and_devices())
+        .merge(figures())
+        .merge(vulnerabilities_and_cases())
+        .merge(assessment())
+        .merge(updates());
+    let (router, description) = routes.split_for_parts();
+    let description = openapi::complete(description);
+    let document = openapi::route(&description);
+    (router.merge(document), description)
+}
+
+/// The platform, organisations, people, what waits for a second person, CAs and keys.
+fn platform_and_people() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
         .routes(routes!(platform::trust))
         .routes(routes!(platform::health))
         .routes(routes!(platform::metrics))
@@ -86,6 +101,15 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(authorities::ca_request))
         .routes(routes!(authorities::import_root))
         .routes(routes!(authorities::import_crl))
+        .routes(routes!(tokens::issue))
+        .routes(routes!(tokens::list))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(keys::rotate))
+}
+
+/// Products, devices, their histories, certificates and messages, the log.
+fn products_and_devices() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
         .routes(routes!(products::list, products::create))
         .routes(routes!(products::one))
         .routes(routes!(labels::public, labels::change))
@@ -130,14 +154,15 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(log::consistency))
         .routes(routes!(log::integrate))
         .routes(routes!(log::check))
-        .routes(routes!(tokens::issue))
-        .routes(routes!(tokens::list))
-        .routes(routes!(tokens::revoke))
         .routes(routes!(update_door::door, update_door::set_door))
         .routes(routes!(update_door::list, update_door::issue_gateway))
         .routes(routes!(update_door::issue_target))
         .routes(routes!(update_door::revoke))
-        .routes(routes!(keys::rotate))
+}
+
+/// Security events, accounts, search, jobs, figures.
+fn figures() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
         .routes(routes!(reports::audit))
         .routes(routes!(reports::audit_trail))
         .routes(routes!(reports::audit_check))
@@ -162,6 +187,12 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(fleet::job))
         .routes(routes!(fleet::cancel_job))
         .routes(routes!(fleet::job_result))
+        .routes(routes!(reports::statistics))
+}
+
+/// What is known of vulnerabilities, and the duty to report.
+fn vulnerabilities_and_cases() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
         .routes(routes!(cases::fleet))
         .routes(routes!(cases::versions))
         .routes(routes!(cases::devices))
@@ -181,6 +212,11 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(vulnerabilities::statements, vulnerabilities::say))
         .routes(routes!(vulnerabilities::withdraw))
         .routes(routes!(vulnerabilities::vex, vulnerabilities::take_vex))
+}
+
+/// Diagnoses, the gate of operation, threat models.
+fn assessment() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
         .routes(routes!(diagnoses::list, diagnoses::open))
         .routes(routes!(diagnoses::one, diagnoses::discard))
         .routes(routes!(diagnoses::items))
@@ -210,6 +246,11 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(threats::decisions))
         .routes(routes!(threats::drawing))
         .routes(routes!(threats::trace))
+}
+
+/// Releases, their files and repositories, campaigns.
+fn updates() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
         .routes(routes!(campaigns::list, campaigns::create))
         .routes(routes!(drafts::preview))
         .routes(routes!(drafts::history))
@@ -256,9 +297,4 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
         .routes(routes!(repository::access))
         .routes(routes!(repository::push))
         .routes(routes!(repository::draft))
-        .routes(routes!(reports::statistics));
-    let (router, description) = routes.split_for_parts();
-    let description = openapi::complete(description);
-    let document = openapi::route(&description);
-    (router.merge(document), description)
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 /// Operations that take documents in somebody else's form, which are judged one by one and not by
 /// their shape.
-const FOREIGN: [&str; 1] = ["/v1/organisations/{organisation}/advisories"];
+const FOREIGN: [&str; 2] = ["/v1/messages", "/v1/organisations/{organisation}/advisories"];
 
 /// A body of the right shape for each operation that takes JSON. Whether it would be done is of no
 /// account: the shape comes first.

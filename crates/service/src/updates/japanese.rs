@@ -152,6 +152,9 @@ pub(crate) fn of(code: &str) -> Option<&'static str> {
         "update-tokens-off" => {
             "この組織では、機器のトークンを受け付けない設定です。証明書を使うか、トークンを有効にしてください"
         }
+        "encryption-key-often" => {
+            "暗号化鍵の登録が短時間に繰り返されました。10分ほど待ってからやり直してください"
+        }
         _ => return None,
     })
 }

@@ -4,6 +4,7 @@ applied without script; reports come out of the printer with Japanese in them; a
 import base64
 import io
 import pathlib
+import unicodedata
 
 import pypdf
 from browser import Browser
@@ -57,7 +58,8 @@ def printed(browser):
 
 
 def text_of(reader):
-    return "".join(page.extract_text() for page in reader.pages)
+    """Its text. Chromium's font maps some characters to the radicals that look like them."""
+    return unicodedata.normalize("NFKC", "".join(page.extract_text() for page in reader.pages))
 
 
 with Assessed(OUT / "platform") as platform:
@@ -131,6 +133,8 @@ with Assessed(OUT / "platform") as platform:
                 hanako.spotless(f"report in {language}")
                 paper = printed(hanako)
                 text = text_of(paper)
+                require(len(paper.pages) == 2, f"{len(paper.pages)} pages instead of two: "
+                        + " | ".join(page.extract_text()[-300:] for page in paper.pages))
                 for word in words:
                     require(word in text, f"{word} is not on paper:\n{text[:800]}")
         with case("the report for engineers has every item"):

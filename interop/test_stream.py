@@ -348,7 +348,7 @@ def tests(platform, keys, receivers):
             missing = {n for a, b in found["missing"] for n in range(a, b + 1)}
             require(missing == set(range(1, number + 1)) - set(have), (missing, number, len(have)))
             require(not found["altered"] and not found["foreign"], found)
-            require(number - before > 500, f"{number - before} events under load")
+            require(number - before > 100, f"{number - before} events under load")
             print(f"# {name}: {number} events, {len(missing)} lost, {found['repeated']} again")
             failures = [json.dumps(e) for e in have.values()
                         if e["metadata"]["event_code"] == "delivery"]
@@ -418,7 +418,8 @@ def tests(platform, keys, receivers):
 
     with case("a stream that is paused goes on from where it stood"):
         platform.tegata("audit", "stream", "pause", "maker-only")
-        time.sleep(1.5)
+        # Streams are looked at once a second; what is under way may still arrive.
+        time.sleep(5)
         before = stream(platform, "maker-only")["number"]
         platform.code(platform.register("SN-paused"))
         time.sleep(1.5)

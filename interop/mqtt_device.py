@@ -58,9 +58,9 @@ class Device:
 class Paho:
     """A client whose callbacks go into one queue."""
 
-    def __init__(self, device, protocol, client_id, will=None):
+    def __init__(self, device, protocol, client_id, will=None, transport="tcp"):
         self.heard = queue.Queue()
-        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id, protocol=protocol)
+        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id, protocol=protocol, transport=transport)
         self.client.tls_set(str(device.platform.roots), str(device.certificates), str(device.key),
                             tls_version=ssl.PROTOCOL_TLS_CLIENT)
         put = self.heard.put
@@ -72,6 +72,9 @@ class Paho:
         if will:
             self.client.will_set(*will)
         self.port = device.platform.mqtt_port
+        if transport == "websockets":
+            self.port = device.platform.websocket_port
+            self.client.ws_set_options(path="/mqtt")
 
     def connect(self, clean=True, expiry=0):
         if self.client.protocol == mqtt.MQTTv5:

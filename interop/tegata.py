@@ -37,7 +37,7 @@ class Platform:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.port, self.public_port = free_port(), free_port()
-        self.console_port, self.mqtt_port = free_port(), free_port()
+        self.console_port, self.mqtt_port, self.websocket_port = free_port(), free_port(), free_port()
         self.console_url = f"http://localhost:{self.console_port}"
         self.url = f"https://localhost:{self.port}"
         self.public_url = f"http://127.0.0.1:{self.public_port}"
@@ -78,7 +78,9 @@ class Platform:
                 "--listen-public", f"127.0.0.1:{self.public_port}",
                 "--public-url", self.public_url,
                 "--console", f"127.0.0.1:{self.console_port}" if self.CONSOLE else "off",
-                *(["--mqtt", f"127.0.0.1:{self.mqtt_port}"] if self.MQTT else []),
+                *(["--mqtt", f"127.0.0.1:{self.mqtt_port}",
+                   "--mqtt-websocket", f"127.0.0.1:{self.websocket_port}",
+                   "--mqtt-websocket-origin", "https://maps.example"] if self.MQTT else []),
                 "--session-idle", str(self.IDLE_MINUTES),
             ],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment(),

@@ -1,151 +1,150 @@
-"""How soon a device that may not be here any more is gone from the MQTT door, whatever it does there: clients that
-send all the time, that listen, and that read nothing. The figures are printed; what is tested is that it happens, and
-that nothing which was on its way comes through after the fact."""
+"""Revocation status as OpenSSL sees it: OCSP, CRLs, and chains checked against all of them."""
 
-import socket
-import ssl
-import threading
-import time
+import base64
+import re
+import urllib.parse
+import urllib.request
 
-from lib import OUT, case, finish, require
-from mqtt_device import SECONDS_MAX, Device, Gate
+from lib import OUT, case, finish, require, run
+from tegata import Platform
 
-
-class Stubborn:
-    """MQTT 3.1.1 by hand: subscribes to everything of its own and then reads nothing, ever."""
-
-    def __init__(self, device):
-        context = ssl.create_default_context(cafile=str(device.platform.roots))
-        context.load_cert_chain(str(device.certificates), str(device.key))
-        plain = socket.create_connection(("localhost", device.platform.mqtt_port))
-        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        self.stream = context.wrap_socket(plain, server_hostname="localhost")
-        self.stream.settimeout(SECONDS_MAX)
-        name = b"stubborn"
-        body = b"\0\4MQTT\4\2\0\0" + len(name).to_bytes(2, "big") + name
-        self.stream.sendall(bytes([0x10, len(body)]) + body)
-        require(self.stream.recv(4) == b"\x20\2\0\0", "not welcome")
-        topic = b"me/#"
-        body = b"\0\1" + len(topic).to_bytes(2, "big") + topic + b"\0"
-        self.stream.sendall(bytes([0x82, len(body)]) + body)
-        require(self.stream.recv(5) == b"\x90\3\0\1\0", "not granted")
-
-    def wait_for_the_end(self):
-        """Pings until that fails: what was sent to it stays unread."""
-        until = time.monotonic() + SECONDS_MAX
-        while time.monotonic() < until:
-            try:
-                self.stream.sendall(b"\xc0\0")
-            except OSError:
-                return
-            time.sleep(0.01)
-        require(False, "it is still connected")
+ISSUER = OUT / "issuer.pem"
 
 
-class Flood:
-    """Sends as fast as it may, and a little faster."""
-
-    def __init__(self, device):
-        self.paho = device.client(client_id="flood")
-        self.paho.client.reconnect_delay_set(3600, 3600)
-        self.paho.connect()
-        self.going = True
-        self.thread = threading.Thread(target=self.send, daemon=True)
-        self.thread.start()
-
-    def send(self):
-        while self.going:
-            self.paho.client.publish("me/up/flood", b"x" * 100, qos=1)
-            time.sleep(0.02)
-
-    def end(self):
-        self.going = False
-        self.thread.join()
-        self.paho.client.loop_stop()
+def answer(platform, *arguments):
+    """What `openssl ocsp` says, once it has verified our answer."""
+    done = run("openssl", "ocsp", "-issuer", ISSUER, *arguments,
+               "-url", f"{platform.public_url}/ocsp", "-CAfile", platform.roots)
+    require("Response verify OK" in done.text, done.text)
+    return done.text
 
 
-def main():
-    with Gate(OUT / "platform") as platform:
-
-        def act(device, what, *more, by="maker"):
-            return platform.tegata("device", "act", device.id, what, *more, by=by)
-
-        def suspend(device):
-            act(device, "suspend", "--cause", "anomaly", "--reason", "seen elsewhere")
-
-        def revoke(device):
-            act(device, "revoke", "--cause", "key-compromise", "--reason", "its key is for sale")
-
-        def retire(device):
-            act(device, "retire", "--cause", "end-of-life", "--reason", "it is old")
-
-        def sell(device):
-            act(device, "offer-transfer", "--to", "owner", "--reason", "sold")
-            act(device, "accept-transfer", "--reason", "bought", by="owner")
-
-        for number, fact in enumerate([suspend, revoke, retire, sell]):
-            with case(f"{fact.__name__}: who listens, who floods and who reads nothing are cut off"):
-                device = Device(platform, f"BG3-000{number}")
-                bystander = Device(platform, f"BG3-100{number}")
-                # Three connections of one device: each has what it has, and all must go.
-                listener, other = device.client(client_id="listener"), bystander.client(client_id="other")
-                for client in [listener, other]:
-                    client.client.reconnect_delay_set(3600, 3600)
-                    client.connect()
-                listener.client.subscribe("me/#", qos=1)
-                listener.wait("subscribed")
-                stubborn = Stubborn(device)
-                flood = Flood(device)
-                listener.wait("message")
-                ended = {}
-
-                def watch(name, wait):
-                    wait()
-                    ended[name] = time.monotonic()
-
-                watchers = [
-                    threading.Thread(target=watch, args=("listens", lambda: listener.wait("disconnect"))),
-                    threading.Thread(target=watch, args=("floods", lambda: flood.paho.wait("disconnect"))),
-                    threading.Thread(target=watch, args=("reads nothing", stubborn.wait_for_the_end)),
-                ]
-                for watcher in watchers:
-                    watcher.start()
-                fact(device)
-                done = time.monotonic()
-                # The former owner reads nothing of a device any more that it sold.
-                known = None if fact is sell else len(device.messages())
-                for watcher in watchers:
-                    watcher.join()
-                flood.end()
-                listener.client.loop_stop()
-                require(len(ended) == 3, f"still there: {ended}")
-                for name, at in ended.items():
-                    print(f"   {fact.__name__}: who {name} was cut off {at - done:+.2f} s after the command came back")
-                done = device.publish("-t", "me/up/x", "-q", "1", "-m", "x", expect=None)
-                require(done.returncode != 0, "it came in again")
-                if known is not None:
-                    require(len(device.messages()) == known, "something came through after the fact")
-                # Nobody else noticed anything.
-                other.client.publish("me/up/still", "1", qos=1)
-                require(other.wait("published")[1] == 0, "a bystander was cut off")
-                other.end()
-
-        with case("who was suspended and is released comes in again, and finds nothing of its former session"):
-            device = Device(platform, "BG3-2000")
-            client = device.client(client_id="kept")
-            client.client.reconnect_delay_set(3600, 3600)
-            client.connect(expiry=300)
-            client.client.subscribe("me/#", qos=1)
-            client.wait("subscribed")
-            suspend(device)
-            client.wait("disconnect")
-            client.client.loop_stop()
-            act(device, "release", "--reason", "it was not")
-            client = device.client(client_id="kept")
-            present, code = client.connect(clean=False)
-            require(code == 0 and not present, f"{code} {present}")
-            client.end()
+def status(platform, certificate, *arguments):
+    text = answer(platform, *arguments, "-cert", certificate)
+    return re.search(rf"{re.escape(str(certificate))}: (\w+)", text).group(1)
 
 
-main()
+def crl(platform, certificate, issuer, name):
+    """The CRL that a certificate points to: fetched, verified and read by OpenSSL."""
+    text = run("openssl", "x509", "-in", certificate, "-noout", "-text").text
+    url = re.search(r"CRL Distribution Points:.*?URI:(\S+)", text, re.DOTALL).group(1)
+    require(url.startswith(platform.public_url), f"the certificate points to {url}")
+    with urllib.request.urlopen(url, timeout=10) as got:
+        require(got.headers["Content-Type"] == "application/pkix-crl", got.headers["Content-Type"])
+        der = got.read()
+    (OUT / f"{name}.crl").write_bytes(der)
+    pem = OUT / f"{name}.crl.pem"
+    done = run("openssl", "crl", "-inform", "DER", "-in", OUT / f"{name}.crl", "-out", pem,
+               "-CAfile", issuer)
+    require("verify OK" in done.text, done.text)
+    return pem
+
+
+def certificates(text):
+    pattern = r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n"
+    return re.findall(pattern, text, re.DOTALL)
+
+
+with Platform(OUT / "platform") as platform:
+    devices, leaves = [], []
+    for number in range(3):
+        device = platform.register(f"SN-REVOKE-{number}")
+        out = OUT / f"device-{number}.pem"
+        platform.enrol(device, f"SN-REVOKE-{number}", out)
+        leaf, issuer, *_ = certificates(out.read_text())
+        certificate = OUT / f"leaf-{number}.pem"
+        certificate.write_text(leaf)
+        ISSUER.write_text(issuer)
+        devices.append(device)
+        leaves.append(certificate)
+    good, revoked, suspended = leaves
+    platform.tegata("device", "revoke", devices[1], "--cause", "key-compromise", by=platform.MAKER)
+    platform.tegata("device", "suspend", devices[2], "--cause", "anomaly", by=platform.MAKER)
+
+    with case("openssl ocsp: good"):
+        require(status(platform, good) == "good", "not good")
+
+    with case("openssl ocsp: good, asked by SHA-256"):
+        text = answer(platform, "-sha256", "-cert", good)
+        require(f"{good}: good" in text, text)
+
+    with case("openssl ocsp: good, without a nonce"):
+        require(status(platform, good, "-no_nonce") == "good", "not good")
+
+    with case("openssl ocsp: the nonce comes back"):
+        require("no nonce" not in answer(platform, "-cert", good), "no nonce in the answer")
+
+    with case("openssl ocsp: revoked, with time and reason"):
+        text = answer(platform, "-cert", revoked)
+        require(f"{revoked}: revoked" in text, text)
+        require("Reason: keyCompromise" in text and "Revocation Time:" in text, text)
+
+    with case("openssl ocsp: suspended is certificateHold, and released is good again"):
+        text = answer(platform, "-cert", suspended)
+        require("Reason: certificateHold" in text, text)
+        platform.tegata("device", "release", devices[2], by=platform.MAKER)
+        require(status(platform, suspended) == "good", "not released")
+        platform.tegata("device", "suspend", devices[2], "--cause", "anomaly", by=platform.MAKER)
+
+    with case("openssl ocsp: a serial that was never issued is unknown"):
+        text = answer(platform, "-serial", "0x7777777777777777")
+        require("0x7777777777777777: unknown" in text, text)
+
+    with case("openssl ocsp: another issuer's certificate with our serial is not good"):
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+            "-nodes", "-keyout", OUT / "stranger.key", "-out", OUT / "stranger.pem",
+            "-subj", "/CN=Stranger")
+        done = run("openssl", "ocsp", "-issuer", OUT / "stranger.pem", "-cert", good,
+                   "-url", f"{platform.public_url}/ocsp", "-CAfile", platform.roots, expect=None)
+        require(f"{good}: good" not in done.text, done.text)
+
+    with case("OCSP by GET: cacheable, and OpenSSL reads it"):
+        run("openssl", "ocsp", "-issuer", ISSUER, "-cert", good, "-no_nonce",
+            "-reqout", OUT / "request.der")
+        text = base64.b64encode((OUT / "request.der").read_bytes()).decode()
+        url = f"{platform.public_url}/ocsp/{urllib.parse.quote(text, safe='')}"
+        with urllib.request.urlopen(url, timeout=10) as got:
+            require(got.headers["Content-Type"] == "application/ocsp-response", "content type")
+            cache = got.headers["Cache-Control"] or ""
+            require("max-age=" in cache, f"Cache-Control {cache!r}")
+            require(got.headers["ETag"] and got.headers["Expires"], "no ETag or Expires")
+            (OUT / "response.der").write_bytes(got.read())
+        done = run("openssl", "ocsp", "-respin", OUT / "response.der", "-issuer", ISSUER,
+                   "-cert", good, "-CAfile", platform.roots)
+        require(f"{good}: good" in done.text, done.text)
+
+    def root_crl(name, *revoked):
+        """The root's CRL, made in a ceremony; as PEM."""
+        der, pem = OUT / f"{name}.crl", OUT / f"{name}.crl.pem"
+        platform.tegata("ca", "crl", "--root", platform.root, "--passphrase-file",
+                        platform.passphrase, "--out", der, *revoked)
+        done = run("openssl", "crl", "-inform", "DER", "-in", der, "-out", pem, "-CAfile",
+                   platform.roots)
+        require("verify OK" in done.text, done.text)
+        return pem
+
+    with case("openssl crl and verify -crl_check_all: good, revoked, suspended"):
+        issuers = crl(platform, good, ISSUER, "issuer").read_text()
+        bundle = OUT / "all.crl.pem"
+        bundle.write_text(issuers + root_crl("root").read_text())
+        verify = ["openssl", "verify", "-crl_check_all", "-CAfile", platform.roots,
+                  "-untrusted", ISSUER, "-CRLfile", bundle]
+        run(*verify, good)
+        for certificate in [revoked, suspended]:
+            done = run(*verify, certificate, expect=2)
+            require("certificate revoked" in done.text, done.text)
+
+    with case("openssl verify -crl_check_all: an issuing CA that the root revoked"):
+        bundle.write_text(issuers + root_crl("root-revoked", "--revoked", ISSUER).read_text())
+        done = run(*verify, good, expect=2)
+        require("certificate revoked" in done.text, done.text)
+
+    with case("a revoked certificate opens no TLS connection any more, a good one does"):
+        for number, wanted in [(0, True), (1, False)]:
+            done = run("curl", "--silent", "--show-error", "--max-time", "20", "--cacert",
+                       platform.roots, "--cert", OUT / f"device-{number}.pem", "--write-out",
+                       "%{http_code}", "--output", "/dev/null",
+                       f"{platform.url}/v1/whoami", expect=None)
+            status_code = done.stdout.decode()
+            require((status_code == "200") == wanted, f"device {number}: status {status_code}")
 finish()

@@ -51,6 +51,8 @@ pub struct GatewayLimits {
     pub session_expiry_s: u32,
     /// how long a client may take for CONNECT, and to read what it is sent
     pub patience: Duration,
+    /// how long a client may take to open a WebSocket
+    pub opening: Duration,
 }
 
 impl Default for GatewayLimits {
@@ -70,6 +72,7 @@ impl Default for GatewayLimits {
             keep_alive_s: 1200,
             session_expiry_s: 86_400,
             patience: Duration::from_secs(30),
+            opening: Duration::from_secs(10),
         }
     }
 }

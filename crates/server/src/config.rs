@@ -20,7 +20,11 @@ pub struct Config {
     pub console: Option<ConsoleDoor>,
     /// The door for devices' messages: MQTT over TLS. `None`: no such door. Port 0 takes a free one.
     pub mqtt: Option<SocketAddr>,
-    /// What that door bears.
+    /// The same over WebSocket over TLS. `None`: no such door. Port 0 takes a free one.
+    pub mqtt_websocket: Option<SocketAddr>,
+    /// Origins of pages that may open one, as browsers write them.
+    pub websocket_origins: Vec<String>,
+    /// What these doors bear.
     pub gateway: gateway::GatewayLimits,
     /// Limits.
     pub limits: Limits,
@@ -60,6 +64,8 @@ impl Default for Config {
             names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
             console: None,
             mqtt: None,
+            mqtt_websocket: None,
+            websocket_origins: Vec::new(),
             gateway: gateway::GatewayLimits::default(),
             limits: Limits::default(),
             grace: Duration::from_secs(10),

@@ -39,7 +39,16 @@ pub(crate) struct Listener {
     pub(crate) proxied: bool,
     pub(crate) app: App,
     /// what is spoken is MQTT, and this answers
-    pub(crate) gateway: Option<gateway::Gateway>,
+    pub(crate) gateway: Option<Messages>,
+}
+
+/// How devices' messages are taken at a door.
+#[derive(Clone)]
+pub(crate) enum Messages {
+    /// MQTT alone
+    Mqtt(gateway::Gateway),
+    /// MQTT over WebSocket
+    Websocket(gateway::Gateway, Arc<gateway::Origins>),
 }
 
 /// How TLS is spoken.
@@ -123,7 +132,7 @@ struct Shared {
     ocsp: bool,
     app: App,
     tls: Option<Tls>,
-    gateway: Option<gateway::Gateway>,
+    gateway: Option<Messages>,
     /// requests end, connections close
     stop: watch::Receiver<bool>,
     /// all ends at once
@@ -179,14 +188,27 @@ async fn mqtt(door: Arc<Shared>, (stream, address): (TcpStream, SocketAddr), _co
     let mut cut = door.cut.clone();
     let serving = async {
         let Some((stream, _, session)) = handshake(stream, address, &door).await else { return };
-        let Some(gateway) = &door.gateway else { return };
+        let Some(messages) = &door.gateway else { return };
         let Some(certificate) = session.chain.first() else {
             let peer = Peer::new(address, None);
             let why = "no client certificate was shown";
             door.app.turn_away(Turned::Unauthenticated, &peer, Door::Public, why);
             return;
         };
-        gateway.mqtt(stream, certificate, MessageDoor::Mqtt, door.stop.clone()).await;
+        let stop = door.stop.clone();
+        match messages {
+            Messages::Mqtt(gateway) => {
+                gateway.mqtt(stream, certificate, MessageDoor::Mqtt, stop).await;
+            }
+            // Apart: a connection without WebSocket is not to be as large as one with it.
+            Messages::Websocket(gateway, origins) => {
+                let served = gateway.websocket(stream, certificate, origins, stop);
+                if let Err(why) = Box::pin(served).await {
+                    let peer = Peer::new(address, None);
+                    door.app.turn_away(Turned::Handshake, &peer, Door::Public, why);
+                }
+            }
+        }
     };
     tokio::select! {
         biased;

@@ -3,11 +3,13 @@ use crate::{
     admission::admit,
     app::App,
     console_door, ddi, director, est,
-    listener::{Listener, Tls, told_to_stop},
+    listener::{Listener, Messages, Tls, told_to_stop},
     ocsp, public,
     rest::{self, problem::Fault},
     streams,
-    tls::{ClientTrust, OwnCertificate, PemCertificate, RENEWAL_CHECK, mqtt_config, server_config},
+    tls::{
+        ClientTrust, OwnCertificate, PemCertificate, RENEWAL_CHECK, messages_config, server_config,
+    },
     tuf,
 };
 use api::problem::Code;
@@ -93,17 +95,28 @@ impl Server {
         let gateway = gateway::Gateway::new(service.clone(), config.gateway);
         let _once = app.gateway.set(gateway.clone());
         tasks.spawn(gateway.clone().keep(stopped.clone()));
-        let mqtt = Arc::new(mqtt_config(&trust, own.clone())?);
-        let mut mqtt_at = None;
-        if let Some(wanted) = config.mqtt {
+        let origins = gateway::Origins {
+            own: config.names.clone(),
+            others: config.websocket_origins.clone(),
+        };
+        let websocket = Messages::Websocket(gateway.clone(), Arc::new(origins));
+        let mut messages_at = [None, None];
+        let doors = [
+            (config.mqtt, Messages::Mqtt(gateway), "mqtt"),
+            (config.mqtt_websocket, websocket, "http/1.1"),
+        ];
+        for ((wanted, messages, protocol), at) in doors.into_iter().zip(&mut messages_at) {
+            let Some(wanted) = wanted else { continue };
             let socket = listen(wanted).await?;
-            mqtt_at = Some(address(&socket, wanted));
-            let tls = Some(Tls { config: mqtt, trust });
-            let (app, gateway, router) = (app.clone(), Some(gateway), Router::new());
+            *at = Some(address(&socket, wanted));
+            let spoken = Arc::new(messages_config(&trust, own.clone(), protocol)?);
+            let tls = Some(Tls { config: spoken, trust: trust.clone() });
+            let (app, gateway, router) = (app.clone(), Some(messages), Router::new());
             let listener =
                 Listener { socket, tls, router, ocsp: false, proxied: false, app, gateway };
             tasks.spawn(listener.serve(stopped.clone(), config.grace));
         }
+        let [mqtt_at, websocket_at] = messages_at;
         let mut console_at = None;
         if let Some(door) = &config.console {
             let socket = listen(door.address).await?;
@@ -133,6 +146,7 @@ impl Server {
             public: running_at.1,
             console_at,
             mqtt_at,
+            websocket_at,
             stop,
             tasks,
         })
@@ -146,6 +160,7 @@ pub struct RunningServer {
     public: SocketAddr,
     console_at: Option<(SocketAddr, Origin)>,
     mqtt_at: Option<SocketAddr>,
+    websocket_at: Option<SocketAddr>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -164,6 +179,11 @@ impl RunningServer {
     /// Where the MQTT door listens, where there is one.
     pub fn mqtt_address(&self) -> Option<SocketAddr> {
         self.mqtt_at
+    }
+
+    /// Where the door for MQTT over WebSocket listens, where there is one.
+    pub fn websocket_address(&self) -> Option<SocketAddr> {
+        self.websocket_at
     }
 
     /// Where the door for people listens, where there is one.

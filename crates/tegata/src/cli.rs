@@ -73,7 +73,7 @@ pub enum Command {
     /// Make a data directory: root ceremony, issuing CAs, log key, first administrator
     Init(InitArgs),
     /// Serve REST, EST, OCSP, CRLs and the log
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Root ceremony and issuing CAs
     #[command(subcommand)]
     Ca(CaCommand),

@@ -1,18 +1,19 @@
 //! One connection: from CONNECT to the end.
 
 use super::{
+    guard::Guard,
     message::{publish_will, take},
     packets::{self, Publish, Received, Will, acknowledge, complete, release},
     session::{Left, PendingWill, Session},
     wire::{Moved, Out, drain, exchange},
 };
-use crate::{Gateway, hub::Inner};
+use crate::{Gateway, Origins, hub::Inner, websocket};
 use admission::{Allowance, Meter, Refusal, Ticks, TopicError, TopicName};
 use mqtt_protocol_core::mqtt::{
     Connection, Version,
     common::Cursor,
     connection::{ConnectionOptions, Event, TimerKind, role},
-    packet::{GenericPacketTrait as _, Packet, Qos},
+    packet::{GenericPacketTrait as _, Packet, Property, Qos},
     result_code::{DisconnectReasonCode, MqttError},
 };
 use pki::Certificate;
@@ -68,6 +69,7 @@ impl Gateway {
             door,
             stream,
             codec,
+            guard: Guard::default(),
             out: Out::default(),
             began: Instant::now(),
             pace: Meter::default(),
@@ -81,6 +83,29 @@ impl Gateway {
         };
         link.run(stop).await;
     }
+
+    /// As [`Self::mqtt`], over WebSocket (MQTT 5 section 6).
+    ///
+    /// # Errors
+    /// In words for the log: the client opened no WebSocket for MQTT, or somebody else's page did.
+    pub async fn websocket<S>(
+        &self,
+        stream: S,
+        certificate: &Certificate,
+        origins: &Origins,
+        stop: watch::Receiver<bool>,
+    ) -> Result<(), &'static str>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let limits = &self.0.limits;
+        // A packet may come in one message.
+        let message_bytes = usize::try_from(limits.packet_bytes).unwrap_or(usize::MAX);
+        let opened = websocket::open(stream, origins, message_bytes, limits.opening).await;
+        let stream = opened.map_err(websocket::Unopened::why)?;
+        self.mqtt(stream, certificate, MessageDoor::Websocket, stop).await;
+        Ok(())
+    }
 }
 
 pub(super) struct Link<S> {
@@ -89,6 +114,7 @@ pub(super) struct Link<S> {
     pub(super) door: MessageDoor,
     stream: S,
     pub(super) codec: Connection<role::Server>,
+    guard: Guard,
     out: Out,
     began: Instant,
     /// packets of any kind
@@ -256,6 +282,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
     }
 
     async fn feed(&mut self, bytes: &[u8]) -> Step {
+        let passed = self.guard.pass(bytes);
+        let good = passed.err().and_then(|good| bytes.get(..good)).unwrap_or(bytes);
+        self.read(good).await?;
+        passed.map_err(|_| End::Say(DisconnectReasonCode::MalformedPacket))
+    }
+
+    async fn read(&mut self, bytes: &[u8]) -> Step {
         let mut cursor = Cursor::new(bytes);
         let end = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         while cursor.position() < end {
@@ -324,6 +357,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
     }
 
     async fn handle(&mut self, received: Received) -> Step {
+        if received.id() == Some(0) {
+            // Before anything is done: it could not be answered (MQTT-2.2.1-3).
+            return Err(End::Say(DisconnectReasonCode::ProtocolError));
+        }
         match received {
             Received::Connect(connect) => self.connect(*connect).await,
             Received::Publish(publish) => self.published(*publish).await,
@@ -377,6 +414,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             return Err(End::Say(DisconnectReasonCode::ProtocolError));
         };
         let (five, qos, id) = (joined.five, publish.qos, publish.id);
+        if publish.properties.iter().any(|it| matches!(it, Property::SubscriptionIdentifier(_))) {
+            // Only a server says to which subscription it belongs (MQTT-3.3.4-6).
+            return Err(End::Say(DisconnectReasonCode::ProtocolError));
+        }
         let sender = joined.sender.clone();
         let from = Some(joined.session.key.clone());
         let name = match TopicName::new(publish.topic.as_str())
@@ -421,6 +462,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
 
     fn bad_topic(&mut self, five: bool, qos: Qos, id: Option<u16>, error: TopicError) -> Step {
         tracing::debug!(%error, "a topic that is none");
+        if matches!(error, TopicError::Wildcard | TopicError::Character) {
+            // Malformed, and not just none of ours (MQTT-3.3.2-2, MQTT-4.7.3-2).
+            return Err(End::Say(DisconnectReasonCode::TopicNameInvalid));
+        }
         self.not_taken.extend(id);
         match id {
             Some(id) if five => match acknowledge(five, qos, id, Some(0x90)) {
@@ -527,7 +572,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         let (sender, key) = (joined.sender.clone(), joined.session.key.clone());
         let pending = joined.will.take().map(|will| {
             let due = now.checked_add(will.delay).unwrap_or(now);
-            PendingWill { will, sender, due }
+            PendingWill { will, sender, due, door: self.door }
         });
         let at_once = pending.as_ref().is_some_and(|pending| pending.due <= now);
         let (now_due, later) = if at_once { (pending, None) } else { (None, pending) };

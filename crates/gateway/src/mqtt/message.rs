@@ -115,7 +115,7 @@ pub(super) fn until(seconds: Option<u32>) -> Option<Instant> {
 
 /// Publishes a will: a message like any other, judged now and not when it was left.
 pub(crate) async fn publish_will(inner: &Inner, key: Key, pending: PendingWill) {
-    let PendingWill { will, sender, .. } = pending;
+    let PendingWill { will, sender, door, .. } = pending;
     let name = TopicName::new(will.topic.as_str()).and_then(|name| sender.space().absolute(name));
     let Ok(name) = name else { return };
     let publish = Publish {
@@ -126,7 +126,7 @@ pub(crate) async fn publish_will(inner: &Inner, key: Key, pending: PendingWill) 
         retain: will.retain,
         properties: will.properties,
     };
-    let by = (&sender, MessageDoor::Mqtt);
+    let by = (&sender, door);
     if let Err(error) = take(inner, by, &name, &publish, Some(key)).await {
         tracing::debug!(%error, "a will was not published");
     }

@@ -2,6 +2,7 @@
 
 mod connect;
 mod connection;
+mod guard;
 mod message;
 mod packets;
 pub(crate) mod session;

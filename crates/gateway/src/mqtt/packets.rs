@@ -92,6 +92,18 @@ pub(super) enum Received {
     Nothing,
 }
 
+impl Received {
+    /// The packet identifier, where it has one.
+    pub(super) fn id(&self) -> Option<u16> {
+        match self {
+            Self::Publish(publish) => publish.id,
+            Self::Release(id) | Self::Got(id) => Some(*id),
+            Self::Subscribe { id, .. } | Self::Unsubscribe { id, .. } => Some(*id),
+            Self::Connect(_) | Self::Disconnect { .. } | Self::Auth | Self::Nothing => None,
+        }
+    }
+}
+
 impl From<Packet> for Received {
     fn from(packet: Packet) -> Self {
         match packet {
@@ -198,7 +210,8 @@ fn connect_5(it: &v5_0::Connect) -> Connect {
     for property in it.props() {
         match property {
             Property::SessionExpiryInterval(it) => session_expiry_s = it.val(),
-            Property::AuthenticationMethod(_) => method = true,
+            // Data without a method is an error anyway (section 3.1.2.11.10).
+            Property::AuthenticationMethod(_) | Property::AuthenticationData(_) => method = true,
             Property::ReceiveMaximum(it) => receive_maximum = Some(it.val()),
             _ => {}
         }

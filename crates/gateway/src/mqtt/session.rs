@@ -5,7 +5,7 @@ use crate::GatewayLimits;
 use admission::{TopicFilter, TopicName};
 use device::DeviceId;
 use mqtt_protocol_core::mqtt::packet::{Property, Qos, StorePacket};
-use service::{DoorSender, Service};
+use service::{DoorSender, MessageDoor, Service};
 use std::{
     collections::{HashMap, VecDeque},
     sync::{
@@ -69,6 +69,8 @@ pub(crate) struct PendingWill {
     pub(crate) will: Will,
     pub(crate) sender: DoorSender,
     pub(crate) due: Instant,
+    /// through which door it came
+    pub(crate) door: MessageDoor,
 }
 
 /// What a connection leaves in its session.

@@ -23,6 +23,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             return Err(End::Say(DisconnectReasonCode::ProtocolError));
         };
         let (five, session, sender) = (joined.five, joined.session.clone(), joined.sender.clone());
+        if wanted.iter().any(|want| want.no_local && want.filter.starts_with("$share/")) {
+            // MQTT-3.8.3-4
+            return Err(End::Say(DisconnectReasonCode::ProtocolError));
+        }
         let mut granted = Vec::with_capacity(wanted.len());
         for want in wanted {
             // Each counts as a message does: who asks again and again uses itself up.

@@ -31,17 +31,18 @@ pub(crate) fn server_config(
     Ok(bounded(config))
 }
 
-/// The configuration of the MQTT door: as [`server_config`], and nobody comes in without a
-/// certificate.
+/// The configuration of a door for messages, which speaks one protocol: as [`server_config`]. That
+/// nobody comes in without a certificate is seen to after the handshake, where it can be logged.
 ///
 /// # Errors
 /// As [`server_config`].
-pub(crate) fn mqtt_config(
+pub(crate) fn messages_config(
     trust: &Arc<ClientTrust>,
     own: Arc<OwnCertificate>,
+    protocol: &str,
 ) -> Result<ServerConfig, rustls::Error> {
     let mut config = server_config(trust, own)?;
-    config.alpn_protocols = vec![b"mqtt".to_vec()];
+    config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
     Ok(config)
 }
 

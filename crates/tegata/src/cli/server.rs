@@ -56,6 +56,13 @@ pub struct ServeArgs {
     /// Address of the door for devices' messages, MQTT over TLS; without it there is none
     #[arg(long, env = "TEGATA_MQTT")]
     pub mqtt: Option<SocketAddr>,
+    /// Address of the door for MQTT over WebSocket over TLS, at /mqtt; without it there is none
+    #[arg(long, env = "TEGATA_MQTT_WEBSOCKET")]
+    pub mqtt_websocket: Option<SocketAddr>,
+    /// Origin of web pages that may use it with their user's certificate, such as
+    /// https://maps.example (repeat for more); those of others are turned away
+    #[arg(long = "mqtt-websocket-origin", requires = "mqtt_websocket", value_parser = page_origin)]
+    pub mqtt_websocket_origins: Vec<String>,
     /// Address of the console for people; `off` for none. Plain HTTP on loopback, TLS elsewhere
     #[arg(long, env = "TEGATA_CONSOLE", default_value = "127.0.0.1:8081")]
     pub console: ConsoleAddress,
@@ -94,6 +101,10 @@ pub struct ServeArgs {
     /// many devices share one, behind a gateway or in a load test
     #[arg(long, env = "TEGATA_REQUESTS_PER_SOURCE", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub requests_per_source: u32,
+    /// Connections open at once over all doors: as many as devices that keep one. More than the
+    /// limit of open files allows (ulimit -n) are refused by the system
+    #[arg(long, env = "TEGATA_CONNECTIONS", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(16..=1_000_000))]
+    pub connections: u32,
     /// How long the export of a passport waits for witnesses, in milliseconds
     #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u64).range(0..=20_000))]
     pub cosignature_wait_ms: u64,
@@ -104,6 +115,14 @@ pub struct ServeArgs {
     /// 1.3.6.1.4.1.NUMBER.1.1
     #[arg(long, env = "TEGATA_HARDWARE_TYPE")]
     pub hardware_type: Option<HardwareType>,
+}
+
+/// An origin as browsers write it.
+fn page_origin(text: &str) -> Result<String, String> {
+    let origin = console::Origin::parse(text).map_err(|_| {
+        format!("{text:?} is no origin; give scheme, host and port, like https://maps.example")
+    })?;
+    Ok(origin.as_str().to_owned())
 }
 
 /// An object identifier that names a type of hardware.

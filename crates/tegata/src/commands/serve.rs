@@ -54,11 +54,14 @@ pub async fn run(args: &ServeArgs) -> anyhow::Result<()> {
         names: args.hosts.clone(),
         console,
         mqtt: args.mqtt,
+        mqtt_websocket: args.mqtt_websocket,
+        websocket_origins: args.mqtt_websocket_origins.clone(),
         limits: Limits {
             rate_per_source: Rate::new(
                 args.requests_per_source,
                 args.requests_per_source.saturating_mul(2),
             ),
+            connections_max: usize::try_from(args.connections)?,
             ..Limits::default()
         },
         ..server::Config::default()
@@ -67,6 +70,9 @@ pub async fn run(args: &ServeArgs) -> anyhow::Result<()> {
     eprintln!("serving https://{} and http://{}", running.tls_address(), running.public_address());
     if let Some(address) = running.mqtt_address() {
         eprintln!("mqtts://{address}");
+    }
+    if let Some(address) = running.websocket_address() {
+        eprintln!("wss://{address}/mqtt");
     }
     if let Some(origin) = running.console_origin() {
         eprintln!("console {origin}");

@@ -15,18 +15,29 @@ pub struct ServerProcess {
     pub tls: SocketAddr,
     /// where the door for public data listens
     pub public: SocketAddr,
+    /// where the door for messages listens, where one was asked for
+    pub mqtt: Option<SocketAddr>,
 }
 
 impl ServerProcess {
     /// Starts this same program as a server of the data directory `dir`; returns when it serves.
     pub fn start(dir: &Path) -> anyhow::Result<Self> {
+        Self::start_with(dir, &[], false)
+    }
+
+    /// The same with further arguments, and with a door for messages where `mqtt` says so.
+    pub fn start_with(dir: &Path, more: &[&str], mqtt: bool) -> anyhow::Result<Self> {
+        let door: &[&str] = if mqtt { &["--mqtt", "127.0.0.1:0"] } else { &[] };
         let program = std::env::current_exe().context("cannot find this program's own file")?;
         let mut child = Command::new(program)
             .args(["serve", "--listen", "127.0.0.1:0", "--listen-public", "127.0.0.1:0"])
             // Its end of the pipe is closed when this process ends, even by SIGKILL.
             .args(["--console", "off", "--stop-with-stdin"])
             // The load comes from few addresses; what is measured is not how it is turned away.
-            .args(["--requests-per-source", "1000000", "--dir"])
+            .args(["--requests-per-source", "1000000"])
+            .args(more)
+            .args(door)
+            .arg("--dir")
             .arg(dir)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -36,16 +47,19 @@ impl ServerProcess {
         let stderr = child.stderr.take().context("the server's process has no stderr")?;
         let mut lines = BufReader::new(stderr).lines();
         let mut said = String::new();
-        let addresses = loop {
-            match lines.next() {
-                Some(Ok(line)) => match addresses(&line) {
-                    Some(addresses) => break Some(addresses),
-                    None => said.push_str(&line),
-                },
-                Some(Err(_)) | None => break None,
+        let (mut served, mut mqtt_at) = (None, None);
+        while served.is_none() || (mqtt && mqtt_at.is_none()) {
+            let Some(Ok(line)) = lines.next() else { break };
+            if let Some(address) = line.strip_prefix("mqtts://") {
+                mqtt_at = address.trim().parse().ok();
+            } else if let Some(found) = addresses(&line) {
+                served = Some(found);
+            } else {
+                said.push_str(&line);
             }
-        };
-        let Some((tls, public)) = addresses else {
+        }
+        let served = served.filter(|_| mqtt_at.is_some() == mqtt);
+        let Some((tls, public)) = served else {
             let _ = child.kill();
             let _ = child.wait();
             anyhow::bail!("the server did not start: {said}");
@@ -56,7 +70,7 @@ impl ServerProcess {
                 eprintln!("server: {line}");
             }
         });
-        Ok(Self { child, tls, public })
+        Ok(Self { child, tls, public, mqtt: mqtt_at })
     }
 
     /// Its process id.

@@ -8,6 +8,7 @@ mod console;
 mod director;
 mod est;
 mod figure;
+mod gateway;
 mod issue;
 mod ledger;
 mod load;
@@ -58,6 +59,7 @@ async fn measure(what: BenchWhat, bench: &Bench) -> anyhow::Result<()> {
         BenchWhat::Console => console::run(bench).await,
         BenchWhat::Assessment => assessment::run(bench).await,
         BenchWhat::Update => update::run(bench).await,
+        BenchWhat::Gateway => gateway::run(bench).await,
     }
 }
 

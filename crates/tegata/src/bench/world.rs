@@ -103,6 +103,11 @@ impl World {
         self.root.certificate()
     }
 
+    /// A CA of the maker's for one more product line.
+    pub async fn issuing_ca(&self, product: &ProductId) -> anyhow::Result<()> {
+        issuing_ca(&self.service, &self.root, &self.maker.organisation, product).await
+    }
+
     /// The data directory.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -181,17 +186,7 @@ impl Maker {
             ldevid_validity_s: None,
         };
         service.create_product(&caller, new).await?;
-        let spec = CaSpec {
-            organisation: organisation.clone(),
-            product: Some(product.clone()),
-            kind: CaKind::Device,
-            name: "Chip A CA".to_owned(),
-            algorithm: KeyAlgorithm::EcdsaP256,
-            years: 0,
-        };
-        let request = service.request_ca(&local, spec).await?;
-        let certificate = root.sign_ca(&request, pki::Locations::default(), clock::now())?;
-        service.install_ca(&local, certificate).await?;
+        issuing_ca(service, root, &organisation, &product).await?;
         let signer = SoftwareKey::generate(KeyAlgorithm::Ed25519)?;
         let new = NewSigner {
             organisation: organisation.clone(),
@@ -220,6 +215,24 @@ impl Maker {
                 key,
             },
         )
+    }
+
+    /// The signed event that begins a device's history.
+    pub fn assembled(
+        &self,
+        device: DeviceId,
+        product: &ProductId,
+        key: Sha256,
+    ) -> anyhow::Result<Vec<u8>> {
+        let kind = EventKind::Assembled {
+            kind: DeviceKind::Device,
+            build: Build::MassProduction,
+            product: product.clone(),
+            root_of_trust: Some(RootOfTrust::SecureElement),
+            key: Some(key),
+            parts: Vec::new(),
+        };
+        self.sign(device, 0, None, kind)
     }
 
     /// A signed event in the middle of a device's life.
@@ -255,6 +268,28 @@ impl Maker {
         };
         Ok(SignedEvent::sign(&self.signer, &event)?.as_bytes().to_vec())
     }
+}
+
+/// A CA that certifies the devices of a product line.
+async fn issuing_ca(
+    service: &Service,
+    root: &Root,
+    organisation: &OrganisationId,
+    product: &ProductId,
+) -> anyhow::Result<()> {
+    let local = service.local_administrator();
+    let spec = CaSpec {
+        organisation: organisation.clone(),
+        product: Some(product.clone()),
+        kind: CaKind::Device,
+        name: format!("{product} CA"),
+        algorithm: KeyAlgorithm::EcdsaP256,
+        years: 0,
+    };
+    let request = service.request_ca(&local, spec).await?;
+    let certificate = root.sign_ca(&request, pki::Locations::default(), clock::now())?;
+    service.install_ca(&local, certificate).await?;
+    Ok(())
 }
 
 /// The id of the `n`-th device of a fleet: as good as random, and not kept in memory.

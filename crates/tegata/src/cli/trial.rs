@@ -51,4 +51,6 @@ pub enum BenchWhat {
     Assessment,
     /// Polls and campaigns with many devices registered
     Update,
+    /// Messages per CPU second against mosquitto, floods, reconnection, revocation, idle connections
+    Gateway,
 }

@@ -3,6 +3,7 @@
 mod campaigns;
 mod diagnosis;
 mod director;
+mod impact;
 mod operation;
 mod release;
 mod threat;

@@ -168,9 +168,10 @@ pub use streams::{
     StreamedEvent,
 };
 pub use threats::{
-    NewThreatDecision, NewThreatModel, THREAT_MODEL_BYTES_MAX, THREATS_MAX, ThreatChange,
-    ThreatChanges, ThreatDecisionView, ThreatModelPut, ThreatModelVersion, ThreatModelView,
-    ThreatMoved, ThreatPreview, ThreatsLooked, TraceLooked, rule_book,
+    FormStanding, ImpactAnswerView, ImpactLooked, NewImpactAnswers, NewThreatDecision,
+    NewThreatModel, ReportTrace, THREAT_MODEL_BYTES_MAX, THREATS_MAX, ThreatChange, ThreatChanges,
+    ThreatDecisionView, ThreatModelPut, ThreatModelVersion, ThreatModelView, ThreatMoved,
+    ThreatPreview, ThreatsLooked, TraceLooked, rule_book,
 };
 pub use updates::{
     Artifact, AssignedArtifact, AssignedDelta, AssignedSealing, Assignment, Attachment,

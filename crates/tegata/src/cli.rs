@@ -21,6 +21,7 @@ pub mod release_sealed;
 pub mod sealed;
 mod server;
 pub mod threat;
+pub mod threat_impact;
 pub mod threat_kept;
 mod trial;
 pub mod update;

@@ -9,6 +9,9 @@
 mod analysis;
 mod condition;
 mod diagram;
+mod form;
+mod form_read;
+mod impact;
 mod import;
 mod model;
 mod model_file;
@@ -25,6 +28,10 @@ mod vocabulary;
 
 pub use analysis::{Analysis, Cause, Subject, ThreatId, ThreatInstance, silence_words};
 pub use diagram::diagram;
+pub use form::{
+    AnswerFault, Duty, Form, FormAnswers, FormChoice, Holds, Needs, Question, QuestionKind, Step,
+};
+pub use impact::{Impact, RatedBy, scia};
 pub use import::{Foreign, Imported, Loss, import};
 pub use model::{
     ASSETS_MAX, Asset, DECISIONS_MAX, Decision, ELEMENTS_MAX, Element, FLOWS_MAX, Finding, Flow,
@@ -32,7 +39,7 @@ pub use model::{
     ZONES_MAX, Zone,
 };
 pub use risk::{Band, Level, Risk, ZoneLevels};
-pub use rule::{Form, Measure, Question, RULES_MAX, Rule, RuleBook, RuleFiles};
+pub use rule::{Measure, RULES_MAX, Rule, RuleBook, RuleFiles};
 pub use sarif::sarif;
 pub use schema::schema;
 pub use silence::Silence;

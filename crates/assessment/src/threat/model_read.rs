@@ -502,15 +502,25 @@ impl Reader<'_> {
                     None => self.missing(&detail),
                 });
             };
-            let questions: Vec<&str> = known.questions.iter().map(|one| one.id.as_str()).collect();
+            let questions: Vec<&str> = known.questions().map(|one| one.id.as_str()).collect();
             let mut read = BTreeMap::new();
             for (question, answer) in answers {
-                if !questions.contains(&question.as_str()) {
+                let Some(asked) = known.question(&question) else {
                     let near = nearest(&question, &questions);
                     let detail = format!("the form {form} asks no question {question:?}{near}");
                     return Err(self.fault(&answer, detail));
-                }
-                read.insert(question, self.text(&answer)?);
+                };
+                let said = asked.read(&answer.value).map_err(|fault| {
+                    let choices: Vec<&str> =
+                        asked.choices().iter().map(|one| one.word.as_str()).collect();
+                    let some = match choices.is_empty() {
+                        true => String::new(),
+                        false => format!("; there are {}", choices.join(", ")),
+                    };
+                    let fault = fault.text(device::Language::En);
+                    self.fault(&answer, format!("{question}: {fault}{some}"))
+                })?;
+                read.insert(question, said);
             }
             forms.insert(form, read);
         }

@@ -3,15 +3,16 @@
 use crate::{
     AssessmentError, Bilingual, Library, LibraryFile, RecordRef, Threat,
     threat::{
-        Actor, Category, Harm, Model, Scope, Silence,
+        Actor, Category, Form, Harm, Model, Scope, Silence,
         condition::Condition,
+        form_read,
         model_read::{self, RawModel, nearest},
     },
     yaml::{inconsistent, parse},
 };
 use serde::Deserialize;
 use serde_saphyr::Spanned;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Rules, and measures, of one book.
 pub const RULES_MAX: usize = 2_000;
@@ -65,30 +66,6 @@ pub struct Rule {
     pub example_subject: String,
 }
 
-/// A guided form: questions for an impact assessment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Form {
-    /// stable name
-    pub id: String,
-    /// what it assesses
-    pub title: Bilingual,
-    /// questions, in order
-    pub questions: Vec<Question>,
-}
-
-/// One question of a form.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
-    /// stable name
-    pub id: String,
-    /// what is asked
-    pub ask: Bilingual,
-    /// what to think of
-    pub help: Bilingual,
-    /// asked only of products that fit; empty for all
-    pub categories: Vec<Category>,
-}
-
 /// The files of a rule book.
 #[derive(Clone, Copy, Debug)]
 pub struct RuleFiles<'a> {
@@ -121,30 +98,6 @@ struct RawMeasure {
     title: Bilingual,
     requirements: Vec<Spanned<String>>,
     items: Vec<Spanned<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawForms {
-    forms: Vec<RawForm>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawForm {
-    id: Spanned<String>,
-    title: Bilingual,
-    questions: Vec<RawQuestion>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawQuestion {
-    id: Spanned<String>,
-    ask: Bilingual,
-    help: Bilingual,
-    #[serde(default)]
-    categories: Vec<Category>,
 }
 
 #[derive(Deserialize)]
@@ -191,7 +144,7 @@ impl RuleBook {
     pub fn build(files: &RuleFiles<'_>, library: &Library) -> Result<Self, AssessmentError> {
         let mut book = Self {
             measures: read_measures(files.measures, library)?,
-            forms: read_forms(files.forms)?,
+            forms: form_read::read(files.forms, library)?,
             rules: Vec::new(),
         };
         let mut leads = Vec::new();
@@ -225,6 +178,7 @@ impl RuleBook {
                 return Err(inconsistent(file, &to, detail));
             }
         }
+        form_read::check_rules(&book, files.forms)?;
         Ok(book)
     }
 
@@ -293,34 +247,6 @@ fn read_measures(
     Ok(measures)
 }
 
-fn read_forms(file: LibraryFile<'_>) -> Result<Vec<Form>, AssessmentError> {
-    let raw: RawForms = parse(file.name, file.text)?;
-    let mut seen = BTreeSet::new();
-    let mut forms = Vec::with_capacity(raw.forms.len());
-    for form in raw.forms {
-        named(file.name, &form.id, &mut seen)?;
-        let mut asked = BTreeSet::new();
-        let mut questions = Vec::with_capacity(form.questions.len());
-        for one in form.questions {
-            named(file.name, &one.id, &mut asked)?;
-            if let Some(fault) = one.ask.fault().or_else(|| one.help.fault()) {
-                return Err(inconsistent(file.name, &one.id, fault));
-            }
-            questions.push(Question {
-                id: one.id.value,
-                ask: one.ask,
-                help: one.help,
-                categories: one.categories,
-            });
-        }
-        if let Some(fault) = form.title.fault() {
-            return Err(inconsistent(file.name, &form.id, fault));
-        }
-        forms.push(Form { id: form.id.value, title: form.title, questions });
-    }
-    Ok(forms)
-}
-
 impl RawRule {
     fn rule(self, file: &str, book: &RuleBook, library: &Library) -> Result<Rule, AssessmentError> {
         let at = &self.id;
@@ -366,7 +292,7 @@ impl RawRule {
     }
 }
 
-fn records(
+pub(super) fn records(
     file: &str,
     references: &[Spanned<String>],
     library: &Library,
@@ -381,7 +307,7 @@ fn records(
         .collect()
 }
 
-fn named(
+pub(super) fn named(
     file: &str,
     id: &Spanned<String>,
     seen: &mut BTreeSet<String>,
@@ -394,18 +320,4 @@ fn named(
         return Err(inconsistent(file, id, format!("{} is there already", id.value)));
     }
     Ok(())
-}
-
-/// Answers of a form that are missing for a product.
-impl Form {
-    /// Questions for a product of `categories` that `answers` leave open.
-    pub fn open<'a>(&'a self, model: &'a Model) -> impl Iterator<Item = &'a Question> {
-        let empty: Option<&BTreeMap<String, String>> = model.forms.get(&self.id);
-        self.questions.iter().filter(move |question| {
-            let concerns = question.categories.is_empty()
-                || model.category.is_empty()
-                || question.categories.iter().any(|one| model.category.contains(one));
-            concerns && !empty.is_some_and(|answers| answers.contains_key(&question.id))
-        })
-    }
 }

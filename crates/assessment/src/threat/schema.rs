@@ -27,7 +27,7 @@ pub fn schema(book: &RuleBook) -> Value {
         .iter()
         .map(|form| {
             let questions: serde_json::Map<String, Value> =
-                form.questions.iter().map(|one| (one.id.clone(), of("text"))).collect();
+                form.questions().map(|one| (one.id.clone(), of("text"))).collect();
             (form.id.clone(), object(&[], &Value::Object(questions)))
         })
         .collect();

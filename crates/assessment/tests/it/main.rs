@@ -13,6 +13,7 @@ mod catalogues;
 mod checksheet;
 mod coverage;
 mod diagnosis;
+mod impact;
 mod malformed;
 mod oscal;
 mod threat_model;

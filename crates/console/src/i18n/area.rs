@@ -44,6 +44,7 @@ areas! {
     "diagnoses",
     "operation",
     "threats",
+    "impact",
 }
 
 /// Every text, read once.

@@ -25,6 +25,7 @@ const RELEASE_ACTS: &[&str] = &["publish", "withdraw", "discard"];
 pub const FAMILIES: &[(&str, &[&str])] = &[
     ("ago", &["minutes", "hours", "days", "months", "years"]),
     ("ahead", &["minutes", "hours", "days", "months", "years"]),
+    ("impact-what", &["safety", "privacy", "framework"]),
     (
         "error-title",
         &[
@@ -163,6 +164,8 @@ pub const FAMILIES: &[(&str, &[&str])] = &[
             "campaign-cancel",
             "statement-made",
             "threat-model-kept",
+            "impact-saved",
+            "impact-concluded",
             "threat-decided",
             "statement-withdrawn",
             "case-opened",

@@ -12,6 +12,7 @@ mod diagnoses;
 mod form;
 mod glossary;
 mod guide;
+mod impact;
 mod invitation;
 mod jobs;
 mod listing;
@@ -50,6 +51,7 @@ pub(crate) fn router() -> Router<Console> {
         .merge(diagnoses::router())
         .merge(glossary::router())
         .merge(guide::router())
+        .merge(impact::router())
         .merge(invitation::router())
         .merge(jobs::router())
         .merge(log::router())

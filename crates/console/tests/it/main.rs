@@ -14,6 +14,7 @@ mod devices;
 mod diagnoses;
 mod doors;
 mod forms;
+mod impact;
 mod people;
 mod public;
 mod records;

@@ -134,6 +134,20 @@ impl Stage {
     }
 
     /// A form as it stands.
+    /// A form from a page in a language.
+    pub(crate) async fn post_in(
+        &self,
+        who: &str,
+        language: Language,
+        path: &str,
+        fields: &str,
+    ) -> Page {
+        let token = self.get_in(who, language, "/guide").await.token().to_owned();
+        let cookie = format!("__Host-tegata={who}.{}", language.name());
+        let request = form(path).header(header::COOKIE, cookie);
+        self.send(request.body(Body::from(format!("csrf={token}&{fields}"))).unwrap()).await
+    }
+
     pub(crate) async fn post_raw(&self, who: &str, path: &str, body: &str) -> Page {
         let request = form(path).header(header::COOKIE, format!("__Host-tegata={who}.en"));
         self.send(request.body(Body::from(body.to_owned())).unwrap()).await

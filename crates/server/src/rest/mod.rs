@@ -15,6 +15,7 @@ mod events;
 pub(crate) mod extract;
 mod fleet;
 mod history;
+mod impact;
 mod keys;
 mod labels;
 mod life;
@@ -246,6 +247,9 @@ fn assessment() -> OpenApiRouter<App> {
         .routes(routes!(threats::decisions))
         .routes(routes!(threats::drawing))
         .routes(routes!(threats::trace))
+        .routes(routes!(impact::one, impact::answer))
+        .routes(routes!(impact::conclude))
+        .routes(routes!(impact::history))
 }
 
 /// Releases, their files and repositories, campaigns.

@@ -15,6 +15,7 @@ mod director;
 mod est;
 mod fleet;
 mod handshake;
+mod impact;
 mod json;
 mod limits;
 mod proxies;

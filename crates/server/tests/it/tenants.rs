@@ -100,6 +100,12 @@ pub(crate) fn body(
         "/v1/organisations/{organisation}/products/{product}/threats/{threat}/decision" => {
             json(json!({"version": 0, "verdict": "dismissed", "reason": "mine now"}))
         }
+        "/v1/organisations/{organisation}/products/{product}/impact/{form}" => {
+            json(json!({"version": 0, "answers": {"dependents": "mine now"}}))
+        }
+        "/v1/organisations/{organisation}/products/{product}/impact/{form}/conclusion" => {
+            json(json!({"version": 1}))
+        }
         "/v1/diagnoses/{diagnosis}/topics/{topic}" => {
             json(json!({"version": 0, "entry": {"answer": "met"}}))
         }
@@ -224,6 +230,9 @@ async fn every_operation_keeps_tenants_apart() {
     let new = service::NewThreatModel { version: 0, text: text.into(), note: None };
     let line = crate::world::product("secret-line");
     world.service.put_threat_model(admin, &victim, &line, new).await.unwrap();
+    let said = [("dependents".to_owned(), Some("secret-dependents".to_owned()))];
+    let new = service::NewImpactAnswers { version: 0, answers: said.into_iter().collect() };
+    world.service.answer_impact(admin, &victim, &line, "safety", new).await.unwrap();
     let first = |looked: &service::ThreatsLooked<'_>| looked.analysis.threats[0].id.to_string();
     let threat = world.service.look_at_threats(admin, &victim, &line, first).await.unwrap();
     world.service.begin_director(admin, &victim).await.unwrap();
@@ -258,6 +267,7 @@ async fn every_operation_keeps_tenants_apart() {
         ("diagnosis", diagnosis.id.to_string()),
         ("topic", "DEV-SWD-01".to_owned()),
         ("threat", threat),
+        ("form", "safety".to_owned()),
         ("collector", "tests".to_owned()),
         ("catalogue", "jc-star-1".to_owned()),
         ("stream", "siem".to_owned()),
@@ -269,6 +279,7 @@ async fn every_operation_keeps_tenants_apart() {
         "secret-subject",
         "secret-model",
         "secret-element",
+        "secret-dependents",
         "secret-reason",
         thing.serial.as_str(),
         "Taro Yamada",

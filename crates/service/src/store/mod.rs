@@ -23,6 +23,7 @@ pub(crate) mod facts;
 pub(crate) mod fleet;
 pub(crate) mod form;
 pub(crate) mod freshness;
+pub(crate) mod impact;
 pub(crate) mod job;
 pub(crate) mod key;
 pub(crate) mod log;

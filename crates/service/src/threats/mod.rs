@@ -6,15 +6,19 @@
 //! itself does not count here, because nobody knows who typed the name in it.
 
 mod decide;
+mod impact;
 mod japanese;
 mod model;
+mod report;
 mod trace;
 
 pub use decide::{NewThreatDecision, ThreatDecisionView};
+pub use impact::{FormStanding, ImpactAnswerView, ImpactLooked, NewImpactAnswers};
 pub use model::{
     NewThreatModel, ThreatChange, ThreatChanges, ThreatModelPut, ThreatModelVersion,
     ThreatModelView, ThreatMoved, ThreatPreview, ThreatsLooked,
 };
+pub use report::ReportTrace;
 pub use trace::TraceLooked;
 
 pub(crate) use japanese::of as japanese;

@@ -25,6 +25,7 @@ mod freshness;
 mod go_on;
 mod guard;
 mod history;
+mod impact;
 mod issuance;
 mod jobs;
 mod ledger;

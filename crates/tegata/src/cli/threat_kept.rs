@@ -55,6 +55,9 @@ pub enum KeptThreatCommand {
         #[arg(long)]
         threat: Option<String>,
     },
+    /// Impact assessments: safety, privacy, the six items of NISC
+    #[command(subcommand)]
+    Impact(super::threat_impact::ImpactCommand),
     /// From threats over requirements, controls, checks and evidence to verdicts
     Trace {
         #[command(flatten)]

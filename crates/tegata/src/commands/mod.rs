@@ -10,6 +10,7 @@ pub mod diagnosis;
 pub mod event;
 pub mod fleet;
 pub mod glossary;
+pub mod impact;
 pub mod import;
 pub mod init;
 pub mod label;

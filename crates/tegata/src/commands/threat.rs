@@ -118,6 +118,9 @@ pub async fn run(
                 ]
             })?;
         }
+        KeptThreatCommand::Impact(command) => {
+            crate::commands::impact::run(command, output, language).await?;
+        }
         KeptThreatCommand::Trace { of, gaps, draw } => {
             let (rest, organisation, product) = open(&of, language)?;
             if let Some(threat) = draw {

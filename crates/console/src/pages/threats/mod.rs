@@ -89,7 +89,7 @@ pub(super) fn state(t: Locale, state: ThreatState) -> Badge {
     Badge::new(tone, state.title(t.language))
 }
 
-fn band(t: Locale, level: Level) -> Badge {
+pub(super) fn band(t: Locale, level: Level) -> Badge {
     let tone = match level.band() {
         Band::Critical => Tone::Bad,
         Band::High => Tone::Warn,
@@ -98,6 +98,8 @@ fn band(t: Locale, level: Level) -> Badge {
     };
     Badge::new(tone, format!("{} {}", level.score(), level.band().title(t.language)))
 }
+
+pub(in crate::pages) use trace::{measure_standing, verdict as trace_verdict};
 
 /// A cell of the matrix: what its threats come to, how many there are.
 struct Cell {
@@ -270,6 +272,7 @@ async fn overview(
             .frame(Section::Products, t.text("threats-of").arg("product", &about.name).to_string()),
         crumbs,
         trace: about.trace(),
+        impact: format!("{}/impact", about.product()),
         command: Command::new(
             t,
             format!("tegata threat put {} {} model.yaml --preview", about.maker, about.id),
@@ -292,6 +295,7 @@ struct OverviewPage {
     crumbs: Vec<(String, String)>,
     here: String,
     trace: String,
+    impact: String,
     seen: Option<Seen>,
     may_change: bool,
     fields: Vec<Field>,

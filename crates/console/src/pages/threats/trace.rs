@@ -10,7 +10,7 @@ use crate::{
 use askama::Template;
 use assessment::{
     ControlVerdict, LinkGap, State as ItemState, Trace, TraceGraph, TraceVerdict, TracedThreat,
-    threat::Theme,
+    threat::{Theme, ThreatInstance},
 };
 use axum::{
     Router,
@@ -32,7 +32,7 @@ const ROWS: usize = 20;
 /// Missing links that a page names.
 const GAPS_MAX: usize = 300;
 
-fn verdict(t: Locale, verdict: TraceVerdict) -> Badge {
+pub(in crate::pages) fn verdict(t: Locale, verdict: TraceVerdict) -> Badge {
     let tone = match verdict {
         TraceVerdict::Shown => Tone::Good,
         TraceVerdict::Claimed => Tone::Warn,
@@ -96,17 +96,27 @@ struct Seen {
     gap_count: usize,
 }
 
+/// Where a measure stands against a threat.
+pub(in crate::pages) fn measure_standing(
+    t: Locale,
+    threat: &ThreatInstance<'_>,
+    measure: &str,
+) -> String {
+    let key = if threat.in_place.contains(measure) {
+        "threats-in-place"
+    } else if threat.planned.contains(measure) {
+        "threats-planned"
+    } else {
+        "threats-missing"
+    };
+    t.text(key).to_string()
+}
+
 fn row(t: Locale, base: &str, looked: &TraceLooked<'_>, one: &TracedThreat<'_>) -> Row {
     let trace = looked.trace;
     let controls = one.controls.iter().filter_map(|id| trace.controls.get(id)).map(|control| {
         let id = control.measure.id.as_str();
-        let standing = if one.threat.in_place.contains(id) {
-            t.text("threats-in-place")
-        } else if one.threat.planned.contains(id) {
-            t.text("threats-planned")
-        } else {
-            t.text("threats-missing")
-        };
+        let standing = measure_standing(t, one.threat, id);
         let tone = match control.verdict {
             ControlVerdict::Verified => Tone::Good,
             ControlVerdict::Unproven => Tone::Warn,
@@ -114,7 +124,7 @@ fn row(t: Locale, base: &str, looked: &TraceLooked<'_>, one: &TracedThreat<'_>) 
         };
         ControlCell {
             title: control.measure.title.of(t.language).to_owned(),
-            standing: standing.to_string(),
+            standing,
             verdict: Badge::new(tone, control.verdict.title(t.language)),
             requirements: control.measure.requirements.iter().map(ToString::to_string).collect(),
             checks: control

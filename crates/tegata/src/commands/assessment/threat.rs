@@ -453,7 +453,8 @@ fn risk(
         output.line(&table(&["CVE", "CVSS 4.0", "", "", ""], rows))?;
     }
     for form in analysis.book.forms() {
-        let open = form.open(analysis.model).count();
+        let answers = analysis.model.forms.get(&form.id).cloned().unwrap_or_default();
+        let open = form.open_in(&analysis.model.category, &answers).count();
         let words = match language {
             Tongue::En => format!("{}: {open} questions open", form.title.en),
             Tongue::Ja => format!("{}：未回答{open}問", form.title.ja),
@@ -618,27 +619,37 @@ fn measures(book: &RuleBook, output: Output, language: Tongue) -> anyhow::Result
 
 fn forms(analysis: &Analysis<'_>, output: Output, language: Tongue) -> anyhow::Result<()> {
     for form in analysis.book.forms() {
-        let answers = analysis.model.forms.get(&form.id);
-        let open: Vec<&str> = form.open(analysis.model).map(|one| one.id.as_str()).collect();
+        let answers = analysis.model.forms.get(&form.id).cloned().unwrap_or_default();
+        let categories = &analysis.model.category;
         if !output.json {
             output.line(&format!("{}  {}", form.id, form.title.of(language)))?;
         }
-        for question in &form.questions {
-            let answer = answers.and_then(|answers| answers.get(&question.id));
-            if answer.is_none() && !open.contains(&question.id.as_str()) {
+        for question in form.questions() {
+            let answer = answers.get(&question.id);
+            if answer.is_none() && !form.asks(question, categories, &answers) {
                 continue;
             }
             if output.json {
                 output.line(&serde_json::to_string(&json!({
                     "form": form.id, "question": question.id, "ask": both(&question.ask),
-                    "help": both(&question.help), "answer": answer,
+                    "help": both(&question.help), "example": both(&question.example),
+                    "choices": question.choices().iter().map(|one| one.word.as_str())
+                        .collect::<Vec<_>>(),
+                    "answer": answer,
                 }))?)?;
                 continue;
             }
             output.line(&format!("  {}: {}", question.id, question.ask.of(language)))?;
             match answer {
-                Some(answer) => output.line(&format!("    → {answer}"))?,
-                None => output.line(&format!("    ({})", question.help.of(language)))?,
+                Some(answer) => {
+                    output.line(&format!("    → {}", question.shown(answer, language)))?;
+                }
+                None => {
+                    output.line(&format!("    ({})", question.help.of(language)))?;
+                    for one in question.choices() {
+                        output.line(&format!("    {}: {}", one.word, one.title.of(language)))?;
+                    }
+                }
             }
         }
     }

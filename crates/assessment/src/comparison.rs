@@ -1,6 +1,6 @@
 //! Two diagnoses of one product, each seen on its own day.
 
-use crate::{AssessmentError, Diagnosis, ItemId, Library, State, named::words};
+use crate::{AssessmentError, Diagnosis, ItemId, Library, Refusal, State, named::words};
 
 words! {
     /// Which way an item went.
@@ -40,14 +40,11 @@ pub fn compare(
     after: &Diagnosis,
 ) -> Result<Vec<Change>, AssessmentError> {
     if before.product != after.product {
-        let refusal = format!(
-            "the diagnoses are of two products, {:?} and {:?}",
-            before.product, after.product
-        );
-        return Err(AssessmentError::Refused(refusal));
+        let (one, other) = (before.product.clone(), after.product.clone());
+        return Err(AssessmentError::Refused(Refusal::TwoProducts(one, other)));
     }
     if after.on < before.on {
-        let refusal = format!("the second diagnosis is of {}, before {}", after.on, before.on);
+        let refusal = Refusal::Earlier { after: after.on, before: before.on };
         return Err(AssessmentError::Refused(refusal));
     }
     let mut changes: Vec<Change> = library

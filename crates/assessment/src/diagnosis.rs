@@ -3,7 +3,7 @@
 //! Read here; written in `diagnosis_file`. The file is YAML, canonical when we write it.
 
 use crate::{
-    AssessmentError, Check, Day, FeatureId, ItemId, Library, RecordRef,
+    AssessmentError, Check, Day, FeatureId, ItemId, Library, RecordRef, Refusal,
     named::words,
     text,
     yaml::{inconsistent, parse},
@@ -163,8 +163,8 @@ impl Diagnosis {
     /// [`AssessmentError::Refused`] for names that are empty, too long or do not print.
     pub fn new(product: &str, subject: &str, on: Day) -> Result<Self, AssessmentError> {
         for name in [product, subject] {
-            if let Some(fault) = text::fault(name) {
-                return Err(AssessmentError::Refused(fault));
+            if let Some(refusal) = text::refusal(name) {
+                return Err(AssessmentError::Refused(refusal));
             }
         }
         Ok(Self {
@@ -266,22 +266,19 @@ impl Diagnosis {
     /// [`AssessmentError::Refused`] where this person stands for this content already, signs before
     /// the day of the diagnosis, or has a name that does not print.
     pub fn sign(&mut self, by: &str, on: Day) -> Result<(), AssessmentError> {
-        if let Some(fault) = text::fault(by) {
-            return Err(AssessmentError::Refused(fault));
+        if let Some(refusal) = text::refusal(by) {
+            return Err(AssessmentError::Refused(refusal));
         }
         if on < self.on {
-            let refusal = format!("the diagnosis is of {}, later than the signature", self.on);
-            return Err(AssessmentError::Refused(refusal));
+            return Err(AssessmentError::Refused(Refusal::SignedEarly(self.on)));
         }
         let content = self.content();
         let mut standing = self.signatures.iter().filter(|one| one.content == content);
         if standing.any(|one| same_person(&one.by, by)) {
-            let refusal = format!("{} has signed already; another person is needed", by.trim());
-            return Err(AssessmentError::Refused(refusal));
+            return Err(AssessmentError::Refused(Refusal::SignedAlready(by.trim().to_owned())));
         }
         if self.signatures.len() >= SIGNATURES_MAX {
-            let refusal = format!("there are {SIGNATURES_MAX} signatures; begin a new diagnosis");
-            return Err(AssessmentError::Refused(refusal));
+            return Err(AssessmentError::Refused(Refusal::TooManySignatures));
         }
         self.signatures.push(Signature { by: by.trim().to_owned(), on, content });
         Ok(())
@@ -324,30 +321,29 @@ impl Diagnosis {
 
 impl Answer {
     /// What is wrong with it in a diagnosis of the day `on`, if anything.
-    pub(crate) fn fault(&self, on: Day) -> Option<String> {
+    pub(crate) fn fault(&self, on: Day) -> Option<Refusal> {
         if (self.outcome == Outcome::NotApplicable) != self.reason.is_some() {
-            let detail = "\"not-applicable\" needs a `reason`, and only it has one";
-            return Some(detail.to_owned());
+            return Some(Refusal::Reason);
         }
         if self.evidence.len() > EVIDENCE_MAX {
-            return Some(format!("an answer has at most {EVIDENCE_MAX} pieces of evidence"));
+            return Some(Refusal::TooMuchEvidence);
         }
         let texts = [&self.reason, &self.owner, &self.comment];
-        let fault = texts.into_iter().flatten().find_map(|one| text::fault(one));
+        let fault = texts.into_iter().flatten().find_map(|one| text::refusal(one));
         fault.or_else(|| self.evidence.iter().find_map(|piece| piece.fault(on)))
     }
 }
 
 impl Evidence {
     /// What is wrong with it in a diagnosis of the day `on`, if anything.
-    fn fault(&self, on: Day) -> Option<String> {
+    fn fault(&self, on: Day) -> Option<Refusal> {
         if self.on > on {
-            return Some(format!("evidence of {} in a diagnosis of {on}", self.on));
+            return Some(Refusal::FutureEvidence { evidence: self.on, diagnosis: on });
         }
         if self.until.is_some_and(|until| until < self.on) {
-            return Some("the evidence ends before it begins".to_owned());
+            return Some(Refusal::EvidenceEnds);
         }
-        text::fault(&self.what)
+        text::refusal(&self.what)
     }
 }
 
@@ -376,7 +372,7 @@ impl RawAnswer {
         };
         match answer.fault(on) {
             None => Ok(answer),
-            Some(fault) => Err(inconsistent(file, at, fault)),
+            Some(fault) => Err(inconsistent(file, at, fault.to_string())),
         }
     }
 }
@@ -398,7 +394,7 @@ impl RawEvidence {
         let evidence = Evidence { what: self.what.value, sha256, on, until };
         match evidence.fault(diagnosis) {
             None => Ok(evidence),
-            Some(fault) => Err(inconsistent(file, &self.on, fault)),
+            Some(fault) => Err(inconsistent(file, &self.on, fault.to_string())),
         }
     }
 }

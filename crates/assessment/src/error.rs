@@ -37,7 +37,7 @@ pub enum AssessmentError {
     },
     /// Something that the rules of a diagnosis do not allow.
     #[error("refused: {0}")]
-    Refused(String),
+    Refused(crate::Refusal),
 }
 
 impl AssessmentError {

@@ -1,3 +1,4 @@
+use crate::Refusal;
 use device::Language;
 use serde::Deserialize;
 
@@ -37,14 +38,19 @@ impl Bilingual {
 
 /// What is wrong with a text that people typed, if anything.
 pub(crate) fn fault(text: &str) -> Option<String> {
+    refusal(text).map(|refusal| refusal.to_string())
+}
+
+/// The same, in both languages.
+pub(crate) fn refusal(text: &str) -> Option<Refusal> {
     if text.trim().is_empty() {
-        return Some("a text is empty".to_owned());
+        return Some(Refusal::EmptyText);
     }
     if text.chars().count() > TEXT_CHARACTERS_MAX {
-        return Some(format!("a text is longer than {TEXT_CHARACTERS_MAX} characters"));
+        return Some(Refusal::LongText);
     }
     let bad = text.chars().find(|c| !prints(*c))?;
-    Some(format!("a text holds U+{:04X}, which does not print", u32::from(bad)))
+    Some(Refusal::HiddenCharacter(u32::from(bad)))
 }
 
 /// Whether a terminal and a page show `c` as what it is: no controls, and nothing that turns the

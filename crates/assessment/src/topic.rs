@@ -1,7 +1,8 @@
 //! A diagnosis piece by piece: what can be answered, what stands there, and how two contents differ.
 
 use crate::{
-    Answer, AssessmentError, Day, Diagnosis, FeatureId, ItemId, Library, Outcome, RecordRef, text,
+    Answer, AssessmentError, Day, Diagnosis, FeatureId, ItemId, Library, Outcome, RecordRef,
+    Refusal, text,
 };
 use std::fmt;
 
@@ -82,16 +83,15 @@ impl Diagnosis {
         topic: &Topic,
         entry: Option<Entry>,
     ) -> Result<(), AssessmentError> {
-        let refuse = |detail: String| Err(AssessmentError::Refused(format!("{topic}: {detail}")));
+        let refuse =
+            |why: Refusal| Err(AssessmentError::Refused(Refusal::At(topic.clone(), Box::new(why))));
         match (topic, entry) {
             (Topic::Absent(feature), Some(Entry::Absent(reason))) => {
-                if let Some(fault) = text::fault(&reason) {
+                if let Some(fault) = text::refusal(&reason) {
                     return refuse(fault);
                 }
                 if let Some(other) = self.answered_with(library, feature) {
-                    return refuse(format!(
-                        "{other} depends on it and is answered otherwise; change that answer first"
-                    ));
+                    return refuse(Refusal::Depends(other));
                 }
                 self.absent.insert(feature.clone(), reason);
             }
@@ -113,10 +113,10 @@ impl Diagnosis {
             (Topic::Clause(reference), None) => drop(self.clauses.remove(reference)),
             (Topic::Absent(feature), None) => drop(self.absent.remove(feature)),
             (Topic::Absent(_), Some(Entry::Answer(_))) => {
-                return refuse("a feature has no answer, but a reason why it is absent".to_owned());
+                return refuse(Refusal::FeatureAnswered);
             }
             (_, Some(Entry::Absent(_))) => {
-                return refuse("an item or a clause has an answer".to_owned());
+                return refuse(Refusal::ItemAbsent);
             }
         }
         Ok(())
@@ -166,14 +166,13 @@ impl Diagnosis {
         Ok(next)
     }
 
-    fn fault_of(&self, when: &[FeatureId], answer: &Answer) -> Option<String> {
+    fn fault_of(&self, when: &[FeatureId], answer: &Answer) -> Option<Refusal> {
         if let Some(fault) = answer.fault(self.on) {
             return Some(fault);
         }
         match self.absence(when) {
             Some((feature, _)) if answer.outcome != Outcome::NotApplicable => {
-                let outcome = answer.outcome;
-                Some(format!("answered {outcome}, but {feature} stands under `absent`"))
+                Some(Refusal::Absent { outcome: answer.outcome, feature: feature.clone() })
             }
             _ => None,
         }

@@ -5,7 +5,7 @@
 //! not read.
 
 use crate::{
-    Answer, AssessmentError, Bilingual, Day, Diagnosis, Library, Outcome, diagnosis::FORM,
+    Answer, AssessmentError, Bilingual, Day, Diagnosis, Library, Outcome, Refusal, diagnosis::FORM,
 };
 use device::Language;
 use rust_xlsxwriter::{
@@ -36,9 +36,8 @@ impl Diagnosis {
         library: &Library,
         language: Language,
     ) -> Result<Vec<u8>, AssessmentError> {
-        self.workbook(library, language).map_err(|error| {
-            AssessmentError::Refused(format!("the workbook cannot be made: {error}"))
-        })
+        self.workbook(library, language)
+            .map_err(|error| AssessmentError::Refused(Refusal::Workbook(error.to_string())))
     }
 
     fn workbook(&self, library: &Library, language: Language) -> Result<Vec<u8>, XlsxError> {

@@ -1,5 +1,5 @@
 use super::{Document, DocumentKind, export::controls};
-use crate::{Answer, AssessmentError, Day, Diagnosis, Library, Outcome, text};
+use crate::{Answer, AssessmentError, Day, Diagnosis, Library, Outcome, Refusal, text};
 use serde_json::Value;
 
 /// Answers that assessment results of others give.
@@ -24,8 +24,8 @@ pub fn diagnosis_from(
     library: &Library,
 ) -> Result<ImportedResults, AssessmentError> {
     if document.kind() != DocumentKind::Results {
-        let detail = format!("this is a {}, not assessment results", document.kind());
-        return Err(AssessmentError::Refused(detail));
+        let kind = document.kind().to_string();
+        return Err(AssessmentError::Refused(Refusal::NotResults(kind)));
     }
     let results = list(document.body().get("results"));
     let property = |name: &str| {
@@ -37,9 +37,7 @@ pub fn diagnosis_from(
     let day = |text: &str| text.get(..10).and_then(Day::parse);
     let start = results.first().and_then(|one| one.get("start")).and_then(Value::as_str);
     let on = property("on").and_then(day).or_else(|| start.and_then(day));
-    let on = on.ok_or_else(|| {
-        AssessmentError::Refused("the results do not say when they start".to_owned())
-    })?;
+    let on = on.ok_or(AssessmentError::Refused(Refusal::NoStart))?;
     let product = property("product").or_else(|| document.metadata("title")).unwrap_or("product");
     let subject = property("subject").or_else(|| document.metadata("version")).unwrap_or("-");
     let mut diagnosis = Diagnosis::new(&shortened(product), &shortened(subject), on)?;

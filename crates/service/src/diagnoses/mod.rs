@@ -35,6 +35,7 @@ pub(crate) use operation::{Gated, PROTOTYPE, PROTOTYPE_S};
 use crate::{Service, ServiceError, store::diagnosis::DiagnosisRow};
 use assessment::{AssessmentError, Day, Library};
 use crypto::UnixTime;
+use device::Language;
 use policy::{Action, Caller, Resource};
 use std::{fmt, str::FromStr, sync::OnceLock};
 
@@ -109,7 +110,8 @@ fn damaged() -> ServiceError {
 /// What the rules of `assessment` refuse.
 fn refused(error: &AssessmentError) -> ServiceError {
     match error {
-        AssessmentError::Refused(why) => ServiceError::refused("answer", why.clone()),
+        AssessmentError::Refused(why) => ServiceError::refused("answer", why.text(Language::En))
+            .in_japanese(why.text(Language::Ja)),
         other => ServiceError::malformed("diagnosis-file", format!("{other}; {}", other.hint())),
     }
 }

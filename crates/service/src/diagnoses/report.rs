@@ -4,10 +4,10 @@ use super::{
     DiagnosisFigures, DiagnosisId, EvidenceView, ItemView, OperationView, answers::item_view,
     check_sheet, stored::total,
 };
-use crate::{Service, ServiceError};
+use crate::{ReportTrace, Service, ServiceError};
 use assessment::{Gap, Library};
 use crypto::UnixTime;
-use policy::{Action, Caller};
+use policy::{Action, Caller, Resource};
 use std::{io::Read as _, path::Path};
 
 /// All that a diagnosis says.
@@ -25,6 +25,8 @@ pub struct DiagnosisReport {
     pub absent: Vec<(String, String)>,
     /// whether the product line may be in operation
     pub operation: OperationView,
+    /// threats with their ways to verdicts, and impact assessments; `None` for who may not read them
+    pub trace: Option<ReportTrace>,
     /// who asked for the report
     pub made_by: String,
     /// when
@@ -113,7 +115,22 @@ impl Service {
         let gaps = loaded.diagnosis.gaps(library, today);
         let absent = loaded.diagnosis.absent.iter();
         let absent = absent.map(|(feature, why)| (feature.to_string(), why.clone())).collect();
+        let may = Resource::organisation(&organisation);
+        let trace = match policy::authorize(caller, Action::ReadThreatModel, &may).is_ok() {
+            false => None,
+            true => {
+                let answered = loaded
+                    .entries
+                    .iter()
+                    .filter(|(_, row)| row.outcome.is_some())
+                    .map(|(topic, row)| (topic.clone(), row.changed_by.clone()))
+                    .collect();
+                let of = self.product_row(&organisation, &product)?;
+                Some(self.report_trace(&of, loaded.diagnosis.clone(), answered, today)?)
+            }
+        };
         Ok(DiagnosisReport {
+            trace,
             figures: self.figures_of(row, loaded, total, today)?,
             gaps,
             items,

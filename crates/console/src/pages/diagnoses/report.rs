@@ -2,9 +2,10 @@
 
 use super::{
     Figures,
-    answer::feature_title,
+    answer_page::feature_title,
     day, one,
     one::{GapRow, LiveRow},
+    report_trace::{self, TracePart},
     signed, state,
 };
 use crate::{
@@ -109,6 +110,8 @@ pub(super) struct Paper {
     pub(super) live: Vec<LivePart>,
     pub(super) absent: Vec<(String, String)>,
     pub(super) groups: Vec<Group>,
+    /// for engineers, where there is something to say
+    pub(super) trace: Option<TracePart>,
 }
 
 /// What a collector found, with its digest.
@@ -356,6 +359,10 @@ impl Paper {
                     .collect(),
             },
             groups: if whole { groups(t, report)? } else { Vec::new() },
+            trace: match report.trace.as_ref().filter(|_| whole) {
+                None => None,
+                Some(trace) => report_trace::part(t, trace)?,
+            },
         })
     }
 

@@ -1,6 +1,9 @@
 //! A report of a diagnosis as PDF: what its page says, drawn.
 
-use super::report::{Audience, Paper};
+use super::{
+    report::{Audience, Paper},
+    report_trace,
+};
 use crate::{
     Failure,
     i18n::Locale,
@@ -14,6 +17,8 @@ use service::DiagnosisReport;
 const TITLE: f32 = 17.0;
 const BODY: f32 = 9.0;
 const SMALL: f32 = 7.5;
+/// The list of catalogues shares its page with all else that managers are told.
+const CATALOGUE: f32 = 7.0;
 
 /// The same as `heat-0` … `heat-4` of the style sheets.
 const BANDS: [Colour; 5] = [
@@ -105,9 +110,9 @@ fn first(document: &mut Document<'_>, paper: &Paper) {
         .iter()
         .map(|(name, met, claimed)| {
             vec![
-                cell(name, SMALL),
-                cell(format!("{met}%"), SMALL),
-                cell(format!("{claimed}%"), SMALL),
+                cell(name, CATALOGUE),
+                cell(format!("{met}%"), CATALOGUE),
+                cell(format!("{claimed}%"), CATALOGUE),
             ]
         })
         .collect();
@@ -116,7 +121,7 @@ fn first(document: &mut Document<'_>, paper: &Paper) {
 }
 
 fn scores(document: &mut Document<'_>, paper: &Paper) {
-    const HIGH: f32 = 54.0;
+    const HIGH: f32 = 50.0;
     let wide = Document::width() / 4.0;
     document.need(HIGH);
     let mut left = 0.0;
@@ -125,7 +130,7 @@ fn scores(document: &mut Document<'_>, paper: &Paper) {
         let within = |down| (left + 8.0, down, wide - 20.0);
         document.label(name, within(5.0), Style::plain(SMALL).bold(), false);
         document.label(figure, within(16.0), Style::plain(17.0).bold(), false);
-        document.label(note, within(40.0), Style::plain(6.0).colour(MUTED), false);
+        document.label(note, within(38.0), Style::plain(6.0).colour(MUTED), false);
         left += wide;
     }
     document.space(HIGH + 4.0);
@@ -134,7 +139,7 @@ fn scores(document: &mut Document<'_>, paper: &Paper) {
 fn heat(document: &mut Document<'_>, paper: &Paper) {
     const LEFT: f32 = 76.0;
     const HEAD: f32 = 24.0;
-    const HIGH: f32 = 30.0;
+    const HIGH: f32 = 25.0;
     let t = paper.t;
     document.heading(&t.text("diagnoses-heat").to_string());
     document.need(HEAD + 4.0 * HIGH);
@@ -154,7 +159,7 @@ fn heat(document: &mut Document<'_>, paper: &Paper) {
     document.space(HEAD);
     for layer in Layer::ALL {
         let name = Style::plain(SMALL + 0.5);
-        document.label(layer.title(t.language), (0.0, 9.0, LEFT - 6.0), name, false);
+        document.label(layer.title(t.language), (0.0, 6.5, LEFT - 6.0), name, false);
         let mut left = LEFT;
         for phase in Phase::ALL {
             let found = paper.cells.iter().find(|(of, at, _)| of == layer && at == phase);
@@ -165,10 +170,10 @@ fn heat(document: &mut Document<'_>, paper: &Paper) {
                 Some((share, score)) => {
                     document.fill(left, 0.0, size, band(share));
                     let figure = Style::plain(9.0).bold();
-                    document.label(&format!("{share}%"), (left, 3.0, wide - 2.0), figure, true);
+                    document.label(&format!("{share}%"), (left, 1.5, wide - 2.0), figure, true);
                     let items = t.text("diagnoses-cell-items").arg("count", score.items);
                     let note = Style::plain(6.0);
-                    document.label(&items.to_string(), (left, 17.0, wide - 2.0), note, true);
+                    document.label(&items.to_string(), (left, 14.0, wide - 2.0), note, true);
                 }
             }
             left += wide;
@@ -289,6 +294,9 @@ fn rest(document: &mut Document<'_>, paper: &Paper) {
         for (name, why) in &paper.absent {
             document.fact(name, why, SMALL + 0.5);
         }
+    }
+    if let Some(part) = &paper.trace {
+        report_trace::draw(document, t, part);
     }
     document.heading(&t.text("diagnoses-items").to_string());
     for group in &paper.groups {

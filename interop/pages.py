@@ -126,10 +126,21 @@ ASSESSMENT = [
     ("diagnosis-files", "/diagnoses/{diagnosis}/files", True),
     ("diagnosis-history", "/diagnoses/{diagnosis}/history", True),
     ("diagnosis-clauses", "/diagnoses/{diagnosis}/clauses/etsi-en-303-645", True),
+    ("diagnosis-catalogues", "/diagnoses/{diagnosis}/clauses", True),
+    ("diagnosis-clause", "/diagnoses/{diagnosis}/clauses/etsi-en-303-645/5.1-1", True),
     ("diagnosis-sign", "/diagnoses/{diagnosis}/sign", True),
     ("diagnosis-discard", "/diagnoses/{diagnosis}/discard", True),
     ("operation-of", "/operation/{product}", True),
     ("operation-overrule", "/operation/{product}/overrule", True),
+    ("threats", "/products/{product}/threats", True),
+    ("trace", "/products/{product}/trace", True),
+    ("impact", "/products/{product}/impact", True),
+    ("impact-safety", "/products/{product}/impact/safety", True),
+    ("impact-privacy", "/products/{product}/impact/privacy", True),
+    ("impact-step", "/products/{product}/impact/privacy/step/data", True),
+    ("impact-step-level", "/products/{product}/impact/safety/step/driven", True),
+    ("impact-step-criteria", "/products/{product}/impact/privacy/step/threshold", True),
+    ("impact-history", "/products/{product}/impact/privacy/history", True),
 ]
 # The server answers these with something else than 200, and the browser notes that.
 NOT_OK = {"not-found", "public-mistyped", "public-unknown"}

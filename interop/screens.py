@@ -15,7 +15,7 @@ import time
 from browser import DESKTOP, PHONE, Browser
 from console import never_given
 from lib import OUT, TEGATA, Failure, run
-from pages import ABOUT, PAGES, PLATFORM, address
+from pages import ABOUT, ASSESSMENT, PAGES, PLATFORM, address
 
 START_SECONDS_MAX = 300
 DEVICES = os.environ.get("DEVICES", "200")
@@ -93,7 +93,9 @@ def at_hand(demo):
     requests = demo.call("approval", "list", "kawa-waterworks", by=admin)
     unborn = demo.call("device", "register", "yamato-devices", "tag-1", "TAG-1-NEW",
                        by="yamato-devices-operator")[0]["id"]
+    diagnosis = demo.call("diagnosis", "list", "yamato-devices", by="yamato-devices-administrator")[0]
     return {
+        "diagnosis": diagnosis["id"], "item": "DEV-SWD-01", "line": "gate-7",
         "device": main, "suspended": suspended, "offered": offered, "arriving": arriving,
         "retired": retired, "revoked": revoked["id"], "unborn": unborn, "job": job,
         "other": "hoshi-rail", "own": "kawa-waterworks", "product": "yamato-devices/gate-7",
@@ -137,6 +139,7 @@ try:
 
         pages = [
             *[(page, of(page)) for page in PAGES + ABOUT],
+            *[(page, maker) for page in ASSESSMENT],
             *[(page, platform) for page in PLATFORM],
             (("platform-overview", "/", True), platform),
             (("organisation-administrator", "/organisations/{other}/administrator", True), platform),

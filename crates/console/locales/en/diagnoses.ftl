@@ -241,3 +241,22 @@ dreport-open = Open
 dreport-format = Form
 dreport-as-page = Page to be printed
 dreport-as-pdf = PDF file
+diagnoses-clauses = Clauses
+diagnoses-clauses-lead = Clauses follow from the items of the check sheet. A clause can be answered itself where items do not say enough: that answer then counts for it, unless an item or another catalogue shows that it is not met.
+diagnoses-clauses-met = Met
+diagnoses-clauses-claimed = Only claimed
+diagnoses-clauses-all = Concern the product
+diagnoses-to-do = To be done
+diagnoses-no-clauses-found = No clause is so. Change the filters.
+diagnoses-asked = What is asked
+diagnoses-clause-group = Chapter
+diagnoses-strength = How strongly
+diagnoses-condition = Condition
+diagnoses-clause-unchecked = In our own words, which nobody has compared with the original: what counts is the document itself.
+diagnoses-clause-absent = The product does not have what this clause is about ({ $why }). That answers it.
+diagnoses-basis-none = No item and no other catalogue says anything about it: answer it here.
+diagnoses-basis-hint = What fails beats every answer. An answer here counts before what items and other catalogues hand on.
+dreport-more-threats = { $count ->
+    [one] One more threat is on the page of the trace.
+   *[other] { $count } more threats are on the page of the trace.
+}

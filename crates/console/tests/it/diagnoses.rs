@@ -500,3 +500,75 @@ async fn a_report_is_for_somebody_in_a_language_of_its_own_and_can_do_nothing() 
     let foreign = stage.get("stranger", &format!("{here}/report")).await;
     assert_eq!(foreign.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn a_clause_is_answered_itself_with_evidence_and_left_out_with_a_reason_only() {
+    let stage = Stage::new().await;
+    let of = opened(&stage, "1.0").await;
+    let here = format!("/diagnoses/{of}");
+    for language in Language::ALL.iter().copied() {
+        for path in
+            ["/clauses", "/clauses/etsi-en-303-645", "/clauses/eu-cra-annex-i/I.1%282%29%28a%29"]
+        {
+            let path = format!("{here}{path}");
+            let page = stage.get_in("maker-reader", language, &path).await;
+            assert_eq!(page.status, StatusCode::OK, "{path}");
+            is_sound(&page, &path);
+            assert!(!page.html.contains(">diagnoses-"), "{path}: a text is missing");
+        }
+    }
+    for path in [
+        "/clauses/nothing",
+        "/clauses/etsi-en-303-645/9.9",
+        "/clauses/nothing/5.1-1",
+        "/clauses/etsi-en-303-645/..",
+    ] {
+        let page = stage.get("maker-admin", &format!("{here}{path}")).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    let wrong = stage.get("maker-admin", &format!("{here}/clauses/etsi-en-303-645?state=x")).await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    let page = stage.get("stranger", &format!("{here}/clauses/etsi-en-303-645/5.1-1")).await;
+    assert_eq!(page.status, StatusCode::NOT_FOUND);
+
+    let clause = format!("{here}/clauses/jc-star-1/S1.1-05");
+    let open = format!("{here}/clauses/jc-star-1?state=to-do");
+    assert!(stage.get("maker-reader", &open).await.html.contains(&clause));
+    // Nobody who only reads gets the form, or past it.
+    assert!(!stage.get("maker-reader", &clause).await.html.contains("name=\"answer\""));
+    let met = "version=0&answer=met&owner=Suzuki";
+    assert_eq!(stage.post("maker-reader", &clause, met).await.status, StatusCode::FORBIDDEN);
+    let without = "version=0&answer=not-applicable&owner=Suzuki";
+    let page = stage.post("maker-operator", &clause, without).await;
+    refused(&page, "Nothing was saved");
+    assert!(page.html.contains("Suzuki"), "what was typed stays");
+    // A refusal is in the language of its page.
+    let page = stage.post_in("maker-operator", Language::Ja, &clause, without).await;
+    refused(&page, "「対象外」には理由が必要です");
+    assert!(!page.html.contains("needs a"), "{}", page.html);
+    let reason = "version=0&answer=met&reason=because";
+    refused(&stage.post("maker-operator", &clause, reason).await, "Nothing was saved");
+    assert_eq!(led(&stage.post("maker-operator", &clause, met).await), clause);
+    let page = stage.get("maker-reader", &clause).await;
+    assert!(page.html.contains("claimed without evidence") && page.html.contains("Suzuki"));
+    // Who read an older version is told so; a second answer does not undo the first.
+    refused(&stage.post("maker-operator", &clause, met).await, "look at it again");
+    let page = stage.get("maker-operator", &clause).await;
+    let piece =
+        format!("version={}&what=%3Cb%3Epolicy&on=2000-01-01&until=2099-01-01", version(&page));
+    let path = format!("{clause}/evidence");
+    assert_eq!(
+        led(&stage.post("maker-operator", &path, &piece).await),
+        format!("{clause}#evidence")
+    );
+    let page = stage.get("maker-operator", &clause).await;
+    assert!(page.html.contains("&#60;b&#62;policy") || page.html.contains("&lt;b&gt;policy"));
+    assert!(!stage.get("maker-reader", &open).await.html.contains(&clause), "it is done");
+    let remove = format!("version={}&at=0", version(&page));
+    let path = format!("{clause}/evidence/remove");
+    assert_eq!(
+        led(&stage.post("maker-operator", &path, &remove).await),
+        format!("{clause}#evidence")
+    );
+    assert!(stage.get("maker-reader", &open).await.html.contains(&clause), "only claimed again");
+}

@@ -1,10 +1,11 @@
-//! The clauses of a catalogue as a diagnosis covers them, with what each state rests on.
+//! The catalogues of a diagnosis, and the clauses of one: where each stands, what that rests on.
 
-use super::head;
+use super::{answer::clause_page, head};
 use crate::{
-    Answer, Console, Failure, Frame, Member, Section,
+    Answer, Asked, Console, Failure, Frame, Member, Section,
     i18n::Locale,
-    ui::{Badge, Message, Tone},
+    pages::words,
+    ui::{Badge, Field, Message, Tone},
 };
 use askama::Template;
 use assessment::{Basis, ClauseCoverage, ClauseState};
@@ -13,27 +14,31 @@ use axum::{
     extract::{Path, State},
     routing::get,
 };
-use service::check_sheet;
+use serde::Deserialize;
+use service::{CatalogueFigures, check_sheet};
 
 pub(super) fn router() -> Router<Console> {
-    Router::new().route("/diagnoses/{id}/clauses/{catalogue}", get(list))
+    Router::new()
+        .route("/diagnoses/{id}/clauses", get(catalogues))
+        .route("/diagnoses/{id}/clauses/{catalogue}", get(list))
 }
 
 /// What a state rests on: words, and where more about it stands.
-struct Rest {
-    href: Option<String>,
-    name: String,
-    words: String,
+pub(super) struct Rest {
+    pub(super) href: Option<String>,
+    pub(super) name: String,
+    pub(super) words: String,
 }
 
 struct Row {
+    href: String,
     id: String,
     title: String,
     state: Badge,
     basis: Vec<Rest>,
 }
 
-fn badge(t: Locale, state: ClauseState) -> Badge {
+pub(super) fn badge(t: Locale, state: ClauseState) -> Badge {
     let tone = match state {
         ClauseState::Met => Tone::Good,
         ClauseState::Claimed => Tone::Info,
@@ -45,7 +50,7 @@ fn badge(t: Locale, state: ClauseState) -> Badge {
     Badge::new(tone, state.title(t.language))
 }
 
-fn rest(t: Locale, here: &str, basis: &Basis) -> Rest {
+pub(super) fn rest(t: Locale, here: &str, basis: &Basis) -> Rest {
     match basis {
         Basis::Answer(state) => Rest {
             href: None,
@@ -58,7 +63,7 @@ fn rest(t: Locale, here: &str, basis: &Basis) -> Rest {
             words: format!("{}, {}", relation.title(t.language), state.title(t.language)),
         },
         Basis::Record(record, relation, state) => Rest {
-            href: Some(format!("{here}/clauses/{}", record.source())),
+            href: Some(clause_page(here, record)),
             name: record.to_string(),
             words: format!("{}, {}", relation.title(t.language), state.title(t.language)),
         },
@@ -70,12 +75,107 @@ fn rest(t: Locale, here: &str, basis: &Basis) -> Rest {
     }
 }
 
+/// The filter of what somebody has to do something about.
+const TO_DO: &str = "to-do";
+
+/// Whether a clause wants an answer, evidence or work.
+fn to_do(state: ClauseState) -> bool {
+    !matches!(state, ClauseState::Met | ClauseState::NotApplicable)
+}
+
+/// The filters, as they stand in the address.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Filters {
+    state: String,
+    text: String,
+}
+
+impl Filters {
+    fn fields(&self, t: Locale) -> Vec<Field> {
+        let states = ClauseState::ALL
+            .iter()
+            .map(|one| (one.word().to_owned(), one.title(t.language).to_owned()));
+        let to_do = (TO_DO.to_owned(), t.text("diagnoses-to-do").to_string());
+        let states = words::choices(
+            t.text("words-all"),
+            [to_do].into_iter().chain(states).collect::<Vec<_>>(),
+        );
+        vec![
+            Field::select(t, "state", t.text("diagnoses-state"), states).value(&self.state),
+            Field::search(t, "text", t.text("diagnoses-text")).value(&self.text).most(200),
+        ]
+    }
+}
+
+/// A catalogue, counted.
+struct CatalogueRow {
+    href: String,
+    title: String,
+    edition: String,
+    met: usize,
+    claimed: usize,
+    open: usize,
+    all: usize,
+}
+
+async fn catalogues(
+    State(console): State<Console>,
+    member: Member,
+    Path(of): Path<String>,
+) -> Answer {
+    let t = member.t;
+    let view = head::found(&console, &member, &of).await?;
+    let library = check_sheet()?;
+    let figures = console.service.diagnosis_figures(member.caller(), &view.id).await?;
+    let here = format!("/diagnoses/{}/clauses", view.id);
+    let row = |one: &CatalogueFigures| {
+        let source = &library.catalogue(one.source.as_str())?.source;
+        let count = |wanted: &dyn Fn(ClauseState) -> bool| -> usize {
+            one.clauses.iter().filter(|(state, _)| wanted(*state)).map(|(_, count)| count).sum()
+        };
+        Some(CatalogueRow {
+            href: format!("{here}/{}", one.source),
+            title: source.title.of(t.language).to_owned(),
+            edition: source.edition.clone(),
+            met: count(&|state| state == ClauseState::Met),
+            claimed: count(&|state| state == ClauseState::Claimed),
+            open: count(&to_do),
+            all: count(&|state| state != ClauseState::NotApplicable),
+        })
+    };
+    let title = format!("{} – {}", t.text("diagnoses-clauses"), head::title(t, &view));
+    let page = CataloguesPage {
+        t,
+        frame: member.frame(Section::Diagnoses, title),
+        head: head::Head::new(&member, &view, "clauses"),
+        rows: figures.catalogues.iter().filter_map(row).collect(),
+    };
+    Ok(member.page(&page))
+}
+
+#[derive(Template)]
+#[template(path = "diagnoses/catalogues.html")]
+struct CataloguesPage {
+    t: Locale,
+    frame: Frame,
+    head: head::Head,
+    rows: Vec<CatalogueRow>,
+}
+
 async fn list(
     State(console): State<Console>,
     member: Member,
     Path((of, catalogue)): Path<(String, String)>,
+    Asked(filters): Asked<Filters>,
 ) -> Answer {
     let t = member.t;
+    let wanted = match filters.state.as_str() {
+        "" => None,
+        TO_DO => Some(ClauseState::ALL.iter().copied().filter(|one| to_do(*one)).collect()),
+        word => Some(vec![ClauseState::of_word(word).ok_or_else(Failure::bad_request)?]),
+    };
+    let words = filters.text.trim().to_lowercase();
     let view = head::found(&console, &member, &of).await?;
     let library = check_sheet()?;
     let known = library.catalogue(&catalogue).ok_or_else(Failure::not_found)?;
@@ -84,6 +184,7 @@ async fn list(
     let source = &known.source;
     let title = source.title.of(t.language).to_owned();
     let row = |one: &ClauseCoverage| Row {
+        href: clause_page(&here, &one.record),
         id: one.record.id().to_owned(),
         title: library
             .record(&one.record)
@@ -97,8 +198,9 @@ async fn list(
     let page = ListPage {
         t,
         frame: member.frame(Section::Diagnoses, frame_title),
-        head: head::Head::new(&member, &view, "")
+        head: head::Head::new(&member, &view, "clauses")
             .below(&here, view.subject.clone())
+            .below(format!("{here}/clauses"), t.text("diagnoses-clauses").to_string())
             .titled(&title, Vec::new()),
         facts: vec![
             (t.text("diagnoses-publisher").to_string(), source.publisher.clone()),
@@ -111,7 +213,18 @@ async fn list(
                 .arg("records", known.records.len());
             Message::new(Tone::Info, text)
         }),
-        rows: found.iter().map(row).collect(),
+        rows: found
+            .iter()
+            .filter(|one| wanted.as_ref().is_none_or(|some: &Vec<_>| some.contains(&one.state)))
+            .map(row)
+            .filter(|one| {
+                words.is_empty()
+                    || one.id.to_lowercase().contains(&words)
+                    || one.title.to_lowercase().contains(&words)
+            })
+            .collect(),
+        fields: filters.fields(t),
+        here: format!("{here}/clauses/{catalogue}"),
         title,
     };
     Ok(member.page(&page))
@@ -123,7 +236,9 @@ struct ListPage {
     t: Locale,
     frame: Frame,
     head: head::Head,
+    here: String,
     title: String,
+    fields: Vec<Field>,
     facts: Vec<(String, String)>,
     note: Option<Message>,
     rows: Vec<Row>,

@@ -1,6 +1,6 @@
 //! What the product does not have: each feature with a reason, which answers all that depends on it.
 
-use super::{answer::feature_title, head};
+use super::{answer_page::feature_title, head};
 use crate::{
     Answer, Console, Failure, Frame, Member, Posted, Section,
     i18n::{Locale, Moment},

@@ -1,7 +1,7 @@
 //! A diagnosis as a file, reports of it, and answers from a file: first what they would change, then
 //! the change. The file goes along in the preview, so that nothing is kept in between.
 
-use super::{Audience, answer::said, head, upload::Uploaded};
+use super::{Audience, answer_page::said, head, upload::Uploaded};
 use crate::{
     Answer, Asked, Console, Failure, Frame, Member, Section, failure,
     i18n::{Locale, own_name},

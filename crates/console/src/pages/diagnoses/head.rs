@@ -12,9 +12,10 @@ use policy::Action;
 use service::{DiagnosisState, DiagnosisView};
 
 /// Parts of a diagnosis: word in the address and key of the name.
-const PARTS: [(&str, &str); 8] = [
+const PARTS: [(&str, &str); 9] = [
     ("", "diagnoses-overview"),
     ("items", "diagnoses-items"),
+    ("clauses", "diagnoses-clauses"),
     ("gaps", "diagnoses-gaps"),
     ("evidence", "diagnoses-live"),
     ("features", "diagnoses-features"),

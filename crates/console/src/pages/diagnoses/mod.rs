@@ -2,6 +2,7 @@
 
 mod act;
 mod answer;
+mod answer_page;
 mod clauses;
 mod evidence;
 mod features;
@@ -12,6 +13,7 @@ mod one;
 mod records;
 mod report;
 mod report_pdf;
+mod report_trace;
 mod upload;
 
 pub use report::{Audience, DIAGNOSIS_REPORT_POLICY, diagnosis_report};

@@ -1,6 +1,6 @@
 //! Gaps, the comparison with an earlier diagnosis, and who changed what.
 
-use super::{Figures, answer, head, id, one::GapRow, state};
+use super::{Figures, answer_page, head, id, one::GapRow, state};
 use crate::{
     Answer, Asked, Console, Frame, Member, Section,
     i18n::Locale,
@@ -206,7 +206,7 @@ async fn history(
     let here = format!("/diagnoses/{}", view.id);
     let library = check_sheet()?;
     let entries = found.items.iter().map(|change| {
-        let mut line = answer::line(t, change);
+        let mut line = answer_page::line(t, change);
         line.title = format!("{}: {}", change.topic, line.title);
         let is_item = library.item(&change.topic).is_some();
         line.href = is_item.then(|| format!("{here}/items/{}", change.topic));

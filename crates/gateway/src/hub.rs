@@ -140,12 +140,24 @@ impl Gateway {
             if !changes.is_empty() {
                 self.0.look(&changes);
             }
+            if !changes.tells_nothing() {
+                self.tell(&changes).await;
+            }
             if settled.elapsed() >= SETTLE {
                 settled = Instant::now();
                 self.settle().await;
             }
         }
         self.settle().await;
+    }
+
+    /// Tells devices what is new for them, where anybody of them listens.
+    async fn tell(&self, changes: &StandingChanges) {
+        let (inner, changes) = (self.0.clone(), changes.clone());
+        let told = tokio::task::spawn_blocking(move || inner.tell(&changes));
+        if let Err(error) = told.await {
+            tracing::error!(%error, "what is new for devices was not told");
+        }
     }
 
     async fn settle(&self) {
@@ -231,7 +243,7 @@ impl Inner {
         }
     }
 
-    fn every(&self) -> Vec<Arc<Session>> {
+    pub(crate) fn every(&self) -> Vec<Arc<Session>> {
         self.lock().by_device.values().flatten().cloned().collect()
     }
 

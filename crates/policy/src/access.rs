@@ -187,6 +187,8 @@ pub const ACCESS: &[Access] = &[
     access(Action::ManageOperationGate, A),
     access(Action::PublishMessages, NONE).device(),
     access(Action::ReadMessages, AOU),
+    access(Action::CommandDevice, AO),
+    access(Action::ResetDevice, A),
     access(Action::ManageApprovalPolicy, A).internal(),
 ];
 

@@ -46,6 +46,8 @@ acts! {
     Erase "erase" EraseDevice "erase contents of a device's history" "機器の履歴の内容の消去",
     RevokeDevice "revoke-device" RevokeDevice "revoke a device for good" "機器の失効",
     BulkRevoke "bulk-revoke" RevokeDevice "revoke many devices at a time" "機器の一括失効",
+    ResetDevice "reset-device" ResetDevice
+        "have a device forget its settings or erase its keys" "機器の初期化・鍵の消去の指示",
     RecoverPerson "recover-person" RecoverPerson
         "let a person who lost every passkey in again" "パスキーをすべて失った人の復旧",
     PublishRelease "publish-release" PublishRelease

@@ -114,6 +114,8 @@ actions! {
     ManageOperationGate "manage-operation-gate" "choose what product lines need for operation, and approved components",
     PublishMessages "publish-messages" "send messages and hear those that are for oneself",
     ReadMessages "read-messages" "read the messages of the organisation's devices, and what was refused",
+    CommandDevice "command-device" "give commands and settings to the organisation's devices",
+    ResetDevice "reset-device" "have a device forget its settings or erase its keys",
     ManageApprovalPolicy "manage-approval-policy" "choose which acts need a second person",
 }
 

@@ -49,6 +49,7 @@ mod callers;
 mod came_from;
 pub mod ceremony;
 mod certificates;
+mod commands;
 mod config;
 mod crl;
 mod csr;
@@ -109,6 +110,10 @@ pub use callers::{CertificateStanding, IssuedToken, TokenView};
 pub use came_from::CameFrom;
 pub use ceremony::{CaRequest, CaSpec};
 pub use certificates::{CertificateId, CertificateQuery, CertificateStatus, CertificateView};
+pub use commands::{
+    COMMAND_LIFETIME_MAX_S, COMMAND_LIFETIME_MIN_S, COMMANDS_OPEN_MAX, CommandState, CommandView,
+    ConfigurationVersion, ConfigurationView, Downlink, NewCommand, NewConfiguration, ReportedView,
+};
 pub use config::{Clock, Config, Limits, PeopleConfig, Places, Setup, Urls, WitnessClient};
 pub use crl::{CrlView, ROOT as ROOT_CA};
 pub use devices::{

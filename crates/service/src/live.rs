@@ -243,6 +243,9 @@ impl Effects for Live {
                     self.changes.add(crate::messages::Change::Directory);
                 }
                 Effect::Device(row) => self.changes.add(crate::messages::Change::Device(row)),
+                Effect::Downlink(row) => {
+                    self.changes.add(crate::messages::Change::Downlink(row));
+                }
             }
         }
         if let Some(count) = leaves {

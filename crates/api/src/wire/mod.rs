@@ -5,6 +5,7 @@
 
 mod campaign;
 mod certificate;
+mod command;
 mod device;
 mod diagnosis;
 mod director;
@@ -35,6 +36,7 @@ mod vulnerability;
 
 pub use campaign::*;
 pub use certificate::*;
+pub use command::*;
 pub use device::*;
 pub use diagnosis::*;
 pub use director::*;

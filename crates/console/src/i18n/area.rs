@@ -45,6 +45,7 @@ areas! {
     "operation",
     "threats",
     "impact",
+    "messages",
 }
 
 /// Every text, read once.

@@ -23,6 +23,12 @@ const RELEASE_ACTS: &[&str] = &["publish", "withdraw", "discard"];
 /// Texts whose key is made from a value: family and its values, `standing` and `active` for the key
 /// `standing-active`. The tests hold this list against the texts in both directions.
 pub const FAMILIES: &[(&str, &[&str])] = &[
+    ("command-name", &["restart", "self-test", "factory-reset", "erase-keys", "other"]),
+    ("command-lifetime", &["hour", "day", "week", "month"]),
+    (
+        "command-state",
+        &["waiting", "sent", "accepted", "done", "failed", "rejected", "cancelled", "expired"],
+    ),
     ("ago", &["minutes", "hours", "days", "months", "years"]),
     ("ahead", &["minutes", "hours", "days", "months", "years"]),
     ("impact-what", &["safety", "privacy", "framework"]),
@@ -128,6 +134,9 @@ pub const FAMILIES: &[(&str, &[&str])] = &[
             "passkey-removed",
             "session-ended",
             "sessions-ended",
+            "command-given",
+            "command-cancelled",
+            "settings-wanted",
             "share-set",
             "share-ended",
             "act-done",

@@ -17,6 +17,7 @@ mod invitation;
 mod jobs;
 mod listing;
 mod log;
+mod messages;
 mod operation;
 mod organisations;
 mod overview;
@@ -55,6 +56,7 @@ pub(crate) fn router() -> Router<Console> {
         .merge(invitation::router())
         .merge(jobs::router())
         .merge(log::router())
+        .merge(messages::router())
         .merge(operation::router())
         .merge(organisations::router())
         .merge(overview::router())

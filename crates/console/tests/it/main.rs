@@ -15,6 +15,7 @@ mod diagnoses;
 mod doors;
 mod forms;
 mod impact;
+mod messages;
 mod people;
 mod public;
 mod records;

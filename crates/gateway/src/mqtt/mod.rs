@@ -3,6 +3,7 @@
 mod connect;
 mod connection;
 mod guard;
+mod down;
 mod message;
 mod packets;
 pub(crate) mod session;

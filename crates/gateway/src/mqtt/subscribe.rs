@@ -51,19 +51,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         self.say(subscribed(five, id, &codes))?;
         for (_, kept) in granted {
             let Some(subscribed) = kept else { continue };
-            self.send_retained(&session, &sender, &subscribed).await;
+            if subscribed.1 {
+                self.send_retained(&session, &sender, &subscribed.0).await;
+            }
+            let (inner, session, sender) = (self.inner.clone(), session.clone(), sender.clone());
+            let tell = move || inner.tell_all(&session, &sender, &subscribed.0);
+            if let Err(error) = tokio::task::spawn_blocking(tell).await {
+                tracing::error!(%error, "what a device is to hear was not told");
+            }
         }
         Ok(())
     }
 
-    /// What becomes of one wish, and the subscription where what is kept of its topics is sent.
+    /// What becomes of one wish, and the subscription, with whether what is kept of its topics is
+    /// sent.
     fn grant(
         &self,
         session: &Session,
         sender: &DoorSender,
         want: Wanted,
         identifier: Option<u32>,
-    ) -> (Granted, Option<Subscribed>) {
+    ) -> (Granted, Option<(Subscribed, bool)>) {
         let asked = match Subscription::new(&want.filter) {
             Ok(subscription) if subscription.share.is_some() => return (Granted::Shared, None),
             Ok(subscription) => subscription.filter,
@@ -93,7 +101,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         }
         state.subscriptions.insert(want.filter, subscribed.clone());
         let send = want.retained == 0 || (want.retained == 1 && !known);
-        (Granted::Yes(want.qos), send.then_some(subscribed))
+        (Granted::Yes(want.qos), Some((subscribed, send)))
     }
 
     async fn send_retained(&self, session: &Session, sender: &DoorSender, subscribed: &Subscribed) {

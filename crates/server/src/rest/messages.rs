@@ -72,7 +72,7 @@ pub(super) async fn send(
 }
 
 /// What a device hears: no more than by any other door.
-fn refused_here(refused: MessageRefused) -> Fault {
+pub(super) fn refused_here(refused: MessageRefused) -> Fault {
     let refusal = match refused {
         MessageRefused::Failed(error) => return error.into(),
         MessageRefused::Refused(refusal) => refusal,

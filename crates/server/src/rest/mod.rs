@@ -5,6 +5,7 @@ mod authorities;
 mod campaigns;
 mod cases;
 mod certificates;
+mod commands;
 mod device_report;
 mod devices;
 mod diagnoses;
@@ -140,7 +141,11 @@ fn products_and_devices() -> OpenApiRouter<App> {
         .routes(routes!(life::timeline))
         .routes(routes!(life::owners))
         .routes(routes!(life::state))
-        .routes(routes!(messages::send))
+        .routes(routes!(messages::send, commands::down))
+        .routes(routes!(commands::list, commands::give))
+        .routes(routes!(commands::one, commands::cancel))
+        .routes(routes!(commands::configuration, commands::configure))
+        .routes(routes!(commands::versions))
         .routes(routes!(messages::list))
         .routes(routes!(messages::refused))
         .routes(routes!(events::record))

@@ -532,6 +532,7 @@ impl Service {
             | Intent::ChangeCertificate { .. }
             | Intent::EraseEvents { .. }
             | Intent::ErasePerson { .. }
+            | Intent::ResetDevice { .. }
             | Intent::Export { .. }
             | Intent::ExportResult { .. }
             | Intent::RevokeMany { .. } => Ok(()),

@@ -87,6 +87,14 @@ pub(crate) enum Intent {
     EraseEvents { device: String, all: bool, sequences: Vec<u64> },
     /// the requester repeats it; the name is kept beside the request as long as it is open
     ErasePerson { reporter: String, name: String },
+    /// the requester repeats it
+    ResetDevice {
+        device: String,
+        serial_number: String,
+        command: String,
+        parameters: String,
+        reason: String,
+    },
     /// the requester repeats it and gets the file
     Export { filter: String },
     /// the requester repeats it and gets the file
@@ -256,6 +264,10 @@ impl Intent {
                     "erase what {reporter} reported in the name of a person (SHA-256 {digest})"
                 ),
             },
+            Self::ResetDevice { device, serial_number, command, parameters, reason } => format!(
+                "tell device {device}, serial number {serial_number}: {command} {parameters}, because \
+                 “{reason}”"
+            ),
             Self::Export { filter } => format!("export devices as a file: {filter}"),
             Self::ExportResult { job } => format!("export the result of job {job} as a file"),
             Self::RevokeMany { count, devices, filter, cause: why, reason } => format!(
@@ -369,6 +381,10 @@ impl Intent {
                     format!("{reporter} がある人の名前で報告した内容を消去する（SHA-256 {digest}）")
                 }
             },
+            Self::ResetDevice { device, serial_number, command, parameters, reason } => format!(
+                "機器 {device}（シリアル番号 {serial_number}）に {command} {parameters} を指示する（理由: \
+                 「{reason}」）"
+            ),
             Self::Export { filter } => format!("機器データをファイルに書き出す: {filter}"),
             Self::ExportResult { job } => format!("ジョブ {job} の結果をファイルに書き出す"),
             Self::RevokeMany { count, devices, filter, cause: why, reason } => format!(

@@ -42,6 +42,7 @@ pub use passport::{
     OwnerSince, PARTS_DEPTH_MAX, PARTS_SHOWN_MAX, PartNode, ProofState, TimelineEntry,
 };
 pub use reason::REASON_CHARS_MAX;
+pub(crate) use reason::read as reason;
 pub use report::{DeviceReport, REPORT_CERTIFICATES_MAX, REPORT_EVENTS_MAX, ReportLog};
 pub use result::JobResult;
 pub use search::{Attention, DeviceLine, DeviceList, DeviceOrder, DeviceSearch, VerdictFilter};

@@ -9,7 +9,7 @@ pub const REASON_CHARS_MAX: usize = 300;
 ///
 /// # Errors
 /// `reason`.
-pub(super) fn read(text: Option<&str>) -> Result<Option<String>, ServiceError> {
+pub(crate) fn read(text: Option<&str>) -> Result<Option<String>, ServiceError> {
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
     if text.chars().count() > REASON_CHARS_MAX || text.chars().any(is_disguised) {
         return Err(ServiceError::malformed(

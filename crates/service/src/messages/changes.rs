@@ -1,5 +1,5 @@
 //! What changed that may end a session at a door: which devices, which certificates, or the directory
-//! (organisations and CAs). A door asks what is new and looks at those sessions alone; with many
+//! (organisations and CAs); and which devices there is something new to tell. A door asks what is new and looks at those sessions alone; with many
 //! thousand of them open, looking at all of them whenever anybody was revoked would be the outage.
 
 use super::DoorSender;
@@ -21,6 +21,8 @@ pub(crate) enum Change {
     Certificate(i64, Box<[u8]>),
     /// organisations, products or CAs
     Directory,
+    /// there is something new to tell a device, by its row
+    Downlink(i64),
 }
 
 /// The newest of them, numbered.
@@ -66,6 +68,9 @@ impl Changes {
                     changes.certificates.insert((*ca, serial.clone()));
                 }
                 Change::Directory => changes.directory = true,
+                Change::Downlink(row) => {
+                    changes.downlinks.insert(*row);
+                }
             }
         }
         changes
@@ -79,14 +84,25 @@ pub struct StandingChanges {
     devices: HashSet<i64>,
     certificates: HashSet<(i64, Box<[u8]>)>,
     directory: bool,
+    downlinks: HashSet<i64>,
     /// more than is remembered
     unknown: bool,
 }
 
 impl StandingChanges {
-    /// Whether there are none.
+    /// Whether there are none that may end a session.
     pub fn is_empty(&self) -> bool {
         !self.unknown && !self.directory && self.devices.is_empty() && self.certificates.is_empty()
+    }
+
+    /// Whether there is nothing new to tell anybody.
+    pub fn tells_nothing(&self) -> bool {
+        !self.unknown && self.downlinks.is_empty()
+    }
+
+    /// Whether there is something new to tell a device, by its row.
+    pub(crate) fn tells(&self, row: i64) -> bool {
+        self.unknown || self.downlinks.contains(&row)
     }
 
     /// What to ask with the next time.

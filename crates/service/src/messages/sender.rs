@@ -39,6 +39,11 @@ impl DoorSender {
         self.sender.stands()
     }
 
+    /// The rows of the device and of its owner.
+    pub(crate) fn rows(&self) -> (i64, i64) {
+        (self.row, self.owner)
+    }
+
     /// Whether the same owner's device is behind both.
     pub fn same_owner(&self, other: &Self) -> bool {
         self.row == other.row && self.owner == other.owner

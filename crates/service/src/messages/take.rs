@@ -3,13 +3,14 @@
 use super::sender::DoorSender;
 use crate::{
     Service, ServiceError,
+    commands::hear,
     store::{
         certificate::Status,
         message::{self as store, NewMessage},
     },
 };
 use admission::{
-    Direction, Message, Meters, OrganisationTraffic, OwnSpaceOnly, Quotas, Refusal, Rules,
+    Direction, Message, Meters, OrganisationTraffic, OwnSpaceOnly, Quotas, Refusal, Rules, Said,
     Surroundings, TopicFilter, TopicName, admit, decide,
 };
 use audit::{Kind, Outcome, SecurityEvent};
@@ -128,10 +129,12 @@ impl Service {
             let below = message.topic.as_str().strip_prefix(sender.space().root());
             let own = below.and_then(|rest| rest.strip_prefix('/'));
             // Nothing but its own space is kept for a device yet.
-            own.map(str::to_owned).ok_or(Refusal::Route)
+            let own = own.map(str::to_owned).ok_or(Refusal::Route)?;
+            let said = Said::read(&own, &message.payload).map_err(|_| Refusal::Schema)?;
+            Ok((own, said))
         });
-        let topic = match judged {
-            Ok(topic) => topic,
+        let (topic, said) = match judged {
+            Ok(own) => own,
             Err(refusal) => {
                 self.refuse_message(sender, message.door, refusal, message.topic.as_str());
                 return Err(MessageRefused::Refused(refusal));
@@ -151,6 +154,8 @@ impl Service {
         };
         let (full, counter) = (message.topic.to_string(), message.counter);
         let (retain, certificate) = (message.retain, sender.certificate.clone());
+        let answers = said.is_some();
+        let names = (sender.sender.device.to_string(), sender.sender.owner.to_string());
         let work = move |tx: &mut crate::store::Tx<'_>| {
             // Once more, in the order of all changes: a message that is committed after its sender
             // was revoked is not kept, however late it was on its way.
@@ -169,10 +174,13 @@ impl Service {
                 return Ok(Some(Refusal::Route));
             }
             store::insert(tx, &new, KEPT)?;
+            if let Some(said) = &said {
+                hear(tx, (new.device, new.owner), said, (&names.0, &names.1), now)?;
+            }
             Ok(None)
         };
         // What can still be refused is waited for: who listens hears nothing that was not admitted.
-        if !message.acknowledged && counter.is_none() && retain.is_none() {
+        if !message.acknowledged && counter.is_none() && retain.is_none() && !answers {
             self.store.writer.queue_quietly(move |tx| work(tx).map(|_| ()));
             return Ok(());
         }

@@ -12,6 +12,7 @@ pub(crate) mod campaign;
 pub(crate) mod case;
 pub(crate) mod certificate;
 mod checkpoint;
+pub(crate) mod command;
 pub(crate) mod curve;
 pub(crate) mod device;
 pub(crate) mod diagnosis;

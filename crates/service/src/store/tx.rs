@@ -22,6 +22,8 @@ pub(crate) enum Effect {
     Directory,
     /// A device, by its row, stands otherwise than before or has another owner.
     Device(i64),
+    /// There is something new to tell a device, by its row.
+    Downlink(i64),
     /// What organisations ask for before operation, or what is in operation, changed.
     Operations,
     /// Directors changed.

@@ -13,6 +13,7 @@ mod approvals;
 mod authorities;
 mod callers;
 mod campaigns;
+mod commands;
 mod crash;
 mod desk;
 mod diagnoses;

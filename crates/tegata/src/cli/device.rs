@@ -89,6 +89,67 @@ pub enum DeviceCommand {
         /// Device id
         device: device::DeviceId,
     },
+    /// Give a device a command: restart, self-test, factory-reset, erase-keys, or what else it knows
+    Command {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Device id
+        device: device::DeviceId,
+        /// What to do
+        name: String,
+        /// With what: a JSON object
+        #[arg(long, default_value = "{}")]
+        parameters: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+        /// In how many seconds the device must have begun
+        #[arg(long, default_value_t = 86_400)]
+        #[arg(value_parser = clap::value_parser!(u32).range(60..=2_592_000))]
+        seconds: u32,
+    },
+    /// List the commands that a device was given, newest first
+    Commands {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Device id
+        device: device::DeviceId,
+    },
+    /// Take a command back
+    CancelCommand {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Device id
+        device: device::DeviceId,
+        /// The command's id
+        command: admission::CommandId,
+    },
+    /// Want settings of a device: all of them, from a JSON file
+    Configure {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Device id
+        device: device::DeviceId,
+        /// JSON object; - is standard input
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// Why
+        #[arg(long)]
+        reason: String,
+        /// Only if this version is wanted now; 0: only if none is
+        #[arg(long)]
+        replaces: Option<u64>,
+    },
+    /// Show what is wanted of a device's settings, and what it says that it runs with
+    Configuration {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Device id
+        device: device::DeviceId,
+        /// List the versions that were wanted so far instead
+        #[arg(long)]
+        versions: bool,
+    },
     /// Do something to a device on your organisation's behalf; the platform signs
     Act(fleet::ActArgs),
     /// Say what an act would bring about, or why it would be refused

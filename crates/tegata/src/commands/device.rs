@@ -1,7 +1,9 @@
 use crate::{
     cli::{DeviceCommand, EstArgs, Language},
     clock,
-    commands::{credential_pem, fleet, import, label, life, messages, update_token, write_private},
+    commands::{
+        command, credential_pem, fleet, import, label, life, messages, update_token, write_private,
+    },
     output::Output,
     remote::{Remote, only, read_identity, read_roots},
 };
@@ -89,6 +91,24 @@ pub async fn run(command: DeviceCommand, output: Output, language: Language) -> 
         }
         DeviceCommand::RefusedMessages { server, device } => {
             messages::refused(&Remote::open(&server, language)?, device, output, language).await
+        }
+        DeviceCommand::Command { server, device, name, parameters, reason, seconds } => {
+            let remote = Remote::open(&server, language)?;
+            command::give(&remote, device, (name, &parameters), (reason, seconds), output).await
+        }
+        DeviceCommand::Commands { server, device } => {
+            command::list(&Remote::open(&server, language)?, device, output).await
+        }
+        DeviceCommand::CancelCommand { server, device, command: id } => {
+            command::cancel(&Remote::open(&server, language)?, device, id, output).await
+        }
+        DeviceCommand::Configure { server, device, file, reason, replaces } => {
+            let remote = Remote::open(&server, language)?;
+            command::configure(&remote, device, &file, (reason, replaces), output).await
+        }
+        DeviceCommand::Configuration { server, device, versions } => {
+            let remote = Remote::open(&server, language)?;
+            command::configuration(&remote, device, versions, output).await
         }
         DeviceCommand::Act(args) => fleet::act(&args, output, language).await,
         DeviceCommand::Preview(args) => fleet::preview(&args, output, language).await,

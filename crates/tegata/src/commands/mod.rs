@@ -5,6 +5,7 @@ pub mod assessment;
 pub mod audit;
 pub mod ca;
 pub mod campaign;
+pub mod command;
 pub mod device;
 pub mod diagnosis;
 pub mod event;

@@ -117,6 +117,7 @@ async fn page(
     };
     let acts = act::offered(&console, &member, &view).await?;
     let may_export = words::may(&member, Action::ExportPassport, own);
+    let may_read_messages = words::may(&member, Action::ReadMessages, &view.owner);
     let title = t.text("passport-title").arg("serial", &view.serial_number);
     let page = PassportPage {
         t,
@@ -141,6 +142,7 @@ async fn page(
         self_test,
         acts,
         may_export,
+        may_read_messages,
         languages: report::languages(t),
         view,
     };
@@ -231,6 +233,7 @@ struct PassportPage {
     self_test: Option<SelfTest>,
     acts: Vec<Button>,
     may_export: bool,
+    may_read_messages: bool,
     languages: Vec<(&'static str, &'static str)>,
 }
 

@@ -2,8 +2,8 @@
 
 mod connect;
 mod connection;
-mod guard;
 mod down;
+mod guard;
 mod message;
 mod packets;
 pub(crate) mod session;

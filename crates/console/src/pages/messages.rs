@@ -300,8 +300,8 @@ fn command_form(member: &Member, view: &DeviceView, said: &Given) -> form::FormP
             .value(&said.reason)
             .most(REASON_MAX)
             .required(),
-        Field::select(t, "lifetime", t.text("command-lifetime"), lifetimes)
-            .hint(t.text("command-lifetime-hint"))
+        Field::select(t, "lifetime", t.text("command-within"), lifetimes)
+            .hint(t.text("command-within-hint"))
             .value(or(&said.lifetime, "day")),
     ];
     let at = format!("/devices/{}/commands/new", view.id);

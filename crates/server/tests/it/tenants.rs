@@ -51,6 +51,12 @@ pub(crate) fn body(
         "/v1/organisations/{organisation}/products" => json(
             json!({"id": "spy-line", "name": "x", "model": "x", "kind": "device", "root_of_trust": "tpm"}),
         ),
+        "/v1/devices/{device}/commands" => {
+            json(json!({"name": "restart", "parameters": {"mine": 1}, "reason": "mine now"}))
+        }
+        "/v1/devices/{device}/configuration" => {
+            json(json!({"settings": {"mine": 1}, "reason": "mine now"}))
+        }
         "/v1/devices/{device}/suspend" | "/v1/devices/{device}/revoke" => {
             json(json!({"cause": "recall"}))
         }
@@ -236,6 +242,19 @@ async fn every_operation_keeps_tenants_apart() {
     let first = |looked: &service::ThreatsLooked<'_>| looked.analysis.threats[0].id.to_string();
     let threat = world.service.look_at_threats(admin, &victim, &line, first).await.unwrap();
     world.service.begin_director(admin, &victim).await.unwrap();
+    let new = service::NewCommand {
+        name: "secret-command".into(),
+        parameters: "{}".into(),
+        reason: "secret-why".into(),
+        lifetime_s: 600,
+    };
+    let command = world.service.give_command(admin, &thing.id, new).await.unwrap();
+    let new = service::NewConfiguration {
+        settings: "{\"secret-setting\":1}".into(),
+        reason: "secret-why".into(),
+        replaces: None,
+    };
+    world.service.configure_device(admin, &thing.id, new).await.unwrap();
     let victim = [
         ("upload", upload.id.to_string()),
         ("release", release.id.to_string()),
@@ -271,6 +290,7 @@ async fn every_operation_keeps_tenants_apart() {
         ("collector", "tests".to_owned()),
         ("catalogue", "jc-star-1".to_owned()),
         ("stream", "siem".to_owned()),
+        ("command", command.id.to_string()),
     ];
     let csr = api::wire::scalar::CsrPem(crate::world::csr(&crate::world::key(), "")).to_string();
     let secrets = [
@@ -281,6 +301,9 @@ async fn every_operation_keeps_tenants_apart() {
         "secret-element",
         "secret-dependents",
         "secret-reason",
+        "secret-command",
+        "secret-setting",
+        "secret-why",
         thing.serial.as_str(),
         "Taro Yamada",
     ];

@@ -134,7 +134,8 @@ fn common(path: &str, operation: &mut Operation) {
     let public = operation.tags.as_ref().is_some_and(|tags| tags.iter().any(|tag| tag == "public"));
     let mut codes = vec![Code::TooManyRequests, Code::Unavailable, Code::Internal];
     if !public {
-        codes.extend([Code::Unauthenticated, Code::Forbidden]);
+        // What is another's, or for others alone, is not there.
+        codes.extend([Code::Unauthenticated, Code::Forbidden, Code::NotFound]);
     }
     if path.contains('{') || operation.parameters.is_some() {
         codes.extend([Code::InvalidParameter, Code::NotFound]);

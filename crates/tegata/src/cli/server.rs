@@ -60,7 +60,7 @@ pub struct ServeArgs {
     #[arg(long, env = "TEGATA_MQTT_WEBSOCKET")]
     pub mqtt_websocket: Option<SocketAddr>,
     /// Origin of web pages that may use it with their user's certificate, such as
-    /// https://maps.example (repeat for more); those of others are turned away
+    /// `https://maps.example` (repeat for more); those of others are turned away
     #[arg(long = "mqtt-websocket-origin", requires = "mqtt_websocket", value_parser = page_origin)]
     pub mqtt_websocket_origins: Vec<String>,
     /// Address of the console for people; `off` for none. Plain HTTP on loopback, TLS elsewhere

@@ -82,8 +82,8 @@ impl FromStr for CommandId {
     }
 }
 
-/// What a device is to do. Those that the agent knows are constants here; a device may know others,
-/// and rejects what it does not know.
+/// What a device is to do. Names that mean the same everywhere are constants here; a device may know
+/// others, and rejects what it does not know.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CommandName(String);
 

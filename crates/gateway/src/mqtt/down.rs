@@ -20,9 +20,13 @@ impl Inner {
     pub(crate) fn tell(&self, changes: &StandingChanges) {
         let mut told = HashSet::new();
         for session in self.every() {
-            let sender = session.lock().sender.clone();
-            let new = sender.filter(|it| self.service.has_downlink(changes, it));
-            let Some(sender) = new.filter(|it| told.insert(it.device())) else { continue };
+            // Of many thousand sessions this concerns a few: nothing is copied of the others.
+            let is_new = |it: &&DoorSender| {
+                self.service.has_downlink(changes, it) && told.insert(it.device())
+            };
+            let Some(sender) = session.lock().sender.as_ref().filter(is_new).cloned() else {
+                continue;
+            };
             let downlinks = match self.service.downlinks(&sender, false) {
                 Ok(downlinks) => downlinks,
                 Err(error) => {

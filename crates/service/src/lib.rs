@@ -125,7 +125,7 @@ pub use diagnoses::{
     DiagnosisFigures, DiagnosisId, DiagnosisImport, DiagnosisImported, DiagnosisReport,
     DiagnosisState, DiagnosisView, EvidenceView, ForeignResults, ImportForm, ItemQuery, ItemView,
     NewDiagnosis, NewEvidence, OperationChange, OperationPolicy, OperationState, OperationView,
-    SignedBy, check_sheet,
+    OscalWanted, SignedBy, check_sheet, unusable_report_font,
 };
 pub use doors::{Health, LogCheck};
 pub use enrol::{ChipRequest, EnrolRequest, Enrolled};

@@ -151,12 +151,17 @@ impl Rest {
         self.get(&query(&of_diagnosis(id, "/comparison"), &[("with", with)])).await
     }
 
-    /// The diagnosis as a file: `yaml` or `xlsx`.
+    /// The diagnosis as a file.
     ///
     /// # Errors
     /// As every method.
-    pub async fn diagnosis_file(&self, id: &str, format: &str) -> Result<Bytes> {
-        let path = query(&of_diagnosis(id, "/file"), &[("format", Some(format))]);
+    pub async fn diagnosis_file(&self, id: &str, how: &wire::DiagnosisFileQuery) -> Result<Bytes> {
+        let parameters = [
+            ("format", how.format.as_deref()),
+            ("model", how.model.as_deref()),
+            ("catalogue", how.catalogue.as_deref()),
+        ];
+        let path = query(&of_diagnosis(id, "/file"), &parameters);
         Ok(self.client.call(Call::get(path)).await?.body)
     }
 

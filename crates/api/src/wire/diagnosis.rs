@@ -444,9 +444,18 @@ pub struct ItemMoved {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct DiagnosisFileQuery {
-    /// `yaml` or `xlsx`.
-    #[param(pattern = "^(yaml|xlsx)$", default = "yaml")]
+    /// `yaml`, `xlsx`, or `oscal` (OSCAL 1.2 in JSON).
+    #[param(pattern = "^(yaml|xlsx|oscal)$", default = "yaml")]
     pub format: Option<String>,
+    /// Which model of OSCAL. Assessment results of all catalogues are the whole diagnosis and can be
+    /// imported again.
+    #[param(
+        pattern = "^(assessment-results|plan-of-action-and-milestones|component-definition|profile)$",
+        default = "assessment-results"
+    )]
+    pub model: Option<String>,
+    /// Only of this catalogue; a profile is of one.
+    pub catalogue: Option<String>,
 }
 
 /// What is done with answers from a file.
@@ -470,6 +479,21 @@ pub struct DiagnosisImported {
     pub applied: bool,
     /// What changes.
     pub changes: Vec<TopicChange>,
+    /// What OSCAL results say beyond answers.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub foreign: Option<ForeignResults>,
+}
+
+/// What OSCAL results say beyond answers. Results of other tools are answers to clauses without
+/// evidence: claims.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ForeignResults {
+    /// What they are about, in their words: a person has to compare it with the product and version.
+    pub about: String,
+    /// Findings about controls that no catalogue has; left out.
+    pub unknown: Vec<String>,
+    /// Controls with findings that contradict each other; the worse one was taken.
+    pub contradicted: Vec<String>,
 }
 
 /// A topic under which something else stands.

@@ -1,4 +1,4 @@
-use crate::{AssessmentError, named::words};
+use crate::{AssessmentError, Refusal, named::words};
 use serde_json::{Map, Value};
 
 /// Longest document, in bytes: NIST SP 800-53 as JSON has 10 MB.
@@ -39,8 +39,8 @@ impl Document {
     /// Reads a document; `file` is its name in errors.
     ///
     /// # Errors
-    /// [`AssessmentError::Malformed`] with line and column for what is no JSON, no model of OSCAL,
-    /// or has no metadata; [`AssessmentError::TooLarge`] beyond [`OSCAL_BYTES_MAX`].
+    /// [`AssessmentError::Refused`] for what is no JSON, with line and column, no model of OSCAL, or has
+    /// no metadata; [`AssessmentError::TooLarge`] beyond [`OSCAL_BYTES_MAX`].
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, AssessmentError> {
         if bytes.len() > OSCAL_BYTES_MAX {
             return Err(AssessmentError::TooLarge {
@@ -50,26 +50,20 @@ impl Document {
                 most: OSCAL_BYTES_MAX,
             });
         }
-        let malformed = |line: usize, column: usize, detail: String| AssessmentError::Malformed {
-            file: file.to_owned(),
-            line: u64::try_from(line).unwrap_or(0),
-            column: u64::try_from(column).unwrap_or(0),
-            detail,
-        };
-        let mut beside: Map<String, Value> = serde_json::from_slice(bytes)
-            .map_err(|error| malformed(error.line(), error.column(), error.to_string()))?;
+        let refused = |why: Refusal| AssessmentError::Refused(why);
+        let mut beside: Map<String, Value> = serde_json::from_slice(bytes).map_err(|error| {
+            refused(Refusal::NoJson { line: error.line(), column: error.column() })
+        })?;
         let mut kinds =
             DocumentKind::ALL.iter().copied().filter(|kind| beside.contains_key(kind.word()));
         let (Some(kind), None) = (kinds.next(), kinds.next()) else {
-            let all: Vec<&str> = DocumentKind::ALL.iter().map(|kind| kind.word()).collect();
-            let detail = format!("an OSCAL document holds exactly one of {}", all.join(", "));
-            return Err(malformed(1, 1, detail));
+            return Err(refused(Refusal::NotOscal));
         };
         let Some(Value::Object(body)) = beside.remove(kind.word()) else {
-            return Err(malformed(1, 1, format!("{kind} is no object")));
+            return Err(refused(Refusal::NoMetadata(kind)));
         };
         if !body.get("metadata").is_some_and(Value::is_object) {
-            return Err(malformed(1, 1, format!("{kind} has no metadata")));
+            return Err(refused(Refusal::NoMetadata(kind)));
         }
         Ok(Self { kind, body, beside })
     }

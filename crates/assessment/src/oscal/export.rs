@@ -1,14 +1,14 @@
-use super::{Document, DocumentKind, OSCAL_VERSION, control_id};
+use super::{Document, DocumentKind, OSCAL_VERSION, answers, control_id, item_control_id};
 use crate::{
-    Basis, Catalogue, ClauseCoverage, ClauseState, Coverage, Day, Diagnosis, Library, RecordRef,
-    SourceId,
+    Answer, Basis, Catalogue, ClauseCoverage, ClauseState, Coverage, Day, Diagnosis, Item, Layer,
+    Library, RecordRef, SourceId, State, Topic,
 };
 use crypto::sha256_of;
 use device::Language;
 use serde_json::{Map, Value, json};
 
 /// The namespace of our properties.
-const NAMESPACE: &str = "https://tegata.example/ns/oscal";
+pub(super) const NAMESPACE: &str = "https://tegata.example/ns/oscal";
 
 /// What a document is made for.
 #[derive(Clone, Copy, Debug)]
@@ -91,7 +91,8 @@ pub fn profile(export: OscalExport<'_>, diagnosis: &Diagnosis, catalogue: &Catal
         .collect();
     let source = catalogue.source.id.as_str();
     let resource = uuid(&["resource", source]);
-    let title = format!("{}: {}", diagnosis.product, catalogue.source.title.of(export.language));
+    let source_title = catalogue.source.title.of(export.language);
+    let title = one_line(&format!("{}: {source_title}", diagnosis.product));
     let include = if ids.is_empty() {
         json!([{"href": format!("#{resource}")}])
     } else {
@@ -155,7 +156,7 @@ pub fn component_definition(
     let mut component = json!({
         "uuid": uuid(&["component", product[0], product[1]]),
         "type": "hardware",
-        "title": diagnosis.product,
+        "title": one_line(&diagnosis.product),
         "description": diagnosis.subject,
     });
     if let (false, Some(fields)) = (implementations.is_empty(), component.as_object_mut()) {
@@ -172,73 +173,113 @@ pub fn component_definition(
 }
 
 /// What a diagnosis found about the controls of some catalogues: a finding for each that is
-/// answered, nothing for what nobody answered.
+/// answered, nothing for what nobody answered. An extract: what it rests on is told in words.
 pub fn assessment_results(
     export: OscalExport<'_>,
     diagnosis: &Diagnosis,
     catalogues: &[&Catalogue],
 ) -> Document {
-    let coverage = Coverage::of(export.library, diagnosis, export.on);
+    results(export, diagnosis, catalogues, false)
+}
+
+/// The whole diagnosis: a finding for every clause that is answered and every item, with the answers
+/// themselves, their evidence and the signatures. [`diagnosis_from`](super::diagnosis_from) makes the
+/// same diagnosis of it.
+pub fn diagnosis_results(export: OscalExport<'_>, diagnosis: &Diagnosis) -> Document {
+    let all: Vec<&Catalogue> = export.library.catalogues().iter().collect();
+    results(export, diagnosis, &all, true)
+}
+
+fn results(
+    export: OscalExport<'_>,
+    diagnosis: &Diagnosis,
+    catalogues: &[&Catalogue],
+    whole: bool,
+) -> Document {
     let content = diagnosis.content().to_string();
-    let mut reviewed = Vec::new();
-    let mut findings = Vec::new();
-    let mut observations = Vec::new();
+    let mut found = Found {
+        content: &content,
+        on: diagnosis.on,
+        reviewed: Vec::new(),
+        findings: Vec::new(),
+        observations: Vec::new(),
+    };
+    let coverage = Coverage::of(export.library, diagnosis, export.on);
     for one in catalogues
         .iter()
         .flat_map(|catalogue| coverage.catalogue(export.library, &catalogue.source.id))
     {
-        let control = control_id(&one.record);
-        let (state, reason) = match one.state {
+        let answer = diagnosis.clauses.get(&one.record).filter(|_| whole);
+        let status = match one.state {
             ClauseState::Met => ("satisfied", "pass"),
             ClauseState::NotApplicable => ("satisfied", "other"),
             ClauseState::NotMet | ClauseState::Partly => ("not-satisfied", "fail"),
             ClauseState::Claimed => ("not-satisfied", "other"),
+            // An answer whose evidence has run out stands nevertheless.
+            ClauseState::Open | ClauseState::Untouched if answer.is_some() => {
+                ("not-satisfied", "other")
+            }
             ClauseState::Open | ClauseState::Untouched => continue,
         };
-        reviewed.push(json!({"control-id": control}));
-        let title = export.library.record(&one.record);
-        let title = title.map_or(control.as_str(), |record| record.title.of(export.language));
-        let observation = uuid(&["observation", &content, &control]);
-        observations.push(json!({
-            "uuid": observation,
-            "description": basis(one, export.language),
-            "methods": ["EXAMINE"],
-            "collected": stamp(diagnosis.on),
-        }));
-        findings.push(json!({
-            "uuid": uuid(&["finding", &content, &control]),
-            "title": title,
-            "description": basis(one, export.language),
-            "props": [own("state", one.state.word())],
-            "target": {
-                "type": "objective-id",
-                "target-id": control,
-                "status": {"state": state, "reason": reason},
-            },
-            "related-observations": [{"observation-uuid": observation}],
-        }));
+        let record = export.library.record(&one.record);
+        let topic = Topic::Clause(one.record.clone());
+        found.add(
+            &control_id(&one.record),
+            record.map(|record| record.title.of(export.language)),
+            (status, one.state.word(), basis(one, export.language)),
+            answer.map(|answer| (&topic, answer)),
+        );
     }
-    let selections = if reviewed.is_empty() {
+    for (id, answer) in diagnosis.answers.iter().filter(|_| whole) {
+        let item = export.library.item(id.as_str());
+        let state = item
+            .map_or(State::of(Some(answer), export.on), |item| diagnosis.state(item, export.on));
+        let status = match state {
+            State::Met => ("satisfied", "pass"),
+            State::NotApplicable => ("satisfied", "other"),
+            State::NotMet | State::Partly => ("not-satisfied", "fail"),
+            State::Claimed | State::Expired | State::Open => ("not-satisfied", "other"),
+        };
+        let topic = Topic::Item(id.clone());
+        found.add(
+            &item_control_id(id),
+            item.map(|item| item.criterion.of(export.language)),
+            (status, state.word(), state.title(export.language).to_owned()),
+            Some((&topic, answer)),
+        );
+    }
+    let selections = if found.reviewed.is_empty() {
         json!([{"description": "nothing was answered"}])
     } else {
-        json!([{"include-controls": reviewed}])
+        json!([{"include-controls": found.reviewed}])
     };
-    let mut result = json!({
-        "uuid": uuid(&["result", &content]),
-        "title": diagnosis.product,
-        "description": diagnosis.subject,
-        "start": stamp(diagnosis.on),
-        "props": [
+    let mut props = if whole {
+        answers::front(diagnosis)
+    } else {
+        vec![
             own("product", &diagnosis.product),
             own("subject", &diagnosis.subject),
             own("on", &diagnosis.on.to_string()),
-            own("content", &content),
-        ],
-        "reviewed-controls": {"control-selections": selections},
-    });
-    if let (false, Some(fields)) = (findings.is_empty(), result.as_object_mut()) {
-        fields.insert("observations".to_owned(), Value::Array(observations));
-        fields.insert("findings".to_owned(), Value::Array(findings));
+        ]
+    };
+    props.push(own("content", &content));
+    let mut result = Map::new();
+    result.insert("uuid".to_owned(), json!(uuid(&["result", &content])));
+    result.insert("title".to_owned(), json!(one_line(&diagnosis.product)));
+    result.insert("description".to_owned(), json!(diagnosis.subject));
+    result.insert("start".to_owned(), json!(stamp(diagnosis.on)));
+    result.insert("props".to_owned(), Value::Array(props));
+    result.insert("reviewed-controls".to_owned(), json!({"control-selections": selections}));
+    let signed = if whole { answers::attestations(diagnosis) } else { Vec::new() };
+    let lists = [
+        ("attestations", signed),
+        ("observations", found.observations),
+        ("findings", found.findings),
+    ];
+    for (name, list) in lists {
+        if !list.is_empty() {
+            result.insert(name.to_owned(), Value::Array(list));
+        }
     }
     let plan = uuid(&["plan", "check sheet"]);
     let ids: Vec<&SourceId> = catalogues.iter().map(|one| &one.source.id).collect();
@@ -247,7 +288,14 @@ pub fn assessment_results(
     if let Some(resources) = matter.get_mut("resources").and_then(Value::as_array_mut) {
         resources.push(sheet);
     }
-    let metadata = metadata(export, &diagnosis.product, &diagnosis.subject);
+    let mut metadata = metadata(export, &diagnosis.product, &diagnosis.subject);
+    if whole {
+        let role = match export.language {
+            Language::En => "who stands for the diagnosis",
+            Language::Ja => "診断に責任を持つ人",
+        };
+        answers::parties(diagnosis, role, &mut metadata);
+    }
     document(
         DocumentKind::Results,
         &uuid(&["assessment-results", &content]),
@@ -258,6 +306,119 @@ pub fn assessment_results(
             ("back-matter", matter),
         ],
     )
+}
+
+/// Findings in the making.
+struct Found<'a> {
+    content: &'a str,
+    on: Day,
+    reviewed: Vec<Value>,
+    findings: Vec<Value>,
+    observations: Vec<Value>,
+}
+
+impl Found<'_> {
+    /// What is known of a control: its status (state and reason), our word for it, what it rests on, and
+    /// the answer to it where it goes along.
+    fn add(
+        &mut self,
+        control: &str,
+        title: Option<&str>,
+        ((state, reason), word, why): ((&str, &str), &str, String),
+        answer: Option<(&Topic, &Answer)>,
+    ) {
+        self.reviewed.push(json!({"control-id": control}));
+        let mut related = vec![uuid(&["observation", self.content, control])];
+        let mut props = vec![own("state", word)];
+        if let Some((topic, answer)) = answer {
+            props.extend(answers::answered(topic, answer));
+            let pieces = answers::observations(self.content, topic, answer);
+            let ids = pieces.iter().filter_map(|one| one.get("uuid")?.as_str());
+            related.extend(ids.map(str::to_owned));
+            self.observations.extend(pieces);
+        }
+        self.observations.push(json!({
+            "uuid": related.first(),
+            "description": why,
+            "methods": ["EXAMINE"],
+            "collected": stamp(self.on),
+        }));
+        let related: Vec<Value> =
+            related.iter().map(|id| json!({"observation-uuid": id})).collect();
+        self.findings.push(json!({
+            "uuid": uuid(&["finding", self.content, control]),
+            "title": title.unwrap_or(control),
+            "description": why,
+            "props": props,
+            "target": {
+                "type": "objective-id",
+                "target-id": control,
+                "status": {"state": state, "reason": reason},
+            },
+            "related-observations": related,
+        }));
+    }
+}
+
+/// The check sheet as a catalogue: a group for each layer, a control for each item.
+pub fn sheet_catalog(export: OscalExport<'_>) -> Document {
+    let groups: Vec<Value> = Layer::ALL
+        .iter()
+        .filter_map(|layer| {
+            let items = export.library.items().iter().filter(|item| item.layer == *layer);
+            let controls: Vec<Value> = items.map(|item| item_control(export, item)).collect();
+            (!controls.is_empty()).then(|| {
+                json!({
+                    "id": format!("check-sheet_{layer}"),
+                    "title": layer.title(export.language),
+                    "controls": controls,
+                })
+            })
+        })
+        .collect();
+    let title = match export.language {
+        Language::En => "Check sheet",
+        Language::Ja => "チェックシート",
+    };
+    let digest = export.library.digest().to_string();
+    let metadata = metadata(export, title, &digest);
+    let id = uuid(&["catalog", "check-sheet", &digest]);
+    document(DocumentKind::Catalog, &id, metadata, [("groups", Value::Array(groups))])
+}
+
+fn item_control(export: OscalExport<'_>, item: &Item) -> Value {
+    let id = item_control_id(&item.id);
+    let mut props = vec![
+        json!({"name": "label", "value": item.id.as_str()}),
+        own("phase", item.phase.word()),
+        own("threat", item.threat.word()),
+        own("weight", &item.weight.to_string()),
+    ];
+    props.extend(item.when.iter().map(|one| own("when", one.as_str())));
+    props.extend(item.clauses.iter().map(|one| {
+        let mut property = own("clause", &control_id(&one.record));
+        if let Some(fields) = property.as_object_mut() {
+            fields.insert("class".to_owned(), json!(one.relation.word()));
+        }
+        property
+    }));
+    let part = |end: &str, name: &str, title: &str, prose: &str| json!({"id": format!("{id}_{end}"), "name": name, "title": title, "prose": prose});
+    let text = |name: &str| {
+        let found = item.texts().into_iter().find(|(known, _)| *known == name);
+        found.map_or("", |(_, words)| words.of(export.language))
+    };
+    json!({
+        "id": id,
+        "title": text("criterion"),
+        "props": props,
+        "parts": [
+            part("smt", "statement", "criterion", text("criterion")),
+            part("gdn", "guidance", "measure", text("measure")),
+            part("atk", "guidance", "attack", text("attack")),
+            part("obj", "assessment-objective", "check", text("check")),
+            part("evd", "guidance", "evidence", text("evidence")),
+        ],
+    })
 }
 
 /// What is to be done: the items of the check sheet that are not fulfilled.
@@ -324,9 +485,9 @@ fn metadata(export: OscalExport<'_>, title: &str, version: &str) -> Map<String, 
         Language::Ja => "ja",
     };
     let mut metadata = Map::new();
-    metadata.insert("title".to_owned(), json!(title));
+    metadata.insert("title".to_owned(), json!(one_line(title)));
     metadata.insert("last-modified".to_owned(), json!(stamp(export.on)));
-    metadata.insert("version".to_owned(), json!(version));
+    metadata.insert("version".to_owned(), json!(one_line(version)));
     metadata.insert("oscal-version".to_owned(), json!(OSCAL_VERSION));
     metadata.insert("props".to_owned(), json!([own("language", language)]));
     metadata
@@ -356,12 +517,24 @@ fn push(metadata: &mut Map<String, Value>, list: &str, value: Value) {
 
 /// A property of ours. A value has no line breaks and no spaces at its ends.
 pub(super) fn own(name: &str, value: &str) -> Value {
-    let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
-    json!({"name": name, "ns": NAMESPACE, "value": value})
+    json!({"name": name, "ns": NAMESPACE, "value": one_line(value)})
 }
 
-fn stamp(day: Day) -> String {
-    format!("{day}T00:00:00Z")
+/// As OSCAL wants titles, versions and values of properties.
+pub(super) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The beginning of a day. OSCAL's schema knows no year after 2999; "for ever" is often written so.
+pub(super) fn stamp(day: Day) -> String {
+    let text = day.to_string();
+    let text = if text.as_str() < "3000" { text.as_str() } else { "2999-12-31" };
+    format!("{text}T00:00:00Z")
+}
+
+/// The end of a day.
+pub(super) fn stamp_end(day: Day) -> String {
+    stamp(day).replace("T00:00:00Z", "T23:59:59Z")
 }
 
 /// What a state rests on, for people.
@@ -383,7 +556,7 @@ fn basis(one: &ClauseCoverage, language: Language) -> String {
 }
 
 /// A UUID that is a digest of what it names: the layout of version 5 (RFC 9562) over SHA-256.
-fn uuid(parts: &[&str]) -> String {
+pub(super) fn uuid(parts: &[&str]) -> String {
     let joined = parts.join("\0");
     let digest = sha256_of(&[b"tegata/oscal/v1\0", joined.as_bytes()]).to_string();
     let mut hex: Vec<char> = digest.chars().take(32).collect();

@@ -4,17 +4,19 @@
 //! again leaves everything else as it was. What we write has identifiers that are digests of what
 //! they name, so that the same input gives the same bytes.
 
+mod answers;
 mod document;
 mod export;
 mod intake;
 
 pub use document::{Document, DocumentKind, OSCAL_BYTES_MAX};
 pub use export::{
-    OscalExport, assessment_results, catalog, component_definition, plan_of_action, profile,
+    OscalExport, assessment_results, catalog, component_definition, diagnosis_results,
+    plan_of_action, profile, sheet_catalog,
 };
 pub use intake::{ImportedResults, diagnosis_from};
 
-use crate::RecordRef;
+use crate::{ItemId, RecordRef};
 
 /// The version of OSCAL that we write.
 pub const OSCAL_VERSION: &str = "1.2.0";
@@ -28,4 +30,9 @@ pub fn control_id(record: &RecordRef) -> String {
         .map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '_' })
         .collect();
     format!("{}_{id}", record.source())
+}
+
+/// The id of the control that an item of the check sheet is.
+pub fn item_control_id(item: &ItemId) -> String {
+    format!("check-sheet_{item}")
 }

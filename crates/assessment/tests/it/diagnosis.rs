@@ -11,7 +11,7 @@ fn day(text: &str) -> Day {
     Day::parse(text).unwrap()
 }
 
-fn small() -> Library {
+pub(crate) fn small() -> Library {
     let catalogues = [catalogue("a", &["1", "2"]), catalogue("b", &["1"])];
     let radio =
         item("DEV-SWD-03", &["'b:1'"]).replace("    weight", "    when: [radio]\n    weight");
@@ -262,32 +262,37 @@ fn crypto_digest(bytes: &[u8]) -> crypto::Sha256 {
     crypto::sha256_of(&[bytes])
 }
 
+/// A diagnosis by [`small`] with whatever people type.
+pub(crate) fn a_diagnosis() -> impl Strategy<Value = Diagnosis> {
+    let answers = proptest::collection::vec(proptest::option::of(an_answer()), 2);
+    let signers = proptest::collection::vec(text(), 0..3);
+    let clause = proptest::option::of(an_answer());
+    (text(), text(), answers, clause, proptest::option::of(text()), signers).prop_map(
+        |(product, subject, answers, clause, absent, signers)| {
+            let library = small();
+            let on = Day::parse("2026-11-21").unwrap();
+            let mut diagnosis = Diagnosis::new(&product, &subject, on).unwrap();
+            for (item, answer) in library.items().iter().zip(answers) {
+                diagnosis.answers.extend(answer.map(|answer| (item.id.clone(), answer)));
+            }
+            let record = library.catalogues()[0].records[0].reference.clone();
+            diagnosis.clauses.extend(clause.map(|answer| (record, answer)));
+            let radio = library.features()[0].id.clone();
+            diagnosis.absent.extend(absent.map(|reason| (radio, reason)));
+            for signer in signers {
+                let _ = diagnosis.sign(&signer, on);
+            }
+            diagnosis
+        },
+    )
+}
+
 proptest! {
     /// What is written is read as the same, and written again as the same bytes.
     #[test]
-    fn a_diagnosis_survives_its_file(
-        product in text(),
-        subject in text(),
-        answers in proptest::collection::vec(proptest::option::of(an_answer()), 2),
-        clause in proptest::option::of(an_answer()),
-        absent in proptest::option::of(text()),
-        signers in proptest::collection::vec(text(), 0..3),
-    ) {
-        let library = small();
-        let on = Day::parse("2026-11-21").unwrap();
-        let mut diagnosis = Diagnosis::new(&product, &subject, on).unwrap();
-        for (item, answer) in library.items().iter().zip(answers) {
-            diagnosis.answers.extend(answer.map(|answer| (item.id.clone(), answer)));
-        }
-        let record = library.catalogues()[0].records[0].reference.clone();
-        diagnosis.clauses.extend(clause.map(|answer| (record, answer)));
-        let radio = library.features()[0].id.clone();
-        diagnosis.absent.extend(absent.map(|reason| (radio, reason)));
-        for signer in signers {
-            let _ = diagnosis.sign(&signer, on);
-        }
+    fn a_diagnosis_survives_its_file(diagnosis in a_diagnosis()) {
         let file = diagnosis.to_yaml();
-        let again = Diagnosis::parse("d.yaml", &file, &library);
+        let again = Diagnosis::parse("d.yaml", &file, &small());
         prop_assert_eq!(again.as_ref(), Ok(&diagnosis), "{}", file);
         prop_assert_eq!(again.unwrap().to_yaml(), file);
     }

@@ -4,7 +4,7 @@ use assessment::{
     AssessmentError, Basis, Coverage, Day, Diagnosis, Library, Outcome, State,
     oscal::{
         Document, DocumentKind, OscalExport, assessment_results, catalog, component_definition,
-        control_id, diagnosis_from, plan_of_action, profile,
+        control_id, diagnosis_from, diagnosis_results, plan_of_action, profile, sheet_catalog,
     },
 };
 use device::Language;
@@ -167,11 +167,112 @@ fn what_is_no_document_is_refused() {
         "{\"catalog\": {\"metadata\": {}}, \"profile\": {}}",
     ] {
         let error = Document::parse("x.json", text.as_bytes()).unwrap_err();
-        assert!(matches!(error, AssessmentError::Malformed { .. }), "{text}: {error}");
+        assert!(matches!(error, AssessmentError::Refused(_)), "{text}: {error}");
     }
 }
 
+fn there_and_back(library: &Library, diagnosis: &Diagnosis, language: Language) -> Diagnosis {
+    let export = OscalExport { language, ..export(library) };
+    let document = diagnosis_results(export, diagnosis);
+    let read = Document::parse("r.json", document.to_json().as_bytes()).unwrap();
+    let found = diagnosis_from(&read, library).unwrap();
+    assert!(found.whole && found.unknown.is_empty() && found.contradicted.is_empty());
+    found.diagnosis
+}
+
+#[test]
+fn a_whole_diagnosis_comes_back_as_it_was() {
+    let library = Library::embedded().unwrap();
+    let mut diagnosis = diagnosis(&library);
+    diagnosis.sign("鈴木 一郎", diagnosis.on).unwrap();
+    diagnosis.sign("Sato", diagnosis.on).unwrap();
+    for language in [Language::En, Language::Ja] {
+        let back = there_and_back(&library, &diagnosis, language);
+        assert_eq!(back, diagnosis);
+        assert_eq!(back.sign_off(), diagnosis.sign_off());
+        let export = OscalExport { language, ..export(&library) };
+        assert_eq!(diagnosis_results(export, &back), diagnosis_results(export, &diagnosis));
+    }
+}
+
+/// Whether findings are of ours is said by our namespace alone, and what cannot be read is refused
+/// with the place.
+#[test]
+fn what_somebody_changed_in_a_whole_diagnosis_is_seen() {
+    let library = Library::embedded().unwrap();
+    let diagnosis = diagnosis(&library);
+    let text = diagnosis_results(export(&library), &diagnosis).to_json();
+    let read = |text: &str| {
+        let document = Document::parse("r.json", text.as_bytes()).unwrap();
+        diagnosis_from(&document, &library)
+    };
+    let foreign = text.replace("https://tegata.example/ns/oscal", "https://other.example/ns");
+    let foreign = read(&foreign).unwrap();
+    assert!(!foreign.whole && foreign.diagnosis.answers.is_empty());
+    assert!(foreign.diagnosis.clauses.values().all(|answer| answer.evidence.is_empty()));
+    let cases = [
+        ("\"value\": \"diagnosis/1\"", "\"value\": \"diagnosis/9\"", "another version"),
+        ("\"value\": \"partly\"", "\"value\": \"mostly\"", "`answer`"),
+        ("\"name\": \"reason\"", "\"name\": \"raison\"", "reason"),
+    ];
+    for (from, to, says) in cases {
+        assert!(text.contains(from), "{from} is not there:\n{text}");
+        let error = read(&text.replace(from, to)).unwrap_err();
+        assert!(error.to_string().contains(says), "{error}");
+    }
+    // An answer by somebody who knows nothing of us, beside ours: the worse one counts, as a claim.
+    let mut value: Value = serde_json::from_str(&text).unwrap();
+    let findings = value.pointer_mut("/assessment-results/results/0/findings").unwrap();
+    findings.as_array_mut().unwrap().push(serde_json::json!({
+        "uuid": "1b7e0ac8-2f6b-4ac4-9a2e-0d9a3d2f5c11", "title": "x", "description": "found on site",
+        "target": {"type": "objective-id", "target-id": "jc-star-1_S1.1-02", "status": {"state": "not-satisfied"}},
+    }));
+    let with = read(&value.to_string()).unwrap();
+    assert!(with.whole);
+    let clause =
+        with.diagnosis.clauses.iter().find(|(id, _)| id.to_string() == "jc-star-1:S1.1-02");
+    assert_eq!(clause.unwrap().1.outcome, Outcome::NotMet);
+    // The same evidence twice would make a large diagnosis of a small file.
+    let observations = value.pointer_mut("/assessment-results/results/0/observations").unwrap();
+    let evidence = observations
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| one.get("relevant-evidence").is_some());
+    assert!(evidence.count() > 0);
+}
+
+#[test]
+fn the_check_sheet_is_a_catalogue_whose_controls_results_name() {
+    let library = Library::embedded().unwrap();
+    let sheet = sheet_catalog(export(&library)).to_json();
+    assert_eq!(sheet.matches("\"name\": \"statement\"").count(), library.items().len());
+    let results = diagnosis_results(export(&library), &diagnosis(&library));
+    let value = results.to_value();
+    let controls = value
+        .pointer(
+            "/assessment-results/results/0/reviewed-controls/control-selections/0/include-controls",
+        )
+        .unwrap();
+    let mut seen = BTreeSet::new();
+    for control in controls.as_array().unwrap() {
+        let id = control["control-id"].as_str().unwrap();
+        assert!(seen.insert(id.to_owned()), "{id} twice");
+        let item = id.starts_with("check-sheet_");
+        assert!(!item || sheet.contains(&format!("\"id\": \"{id}\"")), "{id}");
+    }
+    assert!(seen.iter().any(|id| id.starts_with("check-sheet_")));
+}
+
 proptest! {
+    /// Whatever people type comes back, and is signed for as before.
+    #[test]
+    fn any_diagnosis_survives_oscal(diagnosis in crate::diagnosis::a_diagnosis(), japanese: bool) {
+        let library = crate::diagnosis::small();
+        let language = if japanese { Language::Ja } else { Language::En };
+        prop_assert_eq!(there_and_back(&library, &diagnosis, language), diagnosis);
+    }
+
     #[test]
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = Document::parse("x.json", &bytes);

@@ -291,14 +291,20 @@ async fn a_file_is_previewed_before_it_changes_anything() {
     assert!(same.html.contains("The file changes nothing"), "{}", same.html);
     // Results of another tool are claims about clauses; whose they are, a person has to tell.
     let oscal = stage.get_bytes("maker-admin", &format!("{here}/file?format=oscal")).await;
+    let same = stage.upload("maker-admin", &import, &[csrf, ("file", "r.json", &oscal)]).await;
+    assert!(same.html.contains("The file changes nothing"), "{}", same.html);
     let oscal = String::from_utf8(oscal).unwrap().replace("maker/gate", "other/thing");
+    let other =
+        stage.upload("maker-admin", &import, &[csrf, ("file", "r.json", oscal.as_bytes())]).await;
+    refused(&other, "other/thing");
+    let oscal = oscal.replace("https://tegata.example/ns/oscal", "https://tool.example/ns");
     let found =
         stage.upload("maker-admin", &import, &[csrf, ("file", "r.json", oscal.as_bytes())]).await;
     assert_eq!(found.status, StatusCode::OK, "{}", found.html);
     assert!(found.html.contains("other/thing"), "{}", found.html);
     let plan = stage.get_bytes("maker-admin", &format!("{here}/file?format=poam")).await;
     let page = stage.upload("maker-admin", &import, &[csrf, ("file", "p.json", &plan)]).await;
-    refused(&page, "not assessment results");
+    refused(&page, "holds no answers");
     // What cannot be read, is not chosen, or is of no known form.
     for (name, bytes, says) in [
         ("sheet.yaml", &b"a: ["[..], "file"),

@@ -14,22 +14,26 @@ use api::{
         DiagnosedItem, DiagnosedItemQuery, DiagnosedTopic, Diagnosis, DiagnosisChange,
         DiagnosisComparison, DiagnosisComparisonQuery, DiagnosisEntry, DiagnosisEvidence,
         DiagnosisFigures, DiagnosisFileQuery, DiagnosisGap, DiagnosisHistoryQuery,
-        DiagnosisImported, DiagnosisQuery, DiagnosisScore, ItemMoved, JudgedClause, NewDiagnosis,
-        Page, ReleaseProof, SignDiagnosis, TopicChange,
+        DiagnosisImported, DiagnosisQuery, DiagnosisScore, ForeignResults, ItemMoved, JudgedClause,
+        NewDiagnosis, Page, ReleaseProof, SignDiagnosis, TopicChange,
         scalar::{Base64, Digest, OrganisationRef, ProductRef},
     },
 };
-use assessment::{Answer, Basis, Bilingual, Day, Entry, Evidence, Outcome, Score};
+use assessment::{
+    Answer, Basis, Bilingual, Day, Entry, Evidence, Outcome, Score, oscal::DocumentKind,
+};
 use axum::{
     body::Body,
     extract::State,
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderValue, StatusCode, header};
-use service::{DiagnosisId, DiagnosisImport, DiagnosisView, ImportForm, check_sheet};
+use service::{DiagnosisId, DiagnosisImport, DiagnosisView, ImportForm, OscalWanted, check_sheet};
 
 /// The word of a feature that is absent.
 const ABSENT: &str = "absent";
+/// Media type of OSCAL as we write it.
+const JSON: &str = "application/json";
 /// Media type of a workbook.
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 /// Media type of YAML (RFC 9512).
@@ -364,11 +368,15 @@ pub(super) async fn comparison(
 }
 
 /// The diagnosis as a file; of a signed one the very bytes that were signed for
+///
+/// YAML, workbook and OSCAL assessment results can be imported again: a round trip changes nothing. The
+/// other models of OSCAL, and results of one catalogue, are for other tools.
 #[utoipa::path(get, path = "/v1/diagnoses/{diagnosis}/file", tag = "diagnoses",
     params(("diagnosis" = String, Path), DiagnosisFileQuery),
     responses((status = 200, content(
         (String = "application/yaml"),
-        (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")))))]
+        (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        (serde_json::Value = "application/json")))))]
 pub(super) async fn file(
     State(app): State<App>,
     caller: Authenticated,
@@ -385,7 +393,23 @@ pub(super) async fn file(
         Some("xlsx") => {
             (service.diagnosis_workbook(&caller, &of, language).await?, XLSX, "diagnosis.xlsx")
         }
-        Some(_) => return Err(Fault::parameter("format", "one of yaml, xlsx")),
+        Some("oscal") => {
+            let known = [
+                (DocumentKind::Results, "assessment-results.json"),
+                (DocumentKind::ActionPlan, "plan-of-action-and-milestones.json"),
+                (DocumentKind::Component, "component-definition.json"),
+                (DocumentKind::Profile, "profile.json"),
+            ];
+            let word = query.model.as_deref().unwrap_or(DocumentKind::Results.word());
+            let (model, name) =
+                known.into_iter().find(|(kind, _)| kind.word() == word).ok_or_else(|| {
+                    let words = known.map(|(kind, _)| kind.word()).join(", ");
+                    Fault::parameter("model", format!("one of {words}"))
+                })?;
+            let wanted = OscalWanted { model, catalogue: query.catalogue };
+            (service.diagnosis_oscal(&caller, &of, wanted, language).await?, JSON, name)
+        }
+        Some(_) => return Err(Fault::parameter("format", "one of yaml, xlsx, oscal")),
     };
     let mut response = Body::from(bytes).into_response();
     let headers = response.headers_mut();
@@ -399,12 +423,14 @@ pub(super) async fn file(
 
 /// Answers from a file: what would change, or the change itself
 ///
-/// YAML as `application/yaml`, a workbook by its own media type.
+/// YAML as `application/yaml`, a workbook by its own media type, OSCAL assessment results as
+/// `application/json`.
 #[utoipa::path(post, path = "/v1/diagnoses/{diagnosis}/file", tag = "diagnoses",
     params(("diagnosis" = String, Path), AnswerImportQuery),
     request_body(content(
         (String = "application/yaml"),
-        (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))),
+        (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        (serde_json::Value = "application/json"))),
     responses((status = 200, body = DiagnosisImported)))]
 pub(super) async fn import(
     State(app): State<App>,
@@ -422,9 +448,12 @@ pub(super) async fn import(
     let form = match raw.media_type.as_str() {
         YAML => ImportForm::Yaml,
         XLSX => ImportForm::Xlsx,
+        JSON => ImportForm::Oscal,
         _ => {
-            return Err(Fault::new(Code::UnsupportedMediaType)
-                .hint("send Content-Type: application/yaml, or that of an XLSX workbook"));
+            return Err(Fault::new(Code::UnsupportedMediaType).hint(
+                "send Content-Type: application/yaml, that of an XLSX workbook, or application/json \
+                 for OSCAL assessment results",
+            ));
         }
     };
     let import = DiagnosisImport {
@@ -448,6 +477,11 @@ pub(super) async fn import(
                 after: change.after.map(entry),
             })
             .collect(),
+        foreign: done.foreign.map(|foreign| ForeignResults {
+            about: foreign.about,
+            unknown: foreign.unknown,
+            contradicted: foreign.contradicted,
+        }),
     }))
 }
 

@@ -3,7 +3,8 @@
 use crate::world::{World, id, product};
 use api::wire::{
     self, AnswerImportQuery, ChangeAnswer, DiagnosedItemQuery, DiagnosisEntry, DiagnosisEvidence,
-    DiagnosisHistoryQuery, DiagnosisQuery, NewDiagnosis, scalar::ProductRef,
+    DiagnosisFileQuery, DiagnosisHistoryQuery, DiagnosisQuery, DiagnosisReportQuery, NewDiagnosis,
+    ReportFormat, ReportLanguage, scalar::ProductRef,
 };
 use policy::{Role, Roles};
 
@@ -83,12 +84,16 @@ async fn a_diagnosis_from_the_first_answer_to_the_proof() {
     for (form, kind) in [
         ("yaml", "application/yaml"),
         ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        ("oscal", "application/json"),
     ] {
-        let file = rest.diagnosis_file(of, form).await.unwrap();
+        let query = DiagnosisFileQuery { format: Some(form.into()), ..Default::default() };
+        let file = rest.diagnosis_file(of, &query).await.unwrap();
         let how = AnswerImportQuery { replace: Some(true), apply: None };
         let shown = rest.import_answers(of, &how, kind, file.to_vec()).await.unwrap();
         assert!(shown.changes.is_empty() && !shown.applied, "{form}: {shown:?}");
+        assert!(shown.foreign.is_none(), "{form}: {shown:?}");
     }
+    oscal(&rest, of).await;
     let how = AnswerImportQuery::default();
     let wrong = rest.import_answers(of, &how, "text/plain", b"x".to_vec()).await;
     assert_eq!(code(wrong), "unsupported-media-type");
@@ -115,4 +120,93 @@ async fn a_diagnosis_from_the_first_answer_to_the_proof() {
     let reader = world.rest(&maker.reader);
     let change = ChangeAnswer { version: 0, entry: None };
     assert_eq!(code(reader.answer_diagnosis(of, "DEV-SWD-01", &change).await), "role");
+}
+
+/// Which models go out, what is refused, and what results of others are.
+async fn oscal(rest: &api::Rest, of: &str) {
+    let file = |model: &str, catalogue: Option<&str>| DiagnosisFileQuery {
+        format: Some("oscal".into()),
+        model: Some(model.into()),
+        catalogue: catalogue.map(str::to_owned),
+    };
+    let text = async |model: &str, catalogue: Option<&str>| {
+        let bytes = rest.diagnosis_file(of, &file(model, catalogue)).await.unwrap();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    };
+    for (model, catalogue) in [
+        ("assessment-results", None),
+        ("assessment-results", Some("jc-star-1")),
+        ("plan-of-action-and-milestones", None),
+        ("component-definition", None),
+        ("profile", Some("jc-star-1")),
+    ] {
+        let document = text(model, catalogue).await;
+        let read = assessment::oscal::Document::parse(model, document.as_bytes()).unwrap();
+        assert_eq!(read.kind().word(), model);
+    }
+    for (model, catalogue, wrong) in [
+        ("catalog", None, "invalid-parameter"),
+        ("profile", None, "oscal-model"),
+        ("plan-of-action-and-milestones", Some("jc-star-1"), "oscal-model"),
+        ("profile", Some("nothing"), "not-found"),
+    ] {
+        let found = rest.diagnosis_file(of, &file(model, catalogue)).await;
+        assert_eq!(code(found), wrong, "{model} {catalogue:?}");
+    }
+    let how = AnswerImportQuery::default();
+    let import = async |bytes: String| {
+        rest.import_answers(of, &how, "application/json", bytes.into_bytes()).await
+    };
+    // An extract has no answers: it comes back as claims, as results of other tools do.
+    let extract = import(text("assessment-results", Some("jc-star-1")).await).await.unwrap();
+    assert!(extract.foreign.is_some());
+    let whole = text("assessment-results", None).await;
+    let other = whole.replace("\"maker/gate\"", "\"maker/other\"");
+    assert_ne!(other, whole);
+    assert_eq!(code(import(other).await), "other-diagnosis");
+    for (bytes, says) in [
+        ("<system/>".to_owned(), "JSON"),
+        ("{\"a\": 1}".to_owned(), "no OSCAL"),
+        (text("component-definition", None).await, "holds no answers"),
+        (whole.replace("diagnosis/1", "diagnosis/2"), "another version"),
+    ] {
+        let error = import(bytes).await.unwrap_err();
+        let problem = error.problem().unwrap();
+        assert_eq!(problem.code, "diagnosis-file", "{problem:?}");
+        let detail = problem.detail.clone().unwrap();
+        assert!(detail.contains(says), "{detail}");
+    }
+}
+
+/// A font that cannot be used is the operator's to mend, and is said so; it is no failure of ours.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_font_that_cannot_be_used_says_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let font = dir.path().join("font.ttf");
+    std::fs::write(&font, b"no font at all").unwrap();
+    let config = service::Config { report_font: Some(font), ..crate::world::config() };
+    let world = World::set_up(crate::world::limits(), config).await;
+    let maker = world.maker("maker", "gate").await;
+    let rest = world.rest(&maker.admin);
+    let new = NewDiagnosis {
+        product: ProductRef(product("gate")),
+        subject: "firmware 1.0".into(),
+        from: None,
+    };
+    let of = rest.open_diagnosis(&id("maker"), &new).await.unwrap().id;
+    let how = DiagnosisReportQuery {
+        format: Some(ReportFormat::Pdf),
+        lang: Some(ReportLanguage::Ja),
+        ..Default::default()
+    };
+    let error = rest.diagnosis_report(&of, &how).await.unwrap_err();
+    let problem = error.problem().unwrap();
+    assert_eq!((problem.code.as_str(), problem.status), ("report-font", 503), "{problem:?}");
+    let detail = problem.detail.clone().unwrap();
+    assert!(
+        detail.contains("the font cannot be read") && detail.contains("--report-font"),
+        "{detail}"
+    );
+    let page = DiagnosisReportQuery { format: Some(ReportFormat::Html), ..how };
+    rest.diagnosis_report(&of, &page).await.unwrap();
 }

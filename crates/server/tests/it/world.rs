@@ -74,6 +74,11 @@ pub(crate) fn limits() -> Limits {
     Limits::default()
 }
 
+/// Nothing of a test waits long, or begins by itself.
+pub(crate) fn config() -> service::Config {
+    service::Config { integrate_ms: 20, readers: 2, evidence_s: 0, ..service::Config::default() }
+}
+
 impl World {
     pub(crate) async fn new() -> Self {
         Self::with(limits()).await
@@ -85,6 +90,12 @@ impl World {
 
     /// One whose operator has named proxies.
     pub(crate) async fn behind(limits: Limits, proxies: Vec<service::Network>) -> Self {
+        let places = service::Places { table: None, proxies };
+        Self::set_up(limits, service::Config { places, ..config() }).await
+    }
+
+    /// One that is configured so.
+    pub(crate) async fn set_up(limits: Limits, config: service::Config) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(SystemClock);
         let secret = Secret::new((0..32).collect());
@@ -97,14 +108,6 @@ impl World {
         };
         let unlock = Unlock::KeyFile(&secret);
         Service::create(dir.path(), &unlock, &setup, clock.as_ref()).unwrap();
-        let places = service::Places { table: None, proxies };
-        let config = service::Config {
-            integrate_ms: 20,
-            readers: 2,
-            evidence_s: 0,
-            places,
-            ..service::Config::default()
-        };
         let service = Service::open(dir.path(), &unlock, config, clock).unwrap();
         let spec = RootSpec {
             common_name: "Test root".into(),

@@ -7,6 +7,7 @@ use super::{
     open::{at_version, is_open, still_open},
     refused,
     stored::{Line, Put, Stamp, load, put},
+    unreadable,
 };
 use crate::{
     Service, ServiceError,
@@ -24,8 +25,18 @@ pub enum ImportForm {
     Yaml,
     /// a workbook
     Xlsx,
-    /// assessment results of any tool, as OSCAL in JSON: answers to clauses, which are claims
+    /// OSCAL assessment results in JSON: a whole diagnosis as it was exported, or results of any tool,
+    /// which are answers to clauses and claims
     Oscal,
+}
+
+/// What of a diagnosis goes out as OSCAL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OscalWanted {
+    /// `assessment-results`, `plan-of-action-and-milestones`, `component-definition`, `profile`
+    pub model: oscal::DocumentKind,
+    /// of this catalogue alone; `None`: of all. A profile is of one
+    pub catalogue: Option<String>,
 }
 
 /// Answers that come in a file.
@@ -55,7 +66,7 @@ pub struct DiagnosisImported {
     pub foreign: Option<ForeignResults>,
 }
 
-/// What assessment results of another tool say beyond answers.
+/// What assessment results say beyond answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForeignResults {
     /// what they are about, in their words: product and version. Nobody can compare names of different
@@ -103,33 +114,60 @@ impl Service {
         made.map_err(|error| refused(&error))
     }
 
-    /// The same as OSCAL in JSON, of today: assessment results, or the plan of action.
+    /// The same as OSCAL in JSON, of today. Assessment results of all catalogues are the whole diagnosis
+    /// and can be imported again; those of one are an extract, without answers.
     ///
     /// # Errors
-    /// `oscal-model` for other models, `not-found`, `role`.
+    /// `oscal-model` for other models and for a profile of no catalogue, `not-found` also for a catalogue
+    /// that does not exist, `role`.
     pub async fn diagnosis_oscal(
         &self,
         caller: &Caller,
         id: &DiagnosisId,
-        model: oscal::DocumentKind,
+        wanted: OscalWanted,
         language: Language,
     ) -> Result<Vec<u8>, ServiceError> {
         let (_, diagnosis) = self.diagnosis_read(caller, id)?;
         let library = check_sheet()?;
         let export = oscal::OscalExport { library, on: self.today()?, language };
-        let make = move || match model {
-            oscal::DocumentKind::Results => {
-                let all: Vec<_> = library.catalogues().iter().collect();
-                Some(oscal::assessment_results(export, &diagnosis, &all))
+        let one = match &wanted.catalogue {
+            None => None,
+            Some(name) => {
+                let found = library.catalogue(name);
+                Some(found.ok_or_else(|| ServiceError::not_found("catalogue"))?)
             }
-            oscal::DocumentKind::ActionPlan => Some(oscal::plan_of_action(export, &diagnosis)),
-            _ => None,
         };
-        let made = self.pool.begin(make).outcome().await?;
-        made.map(|document| document.to_json().into_bytes()).ok_or_else(|| {
+        let make = move || {
+            let chosen: Vec<_> = match one {
+                Some(one) => vec![one],
+                None => library.catalogues().iter().collect(),
+            };
+            let document = match (wanted.model, one) {
+                (oscal::DocumentKind::Results, None) => {
+                    oscal::diagnosis_results(export, &diagnosis)
+                }
+                (oscal::DocumentKind::Results, Some(_)) => {
+                    oscal::assessment_results(export, &diagnosis, &chosen)
+                }
+                (oscal::DocumentKind::ActionPlan, None) => {
+                    oscal::plan_of_action(export, &diagnosis)
+                }
+                (oscal::DocumentKind::Component, _) => {
+                    oscal::component_definition(export, &diagnosis, &chosen)
+                }
+                (oscal::DocumentKind::Profile, Some(one)) => {
+                    oscal::profile(export, &diagnosis, one)
+                }
+                _ => return None,
+            };
+            Some(document.to_json().into_bytes())
+        };
+        self.pool.begin(make).outcome().await?.ok_or_else(|| {
             ServiceError::malformed(
                 "oscal-model",
-                "a diagnosis is written as assessment-results or plan-of-action-and-milestones",
+                "a diagnosis is written as assessment-results, plan-of-action-and-milestones or \
+                 component-definition, and as a profile of one catalogue, which has to be named; a plan \
+                 of action is of no catalogue",
             )
         })
     }
@@ -174,13 +212,18 @@ impl Service {
                 let found = oscal::diagnosis_from(&document, library)?;
                 let mut file = found.diagnosis;
                 let about = format!("{} {}", file.product, file.subject);
-                (file.product, file.subject) = here;
                 let (unknown, contradicted) = (found.unknown, found.contradicted);
-                Ok((file, Some(ForeignResults { about, unknown, contradicted })))
+                let more = !unknown.is_empty() || !contradicted.is_empty();
+                // A whole diagnosis says what it is about, as its file does.
+                if !found.whole {
+                    (file.product, file.subject) = here;
+                }
+                let foreign = ForeignResults { about, unknown, contradicted };
+                Ok((file, (!found.whole || more).then_some(foreign)))
             }
         };
         let parsed: Result<_, AssessmentError> = self.pool.begin(parse).outcome().await?;
-        let (file, foreign) = parsed.map_err(|error| refused(&error))?;
+        let (file, foreign) = parsed.map_err(|error| unreadable(&error))?;
         if file.product != product || file.subject != row.subject {
             return Err(ServiceError::refused(
                 "other-diagnosis",

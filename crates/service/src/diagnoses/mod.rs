@@ -21,12 +21,12 @@ mod stored;
 pub use answers::{AnswerView, ChangeView, ItemQuery, ItemView};
 pub use evidence::{EvidenceView, NewEvidence};
 pub use figures::{CatalogueFigures, DiagnosisComparison, DiagnosisFigures};
-pub use file::{DiagnosisImport, DiagnosisImported, ForeignResults, ImportForm};
+pub use file::{DiagnosisImport, DiagnosisImported, ForeignResults, ImportForm, OscalWanted};
 pub use open::{DiagnosisState, DiagnosisView, NewDiagnosis, SignedBy};
 
 pub use operation::{OperationChange, OperationPolicy, OperationState, OperationView};
 pub use products::DiagnosedProduct;
-pub use report::DiagnosisReport;
+pub use report::{DiagnosisReport, unusable_report_font};
 
 pub(crate) use evidence::live_records;
 pub(crate) use japanese::of as japanese;
@@ -105,6 +105,17 @@ fn day_of(at: UnixTime) -> Result<Day, ServiceError> {
 
 fn damaged() -> ServiceError {
     ServiceError::fatal("store-damaged", "a diagnosis's row is damaged")
+}
+
+/// What is wrong with a file that was sent.
+fn unreadable(error: &AssessmentError) -> ServiceError {
+    match error {
+        AssessmentError::Refused(why) => {
+            ServiceError::malformed("diagnosis-file", why.text(Language::En))
+                .in_japanese(why.text(Language::Ja))
+        }
+        other => refused(other),
+    }
 }
 
 /// What the rules of `assessment` refuse.

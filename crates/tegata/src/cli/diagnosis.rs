@@ -1,8 +1,19 @@
 //! Commands about diagnoses on a server (docs/assessment.md).
 
-use super::ServerArgs;
+use super::{ServerArgs, assessment::OscalModel};
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use std::path::PathBuf;
+
+/// Forms of a diagnosis as a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FileForm {
+    /// The canonical file
+    Yaml,
+    /// A workbook
+    Xlsx,
+    /// OSCAL 1.2 in JSON
+    Oscal,
+}
 
 #[derive(Debug, Subcommand)]
 pub enum DiagnosisCommand {
@@ -88,12 +99,21 @@ pub enum DiagnosisCommand {
         #[arg(long)]
         with: Option<String>,
     },
-    /// Write the diagnosis as a file: YAML, or a workbook where the name ends in .xlsx
+    /// Write the diagnosis as a file: YAML, a workbook (.xlsx) or OSCAL in JSON (.json)
     Export {
         #[command(flatten)]
         server: ServerArgs,
         /// Diagnosis
         diagnosis: String,
+        /// The form of the file, where its name does not say it
+        #[arg(long, value_enum)]
+        format: Option<FileForm>,
+        /// Which model of OSCAL; results of all catalogues can be imported again
+        #[arg(long, value_enum)]
+        model: Option<OscalModel>,
+        /// Only this catalogue; a profile is of one
+        #[arg(long)]
+        catalogue: Option<String>,
         /// The file; it must not exist yet
         #[arg(long, value_hint = ValueHint::FilePath)]
         out: PathBuf,
@@ -120,9 +140,12 @@ pub enum DiagnosisCommand {
         server: ServerArgs,
         /// Diagnosis
         diagnosis: String,
-        /// YAML, or a workbook where the name ends in .xlsx
+        /// YAML, a workbook (.xlsx), or OSCAL assessment results in JSON (.json)
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
+        /// The form of the file, where its name does not say it
+        #[arg(long, value_enum)]
+        format: Option<FileForm>,
         /// Take away what the file does not answer
         #[arg(long)]
         replace: bool,

@@ -3,21 +3,24 @@
 use crate::{
     cli::{
         Language, ServerArgs,
-        diagnosis::{AnswerArgs, DiagnosisCommand, ItemsArgs, ReportAs, ReportFor},
+        assessment::OscalModel,
+        diagnosis::{AnswerArgs, DiagnosisCommand, FileForm, ItemsArgs, ReportAs, ReportFor},
     },
     output::Output,
     remote::Remote,
 };
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use api::{
     Rest,
     client::percent_encode,
     wire::{
         AnswerImportQuery, ChangeAnswer, DiagnosedItem, DiagnosedTopic, Diagnosis, DiagnosisChange,
-        DiagnosisEntry, DiagnosisEvidence, DiagnosisFigures, DiagnosisReportQuery, DiagnosisScore,
-        NewDiagnosis, ReleaseProof, ReportAudience, ReportFormat, scalar::Digest,
+        DiagnosisEntry, DiagnosisEvidence, DiagnosisFigures, DiagnosisFileQuery,
+        DiagnosisReportQuery, DiagnosisScore, NewDiagnosis, ReleaseProof, ReportAudience,
+        ReportFormat, scalar::Digest,
     },
 };
+use assessment::oscal::DocumentKind;
 use crypto::Sha256;
 use device::Language as Tongue;
 use std::{
@@ -26,6 +29,7 @@ use std::{
     path::Path,
 };
 
+const JSON: &str = "application/json";
 const YAML: &str = "application/yaml";
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 
@@ -146,9 +150,19 @@ pub async fn run(
                 text
             })?;
         }
-        DiagnosisCommand::Export { server, diagnosis, out } => {
-            let form = if is_workbook(&out) { "xlsx" } else { "yaml" };
-            let bytes = rest(&server, language)?.diagnosis_file(&diagnosis, form).await?;
+        DiagnosisCommand::Export { server, diagnosis, format, model, catalogue, out } => {
+            let form = match (format, model.is_some() || catalogue.is_some()) {
+                (None | Some(FileForm::Oscal), true) => FileForm::Oscal,
+                (Some(_), true) => bail!("--model and --catalogue are of --format oscal"),
+                (Some(form), false) => form,
+                (None, false) => form_of(&out),
+            };
+            let how = DiagnosisFileQuery {
+                format: Some(form_word(form).to_owned()),
+                model: model.map(|model| model_of(model).word().to_owned()),
+                catalogue,
+            };
+            let bytes = rest(&server, language)?.diagnosis_file(&diagnosis, &how).await?;
             std::fs::File::create_new(&out)
                 .and_then(|mut file| file.write_all(&bytes))
                 .with_context(|| {
@@ -174,14 +188,30 @@ pub async fn run(
                     format!("cannot write {}; it must not exist yet", out.display())
                 })?;
         }
-        DiagnosisCommand::Import { server, diagnosis, file, replace, apply } => {
-            let kind = if is_workbook(&file) { XLSX } else { YAML };
+        DiagnosisCommand::Import { server, diagnosis, file, format, replace, apply } => {
+            let kind = match format.unwrap_or_else(|| form_of(&file)) {
+                FileForm::Yaml => YAML,
+                FileForm::Xlsx => XLSX,
+                FileForm::Oscal => JSON,
+            };
             let bytes = bounded(&file)?;
             let how = AnswerImportQuery { replace: Some(replace), apply };
             let rest = rest(&server, language)?;
             let done = rest.import_answers(&diagnosis, &how, kind, bytes).await?;
             output.one(&done, |done| {
                 let mut text = String::new();
+                if let Some(foreign) = &done.foreign {
+                    let _ = writeln!(text, "the results are about {}", foreign.about);
+                    for id in &foreign.unknown {
+                        let _ = writeln!(text, "{id}: unknown here; left out");
+                    }
+                    for id in &foreign.contradicted {
+                        let _ = writeln!(
+                            text,
+                            "{id}: findings contradict each other; the worse one counts"
+                        );
+                    }
+                }
                 let word = |entry: &Option<DiagnosisEntry>| {
                     entry.as_ref().map_or("-".to_owned(), |entry| entry.answer.clone())
                 };
@@ -231,8 +261,31 @@ fn rest(server: &ServerArgs, language: Language) -> anyhow::Result<Rest> {
     Ok(Rest::new(Remote::open(server, language)?.client().clone()))
 }
 
-fn is_workbook(path: &Path) -> bool {
-    path.extension().is_some_and(|end| end.eq_ignore_ascii_case("xlsx"))
+/// The form of a file by its name.
+fn form_of(path: &Path) -> FileForm {
+    let end = path.extension().map(|end| end.to_ascii_lowercase());
+    match end.as_ref().and_then(|end| end.to_str()) {
+        Some("xlsx") => FileForm::Xlsx,
+        Some("json") => FileForm::Oscal,
+        _ => FileForm::Yaml,
+    }
+}
+
+fn form_word(form: FileForm) -> &'static str {
+    match form {
+        FileForm::Yaml => "yaml",
+        FileForm::Xlsx => "xlsx",
+        FileForm::Oscal => "oscal",
+    }
+}
+
+fn model_of(model: OscalModel) -> DocumentKind {
+    match model {
+        OscalModel::Results => DocumentKind::Results,
+        OscalModel::Poam => DocumentKind::ActionPlan,
+        OscalModel::Component => DocumentKind::Component,
+        OscalModel::Profile => DocumentKind::Profile,
+    }
 }
 
 fn bounded(path: &Path) -> anyhow::Result<Vec<u8>> {

@@ -21,7 +21,8 @@ use device::Language;
 use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use service::{
-    DiagnosisImport, DiagnosisImported, DiagnosisView, ErrorKind, ImportForm, check_sheet,
+    DiagnosisImport, DiagnosisImported, DiagnosisView, ErrorKind, ImportForm, OscalWanted,
+    check_sheet,
 };
 
 pub(super) fn router() -> Router<Console> {
@@ -224,6 +225,7 @@ fn page(
             file("yaml", "diagnoses-file-yaml"),
             file("oscal", "diagnoses-file-oscal"),
             file("poam", "diagnoses-file-poam"),
+            file("component", "diagnoses-file-component"),
         ],
         reports: report_fields(t),
         import: head::can_answer(member, view).then(|| format!("{here}/import")),
@@ -285,7 +287,10 @@ async fn download(
     let id = super::id(&text)?;
     let language = member.t.language;
     let service = &console.service;
-    let model = |kind| service.diagnosis_oscal(member.caller(), &id, kind, language);
+    let model = |model| {
+        let wanted = OscalWanted { model, catalogue: None };
+        service.diagnosis_oscal(member.caller(), &id, wanted, language)
+    };
     let (bytes, kind, name) = match wanted.format.as_str() {
         "yaml" => (
             service.diagnosis_file(member.caller(), &id).await?,
@@ -306,6 +311,11 @@ async fn download(
             model(oscal::DocumentKind::ActionPlan).await?,
             "application/json",
             "plan-of-action-and-milestones.json",
+        ),
+        "component" => (
+            model(oscal::DocumentKind::Component).await?,
+            "application/json",
+            "component-definition.json",
         ),
         _ => return Err(Failure::bad_request()),
     };

@@ -13,7 +13,7 @@ use advisory::{CodeCoverage, Provenance, Purl, Sbom, ScanReport, TestReport, una
 use anyhow::Context as _;
 use api::{
     Rest,
-    wire::{DiagnosisQuery, LiveEvidence, scalar::ProductRef},
+    wire::{DiagnosisFileQuery, DiagnosisQuery, LiveEvidence, scalar::ProductRef},
 };
 use assessment::{
     Bilingual, CheckVerdict, Collected, Collector, Day, Diagnosis, GateFacts, GateFinding,
@@ -143,7 +143,7 @@ async fn from_server(
         };
         let newest = rest.diagnoses(&of, &which).await?.items.into_iter().next();
         if let Some(newest) = newest {
-            let file = rest.diagnosis_file(&newest.id, "yaml").await?;
+            let file = rest.diagnosis_file(&newest.id, &DiagnosisFileQuery::default()).await?;
             let text = String::from_utf8(file.to_vec()).context("the diagnosis is not UTF-8")?;
             let diagnosis = Diagnosis::parse("diagnosis", &text, library)?;
             known.diagnosis = Some((diagnosis, newest.signed.is_some()));

@@ -10,11 +10,14 @@ use assessment::{
     Catalogue, Day, Library,
     oscal::{
         Document, OSCAL_BYTES_MAX, OscalExport, assessment_results, catalog, component_definition,
-        diagnosis_from, plan_of_action, profile,
+        diagnosis_from, diagnosis_results, plan_of_action, profile, sheet_catalog,
     },
 };
 use device::Language as Tongue;
 use std::{io::Read as _, path::Path};
+
+/// The check sheet as a catalogue: its items are the controls that results name.
+const SHEET: &str = "check-sheet";
 
 /// A catalogue as OSCAL.
 pub(super) fn of_catalogue(
@@ -25,7 +28,11 @@ pub(super) fn of_catalogue(
     language: Tongue,
 ) -> anyhow::Result<()> {
     let export = OscalExport { library, on: today(at)?, language };
-    output.line(catalog(export, named(library, name)?).to_json().trim_end())
+    let document = match name {
+        SHEET => sheet_catalog(export),
+        name => catalog(export, named(library, name)?),
+    };
+    output.line(document.to_json().trim_end())
 }
 
 /// A diagnosis as one of the models of OSCAL.
@@ -44,6 +51,7 @@ pub(super) fn of_diagnosis(
         names => names.iter().map(|name| named(library, name)).collect::<Result<_, _>>()?,
     };
     let document = match (model, names, chosen.as_slice()) {
+        (OscalModel::Results, [], _) => diagnosis_results(export, &diagnosis),
         (OscalModel::Results, ..) => assessment_results(export, &diagnosis, &chosen),
         (OscalModel::Poam, ..) => plan_of_action(export, &diagnosis),
         (OscalModel::Component, ..) => component_definition(export, &diagnosis, &chosen),
@@ -64,7 +72,7 @@ pub(super) fn to_diagnosis(library: &Library, path: &Path, output: Output) -> an
     let document = Document::parse(&path.display().to_string(), &bytes)?;
     let found = diagnosis_from(&document, library)?;
     for id in &found.unknown {
-        eprintln!("no control {id:?} here; its finding is left out");
+        eprintln!("{id:?} is unknown here; what is said about it is left out");
     }
     for id in &found.contradicted {
         eprintln!("findings about {id} contradict each other; the worse one was taken");

@@ -38,7 +38,7 @@ pub use app::{Console, Origin, OriginError, Setup, Source, router};
 pub use failure::{Failure, FailureKind, refusal};
 pub use layout::{Frame, Item, NAVIGATION, Notice, Section, Theme};
 pub use pages::{
-    Audience, DIAGNOSIS_REPORT_POLICY, REPORT_POLICY, device_report, diagnosis_report,
+    Audience, DIAGNOSIS_REPORT_POLICY, PdfFailure, REPORT_POLICY, device_report, diagnosis_report,
     diagnosis_report_pdf,
 };
 pub use posted::{Answer, Asked, FORM_BYTES_MAX, Fields, Posted};

@@ -34,7 +34,9 @@ mod visitor;
 mod vulnerabilities;
 mod words;
 
-pub use diagnoses::{Audience, DIAGNOSIS_REPORT_POLICY, diagnosis_report, diagnosis_report_pdf};
+pub use diagnoses::{
+    Audience, DIAGNOSIS_REPORT_POLICY, PdfFailure, diagnosis_report, diagnosis_report_pdf,
+};
 pub use passport::{REPORT_POLICY, device_report};
 
 use crate::Console;

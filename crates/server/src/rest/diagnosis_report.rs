@@ -56,7 +56,11 @@ pub(super) async fn report(
             let draw = move || console::diagnosis_report_pdf(&report, t, audience, &font);
             let drawn = tokio::task::spawn_blocking(draw).await.map_err(|_| internal())?;
             let name = HeaderValue::from_static("attachment; filename=\"diagnosis.pdf\"");
-            ("application/pdf", Some(name), drawn.map_err(|_| internal())?)
+            let drawn = drawn.map_err(|failure| match failure {
+                console::PdfFailure::Font(error) => Fault::from(error),
+                console::PdfFailure::Page(_) => internal(),
+            })?;
+            ("application/pdf", Some(name), drawn)
         }
     };
     let policy = format!("{}; sandbox", *console::DIAGNOSIS_REPORT_POLICY);

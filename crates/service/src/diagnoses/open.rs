@@ -135,7 +135,8 @@ impl Service {
                     return Err(ServiceError::refused(
                         "other-product",
                         "answers go over from a diagnosis of the same product line only",
-                    ));
+                    )
+                    .in_japanese("回答を引き継げるのは、同じ製品ラインの診断からだけです"));
                 }
                 Some(from.id)
             }

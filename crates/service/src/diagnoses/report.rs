@@ -68,6 +68,14 @@ fn no_font(message: &str) -> ServiceError {
     )
 }
 
+/// What a font is wrong with that was read and cannot be drawn with.
+pub fn unusable_report_font(why: &dyn std::fmt::Display) -> ServiceError {
+    no_font(&format!("the server's font for PDF cannot be used: {why}")).in_japanese(
+        "サーバーのフォントではPDFを作成できません。読み取れないか、日本語の文字がありません。管理者に、\
+         tegata serve の --report-font の設定を確認するよう依頼するか、HTMLの報告書を使ってください",
+    )
+}
+
 fn read_font(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path)?;

@@ -3,12 +3,12 @@
 use crate::world::{Org, World, config, id, product};
 use assessment::{Answer, Day, Diagnosis, Entry, Evidence, Outcome, State, Topic};
 use crypto::UnixTime;
-use device::{DeviceKind, Language};
+use device::{DeviceKind, Language, RootOfTrust};
 use policy::{Role, Roles};
 use proptest::prelude::*;
 use service::{
     ApprovalState, Caller, DiagnosisId, DiagnosisImport, DiagnosisState, DiagnosisView, ImportForm,
-    ItemQuery, NewDiagnosis, Page, ServiceError, check_sheet,
+    ItemQuery, NewDiagnosis, NewProduct, Page, ServiceError, check_sheet,
 };
 
 const ITEM: &str = "DEV-SWD-01";
@@ -362,6 +362,22 @@ async fn two_people_sign_and_the_log_commits() {
         subject: "firmware 2.0".into(),
         from: Some(one.id),
     };
+    // Of another product line nothing goes over, and that is said in both languages.
+    let lamp = NewProduct {
+        organisation: maker.id.clone(),
+        id: product("lamp"),
+        name: "Lamp".into(),
+        model: "L1".into(),
+        kind: DeviceKind::Device,
+        root_of_trust: RootOfTrust::SecureElement,
+        support_end: None,
+        ldevid_validity_s: None,
+    };
+    service.create_product(admin, lamp).await.unwrap();
+    let other = NewDiagnosis { product: product("lamp"), ..next.clone() };
+    let error = service.open_diagnosis(admin, other).await.unwrap_err();
+    assert_eq!(error.code(), "other-product");
+    assert!(error.message_ja().unwrap().contains("回答を引き継げる"), "{error:?}");
     let next = service.open_diagnosis(admin, next).await.unwrap();
     let carried = service.diagnosed(admin, &next.id, ITEM).await.unwrap();
     assert_eq!((carried.version, carried.entry), (1, said(Outcome::Met)));

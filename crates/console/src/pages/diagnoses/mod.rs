@@ -17,7 +17,7 @@ mod report_trace;
 mod upload;
 
 pub use report::{Audience, DIAGNOSIS_REPORT_POLICY, diagnosis_report};
-pub use report_pdf::diagnosis_report_pdf;
+pub use report_pdf::{PdfFailure, diagnosis_report_pdf};
 
 use super::{listing, words};
 use crate::{

@@ -11,7 +11,7 @@ use crate::{
     ui::Tone,
 };
 use assessment::{Layer, Phase};
-use service::DiagnosisReport;
+use service::{DiagnosisReport, ServiceError, unusable_report_font};
 
 /// Sizes of text, in points.
 const TITLE: f32 = 17.0;
@@ -41,21 +41,39 @@ const fn colour(tone: Tone) -> Colour {
     }
 }
 
+/// Why there is no PDF.
+#[derive(Debug)]
+pub enum PdfFailure {
+    /// The server's font cannot be used: `report-font`, with what to do.
+    Font(ServiceError),
+    /// The page itself could not be made.
+    Page(Failure),
+}
+
+impl From<PdfFailure> for Failure {
+    fn from(failure: PdfFailure) -> Self {
+        match failure {
+            PdfFailure::Font(error) => error.into(),
+            PdfFailure::Page(failure) => failure,
+        }
+    }
+}
+
 /// The report as PDF, with `font` in it: TrueType or OpenType with Japanese characters.
 ///
 /// # Errors
-/// `unavailable` where the font cannot be used, `internal` where drawing fails.
+/// [`PdfFailure`].
 pub fn diagnosis_report_pdf(
     report: &DiagnosisReport,
     t: Locale,
     audience: Audience,
     font: &[u8],
-) -> Result<Vec<u8>, Failure> {
+) -> Result<Vec<u8>, PdfFailure> {
     let unusable = |error: crate::pdf::FontError| {
         tracing::error!(%error, "a report cannot be drawn with this font");
-        Failure::unavailable()
+        PdfFailure::Font(unusable_report_font(&error))
     };
-    let paper = Paper::new(report, t, audience)?;
+    let paper = Paper::new(report, t, audience).map_err(PdfFailure::Page)?;
     let face = Face::parse(font).map_err(unusable)?;
     let mut document = Document::new(&face);
     first(&mut document, &paper);

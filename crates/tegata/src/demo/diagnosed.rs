@@ -1,9 +1,11 @@
 //! A product is modelled, diagnosed and gated: its threat model with a decision, a diagnosis with what
-//! the platform sees for itself, the trace from threats to verdicts, and the gate of a pipeline.
+//! the platform sees for itself, the trace from threats to verdicts, the gate of a pipeline, and its
+//! impact assessments.
 //!
 //! The fleet of [`Line::Gate`] is the one that lives beside it: what collectors find is real.
 
 use crate::demo::{
+    impact,
     people::{Line, Who},
     rows::Check,
     world::World,
@@ -46,6 +48,8 @@ pub(super) struct Summary {
     pub(super) missing_links: u64,
     pub(super) live_checks: u64,
     pub(super) live_failures: u64,
+    /// concluded
+    pub(super) impact_assessments: u64,
     pub(super) checks: usize,
     pub(super) checks_held: usize,
 }
@@ -188,6 +192,9 @@ pub(super) async fn play(world: &World) -> anyhow::Result<Diagnosed> {
     let open = gate(world).await?;
     check("and opens when they are handed in", "exit 0", format!("exit {open}"), open == 0);
 
+    let concluded = impact::play(&rest, of, &line, &mut played.checks).await?;
+    impact::reported(&rest, &diagnosis, &mut played.checks).await?;
+
     let held = played.checks.iter().filter(|check| check.holds).count();
     played.summary = Summary {
         threats: count(trace.threats.len()),
@@ -195,6 +202,7 @@ pub(super) async fn play(world: &World) -> anyhow::Result<Diagnosed> {
         missing_links: count(trace.gaps.len()),
         live_checks: count(live.len()),
         live_failures: count(failing),
+        impact_assessments: concluded,
         checks: played.checks.len(),
         checks_held: held,
     };

@@ -11,6 +11,7 @@ mod crowd;
 mod diagnosed;
 mod doors;
 mod forgeries;
+mod impact;
 mod life;
 mod log;
 mod people;

@@ -81,6 +81,7 @@ fn a_fleet_and_its_attackers_are_judged_right() {
         assert!(number(&assessment[counted]) > 0, "{counted}: {assessment}");
     }
     assert_eq!(number(&assessment["live_checks"]), 13);
+    assert_eq!(number(&assessment["impact_assessments"]), 3);
     let seconds = summary["seconds"].as_object().unwrap();
     assert!(seconds.len() > 5 && seconds.values().all(Value::is_f64), "{seconds:?}");
 

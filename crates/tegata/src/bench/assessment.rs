@@ -63,7 +63,7 @@ pub async fn run(bench: &Bench) -> anyhow::Result<()> {
     diagnoses(bench, &asked).await?;
     threats(bench, &asked).await?;
     for (what, mut times) in pages(bench, &world, &asked).await? {
-        show(bench, what, &mut times)?;
+        show(bench, &what, &mut times)?;
     }
     world.close().await
 }
@@ -250,17 +250,84 @@ async fn threats(bench: &Bench, asked: &Asked) -> anyhow::Result<()> {
     .await
 }
 
+/// Every page of the assessment and every file that is downloaded from them, by what they are and
+/// their paths: `P` stands for a product, `D` for its diagnosis, `I` for an item, `T` for a threat.
+const PAGES: [(&str, &str); 34] = [
+    ("products", "/products"),
+    ("one product", "/products/P"),
+    ("diagnoses", "/diagnoses"),
+    ("diagnoses of a product", "/products/P/diagnoses"),
+    ("a diagnosis", "/diagnoses/D"),
+    ("items", "/diagnoses/D/items"),
+    ("an item", "/diagnoses/D/items/I"),
+    ("clauses", "/diagnoses/D/clauses"),
+    ("clauses of a catalogue", "/diagnoses/D/clauses/nist-sp-800-171r3"),
+    ("features", "/diagnoses/D/features"),
+    ("evidence", "/diagnoses/D/evidence"),
+    ("gaps", "/diagnoses/D/gaps"),
+    ("history of a diagnosis", "/diagnoses/D/history"),
+    ("files of a diagnosis", "/diagnoses/D/files"),
+    ("sign-off", "/diagnoses/D/sign"),
+    ("impact assessments", "/products/P/impact"),
+    ("safety impact", "/products/P/impact/safety"),
+    ("a step of safety impact", "/products/P/impact/safety/step/scene"),
+    ("threats", "/products/P/threats"),
+    ("a threat", "/products/P/threats/one/T"),
+    ("deciding a threat", "/products/P/threats/one/T/decide"),
+    ("an asset", "/products/P/threats/asset/key"),
+    ("editing a model", "/products/P/threats/edit"),
+    ("history of a model", "/products/P/threats/history"),
+    ("trace", "/products/P/trace"),
+    ("trace of a threat", "/products/P/trace/T"),
+    ("report for managers", "/diagnoses/D/report?audience=managers"),
+    ("report for engineers", "/diagnoses/D/report?audience=engineers"),
+    ("file, YAML", "/diagnoses/D/file?format=yaml"),
+    ("file, XLSX", "/diagnoses/D/file?format=xlsx"),
+    ("file, OSCAL results", "/diagnoses/D/file?format=oscal"),
+    ("file, OSCAL plan of action", "/diagnoses/D/file?format=poam"),
+    ("file, PDF for managers", "/diagnoses/D/report?audience=managers&format=pdf"),
+    ("file, PDF for engineers", "/diagnoses/D/report?audience=engineers&format=pdf"),
+];
+
 async fn pages(
     bench: &Bench,
     world: &World,
     asked: &Asked,
-) -> anyhow::Result<Vec<(&'static str, Vec<f64>)>> {
+) -> anyhow::Result<Vec<(String, Vec<f64>)>> {
     let (product, _) = asked.any()?;
-    let base = format!("/products/{}/{product}", asked.of);
-    let threats = format!("{base}/threats?lang=ja");
-    let trace = format!("{base}/trace?lang=ja");
-    let paths = [("threats as a page", threats.as_str()), ("trace as a page", trace.as_str())];
-    super::pages::times(bench, world, &paths).await
+    // The models are alike, and the ids of threats come from them.
+    let threat = |looked: &ThreatsLooked<'_>| {
+        looked.analysis.threats.first().map(|threat| threat.id.to_string())
+    };
+    let threat = asked.service.look_at_threats(&asked.caller, &asked.of, product, threat).await?;
+    let threat = threat.context("a model with threats")?;
+    let has_font = asked.service.report_font().await.is_ok();
+    if !has_font {
+        eprintln!("no font with Japanese characters on this machine: reports as PDF are left out");
+    }
+    let paths: Vec<(&str, super::pages::Path<'_>)> = PAGES
+        .into_iter()
+        .filter(|(_, path)| has_font || !path.ends_with("pdf"))
+        .map(|(what, path)| {
+            let threat = threat.as_str();
+            let path = move || {
+                let (product, diagnosis) = asked.any()?;
+                let items = check_sheet()?.items();
+                let at = random_below(u64::try_from(items.len())?);
+                let item = items.get(usize::try_from(at)?).context("there are items")?;
+                let path = path
+                    .replace("/products/P", &format!("/products/{}/{product}", asked.of))
+                    .replace("/D", &format!("/{diagnosis}"))
+                    .replace("/I", &format!("/{}", item.id))
+                    .replace("/T", &format!("/{threat}"));
+                let sign = if path.contains('?') { '&' } else { '?' };
+                Ok(format!("{path}{sign}lang=ja"))
+            };
+            (what, Box::new(path) as super::pages::Path<'_>)
+        })
+        .collect();
+    let times = super::pages::times(bench, world, &paths).await?;
+    Ok(times.into_iter().map(|(what, times)| (format!("page: {what}"), times)).collect())
 }
 
 fn show(bench: &Bench, what: &str, times: &mut [f64]) -> anyhow::Result<()> {

@@ -54,7 +54,7 @@ pub async fn run(bench: &Bench) -> anyhow::Result<()> {
         measure(bench, &world, what, &search).await?;
     }
     texts(bench, &world, count).await?;
-    for (what, mut times) in super::pages::times(bench, &world, &super::pages::FLEET).await? {
+    for (what, mut times) in super::pages::times(bench, &world, &super::pages::fleet()).await? {
         show(bench, what, &mut times)?;
     }
     let memory = machine::resident_mib(std::process::id())?;

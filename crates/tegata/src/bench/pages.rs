@@ -23,20 +23,29 @@ impl Sessions for One {
     }
 }
 
+/// Path and query of a page, another one each time.
+pub(super) type Path<'a> = Box<dyn Fn() -> anyhow::Result<String> + Send + Sync + 'a>;
+
 /// Pages of the fleet.
-pub(super) const FLEET: [(&str, &str); 4] = [
+const FLEET: [(&str, &str); 4] = [
     ("overview as a page", "/?lang=ja"),
     ("list as a page", "/devices?lang=ja"),
     ("search as a page", "/devices?text=zz-no-such"),
     ("filters as a page", "/devices?relation=maker&standing=suspended&order=serial"),
 ];
 
-/// Pages with their times in milliseconds.
-pub(super) async fn times(
+pub(super) fn fleet() -> Vec<(&'static str, Path<'static>)> {
+    let fixed = |path: &'static str| Box::new(move || Ok(path.to_owned())) as Path<'static>;
+    FLEET.into_iter().map(|(what, path)| (what, fixed(path))).collect()
+}
+
+/// Pages with their times in milliseconds. What a path is, is asked for each request, so that not one
+/// product alone is looked at again and again.
+pub(super) async fn times<'n>(
     bench: &Bench,
     world: &World,
-    paths: &[(&'static str, &str)],
-) -> anyhow::Result<Vec<(&'static str, Vec<f64>)>> {
+    paths: &[(&'n str, Path<'_>)],
+) -> anyhow::Result<Vec<(&'n str, Vec<f64>)>> {
     let maker = world.maker();
     let signed = SignedIn {
         caller: maker.caller.clone(),
@@ -53,11 +62,12 @@ pub(super) async fn times(
         sessions: Arc::new(One(signed)),
     });
     let mut all = Vec::new();
-    for (what, path) in paths.iter().copied() {
-        let bar = bench.progress(REQUESTS, what);
+    for (what, path) in paths {
+        let bar = bench.progress(REQUESTS, "requests of a page");
         let mut times = Vec::with_capacity(REQUESTS);
         for _ in 0..REQUESTS {
-            let request = Request::get(path)
+            let path = path()?;
+            let request = Request::get(&path)
                 .header(header::HOST, "localhost:8081")
                 .header(header::COOKIE, format!("tegata={SECRET}"))
                 .body(String::new())?;
@@ -71,7 +81,7 @@ pub(super) async fn times(
             bar.inc(1);
         }
         bar.finish_and_clear();
-        all.push((what, times));
+        all.push((*what, times));
     }
     Ok(all)
 }

@@ -18,8 +18,8 @@ use crypto::UnixTime;
 use device::{Phase, StandingKind};
 use std::sync::Arc;
 
-/// What is kept of one device's messages; the oldest go. Its bytes count payloads, topics, and 128 for
-/// each message.
+/// What is kept of one device's messages; the oldest go, at the latest a moment after newer ones came.
+/// Its bytes count payloads, topics, and 128 for each message.
 const KEPT: store::Room = store::Room { count: 10_000, bytes: 64 * 1024 * 1024 };
 /// Topics of one device whose newest message is kept.
 const RETAINED_MAX: u32 = 64;
@@ -27,6 +27,8 @@ const RETAINED_MAX: u32 = 64;
 const RETENTION_S: i64 = 30 * 86_400;
 /// Messages whose retention ends in one commit.
 const EXPIRE_BATCH: usize = 1000;
+/// Messages that are settled in one commit, so that nobody waits long behind it.
+const SETTLE_BATCH: usize = 10_000;
 /// Longest media type, in bytes.
 const MEDIA_TYPE_MAX: usize = 128;
 /// Security events about refused messages in one round.
@@ -175,7 +177,7 @@ impl Service {
             {
                 return Ok(Some(Refusal::Route));
             }
-            store::insert(tx, &new, KEPT)?;
+            store::insert(tx, &new)?;
             if let Some((said, device, owner)) = &said {
                 hear(tx, (new.device, new.owner), said, (device, owner), now)?;
             }
@@ -187,7 +189,11 @@ impl Service {
             return Ok(());
         }
         self.faults.point(crate::fault::BEFORE_MESSAGE)?;
-        let late = self.commit(work).await?;
+        // What only appends has refused before it changes anything.
+        let late = match counter.is_none() && retain.is_none() && !answers {
+            true => self.store.writer.run_checked(work).await?,
+            false => self.commit(work).await?,
+        };
         self.faults.point(crate::fault::AFTER_MESSAGE)?;
         match late {
             None => Ok(()),
@@ -320,8 +326,8 @@ impl Service {
             .collect())
     }
 
-    /// Writes down what was refused since the last time, with security events (LG-1), and ends the
-    /// retention of old messages. A door calls it every second; nothing is written where nothing is
+    /// Settles the messages that came since the last time, writes down what was refused, with security
+    /// events (LG-1), and ends the retention of old messages. A door calls it every second; nothing is written where nothing is
     /// to be.
     ///
     /// # Errors
@@ -330,7 +336,12 @@ impl Service {
         let (refused, dropped) = self.traffic.lock().take_refused();
         let now = self.now();
         let before = UnixTime(now.0.saturating_sub(RETENTION_S));
-        let stale = self.read(|connection| store::is_stale(connection, before))?;
+        let (unsettled, stale) = self.read(|connection| {
+            Ok((store::is_unsettled(connection)?, store::is_stale(connection, before)?))
+        })?;
+        if unsettled {
+            while self.commit(|tx| store::settle(tx, KEPT, SETTLE_BATCH)).await? {}
+        }
         if refused.is_empty() && dropped == 0 && !stale {
             return Ok(());
         }

@@ -58,14 +58,11 @@ pub(crate) struct Room {
     pub(crate) bytes: i64,
 }
 
-/// Bytes that a message counts for beside its payload and topic.
-const ROW_BYTES: i64 = 128;
-
-/// What a row counts for, in SQL.
+/// What a row counts for, in SQL: payload, topic, and 128 bytes for the rest.
 const WEIGHT: &str = "length(payload) + length(CAST(topic AS BLOB)) + 128";
 
-/// Keeps a message; the device's oldest go where there is no room for it.
-pub(crate) fn insert(tx: &Tx<'_>, message: &NewMessage, room: Room) -> Result<i64, ServiceError> {
+/// Keeps a message: it is appended, and nothing else. [`settle`] does the rest for many at once.
+pub(crate) fn insert(tx: &Tx<'_>, message: &NewMessage) -> Result<(), ServiceError> {
     tx.prepare_cached(
         "INSERT INTO message (device, owner, door, topic, media_type, payload, received_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -79,27 +76,70 @@ pub(crate) fn insert(tx: &Tx<'_>, message: &NewMessage, room: Room) -> Result<i6
         &*message.payload,
         message.received_at.0
     ])?;
-    let id = tx.last_insert_rowid();
-    let length = |bytes: &[u8]| i64::try_from(bytes.len()).unwrap_or(i64::MAX);
-    let weight = length(&message.payload)
-        .saturating_add(length(message.topic.as_bytes()))
-        .saturating_add(ROW_BYTES);
-    let (mut count, mut bytes): (i64, i64) = tx
+    Ok(())
+}
+
+/// Whether there are messages that are not settled yet.
+pub(crate) fn is_unsettled(connection: &Connection) -> Result<bool, ServiceError> {
+    const SQL: &str =
+        "SELECT EXISTS (SELECT 1 FROM message WHERE id > (SELECT up_to FROM message_settled))";
+    Ok(connection.prepare_cached(SQL)?.query_row([], |row| row.get(0))?)
+}
+
+/// Writes down where messages of devices are, and how much is kept of each device: of at most `limit`
+/// messages, oldest first. Where a device has more than there is room for, its oldest go. Whether
+/// there may be more to settle.
+pub(crate) fn settle(tx: &Tx<'_>, room: Room, limit: usize) -> Result<bool, ServiceError> {
+    let (from, to, count): (i64, Option<i64>, i64) = tx
         .prepare_cached(
-            "INSERT INTO message_kept VALUES (?1, 1, ?2)
-             ON CONFLICT (device) DO UPDATE SET count = count + 1, bytes = bytes + excluded.bytes
-             RETURNING count, bytes",
+            "SELECT up_to,
+                (SELECT max(id) FROM
+                    (SELECT id FROM message WHERE id > up_to ORDER BY id LIMIT ?1)),
+                (SELECT count(*) FROM
+                    (SELECT id FROM message WHERE id > up_to ORDER BY id LIMIT ?1))
+             FROM message_settled",
         )?
-        .query_row(params![message.device, weight], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    if count <= room.count && bytes <= room.bytes {
-        return Ok(id);
+        .query_row([limit_of(limit)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let Some(to) = to else { return Ok(false) };
+    tx.prepare_cached(
+        "INSERT INTO message_place
+         SELECT device, id FROM message WHERE id > ?1 AND id <= ?2 ORDER BY device, id",
+    )?
+    .execute([from, to])?;
+    let full: Vec<(i64, i64, i64)> = tx
+        .prepare_cached(&format!(
+            "INSERT INTO message_kept
+             SELECT device, count(*), sum({WEIGHT}) FROM message
+             WHERE id > ?1 AND id <= ?2 GROUP BY device
+             ON CONFLICT (device) DO UPDATE SET
+                 count = count + excluded.count, bytes = bytes + excluded.bytes
+             RETURNING device, count, bytes"
+        ))?
+        .query_map([from, to], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .filter(|row| !matches!(row, Ok((_, count, bytes)) if *count <= room.count && *bytes <= room.bytes))
+        .collect::<Result<_, _>>()?;
+    for (device, count, bytes) in full {
+        trim(tx, device, (count, bytes), room)?;
     }
+    tx.prepare_cached("UPDATE message_settled SET up_to = ?1")?.execute([to])?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX) >= limit)
+}
+
+/// Lets the oldest messages of a device go until the others have room.
+fn trim(
+    tx: &Tx<'_>,
+    device: i64,
+    (mut count, mut bytes): (i64, i64),
+    room: Room,
+) -> Result<(), ServiceError> {
     let mut last = None;
     {
         let mut oldest = tx.prepare_cached(&format!(
-            "SELECT id, {WEIGHT} FROM message WHERE device = ?1 ORDER BY id"
+            "SELECT message.id, {WEIGHT} FROM message_place AS place
+             CROSS JOIN message ON message.id = place.id
+             WHERE place.device = ?1 ORDER BY place.id"
         ))?;
-        let mut rows = oldest.query([message.device])?;
+        let mut rows = oldest.query([device])?;
         while count > room.count || bytes > room.bytes {
             let Some(row) = rows.next()? else { break };
             last = Some(row.get::<_, i64>(0)?);
@@ -107,11 +147,16 @@ pub(crate) fn insert(tx: &Tx<'_>, message: &NewMessage, room: Room) -> Result<i6
             bytes = bytes.saturating_sub(row.get::<_, i64>(1)?);
         }
     }
-    tx.prepare_cached("DELETE FROM message WHERE device = ?1 AND id <= ?2")?
-        .execute(params![message.device, last])?;
+    tx.prepare_cached(
+        "DELETE FROM message WHERE id IN
+         (SELECT id FROM message_place WHERE device = ?1 AND id <= ?2)",
+    )?
+    .execute(params![device, last])?;
+    tx.prepare_cached("DELETE FROM message_place WHERE device = ?1 AND id <= ?2")?
+        .execute(params![device, last])?;
     tx.prepare_cached("UPDATE message_kept SET count = ?2, bytes = ?3 WHERE device = ?1")?
-        .execute([message.device, count, bytes])?;
-    Ok(id)
+        .execute([device, count, bytes])?;
+    Ok(())
 }
 
 /// Whether there are messages whose retention has ended.
@@ -129,19 +174,31 @@ pub(crate) fn expire(tx: &Tx<'_>, before: UnixTime, limit: usize) -> Result<usiz
     let mut gone: std::collections::BTreeMap<i64, (i64, i64)> = Default::default();
     let mut count = 0_usize;
     {
+        // What is not settled was not counted either.
         let mut delete = tx.prepare_cached(&format!(
             "DELETE FROM message WHERE id IN
-             (SELECT id FROM message ORDER BY id LIMIT ?2) AND received_at < ?1
-             RETURNING device, {WEIGHT}"
+             (SELECT id FROM message WHERE id <= (SELECT up_to FROM message_settled)
+              ORDER BY id LIMIT ?2) AND received_at < ?1
+             RETURNING device, id, {WEIGHT}"
         ))?;
+        let mut place =
+            tx.prepare_cached("DELETE FROM message_place WHERE device = ?1 AND id = ?2")?;
         let mut rows = delete.query(params![before.0, limit_of(limit)])?;
         while let Some(row) = rows.next()? {
-            let of = gone.entry(row.get(0)?).or_default();
+            let device: i64 = row.get(0)?;
+            place.execute([device, row.get(1)?])?;
+            let of = gone.entry(device).or_default();
             of.0 = of.0.saturating_add(1);
-            of.1 = of.1.saturating_add(row.get(1)?);
+            of.1 = of.1.saturating_add(row.get(2)?);
             count = count.saturating_add(1);
         }
     }
+    // Numbers begin again after the highest that is left: nothing new may seem settled.
+    tx.prepare_cached(
+        "UPDATE message_settled
+         SET up_to = min(up_to, (SELECT coalesce(max(id), 0) FROM message))",
+    )?
+    .execute([])?;
     for (device, (messages, bytes)) in gone {
         tx.prepare_cached(
             "UPDATE message_kept SET count = max(0, count - ?2), bytes = max(0, bytes - ?3)
@@ -205,11 +262,36 @@ pub(crate) fn messages(
     before: i64,
     limit: usize,
 ) -> Result<Vec<MessageRow>, ServiceError> {
-    let mut statement = connection.prepare_cached(
+    // First those that no place is written down for: they are the newest.
+    let mut rows = listed(
+        connection,
         "SELECT id, door, topic, media_type, payload, received_at FROM message
-         WHERE device = ?1 AND id < ?3 AND owner = ?2 ORDER BY id DESC LIMIT ?4",
+         WHERE device = ?1 AND id < ?3 AND owner = ?2
+             AND id > (SELECT up_to FROM message_settled)
+         ORDER BY id DESC LIMIT ?4",
+        params![device, owner, before, limit_of(limit)],
     )?;
-    let rows = statement.query_map(params![device, owner, before, limit_of(limit)], |row| {
+    let rest = limit.saturating_sub(rows.len());
+    if rest > 0 {
+        rows.extend(listed(
+            connection,
+            "SELECT message.id, door, topic, media_type, payload, received_at
+             FROM message_place AS place CROSS JOIN message ON message.id = place.id
+             WHERE place.device = ?1 AND place.id < ?3 AND owner = ?2
+             ORDER BY place.id DESC LIMIT ?4",
+            params![device, owner, before, limit_of(rest)],
+        )?);
+    }
+    Ok(rows)
+}
+
+fn listed(
+    connection: &Connection,
+    sql: &str,
+    of: &[&dyn rusqlite::ToSql],
+) -> Result<Vec<MessageRow>, ServiceError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map(of, |row| {
         Ok(MessageRow {
             id: row.get(0)?,
             door: row.get(1)?,
@@ -375,4 +457,141 @@ pub(crate) fn refused(
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const ROOM: Room = Room { count: 5, bytes: 1200 };
+
+    /// What may happen to the table.
+    #[derive(Debug, Clone)]
+    enum Step {
+        /// a device sends so many bytes
+        Sent(i64, usize),
+        /// at most so many are settled
+        Settled(usize),
+        /// what is older than so many steps goes, at most so many
+        Expired(i64, usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => (1_i64..4, 0_usize..400).prop_map(|(device, bytes)| Step::Sent(device, bytes)),
+            2 => (1_usize..6).prop_map(Step::Settled),
+            1 => (0_i64..30, 1_usize..6).prop_map(|(age, limit)| Step::Expired(age, limit)),
+        ]
+    }
+
+    fn table() -> Connection {
+        let mut connection = Connection::open_in_memory().unwrap();
+        super::super::migrate::migrate(&mut connection).unwrap();
+        connection.pragma_update(None, "foreign_keys", false).unwrap();
+        connection
+    }
+
+    fn numbers(connection: &Connection, device: i64, before: i64, limit: usize) -> Vec<u8> {
+        let rows = messages(connection, device, 1, before, limit).unwrap();
+        assert!(rows.is_sorted_by(|one, next| one.id > next.id), "newest first");
+        rows.iter().map(|row| row.door).collect()
+    }
+
+    /// Rows and bytes of a device, counted, as kept, and as places.
+    fn counts(connection: &Connection, device: i64) -> [(i64, i64); 2] {
+        let ask = |sql: &str| {
+            connection
+                .query_row(sql, [device], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()
+                .unwrap()
+                .unwrap_or_default()
+        };
+        [
+            ask(&format!(
+                "SELECT count(*), coalesce(sum({WEIGHT}), 0) FROM message_place AS place
+                 JOIN message ON message.id = place.id WHERE place.device = ?1"
+            )),
+            ask("SELECT count, bytes FROM message_kept WHERE device = ?1"),
+        ]
+    }
+
+    proptest! {
+        /// What is listed of a device is what it sent, whatever was settled meanwhile, but for the
+        /// oldest: those alone go, and only as many as must.
+        #[test]
+        fn messages_are_listed_whether_settled_or_not(
+            steps in proptest::collection::vec(step(), 0..80),
+        ) {
+            let connection = table();
+            let tx = Tx::new(&connection, "test");
+            // Of each device: number, weight, time.
+            let mut sent: [Vec<(u8, i64, i64)>; 4] = Default::default();
+            for (now, step) in (0_u8..).zip(&steps) {
+                match step {
+                    Step::Sent(device, bytes) => {
+                        let message = NewMessage {
+                            device: *device,
+                            owner: 1,
+                            door: now,
+                            topic: "up".to_owned(),
+                            media_type: None,
+                            payload: vec![0; *bytes].into(),
+                            received_at: UnixTime(now.into()),
+                            expires_at: None,
+                        };
+                        insert(&tx, &message).unwrap();
+                        let weight = i64::try_from(*bytes).unwrap() + 130;
+                        sent[usize::try_from(*device).unwrap()].push((now, weight, now.into()));
+                    }
+                    Step::Settled(limit) => {
+                        settle(&tx, ROOM, *limit).unwrap();
+                    }
+                    Step::Expired(age, limit) => {
+                        let before = UnixTime(i64::from(now) - age);
+                        expire(&tx, before, *limit).unwrap();
+                        let left: Vec<i64> = connection
+                            .prepare("SELECT received_at FROM message").unwrap()
+                            .query_map([], |row| row.get(0)).unwrap()
+                            .collect::<Result<_, _>>().unwrap();
+                        for one in &mut sent {
+                            one.retain(|(_, _, at)| *at >= before.0 || left.contains(at));
+                        }
+                    }
+                }
+                for device in 1..4 {
+                    let all = &sent[usize::try_from(device).unwrap()];
+                    let listed = numbers(&connection, device, i64::MAX, 1000);
+                    let newest: Vec<u8> =
+                        all.iter().rev().take(listed.len()).map(|it| it.0).collect();
+                    prop_assert_eq!(&listed, &newest);
+                    let some = numbers(&connection, device, i64::MAX, 3);
+                    prop_assert_eq!(&some[..], &listed[..listed.len().min(3)]);
+                    let [placed, kept] = counts(&connection, device);
+                    prop_assert_eq!(placed, kept);
+                }
+            }
+            while settle(&tx, ROOM, 7).unwrap() {}
+            prop_assert!(!is_unsettled(&connection).unwrap());
+            for device in 1..4 {
+                let all = &sent[usize::try_from(device).unwrap()];
+                let listed = numbers(&connection, device, i64::MAX, 1000);
+                let [placed, kept] = counts(&connection, device);
+                prop_assert_eq!(placed, kept);
+                prop_assert!(kept.0 <= ROOM.count && kept.1 <= ROOM.bytes);
+                let next = all.iter().rev().nth(listed.len());
+                let had_to_go = next.is_none_or(|_| had_to_go(all, listed.len()));
+                prop_assert!(had_to_go, "{listed:?} of {all:?}");
+            }
+        }
+    }
+
+    /// Whether the room was too small at some time for the newest that is missing and what followed.
+    fn had_to_go(all: &[(u8, i64, i64)], kept: usize) -> bool {
+        let from = all.len() - kept - 1;
+        (from..all.len()).any(|end| {
+            let window = all.get(from..=end).unwrap_or_default();
+            window.len() > 5 || window.iter().map(|it| it.1).sum::<i64>() > ROOM.bytes
+        })
+    }
 }

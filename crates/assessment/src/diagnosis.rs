@@ -3,7 +3,7 @@
 //! Read here; written in `diagnosis_file`. The file is YAML, canonical when we write it.
 
 use crate::{
-    AssessmentError, Check, Day, FeatureId, ItemId, Library, RecordRef, Refusal,
+    AssessmentError, Check, Day, Fault, FeatureId, ItemId, Library, RecordRef, Refusal,
     named::words,
     text,
     yaml::{inconsistent, parse},
@@ -189,8 +189,8 @@ impl Diagnosis {
     pub fn parse(file: &str, text: &str, library: &Library) -> Result<Self, AssessmentError> {
         let raw: RawDiagnosis = parse(file, text)?;
         if raw.tegata.value != FORM {
-            let detail = format!("the form is {:?}, this reads {FORM:?}", raw.tegata.value);
-            return Err(inconsistent(file, &raw.tegata, detail));
+            let found = raw.tegata.value.clone();
+            return Err(inconsistent(file, &raw.tegata, Fault::Form(found, FORM)));
         }
         let on = day(file, &raw.on)?;
         let mut diagnosis = Self {
@@ -206,13 +206,13 @@ impl Diagnosis {
         for (feature, reason) in raw.absent {
             let known = library.features().iter().find(|one| one.id.as_str() == feature);
             let Some(known) = known else {
-                return Err(inconsistent(file, &reason, format!("no feature {feature:?}")));
+                return Err(inconsistent(file, &reason, unknown("feature", &feature)));
             };
             diagnosis.absent.insert(known.id.clone(), checked(file, &reason)?);
         }
         for (id, answer) in raw.answers {
             let Some(item) = library.item(&id) else {
-                return Err(inconsistent(file, &answer, format!("no item {id:?}")));
+                return Err(inconsistent(file, &answer, unknown("item", &id)));
             };
             let at = answer.clone_place();
             let answer = answer.value.answer(file, &at, on)?;
@@ -222,7 +222,7 @@ impl Diagnosis {
         for (reference, answer) in raw.clauses {
             let record = RecordRef::parse(&reference).and_then(|one| library.record(&one));
             let Some(record) = record else {
-                return Err(inconsistent(file, &answer, format!("no record {reference:?}")));
+                return Err(inconsistent(file, &answer, unknown("record", &reference)));
             };
             let at = answer.clone_place();
             let answer = answer.value.answer(file, &at, on)?;
@@ -239,7 +239,7 @@ impl Diagnosis {
         }
         for one in raw.signatures {
             let content = Sha256::from_hex(&one.content.value)
-                .ok_or_else(|| inconsistent(file, &one.content, "a digest is 64 hex digits"))?;
+                .ok_or_else(|| inconsistent(file, &one.content, Fault::Digest))?;
             let signature =
                 Signature { by: checked(file, &one.by)?, on: day(file, &one.on)?, content };
             diagnosis.signatures.push(signature);
@@ -310,9 +310,8 @@ impl Diagnosis {
     ) -> Result<(), AssessmentError> {
         match self.absence(when) {
             Some((feature, _)) if answer.outcome != Outcome::NotApplicable => {
-                let outcome = answer.outcome;
-                let detail = format!("answered {outcome}, but {feature} stands under `absent`");
-                Err(inconsistent(file, at, detail))
+                let (outcome, feature) = (answer.outcome, feature.clone());
+                Err(inconsistent(file, at, Fault::Absent { outcome, feature }))
             }
             _ => Ok(()),
         }
@@ -372,7 +371,7 @@ impl RawAnswer {
         };
         match answer.fault(on) {
             None => Ok(answer),
-            Some(fault) => Err(inconsistent(file, at, fault.to_string())),
+            Some(fault) => Err(inconsistent(file, at, fault)),
         }
     }
 }
@@ -388,13 +387,13 @@ impl RawEvidence {
             None => None,
             Some(hex) => Some(
                 Sha256::from_hex(&hex.value)
-                    .ok_or_else(|| inconsistent(file, hex, "a digest is 64 hex digits"))?,
+                    .ok_or_else(|| inconsistent(file, hex, Fault::Digest))?,
             ),
         };
         let evidence = Evidence { what: self.what.value, sha256, on, until };
         match evidence.fault(diagnosis) {
             None => Ok(evidence),
-            Some(fault) => Err(inconsistent(file, &self.on, fault.to_string())),
+            Some(fault) => Err(inconsistent(file, &self.on, fault)),
         }
     }
 }
@@ -410,17 +409,20 @@ impl<T> Place for Spanned<T> {
     }
 }
 
+fn unknown(kind: &'static str, name: &str) -> Fault {
+    Fault::Unknown { kind, name: name.to_owned(), near: None }
+}
+
 fn checked(file: &str, value: &Spanned<String>) -> Result<String, AssessmentError> {
-    match text::fault(&value.value) {
+    match text::refusal(&value.value) {
         None => Ok(value.value.clone()),
         Some(fault) => Err(inconsistent(file, value, fault)),
     }
 }
 
 fn day(file: &str, value: &Spanned<String>) -> Result<Day, AssessmentError> {
-    Day::parse(&value.value).ok_or_else(|| {
-        inconsistent(file, value, format!("{:?} is no day: YYYY-MM-DD", value.value))
-    })
+    Day::parse(&value.value)
+        .ok_or_else(|| inconsistent(file, value, Fault::Day(value.value.clone())))
 }
 
 /// Names differ in more than case and spaces.

@@ -25,6 +25,7 @@ mod catalogue;
 mod comparison;
 mod coverage;
 mod day;
+mod detail;
 mod diagnosis;
 mod diagnosis_file;
 mod embedded;
@@ -53,6 +54,7 @@ pub use catalogue::{Catalogue, Licence, RECORDS_MAX, Record, Source, Strength};
 pub use comparison::{Change, Direction, compare};
 pub use coverage::{Basis, ClauseCoverage, ClauseState, Coverage};
 pub use day::Day;
+pub use detail::{Detail, Fault, YamlFault};
 pub use diagnosis::{
     Answer, Diagnosis, EVIDENCE_MAX, Evidence, Outcome, SIGNATURES_MAX, SignOff, Signature,
 };

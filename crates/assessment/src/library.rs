@@ -178,7 +178,7 @@ impl Library {
         let fault = |detail: String| AssessmentError::Inconsistent {
             file: file.name.to_owned(),
             line: 0,
-            detail,
+            detail: detail.into(),
         };
         if self.catalogue(catalogue.source.id.as_str()).is_some() {
             return Err(fault(format!("there is a catalogue {} already", catalogue.source.id)));
@@ -198,7 +198,7 @@ impl Library {
             let fault = |detail: String| AssessmentError::Inconsistent {
                 file: file.name.to_owned(),
                 line: mapping.line,
-                detail,
+                detail: detail.into(),
             };
             for reference in [&mapping.from, &mapping.to] {
                 if !self.records.contains_key(reference) {
@@ -222,7 +222,7 @@ impl Library {
             let fault = |detail: String| AssessmentError::Inconsistent {
                 file: file.name.to_owned(),
                 line: item.line,
-                detail,
+                detail: detail.into(),
             };
             let index = self.items.len();
             if self.item_index.insert(item.id.clone(), index).is_some() {

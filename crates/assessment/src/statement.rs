@@ -76,7 +76,7 @@ impl DiagnosisStatement {
         let bad = |detail: &str| AssessmentError::Inconsistent {
             file: FILE.to_owned(),
             line: 0,
-            detail: detail.to_owned(),
+            detail: detail.into(),
         };
         let written = str::from_utf8(bytes).map_err(|_| bad("it is not UTF-8"))?;
         let raw: RawStatement = parse(FILE, written)?;

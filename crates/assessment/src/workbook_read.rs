@@ -41,8 +41,7 @@ impl Diagnosis {
 
 pub(crate) fn unreadable(file: &str, error: &dyn std::fmt::Display) -> AssessmentError {
     let detail = format!("this is no XLSX workbook: {error}");
-    let detail = detail.chars().filter(|c| !c.is_control()).take(300).collect();
-    AssessmentError::Malformed { file: file.to_owned(), line: 0, column: 0, detail }
+    AssessmentError::Malformed { file: file.to_owned(), line: 0, column: 0, detail: detail.into() }
 }
 
 /// Texts of a row by column, from 0.

@@ -1,6 +1,6 @@
 //! YAML in, with limits, and errors that name the place.
 
-use crate::AssessmentError;
+use crate::{AssessmentError, Detail};
 use serde::de::DeserializeOwned;
 use serde_saphyr::{Spanned, options::DuplicateKeyPolicy};
 
@@ -10,8 +10,6 @@ pub const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 const NODES_MAX: usize = 200_000;
 /// How deep mappings and lists may nest; our deepest is 6.
 const DEPTH_MAX: usize = 16;
-/// Longest line of an error, in characters.
-const DETAIL_CHARACTERS_MAX: usize = 300;
 
 /// Reads one document. Aliases and merge keys are refused: nobody needs them here, and they turn a
 /// small file into a large one.
@@ -47,7 +45,7 @@ pub(crate) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, As
             file: file.to_owned(),
             line,
             column,
-            detail: one_line(&error.render()),
+            detail: Detail::from(&error),
         }
     })
 }
@@ -56,23 +54,13 @@ pub(crate) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, As
 pub(crate) fn inconsistent<T>(
     file: &str,
     value: &Spanned<T>,
-    detail: impl Into<String>,
+    detail: impl Into<Detail>,
 ) -> AssessmentError {
     AssessmentError::Inconsistent {
         file: file.to_owned(),
         line: value.referenced.line(),
-        detail: one_line(&detail.into()),
+        detail: detail.into(),
     }
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(DETAIL_CHARACTERS_MAX)
-        .collect()
 }
 
 #[cfg(test)]

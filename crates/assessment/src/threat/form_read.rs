@@ -174,7 +174,7 @@ pub(super) fn check_rules(book: &RuleBook, file: LibraryFile<'_>) -> Result<(), 
         Some(unknown) => Err(AssessmentError::Inconsistent {
             file: file.name.to_owned(),
             line: 0,
-            detail: format!("a question names the rule {unknown:?}, which does not exist"),
+            detail: format!("a question names the rule {unknown:?}, which does not exist").into(),
         }),
     }
 }

@@ -26,6 +26,8 @@ mod tokens;
 mod tree;
 mod vocabulary;
 
+pub(crate) use model_read::{FORM, NAME_BYTES_MAX};
+
 pub use analysis::{Analysis, Cause, Subject, ThreatId, ThreatInstance, silence_words};
 pub use diagram::diagram;
 pub use form::{

@@ -1,7 +1,7 @@
 //! Reading a model, with line, column and what to do.
 
 use crate::{
-    AssessmentError, Day, Threat, text,
+    AssessmentError, Day, Detail, Fault, Threat, text,
     threat::{
         Asset, AssetKind, Authentication, Category, Decision, Element, ElementKind, Encryption,
         Finding, Flow, Harm, Identity, Interface, InterfaceKind, InterfacePurpose, Model, Place,
@@ -192,13 +192,12 @@ impl Model {
         match &raw.tegata {
             Some(form) if form.value == FORM => {}
             Some(form) => {
-                let detail = format!("the form is {:?}; write `tegata: {FORM}`", form.value);
-                return Err(reader.fault(form, detail));
+                return Err(reader.fault(form, Fault::Form(form.value.clone(), FORM)));
             }
-            None => return Err(reader.missing(&format!("the first line: `tegata: {FORM}`"))),
+            None => return Err(reader.missing(Fault::NoForm)),
         }
         if raw.name.is_none() {
-            return Err(reader.missing("the name of the product: `name: …`"));
+            return Err(reader.missing(Fault::NoName));
         }
         reader.model(raw)
     }
@@ -298,9 +297,7 @@ impl Reader<'_> {
         SecurityLevels::try_from(raw.value.as_slice())
             .ok()
             .filter(|levels| levels.iter().all(|level| *level <= 4))
-            .ok_or_else(|| {
-                self.fault(raw, "security levels are seven numbers 0 to 4, FR 1 to FR 7 in order")
-            })
+            .ok_or_else(|| self.fault(raw, Fault::Levels))
     }
 
     fn asset(&self, raw: &RawAsset) -> Result<Asset, AssessmentError> {
@@ -409,7 +406,7 @@ impl Reader<'_> {
         for one in raw {
             self.fresh(&mut seen, "finding", &one.id)?;
             if one.harms.is_empty() {
-                return Err(self.fault(&one.id, "say under `harms` what suffers"));
+                return Err(self.fault(&one.id, Fault::NoHarms));
             }
             findings.push(Finding {
                 id: one.id.value.clone(),
@@ -431,11 +428,7 @@ impl Reader<'_> {
         elements: &[&str],
     ) -> Result<Vulnerability, AssessmentError> {
         let score = Score::parse(&raw.cvss.value).filter(|one| one.system == ScoreSystem::V4);
-        let score = score.ok_or_else(|| {
-            let detail = "no CVSS 4.0 vector; it begins with CVSS:4.0/ and names all eleven base \
-                          metrics";
-            self.fault(&raw.cvss, detail)
-        })?;
+        let score = score.ok_or_else(|| self.fault(&raw.cvss, Fault::Cvss))?;
         Ok(Vulnerability {
             id: self.text(&raw.id)?,
             title: self.text(&raw.title)?,
@@ -455,17 +448,13 @@ impl Reader<'_> {
             let id = self.text(&one.threat)?;
             let verdict = one.verdict.value;
             if verdict.ends() && one.until.is_none() {
-                let detail =
-                    "who accepts or transfers a threat says until when; add `until: YYYY-MM-DD`";
-                return Err(self.fault(&one.verdict, detail));
+                return Err(self.fault(&one.verdict, Fault::NoEnd));
             }
             if (verdict == Verdict::Measures) == one.measures.is_empty() {
-                let detail = "`measures` comes with the list `measures`, and nothing else does";
-                return Err(self.fault(&one.verdict, detail));
+                return Err(self.fault(&one.verdict, Fault::Measures));
             }
             if verdict == Verdict::Rated && one.likelihood.is_none() && one.impact.is_none() {
-                let detail = "`rated` comes with `likelihood` or `impact`, 1 to 5";
-                return Err(self.fault(&one.verdict, detail));
+                return Err(self.fault(&one.verdict, Fault::NoRating));
             }
             let decision = Decision {
                 verdict,
@@ -479,11 +468,10 @@ impl Reader<'_> {
                 line: one.threat.referenced.line(),
             };
             if decision.until.is_some_and(|until| until < decision.on) {
-                return Err(self.fault(&one.on, "the decision ends before it begins"));
+                return Err(self.fault(&one.on, Fault::EndsEarly));
             }
             if decisions.insert(id, decision).is_some() {
-                let detail = "there is a decision about this threat already; keep one of them";
-                return Err(self.fault(&one.threat, detail));
+                return Err(self.fault(&one.threat, Fault::DecidedTwice));
             }
         }
         Ok(decisions)
@@ -496,29 +484,22 @@ impl Reader<'_> {
         let mut forms = BTreeMap::new();
         for (form, answers) in raw {
             let Some(known) = self.rules.form(&form) else {
-                let detail = format!("no form {form:?}; there are {}", self.rules.form_ids());
+                let fault = Fault::NoQuestions(form, self.rules.form_ids());
                 return Err(match answers.values().next() {
-                    Some(answer) => self.fault(answer, detail),
-                    None => self.missing(&detail),
+                    Some(answer) => self.fault(answer, fault),
+                    None => self.missing(fault),
                 });
             };
             let questions: Vec<&str> = known.questions().map(|one| one.id.as_str()).collect();
             let mut read = BTreeMap::new();
             for (question, answer) in answers {
                 let Some(asked) = known.question(&question) else {
-                    let near = nearest(&question, &questions);
-                    let detail = format!("the form {form} asks no question {question:?}{near}");
-                    return Err(self.fault(&answer, detail));
+                    let near = near(&question, &questions);
+                    return Err(self.fault(&answer, Fault::NoQuestion { form, question, near }));
                 };
-                let said = asked.read(&answer.value).map_err(|fault| {
-                    let choices: Vec<&str> =
-                        asked.choices().iter().map(|one| one.word.as_str()).collect();
-                    let some = match choices.is_empty() {
-                        true => String::new(),
-                        false => format!("; there are {}", choices.join(", ")),
-                    };
-                    let fault = fault.text(device::Language::En);
-                    self.fault(&answer, format!("{question}: {fault}{some}"))
+                let said = asked.read(&answer.value).map_err(|why| {
+                    let choices = asked.choices().iter().map(|one| one.word.clone()).collect();
+                    self.fault(&answer, Fault::Answer { question: question.clone(), why, choices })
                 })?;
                 read.insert(question, said);
             }
@@ -536,7 +517,7 @@ impl Reader<'_> {
                     None => break,
                     Some(above) if above == one.id.value => {
                         let place = one.part_of.as_ref().unwrap_or(&one.id);
-                        return Err(self.fault(place, "an element is no part of itself"));
+                        return Err(self.fault(place, Fault::Cycle));
                     }
                     Some(above) => at = above,
                 }
@@ -561,7 +542,7 @@ impl Reader<'_> {
         for name in names {
             let name_read = self.one_of(name, kind, known)?;
             if found.contains(&name_read) {
-                return Err(self.fault(name, format!("{name_read} stands here twice")));
+                return Err(self.fault(name, Fault::Twice(name_read)));
             }
             found.push(name_read);
         }
@@ -571,19 +552,14 @@ impl Reader<'_> {
     fn one_of(
         &self,
         name: &Spanned<String>,
-        kind: &str,
+        kind: &'static str,
         known: &[&str],
     ) -> Result<String, AssessmentError> {
         if known.contains(&name.value.as_str()) {
             return Ok(name.value.clone());
         }
-        let near = nearest(&name.value, known);
-        let hint = match (near.is_empty(), kind) {
-            (false, _) => near,
-            (true, "measure") => "; `tegata threat rules --measures` lists them".to_owned(),
-            (true, _) => format!("; add it under `{kind}s`, or name one that is there"),
-        };
-        Err(self.fault(name, format!("no {kind} {:?}{hint}", name.value)))
+        let near = near(&name.value, known);
+        Err(self.fault(name, Fault::Unknown { kind, name: name.value.clone(), near }))
     }
 
     fn fresh(
@@ -597,18 +573,11 @@ impl Reader<'_> {
             && id.value.len() <= NAME_BYTES_MAX
             && id.value.chars().all(allowed);
         if !good {
-            let detail = format!(
-                "{:?} is no id: lower-case letters, digits and hyphens, {NAME_BYTES_MAX} at most",
-                id.value
-            );
-            return Err(self.fault(id, detail));
+            return Err(self.fault(id, Fault::Id(id.value.clone())));
         }
         match seen.insert((kind, id.value.clone()), id.referenced.line()) {
             None => Ok(()),
-            Some(line) => {
-                let detail = format!("the {kind} {} is there already, in line {line}", id.value);
-                Err(self.fault(id, detail))
-            }
+            Some(line) => Err(self.fault(id, Fault::Exists { kind, id: id.value.clone(), line })),
         }
     }
 
@@ -621,22 +590,21 @@ impl Reader<'_> {
     }
 
     fn text(&self, value: &Spanned<String>) -> Result<String, AssessmentError> {
-        match text::fault(&value.value) {
+        match text::refusal(&value.value) {
             None => Ok(value.value.clone()),
             Some(fault) => Err(self.fault(value, fault)),
         }
     }
 
     fn day(&self, value: &Spanned<String>) -> Result<Day, AssessmentError> {
-        Day::parse(&value.value)
-            .ok_or_else(|| self.fault(value, format!("{:?} is no day: YYYY-MM-DD", value.value)))
+        Day::parse(&value.value).ok_or_else(|| self.fault(value, Fault::Day(value.value.clone())))
     }
 
     fn scale(&self, value: &Spanned<u8>) -> Result<u8, AssessmentError> {
         if SCALE.contains(&value.value) {
             return Ok(value.value);
         }
-        Err(self.fault(value, format!("{} is not on the scale 1 to 5", value.value)))
+        Err(self.fault(value, Fault::Scale(value.value)))
     }
 
     fn count(&self, what: &'static str, found: usize, most: usize) -> Result<(), AssessmentError> {
@@ -646,27 +614,27 @@ impl Reader<'_> {
         Err(AssessmentError::TooLarge { file: self.file.to_owned(), what, found, most })
     }
 
-    fn fault<T>(&self, at: &Spanned<T>, detail: impl Into<String>) -> AssessmentError {
+    fn fault<T>(&self, at: &Spanned<T>, detail: impl Into<Detail>) -> AssessmentError {
         AssessmentError::Malformed {
             file: self.file.to_owned(),
             line: at.referenced.line(),
             column: at.referenced.column(),
-            detail: detail.into().chars().filter(|c| !c.is_control()).take(300).collect(),
+            detail: detail.into(),
         }
     }
 
-    fn missing(&self, what: &str) -> AssessmentError {
+    fn missing(&self, what: Fault) -> AssessmentError {
         AssessmentError::Malformed {
             file: self.file.to_owned(),
             line: 1,
             column: 1,
-            detail: format!("missing: {what}"),
+            detail: what.into(),
         }
     }
 }
 
-/// "; did you mean …?" where a known name is close.
-pub(crate) fn nearest(name: &str, known: &[&str]) -> String {
+/// The known name that may have been meant.
+pub(crate) fn near(name: &str, known: &[&str]) -> Option<String> {
     let most = (name.len() / 3).max(1);
     known
         .iter()
@@ -674,7 +642,12 @@ pub(crate) fn nearest(name: &str, known: &[&str]) -> String {
         .map(|one| (osa_distance(name, one), *one))
         .filter(|(distance, _)| *distance <= most)
         .min()
-        .map_or_else(String::new, |(_, one)| format!("; did you mean {one:?}?"))
+        .map(|(_, one)| one.to_owned())
+}
+
+/// "; did you mean …?" where a known name is close.
+pub(crate) fn nearest(name: &str, known: &[&str]) -> String {
+    near(name, known).map_or_else(String::new, |one| format!("; did you mean {one:?}?"))
 }
 
 #[cfg(test)]

@@ -73,7 +73,10 @@ fn what_the_rules_forbid_is_refused_with_its_line() {
         match read(rest).unwrap_err() {
             AssessmentError::Inconsistent { line: found, detail, .. } => {
                 assert_eq!(found, line, "{rest}: {detail}");
-                assert!(detail.contains(words), "{rest}: {detail}");
+                assert!(detail.to_string().contains(words), "{rest}: {detail}");
+                let japanese = detail.text(device::Language::Ja);
+                let is = japanese.chars().any(|c| matches!(c, '\u{3041}'..='\u{9fff}'));
+                assert!(is, "{rest}: {japanese}");
             }
             other => panic!("{rest}: {other}"),
         }

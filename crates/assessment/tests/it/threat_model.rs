@@ -27,7 +27,13 @@ fn read(text: &str) -> Result<Model, AssessmentError> {
 /// Place and advice of the refusal.
 fn refused(text: &str) -> (u64, u64, String) {
     match read(text).unwrap_err() {
-        AssessmentError::Malformed { line, column, detail, .. } => (line, column, detail),
+        AssessmentError::Malformed { line, column, detail, .. } => {
+            // Whatever is refused is said on Japanese pages, too.
+            let japanese = detail.text(device::Language::Ja);
+            let is = japanese.chars().any(|c| matches!(c, '\u{3041}'..='\u{9fff}'));
+            assert!(is, "{japanese}");
+            (line, column, detail.to_string())
+        }
         other => panic!("{other}"),
     }
 }

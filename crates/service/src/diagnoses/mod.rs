@@ -123,7 +123,8 @@ fn refused(error: &AssessmentError) -> ServiceError {
     match error {
         AssessmentError::Refused(why) => ServiceError::refused("answer", why.text(Language::En))
             .in_japanese(why.text(Language::Ja)),
-        other => ServiceError::malformed("diagnosis-file", format!("{other}; {}", other.hint())),
+        other => ServiceError::malformed("diagnosis-file", format!("{other}; {}", other.hint()))
+            .in_japanese(other.text(Language::Ja)),
     }
 }
 

@@ -28,6 +28,7 @@ use assessment::{
     AssessmentError, Day,
     threat::{Decision, Model, RuleBook, Verdict},
 };
+use device::Language;
 use std::{collections::BTreeMap, sync::OnceLock};
 
 /// Longest model, in bytes: a few hundred elements with their flows.
@@ -59,17 +60,14 @@ fn read_model(text: &str) -> Result<Model, ServiceError> {
         return Err(ServiceError::malformed(
             "threat-model",
             format!("a model has at most {THREAT_MODEL_BYTES_MAX} bytes; split the product"),
-        ));
+        )
+        .in_japanese(format!(
+            "モデルは{THREAT_MODEL_BYTES_MAX}バイトまでです。製品を分けてモデル化してください"
+        )));
     }
     Model::parse("model", text, rule_book()?).map_err(|error| {
-        let japanese = match &error {
-            AssessmentError::Malformed { line, column, detail, .. } => {
-                format!("{line}行{column}桁: {detail}")
-            }
-            AssessmentError::Inconsistent { line, detail, .. } => format!("{line}行: {detail}"),
-            other => format!("モデルを読み取れません: {other}"),
-        };
-        ServiceError::malformed("threat-model", error.to_string()).in_japanese(japanese)
+        ServiceError::malformed("threat-model", error.to_string())
+            .in_japanese(error.text(Language::Ja))
     })
 }
 

@@ -126,11 +126,20 @@ async fn what_is_no_model_is_refused_with_its_place() {
         let refused = service.put_threat_model(admin, of, &line, new).await.unwrap_err();
         assert_eq!(refused.code(), "threat-model");
         assert!(refused.to_string().contains(wanted), "{refused}");
+        let japanese = refused.message_ja().unwrap();
+        assert!(japanese.chars().any(|c| matches!(c, '\u{3041}'..='\u{9fff}')), "{japanese}");
         let shown = service.preview_threat_model(admin, of, &line, text).await;
         assert_eq!(code(shown), "threat-model");
     }
     let refused = service.preview_threat_model(admin, of, &line, format!("{MODEL}    zone: x\n"));
-    assert!(refused.await.unwrap_err().message_ja().unwrap().contains("12行"));
+    assert!(
+        refused
+            .await
+            .unwrap_err()
+            .message_ja()
+            .unwrap()
+            .contains("12行11桁：ゾーン「x」はありません")
+    );
     // So many elements that nobody could look at all that follows.
     let mut many = "tegata: threat-model/1\nname: Many\nelements:\n".to_owned();
     let ways: Vec<String> = (0..30).map(|way| format!("{{id: i{way}, kind: debug}}")).collect();

@@ -67,7 +67,7 @@ pub fn import(file: &str, text: &str, book: &RuleBook) -> Result<Imported, Asses
         file: file.to_owned(),
         line: 1,
         column: 1,
-        detail: detail.to_owned(),
+        detail: detail.into(),
     };
     let Value::Object(mut root) = value else {
         return Err(unknown("no model: the document is a list or a single value"));

@@ -179,6 +179,11 @@ impl ServiceError {
 impl From<rusqlite::Error> for ServiceError {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode as C;
+        if let Some(damaged) = crate::store::damaged::of(&error) {
+            tracing::error!(%damaged, "the store is damaged");
+            let message = format!("{damaged}; stop the service and restore a backup");
+            return Self::fatal("store-damaged", message);
+        }
         tracing::error!(%error, "the store failed");
         match error.sqlite_error_code() {
             Some(C::DatabaseBusy | C::DatabaseLocked) => Self::unavailable(

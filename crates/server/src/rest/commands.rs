@@ -3,7 +3,6 @@
 use super::{
     extract::{Created, Json, JsonBody, Path, Query, page},
     problem::Fault,
-    view,
 };
 use crate::{
     app::App,
@@ -46,7 +45,7 @@ pub(super) async fn give(
         reason: new.reason,
         lifetime_s: new.lifetime_s,
     };
-    Ok(Created(shown(app.service.give_command(&caller, &device.0, new).await?)))
+    Ok(Created(shown(app.service.give_command(&caller, &device.0, new).await?)?))
 }
 
 /// Commands that a device was given by its present owner, newest first
@@ -60,7 +59,9 @@ pub(super) async fn list(
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<DeviceCommand>>, Fault> {
     let page = page(query.after, query.limit)?;
-    Ok(Json(view::paged(app.service.commands(&caller, &device.0, &page).await?, shown)))
+    let found = app.service.commands(&caller, &device.0, &page).await?;
+    let items = found.items.into_iter().map(shown).collect::<Result<_, _>>()?;
+    Ok(Json(Page { items, next: found.next }))
 }
 
 /// A command that a device was given
@@ -73,7 +74,7 @@ pub(super) async fn one(
     caller: Authenticated,
     Path((device, command)): Path<(DeviceRef, String)>,
 ) -> Result<Json<DeviceCommand>, Fault> {
-    Ok(Json(shown(app.service.command(&caller, &device.0, &id(&command)?).await?)))
+    Ok(Json(shown(app.service.command(&caller, &device.0, &id(&command)?).await?)?))
 }
 
 /// Takes a command back
@@ -88,7 +89,7 @@ pub(super) async fn cancel(
     caller: Authenticated,
     Path((device, command)): Path<(DeviceRef, String)>,
 ) -> Result<Json<DeviceCommand>, Fault> {
-    Ok(Json(shown(app.service.cancel_command(&caller, &device.0, &id(&command)?).await?)))
+    Ok(Json(shown(app.service.cancel_command(&caller, &device.0, &id(&command)?).await?)?))
 }
 
 /// What is wanted of a device's settings, and what it says that it runs with
@@ -101,12 +102,15 @@ pub(super) async fn configuration(
 ) -> Result<Json<DeviceConfiguration>, Fault> {
     let found = app.service.configuration(&caller, &device.0).await?;
     Ok(Json(DeviceConfiguration {
-        wanted: found.wanted.map(version),
-        reported: found.reported.map(|said| ReportedConfiguration {
-            version: said.version,
-            settings: value(&said.settings),
-            at: said.at.into(),
-        }),
+        wanted: found.wanted.map(version).transpose()?,
+        reported: match found.reported {
+            None => None,
+            Some(said) => Some(ReportedConfiguration {
+                version: said.version,
+                settings: value(&said.settings)?,
+                at: said.at.into(),
+            }),
+        },
         settled: found.settled,
     }))
 }
@@ -126,7 +130,7 @@ pub(super) async fn configure(
         reason: new.reason,
         replaces: new.replaces,
     };
-    Ok(Json(version(app.service.configure_device(&caller, &device.0, new).await?)))
+    Ok(Json(version(app.service.configure_device(&caller, &device.0, new).await?)?))
 }
 
 /// Settings that its present owner wanted of a device, newest first
@@ -141,7 +145,8 @@ pub(super) async fn versions(
 ) -> Result<Json<Page<ConfigurationVersion>>, Fault> {
     let page = page(query.after, query.limit)?;
     let found = app.service.configuration_versions(&caller, &device.0, &page).await?;
-    Ok(Json(view::paged(found, version)))
+    let items = found.items.into_iter().map(version).collect::<Result<_, _>>()?;
+    Ok(Json(Page { items, next: found.next }))
 }
 
 /// What the device that asks is to hear: commands that it has not answered, then its settings
@@ -166,26 +171,32 @@ pub(super) async fn down(
     let found = app.service.downlinks(&sender, true)?;
     app.service.handed_over(&found);
     let root = sender.space().root().to_owned();
-    let items = found.into_iter().map(|downlink| Downlink {
-        topic: downlink.topic.as_str().replacen(&root, ::admission::OWN, 1),
-        payload: serde_json::from_slice(&downlink.payload).unwrap_or_default(),
+    let items = found.into_iter().map(|downlink| {
+        Ok(Downlink {
+            topic: downlink.topic.as_str().replacen(&root, ::admission::OWN, 1),
+            payload: value(&String::from_utf8_lossy(&downlink.payload))?,
+        })
     });
-    Ok(Json(items.collect()))
+    Ok(Json(items.collect::<Result<_, Fault>>()?))
 }
 
 fn id(text: &str) -> Result<CommandId, Fault> {
     text.parse().map_err(|error| Fault::parameter("command", error))
 }
 
-fn value(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_default()
+/// The store has looked that it is JSON.
+fn value(text: &str) -> Result<Value, Fault> {
+    serde_json::from_str(text).map_err(|error| {
+        tracing::error!(%error, "what the store gave as JSON is none");
+        Fault::new(Code::Internal)
+    })
 }
 
-fn shown(view: CommandView) -> DeviceCommand {
-    DeviceCommand {
+fn shown(view: CommandView) -> Result<DeviceCommand, Fault> {
+    Ok(DeviceCommand {
         id: view.id.to_string(),
         name: view.name,
-        parameters: value(&view.parameters),
+        parameters: value(&view.parameters)?,
         reason: view.reason,
         issued_by: view.issued_by,
         issued: view.issued_at.into(),
@@ -194,15 +205,15 @@ fn shown(view: CommandView) -> DeviceCommand {
         sent: view.sent_at.map(Into::into),
         answered: view.answered_at.map(Into::into),
         detail: view.detail,
-    }
+    })
 }
 
-fn version(view: service::ConfigurationVersion) -> ConfigurationVersion {
-    ConfigurationVersion {
+fn version(view: service::ConfigurationVersion) -> Result<ConfigurationVersion, Fault> {
+    Ok(ConfigurationVersion {
         version: view.version,
-        settings: value(&view.settings),
+        settings: value(&view.settings)?,
         reason: view.reason,
         set_by: view.set_by,
         set: view.set_at.into(),
-    }
+    })
 }

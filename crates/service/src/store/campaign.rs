@@ -1,6 +1,11 @@
 //! Campaigns, their members and what devices make of them.
 
-use super::{Tx, organisation::limit_of, to_i64};
+use super::{
+    Tx,
+    damaged::{At, json},
+    organisation::limit_of,
+    to_i64,
+};
 use crate::ServiceError;
 use crypto::{Sha256, UnixTime};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -687,13 +692,16 @@ pub(crate) fn newest_release(
     hardware: Option<&str>,
 ) -> Result<Option<device::NamedRelease>, ServiceError> {
     let mut statement = connection.prepare_cached(
-        "SELECT version, counter, security_version, hardware_ids FROM release
+        "SELECT version, counter, security_version, hardware_ids, id FROM release
          WHERE product = ?1 AND state = 1 ORDER BY counter DESC LIMIT ?2",
     )?;
     let mut rows = statement.query([product, NEWEST_MAX])?;
     while let Some(row) = rows.next()? {
         let ids: String = row.get(3)?;
-        let ids: Vec<String> = serde_json::from_str(&ids).unwrap_or_default();
+        // An empty list is every hardware: damage must not become one.
+        let row_id: i64 = row.get(4)?;
+        let at = At { table: "release", row: &row_id, column: "hardware_ids", index: 3 };
+        let ids: Vec<String> = json(&ids, &at)?;
         let fits = hardware.is_none_or(|id| ids.is_empty() || ids.iter().any(|other| other == id));
         if fits {
             return Ok(Some(device::NamedRelease {

@@ -1,6 +1,11 @@
 //! Commands and settings of devices.
 
-use super::{Tx, organisation::limit_of, to_i64};
+use super::{
+    Tx,
+    damaged::{At, json_text},
+    organisation::limit_of,
+    to_i64,
+};
 use crate::ServiceError;
 use crypto::UnixTime;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -61,11 +66,13 @@ const COLUMNS: &str = "id, reference, name, parameters, reason, issued_by, issue
 fn read(row: &Row<'_>) -> rusqlite::Result<CommandRow> {
     let at = |index| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(UnixTime));
     let state: u8 = row.get(8)?;
+    let id: i64 = row.get(0)?;
+    let parameters = At { table: "command", row: &id, column: "parameters", index: 3 };
     Ok(CommandRow {
-        id: row.get(0)?,
+        id,
         reference: row.get(1)?,
         name: row.get(2)?,
-        parameters: row.get(3)?,
+        parameters: json_text(row, &parameters)?,
         reason: row.get(4)?,
         issued_by: row.get(5)?,
         issued_at: UnixTime(row.get(6)?),
@@ -281,9 +288,12 @@ pub(crate) fn versions(
          WHERE device = ?1 AND owner = ?2 AND version < ?3 ORDER BY version DESC LIMIT ?4",
     )?;
     let rows = statement.query_map(params![device, owner, before, limit_of(limit)], |row| {
+        let version = row.get::<_, i64>(0)?.unsigned_abs();
+        let place = format!("device {device}, version {version}");
+        let at = At { table: "configuration_version", row: &place, column: "settings", index: 1 };
         Ok(VersionRow {
-            version: row.get::<_, i64>(0)?.unsigned_abs(),
-            settings: row.get(1)?,
+            version,
+            settings: json_text(row, &at)?,
             reason: row.get(2)?,
             set_by: row.get(3)?,
             set_at: UnixTime(row.get(4)?),
@@ -303,9 +313,11 @@ pub(crate) fn reported(
              WHERE device = ?1 AND reported_owner = ?2",
         )?
         .query_row([device, owner], |row| {
+            let place = format!("device {device}");
+            let at = At { table: "configuration", row: &place, column: "reported", index: 1 };
             Ok(ReportedRow {
                 version: row.get::<_, i64>(0)?.unsigned_abs(),
-                settings: row.get(1)?,
+                settings: json_text(row, &at)?,
                 at: UnixTime(row.get(2)?),
             })
         })

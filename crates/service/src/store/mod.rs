@@ -14,6 +14,7 @@ pub(crate) mod certificate;
 mod checkpoint;
 pub(crate) mod command;
 pub(crate) mod curve;
+pub(crate) mod damaged;
 pub(crate) mod device;
 pub(crate) mod diagnosis;
 pub(crate) mod director;

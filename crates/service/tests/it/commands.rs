@@ -278,3 +278,36 @@ async fn settings_are_versioned_and_the_device_says_which_it_runs_with() {
         assert_eq!(want(wrong, None).await.unwrap_err().code(), "settings");
     }
 }
+
+/// What a row holds as JSON is never shown as nothing where it is damaged: the fault says where to look.
+#[tokio::test]
+async fn damaged_rows_are_a_fault_that_names_them() {
+    let world = World::new().await;
+    let (maker, owner) =
+        (world.maker("maker", "gate", DeviceKind::Device).await, world.owner("owner").await);
+    let device = world.working(&maker, "gate", &owner).await;
+    let id = device.thing.id;
+    let service = &world.service;
+    let given = service.give_command(&owner.admin, &id, restart()).await.unwrap();
+    let wanted = settings(r#"{"interval_s": 60}"#, None);
+    service.configure_device(&owner.admin, &id, wanted).await.unwrap();
+    service.close();
+    let connection = rusqlite::Connection::open(world.path().join("tegata.db")).unwrap();
+    connection.execute("UPDATE command SET parameters = '{\"delay_s\": '", []).unwrap();
+    connection.execute("UPDATE configuration_version SET settings = 'gone'", []).unwrap();
+    drop(connection);
+    let service = crate::world::open(world.path(), crate::world::config(), &world.clock);
+    let admin = &owner.admin;
+    let damage = [
+        service.command(admin, &id, &given.id).await.map(drop).unwrap_err(),
+        service.commands(admin, &id, &Page::default()).await.map(drop).unwrap_err(),
+        service.configuration(admin, &id).await.map(drop).unwrap_err(),
+    ];
+    for (error, table) in damage.into_iter().zip(["command", "command", "configuration_version"]) {
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Fatal, "store-damaged"), "{error}");
+        let said = error.to_string();
+        assert!(said.contains(&format!("table {table}, row ")), "{said}");
+        assert!(said.contains("restore a backup"), "{said}");
+    }
+    service.close();
+}

@@ -30,7 +30,7 @@ pub(super) fn router() -> Router<Console> {
 /// Threats on a page.
 const ROWS: usize = 20;
 /// Missing links that a page names.
-const GAPS_MAX: usize = 100;
+const GAPS_MAX: usize = 300;
 
 pub(in crate::pages) fn verdict(t: Locale, verdict: TraceVerdict) -> Badge {
     let tone = match verdict {
@@ -82,8 +82,6 @@ struct Row {
 struct GapRow {
     kind: &'static str,
     at: String,
-    /// address and subject, where what has no link is a threat itself
-    own: Option<(String, String)>,
     threats: Vec<(String, String)>,
     more: usize,
 }
@@ -167,29 +165,28 @@ fn row(t: Locale, base: &str, looked: &TraceLooked<'_>, one: &TracedThreat<'_>) 
 const NAMED: usize = 5;
 
 fn gap_rows(language: Language, base: &str, trace: &Trace<'_>) -> Vec<GapRow> {
-    let known: std::collections::BTreeMap<&str, &ThreatInstance<'_>> =
-        trace.threats.iter().map(|one| (one.threat.id.as_str(), one.threat)).collect();
-    let title = |id: &str| known.get(id).map(|one| one.title(language).to_owned());
+    let titles: std::collections::BTreeMap<&str, &str> = trace
+        .threats
+        .iter()
+        .map(|one| (one.threat.id.as_str(), one.threat.title(language)))
+        .collect();
     trace
         .gaps
         .iter()
         .take(GAPS_MAX)
-        .map(|gap| {
-            let own = known.get(gap.at.as_str());
-            // It hangs on itself alone: said once.
-            let named = if own.is_some() { 0 } else { NAMED };
-            GapRow {
-                kind: gap.kind.title(language),
-                at: title(&gap.at).unwrap_or_else(|| gap.at.clone()),
-                own: own.map(|one| (format!("{base}/{}", one.id), one.subject.to_string())),
-                threats: gap
-                    .threats
-                    .iter()
-                    .take(named)
-                    .map(|id| (format!("{base}/{id}"), title(id.as_str()).unwrap_or_default()))
-                    .collect(),
-                more: if own.is_some() { 0 } else { gap.threats.len().saturating_sub(NAMED) },
-            }
+        .map(|gap| GapRow {
+            kind: gap.kind.title(language),
+            at: titles.get(gap.at.as_str()).map_or_else(|| gap.at.clone(), |one| (*one).to_owned()),
+            threats: gap
+                .threats
+                .iter()
+                .take(NAMED)
+                .map(|id| {
+                    let title = titles.get(id.as_str()).copied().unwrap_or_default();
+                    (format!("{base}/{id}"), title.to_owned())
+                })
+                .collect(),
+            more: gap.threats.len().saturating_sub(NAMED),
         })
         .collect()
 }

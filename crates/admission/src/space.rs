@@ -19,6 +19,8 @@ const DEVICES: &str = "d";
 pub enum Direction {
     /// send a message to it
     Publish,
+    /// ask to be sent what others send to it, or to the topics of a filter
+    Subscribe,
     /// be sent the messages that others send to it
     Receive,
 }
@@ -28,6 +30,7 @@ impl Direction {
     pub fn name(self) -> &'static str {
         match self {
             Self::Publish => "publish",
+            Self::Subscribe => "subscribe",
             Self::Receive => "receive",
         }
     }
@@ -80,11 +83,16 @@ impl Space {
         own.unwrap_or_else(|| name.clone())
     }
 
+    /// Whether all that a filter matches is in the space.
+    pub fn contains(&self, filter: &TopicFilter) -> bool {
+        below(&self.root, filter.as_str()).is_some()
+    }
+
     /// Whether the device may do that by itself, without a policy.
     fn holds(&self, direction: Direction, topic: &str) -> bool {
         let Some(rest) = below(&self.root, topic) else { return false };
         match direction {
-            Direction::Receive => true,
+            Direction::Subscribe | Direction::Receive => true,
             // A wildcard is no place to publish to, and never gets here in a name.
             Direction::Publish => {
                 let mut levels = rest.strip_prefix('/').unwrap_or(rest).split('/');

@@ -12,6 +12,7 @@ pub(super) const LAYERS: &[&str] = &[
     "policy",
     "audit",
     "admission",
+    "permission",
     "assessment",
     "service",
     "gateway",
@@ -44,6 +45,7 @@ pub(super) const DOMAIN: &[&str] = &[
     "policy",
     "audit",
     "admission",
+    "permission",
     "assessment",
 ];
 

@@ -189,6 +189,9 @@ pub const ACCESS: &[Access] = &[
     access(Action::ReadMessages, AOU),
     access(Action::CommandDevice, AO),
     access(Action::ResetDevice, A),
+    access(Action::ReadPolicies, AOU),
+    access(Action::ManagePolicies, AO),
+    access(Action::ActivatePolicies, A),
     access(Action::ManageApprovalPolicy, A).internal(),
 ];
 

@@ -116,6 +116,9 @@ actions! {
     ReadMessages "read-messages" "read the messages of the organisation's devices, and what was refused",
     CommandDevice "command-device" "give commands and settings to the organisation's devices",
     ResetDevice "reset-device" "have a device forget its settings or erase its keys",
+    ReadPolicies "read-policies" "read the organisation's policies for the doors, explain decisions",
+    ManagePolicies "manage-policies" "put in and test versions of the policies for the doors",
+    ActivatePolicies "activate-policies" "put policies for the doors in force",
     ManageApprovalPolicy "manage-approval-policy" "choose which acts need a second person",
 }
 

@@ -30,6 +30,7 @@
 //! | `threats` | threat models, decisions about threats, the trace to verdicts |
 //! | `vulnerabilities` | SBOMs, advisories, VEX, which software and devices are affected |
 //! | `messages` | messages of devices, what was refused of them |
+//! | `policies` | an organisation's policies for the doors: versions, tests, what is in force, why |
 //! | `reports` | audit chain, accounts of keys, key policy, expiry, statistics |
 //!
 //! How durability works: commands go over a queue to one writer thread, which gathers what waits
@@ -79,6 +80,7 @@ mod passport;
 mod people;
 mod place;
 mod platform;
+mod policies;
 mod pool;
 mod products;
 mod public;
@@ -156,6 +158,10 @@ pub use people::{
 };
 pub use place::{Network, PlaceTable};
 pub use platform::ServerCredential;
+pub use policies::{
+    ExplainedDecision, NewPolicySet, POLICY_DRAFTS_MAX, PolicyActivation, PolicyEffect,
+    PolicyQuestion, PolicySetState, PolicySetTested, PolicySetTexts, PolicySetView,
+};
 pub use policy::Caller;
 pub use products::{NewProduct, ProductView};
 pub use public::{Finding, PublicPassport, PublicPhase, PublicWarning, Sureness, UpdateState};

@@ -53,6 +53,12 @@ pub(crate) struct Live {
     pub(crate) organisations: Cache<String, Option<OrganisationRow>>,
     pub(crate) organisations_by_id: Cache<i64, Option<OrganisationRow>>,
     pub(crate) products_by_id: Cache<i64, Option<Arc<ProductRow>>>,
+    /// what is in force at the doors, by organisation
+    pub(crate) policies: Cache<i64, Arc<crate::policies::InForce>>,
+    /// what it decided; dropped with it
+    pub(crate) decisions: Cache<crate::policies::DecisionKey, admission::PolicyAnswer>,
+    /// devices, as policies know them
+    pub(crate) device_facts: Cache<device::DeviceId, Arc<crate::policies::Facts>>,
     /// whether product lines are in operation
     pub(crate) operations: Cache<i64, crate::diagnoses::Gated>,
     pub(crate) signers: Cache<Sha256, Option<Arc<SignerEntry>>>,
@@ -100,6 +106,9 @@ impl Live {
             organisations: Cache::new(10_000),
             organisations_by_id: Cache::new(10_000),
             products_by_id: Cache::new(10_000),
+            policies: Cache::new(10_000),
+            decisions: Cache::new(16_384),
+            device_facts: Cache::new(100_000),
             operations: Cache::new(10_000),
             signers: Cache::new(10_000),
             members: Cache::new(10_000),
@@ -229,10 +238,18 @@ impl Effects for Live {
                 Effect::Released { ca, serial } => self.set_revoked((ca, serial.into()), None),
                 Effect::Operations => self.operations.clear(),
                 Effect::Directors => self.directors.clear(),
+                Effect::Policies(organisation) => {
+                    // The decisions last: those that are being made with the older set are not kept.
+                    self.policies.forget(&organisation);
+                    self.decisions.clear();
+                    self.changes.add(crate::messages::Change::Policies(organisation));
+                }
                 Effect::Directory => {
                     self.organisations.clear();
                     self.organisations_by_id.clear();
                     self.products_by_id.clear();
+                    self.device_facts.clear();
+                    self.decisions.clear();
                     self.operations.clear();
                     self.signers.clear();
                     self.members.clear();
@@ -242,7 +259,11 @@ impl Effects for Live {
                     self.epoch.fetch_add(1, Ordering::SeqCst);
                     self.changes.add(crate::messages::Change::Directory);
                 }
-                Effect::Device(row) => self.changes.add(crate::messages::Change::Device(row)),
+                Effect::Device(row) => {
+                    self.device_facts.clear();
+                    self.decisions.clear();
+                    self.changes.add(crate::messages::Change::Device(row));
+                }
                 Effect::Downlink(row) => {
                     self.changes.add(crate::messages::Change::Downlink(row));
                 }

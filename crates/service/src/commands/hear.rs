@@ -78,6 +78,8 @@ impl Service {
                 command: None,
             });
         }
+        // A policy may keep a device from hearing even its owner's side.
+        heard.retain(|downlink| self.may_hear(sender, &downlink.topic));
         Ok(heard)
     }
 

@@ -23,6 +23,8 @@ pub(crate) enum Change {
     Directory,
     /// there is something new to tell a device, by its row
     Downlink(i64),
+    /// other policies are in force of an organisation, by its row
+    Policies(i64),
 }
 
 /// The newest of them, numbered.
@@ -71,6 +73,9 @@ impl Changes {
                 Change::Downlink(row) => {
                     changes.downlinks.insert(*row);
                 }
+                Change::Policies(organisation) => {
+                    changes.policies.insert(*organisation);
+                }
             }
         }
         changes
@@ -85,6 +90,7 @@ pub struct StandingChanges {
     certificates: HashSet<(i64, Box<[u8]>)>,
     directory: bool,
     downlinks: HashSet<i64>,
+    policies: HashSet<i64>,
     /// more than is remembered
     unknown: bool,
 }
@@ -98,6 +104,16 @@ impl StandingChanges {
     /// Whether there is nothing new to tell anybody.
     pub fn tells_nothing(&self) -> bool {
         !self.unknown && self.downlinks.is_empty()
+    }
+
+    /// Whether no other policies are in force than before.
+    pub fn changes_no_policies(&self) -> bool {
+        !self.unknown && self.policies.is_empty()
+    }
+
+    /// Whether other policies are in force for a sender.
+    pub fn changes_policies_of(&self, sender: &DoorSender) -> bool {
+        self.unknown || self.policies.contains(&sender.owner)
     }
 
     /// Whether there is something new to tell a device, by its row.

@@ -14,8 +14,10 @@ pub struct MessageView {
     pub id: u64,
     /// through which door it came
     pub door: &'static str,
-    /// topic below the device's space
+    /// topic below the space that it is in
     pub topic: String,
+    /// the device in whose space it is, where that is another's
+    pub space: Option<DeviceId>,
     /// media type, where the device named one
     pub media_type: Option<String>,
     /// what it says
@@ -37,6 +39,8 @@ pub struct RefusedView {
     pub last_at: UnixTime,
     /// the topic of the first of the last second in which that was so
     pub last_topic: String,
+    /// the policies that refused it, where policies did
+    pub last_policies: Option<String>,
 }
 
 impl Service {
@@ -61,6 +65,7 @@ impl Service {
                 id: row.id.unsigned_abs(),
                 door: MessageDoor::from_code(row.door).map_or("unknown", MessageDoor::name),
                 topic: row.topic,
+                space: row.space.map(DeviceId::from_bytes),
                 media_type: row.media_type,
                 payload: row.payload,
                 received_at: row.received_at,
@@ -88,6 +93,7 @@ impl Service {
                     count: row.count,
                     last_at: row.last_at,
                     last_topic: row.last_topic,
+                    last_policies: row.last_policies,
                 })
             })
             .collect())

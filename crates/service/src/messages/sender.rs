@@ -3,7 +3,7 @@
 use crate::{Service, ServiceError, live::found, store::message as store};
 use admission::{Identity, Refusal, Sender, Space};
 use crypto::UnixTime;
-use device::{Phase, ProductId, StandingKind};
+use device::{Phase, StandingKind};
 use pki::Certificate;
 use policy::{Action, Caller, DeviceCredential, Resource};
 
@@ -18,12 +18,24 @@ pub struct DoorSender {
     /// until when that works
     not_after: UnixTime,
     space: Space,
+    /// as policies know it
+    facts: permission::DeviceFacts,
 }
 
 impl DoorSender {
     /// The device's topics.
     pub fn space(&self) -> &Space {
         &self.space
+    }
+
+    /// Who owns it.
+    pub fn owner(&self) -> &device::OrganisationId {
+        &self.sender.owner
+    }
+
+    /// The device, as policies know it.
+    pub(crate) fn facts(&self) -> &permission::DeviceFacts {
+        &self.facts
     }
 
     /// Which device.
@@ -79,19 +91,7 @@ impl Service {
         let resource = Resource::device(*device, &owner_id);
         let _permit = self.authorize(caller, Action::PublishMessages, &resource)?;
         let damaged = || ServiceError::fatal("store-damaged", "a device's row is damaged");
-        let product = match row.product {
-            Some(product) => self
-                .live
-                .products_by_id
-                .get_or_load(product, || {
-                    let row = self.read(|connection| {
-                        crate::store::organisation::product_by_id(connection, product)
-                    })?;
-                    Ok(row.map(std::sync::Arc::new))
-                })?
-                .and_then(|row| row.slug.parse::<ProductId>().ok()),
-            None => None,
-        };
+        let product = self.line_of(row.maker, row.product)?;
         let sender = Sender {
             device: *device,
             identity: match credential {
@@ -101,15 +101,18 @@ impl Service {
             },
             owner: owner_id,
             issuer: organisation.clone(),
-            product: product
-                .map(|product| self.organisation_id(row.maker).map(|it| (it, product)))
-                .transpose()?,
+            product,
             phase: Phase::from_code(row.phase.into()).ok_or_else(damaged)?,
             standing: StandingKind::from_code(row.standing.into()).ok_or_else(damaged)?,
             quarantined: false,
             organisation_works: owner.suspended_at.is_none(),
         };
         let space = Space::of(device);
+        let facts = permission::DeviceFacts {
+            device: *device,
+            owner: sender.owner.clone(),
+            product: sender.product.clone(),
+        };
         Ok(DoorSender {
             sender,
             row: row.id,
@@ -117,6 +120,7 @@ impl Service {
             certificate: (ca, certificate.serial().as_bytes().into()),
             not_after: certificate.not_after(),
             space,
+            facts,
         })
     }
 }

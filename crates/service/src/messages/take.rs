@@ -10,8 +10,8 @@ use crate::{
     },
 };
 use admission::{
-    Direction, Message, Meters, OrganisationTraffic, OwnSpaceOnly, Quotas, Refusal, Rules, Said,
-    Surroundings, TopicFilter, TopicName, admit, decide,
+    Direction, Message, Meters, OrganisationTraffic, OwnSpaceOnly, Policy, Quotas, Refusal, Rules,
+    Said, Surroundings, TopicFilter, TopicName, admit,
 };
 use audit::{Kind, Outcome, SecurityEvent};
 use crypto::UnixTime;
@@ -129,16 +129,22 @@ impl Service {
         let media_type = message.media_type.clone().filter(|it| it.len() <= MEDIA_TYPE_MAX);
         let judged = judged.and_then(|()| {
             let below = message.topic.as_str().strip_prefix(sender.space().root());
-            let own = below.and_then(|rest| rest.strip_prefix('/'));
-            // Nothing but its own space is kept for a device yet.
-            let own = own.map(str::to_owned).ok_or(Refusal::Route)?;
-            let said = Said::read(&own, &message.payload).map_err(|_| Refusal::Schema)?;
-            Ok((own, said))
+            match below.and_then(|rest| rest.strip_prefix('/')) {
+                Some(own) => {
+                    let said = Said::read(own, &message.payload).map_err(|_| Refusal::Schema)?;
+                    Ok((own.to_owned(), said, None))
+                }
+                // A policy opened another device's space: there it says nothing to its owner's side.
+                None => {
+                    let (path, space) = self.space_of(sender, &message.topic)?;
+                    Ok((path, None, Some(space)))
+                }
+            }
         });
-        let (topic, said) = match judged {
+        let (topic, said, space) = match judged {
             Ok(own) => own,
             Err(refusal) => {
-                self.refuse_message(sender, message.door, refusal, message.topic.as_str());
+                self.refuse_publishing(sender, message, refusal);
                 return Err(MessageRefused::Refused(refusal));
             }
         };
@@ -146,6 +152,7 @@ impl Service {
             device: sender.row,
             owner: sender.owner,
             door: message.door.code(),
+            space,
             topic,
             media_type,
             payload: message.payload.clone(),
@@ -165,6 +172,12 @@ impl Service {
             // was revoked is not kept, however late it was on its way.
             if let Some(refusal) = fallen(tx, &new, &certificate)? {
                 return Ok(Some(refusal));
+            }
+            // The device in whose space it is may have gone to somebody else meanwhile.
+            if let Some(space) = new.space
+                && !store::is_of(tx, space, new.owner)?
+            {
+                return Ok(Some(Refusal::Topic));
             }
             if let Some(counter) = counter {
                 match store::window(tx, new.device)?.hear(counter) {
@@ -198,7 +211,7 @@ impl Service {
         match late {
             None => Ok(()),
             Some(refusal) => {
-                self.refuse_message(sender, message.door, refusal, message.topic.as_str());
+                self.refuse_publishing(sender, message, refusal);
                 Err(MessageRefused::Refused(refusal))
             }
         }
@@ -221,9 +234,16 @@ impl Service {
         let quotas = Quotas::default();
         let rules = Rules { consented: true, ..Rules::default() };
         let ticks = self.traffic.ticks();
+        // Asked before the meters are taken, which everybody shares.
+        let answer = self.policy_answer(sender, Direction::Publish, message.topic.as_str());
+        let answer = answer.map(permission::Said);
+        let policy: &dyn Policy = match &answer {
+            Some(answer) => answer,
+            None => &OwnSpaceOnly,
+        };
         let around = Surroundings {
             sender: &sender.sender,
-            policy: &OwnSpaceOnly,
+            policy,
             rules: &rules,
             quotas: &quotas,
             window,
@@ -268,15 +288,14 @@ impl Service {
     /// # Errors
     /// [`Refusal::Topic`].
     pub fn may_listen(&self, sender: &DoorSender, filter: &TopicFilter) -> Result<(), Refusal> {
-        let space = sender.space();
-        let asked = decide(space, &OwnSpaceOnly, Direction::Receive, filter.as_str());
+        let asked = self.decide_topic(sender, Direction::Subscribe, filter.as_str());
         asked.allowed.then_some(()).ok_or(Refusal::Topic)
     }
 
     /// Whether a message may be delivered to a device: asked again for each.
     pub fn may_hear(&self, sender: &DoorSender, topic: &TopicName) -> bool {
         sender.stands().is_ok()
-            && decide(sender.space(), &OwnSpaceOnly, Direction::Receive, topic.as_str()).allowed
+            && self.decide_topic(sender, Direction::Receive, topic.as_str()).allowed
     }
 
     /// Counts something that a door refused of a device.
@@ -287,8 +306,50 @@ impl Service {
         refusal: Refusal,
         topic: &str,
     ) {
+        self.refuse_by(sender, door, refusal, topic, Vec::new());
+    }
+
+    /// As [`Self::refuse_message`], of a filter that somebody may not listen to: with the policies
+    /// that say so.
+    pub fn refuse_listening(&self, sender: &DoorSender, door: MessageDoor, filter: &TopicFilter) {
+        let asked = self.decide_topic(sender, Direction::Subscribe, filter.as_str());
+        self.refuse_by(sender, door, Refusal::Topic, filter.as_str(), asked.because);
+    }
+
+    fn refuse_publishing(&self, sender: &DoorSender, message: &IncomingMessage, refusal: Refusal) {
+        let topic = message.topic.as_str();
+        let because = match refusal {
+            Refusal::Topic => self.decide_topic(sender, Direction::Publish, topic).because,
+            _ => Vec::new(),
+        };
+        self.refuse_by(sender, message.door, refusal, topic, because);
+    }
+
+    fn refuse_by(
+        &self,
+        sender: &DoorSender,
+        door: MessageDoor,
+        refusal: Refusal,
+        topic: &str,
+        policies: Vec<String>,
+    ) {
         let now = self.now();
-        self.traffic.lock().refuse((sender.row, sender.owner), refusal, door, now, topic);
+        let key = ((sender.row, sender.owner), refusal, door);
+        self.traffic.lock().refuse(key, now, topic, policies);
+    }
+
+    /// The path below another device's space of the same organisation, and that device's row.
+    fn space_of(&self, sender: &DoorSender, topic: &TopicName) -> Result<(String, i64), Refusal> {
+        let permission::Whose::Device(device) = permission::Whose::of(topic.as_str()) else {
+            return Err(Refusal::Route);
+        };
+        let found = self.device_facts(&device).map_err(|error| {
+            tracing::error!(%error, "a device could not be looked up");
+            Refusal::Route
+        })?;
+        let found = found.filter(|it| it.owner == sender.owner).ok_or(Refusal::Topic)?;
+        let path = topic.as_str().splitn(3, '/').nth(2).ok_or(Refusal::Route)?;
+        Ok((path.to_owned(), found.row))
     }
 
     /// The newest messages of the topics that a filter matches, which a device may hear.
@@ -306,8 +367,15 @@ impl Service {
         let end = format!("{fixed}\u{10ffff}");
         let limit = usize::try_from(RETAINED_MAX).unwrap_or(64).saturating_mul(4);
         let now = self.now();
-        let rows =
-            self.read(|connection| store::retained(connection, (fixed, &end), now, limit))?;
+        let owner = sender.owner;
+        let rows = self.read(|connection| {
+            // A filter of many devices' topics is no reason to read all of their payloads.
+            let matched = store::retained_topics(connection, (fixed, &end), owner, now)?;
+            let matched = matched.into_iter().filter(|topic| {
+                TopicName::new(topic.as_str()).is_ok_and(|topic| filter.matches(&topic))
+            });
+            store::retained(connection, matched.take(limit), now)
+        })?;
         Ok(rows
             .into_iter()
             .filter_map(|row| {
@@ -361,6 +429,10 @@ impl Service {
                     .detail("door", door)
                     .detail("count", &row.count.to_string())
                     .detail("topic", &row.last_topic);
+                let event = match &row.last_policies {
+                    Some(policies) => event.detail("policies", policies),
+                    None => event,
+                };
                 tx.audit(&event)?;
             }
             let silent = u64::try_from(refused.len().saturating_sub(EVENTS_MAX));

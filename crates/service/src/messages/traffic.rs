@@ -24,8 +24,10 @@ pub(crate) struct TrafficState {
 
 /// Device, owner, why, at which door.
 type RefusedKey = (i64, i64, Refusal, u8);
-/// How often, when last, and the first topic.
-type RefusedCount = (u64, UnixTime, String);
+/// How often, when last, the first topic, and the policies that refused it.
+type RefusedCount = (u64, UnixTime, String, Vec<String>);
+/// Longest list of policies that is kept with a refusal, in bytes.
+const POLICIES_BYTES_MAX: usize = 300;
 
 pub(super) struct Counts {
     pub(super) devices: HashMap<DeviceId, Meter>,
@@ -66,18 +68,17 @@ impl Counts {
 
     pub(super) fn refuse(
         &mut self,
-        (device, owner): (i64, i64),
-        reason: Refusal,
-        door: MessageDoor,
+        ((device, owner), reason, door): ((i64, i64), Refusal, MessageDoor),
         now: UnixTime,
         topic: &str,
+        policies: Vec<String>,
     ) {
         let key = (device, owner, reason, door.code());
         if let Some(entry) = self.refused.get_mut(&key) {
             entry.0 = entry.0.saturating_add(1);
             entry.1 = now;
         } else if self.refused.len() < REFUSED_MAX {
-            self.refused.insert(key, (1, now, topic.to_owned()));
+            self.refused.insert(key, (1, now, topic.to_owned(), policies));
         } else {
             self.dropped = self.dropped.saturating_add(1);
         }
@@ -87,14 +88,38 @@ impl Counts {
     pub(super) fn take_refused(&mut self) -> (Vec<(Refusal, RefusedRow)>, u64) {
         let rows = std::mem::take(&mut self.refused)
             .into_iter()
-            .map(|((device, owner, reason, door), (count, last_at, last_topic))| {
+            .map(|((device, owner, reason, door), (count, last_at, last_topic, policies))| {
                 let text = reason.code().to_owned();
                 (
                     reason,
-                    RefusedRow { device, owner, reason: text, door, count, last_at, last_topic },
+                    RefusedRow {
+                        device,
+                        owner,
+                        reason: text,
+                        door,
+                        count,
+                        last_at,
+                        last_topic,
+                        last_policies: joined(&policies),
+                    },
                 )
             })
             .collect();
         (rows, std::mem::take(&mut self.dropped))
     }
+}
+
+/// Ids of policies as text; those that there is no room for are left out.
+fn joined(policies: &[String]) -> Option<String> {
+    let mut text = String::new();
+    for id in policies {
+        if text.len().saturating_add(id.len()).saturating_add(2) > POLICIES_BYTES_MAX {
+            break;
+        }
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        text.push_str(id);
+    }
+    (!text.is_empty()).then_some(text)
 }

@@ -42,7 +42,9 @@ pub(crate) struct NewMessage {
     pub(crate) device: i64,
     pub(crate) owner: i64,
     pub(crate) door: u8,
-    /// below the device's space
+    /// the device in whose space it is, where that is another's
+    pub(crate) space: Option<i64>,
+    /// below that space
     pub(crate) topic: String,
     pub(crate) media_type: Option<String>,
     pub(crate) payload: std::sync::Arc<[u8]>,
@@ -64,8 +66,8 @@ const WEIGHT: &str = "length(payload) + length(CAST(topic AS BLOB)) + 128";
 /// Keeps a message: it is appended, and nothing else. [`settle`] does the rest for many at once.
 pub(crate) fn insert(tx: &Tx<'_>, message: &NewMessage) -> Result<(), ServiceError> {
     tx.prepare_cached(
-        "INSERT INTO message (device, owner, door, topic, media_type, payload, received_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO message (device, owner, door, topic, media_type, payload, received_at, space)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
     .execute(params![
         message.device,
@@ -74,7 +76,8 @@ pub(crate) fn insert(tx: &Tx<'_>, message: &NewMessage) -> Result<(), ServiceErr
         message.topic,
         message.media_type,
         &*message.payload,
-        message.received_at.0
+        message.received_at.0,
+        message.space
     ])?;
     Ok(())
 }
@@ -249,6 +252,7 @@ pub(crate) struct MessageRow {
     pub(crate) id: i64,
     pub(crate) door: u8,
     pub(crate) topic: String,
+    pub(crate) space: Option<[u8; 16]>,
     pub(crate) media_type: Option<String>,
     pub(crate) payload: Vec<u8>,
     pub(crate) received_at: UnixTime,
@@ -265,7 +269,9 @@ pub(crate) fn messages(
     // First those that no place is written down for: they are the newest.
     let mut rows = listed(
         connection,
-        "SELECT id, door, topic, media_type, payload, received_at FROM message
+        "SELECT id, door, topic, media_type, payload, received_at,
+             (SELECT device_id FROM device AS other WHERE other.id = message.space)
+         FROM message
          WHERE device = ?1 AND id < ?3 AND owner = ?2
              AND id > (SELECT up_to FROM message_settled)
          ORDER BY id DESC LIMIT ?4",
@@ -275,7 +281,8 @@ pub(crate) fn messages(
     if rest > 0 {
         rows.extend(listed(
             connection,
-            "SELECT message.id, door, topic, media_type, payload, received_at
+            "SELECT message.id, door, topic, media_type, payload, received_at,
+                 (SELECT device_id FROM device AS other WHERE other.id = message.space)
              FROM message_place AS place CROSS JOIN message ON message.id = place.id
              WHERE place.device = ?1 AND place.id < ?3 AND owner = ?2
              ORDER BY place.id DESC LIMIT ?4",
@@ -299,9 +306,21 @@ fn listed(
             media_type: row.get(3)?,
             payload: row.get(4)?,
             received_at: UnixTime(row.get(5)?),
+            space: row.get(6)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Whether a device belongs to an organisation.
+pub(crate) fn is_of(
+    connection: &Connection,
+    device: i64,
+    owner: i64,
+) -> Result<bool, ServiceError> {
+    Ok(connection
+        .prepare_cached("SELECT 1 FROM device WHERE id = ?1 AND owner = ?2")?
+        .exists([device, owner])?)
 }
 
 pub(crate) fn window(connection: &Connection, device: i64) -> Result<ReplayWindow, ServiceError> {
@@ -340,7 +359,7 @@ pub(crate) struct RetainedRow {
 }
 
 /// Keeps the newest message of a topic, or forgets it where it is empty; false where a device keeps
-/// `most` topics already.
+/// `most` topics already. It is kept for the device in whose space it is, and goes with it.
 pub(crate) fn retain(
     tx: &Tx<'_>,
     topic: &str,
@@ -352,12 +371,13 @@ pub(crate) fn retain(
         tx.prepare_cached("DELETE FROM message_retained WHERE topic = ?1")?.execute([topic])?;
         return Ok(true);
     }
+    let space = message.space.unwrap_or(message.device);
     let known =
         tx.prepare_cached("SELECT 1 FROM message_retained WHERE topic = ?1")?.exists([topic])?;
     if !known {
         let count: i64 = tx
             .prepare_cached("SELECT count(*) FROM message_retained WHERE device = ?1")?
-            .query_row([message.device], |row| row.get(0))?;
+            .query_row([space], |row| row.get(0))?;
         if count >= i64::from(most) {
             return Ok(false);
         }
@@ -370,7 +390,7 @@ pub(crate) fn retain(
     )?
     .execute(params![
         topic,
-        message.device,
+        space,
         qos,
         message.media_type,
         &*message.payload,
@@ -380,28 +400,52 @@ pub(crate) fn retain(
     Ok(true)
 }
 
-/// What is kept of the topics from `from` up to `to`, exclusive, and of use still.
-pub(crate) fn retained(
+/// Topics that are looked through for those that a filter matches.
+const TOPICS_MAX: usize = 4096;
+
+/// Topics from `from` up to `to`, exclusive, of which something is kept that is of use still, in the
+/// spaces of an organisation's devices.
+pub(crate) fn retained_topics(
     connection: &Connection,
     (from, to): (&str, &str),
+    owner: i64,
     now: UnixTime,
-    limit: usize,
+) -> Result<Vec<String>, ServiceError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT topic FROM message_retained JOIN device ON device.id = message_retained.device
+         WHERE topic >= ?1 AND topic < ?2 AND device.owner = ?3
+             AND (expires_at IS NULL OR expires_at > ?4)
+         ORDER BY topic LIMIT ?5",
+    )?;
+    let of = params![from, to, owner, now.0, limit_of(TOPICS_MAX)];
+    let rows = statement.query_map(of, |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// What is kept of topics, and of use still.
+pub(crate) fn retained(
+    connection: &Connection,
+    topics: impl IntoIterator<Item = String>,
+    now: UnixTime,
 ) -> Result<Vec<RetainedRow>, ServiceError> {
     let mut statement = connection.prepare_cached(
         "SELECT topic, qos, media_type, payload, expires_at FROM message_retained
-         WHERE topic >= ?1 AND topic < ?2 AND (expires_at IS NULL OR expires_at > ?4)
-         ORDER BY topic LIMIT ?3",
+         WHERE topic = ?1 AND (expires_at IS NULL OR expires_at > ?2)",
     )?;
-    let rows = statement.query_map(params![from, to, limit_of(limit), now.0], |row| {
-        Ok(RetainedRow {
-            topic: row.get(0)?,
-            qos: row.get(1)?,
-            media_type: row.get(2)?,
-            payload: row.get(3)?,
-            expires_at: row.get::<_, Option<i64>>(4)?.map(UnixTime),
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut found = Vec::new();
+    for topic in topics {
+        let row = statement.query_row(params![topic, now.0], |row| {
+            Ok(RetainedRow {
+                topic: row.get(0)?,
+                qos: row.get(1)?,
+                media_type: row.get(2)?,
+                payload: row.get(3)?,
+                expires_at: row.get::<_, Option<i64>>(4)?.map(UnixTime),
+            })
+        });
+        found.extend(row.optional()?);
+    }
+    Ok(found)
 }
 
 /// What was refused of a device, gathered.
@@ -414,14 +458,17 @@ pub(crate) struct RefusedRow {
     pub(crate) count: u64,
     pub(crate) last_at: UnixTime,
     pub(crate) last_topic: String,
+    pub(crate) last_policies: Option<String>,
 }
 
 pub(crate) fn add_refused(tx: &Tx<'_>, row: &RefusedRow) -> Result<(), ServiceError> {
     tx.prepare_cached(
-        "INSERT INTO message_refused VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        "INSERT INTO message_refused
+         (device, owner, reason, door, count, last_at, last_topic, last_policies)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
          ON CONFLICT (device, owner, reason, door) DO UPDATE SET
              count = count + excluded.count, last_at = excluded.last_at,
-             last_topic = excluded.last_topic",
+             last_topic = excluded.last_topic, last_policies = excluded.last_policies",
     )?
     .execute(params![
         row.device,
@@ -430,7 +477,8 @@ pub(crate) fn add_refused(tx: &Tx<'_>, row: &RefusedRow) -> Result<(), ServiceEr
         row.door,
         to_i64(row.count),
         row.last_at.0,
-        row.last_topic
+        row.last_topic,
+        row.last_policies
     ])?;
     Ok(())
 }
@@ -442,7 +490,8 @@ pub(crate) fn refused(
     owner: i64,
 ) -> Result<Vec<RefusedRow>, ServiceError> {
     let mut statement = connection.prepare_cached(
-        "SELECT device, owner, reason, door, count, last_at, last_topic FROM message_refused
+        "SELECT device, owner, reason, door, count, last_at, last_topic, last_policies
+         FROM message_refused
          WHERE device = ?1 AND owner = ?2 ORDER BY last_at DESC",
     )?;
     let rows = statement.query_map([device, owner], |row| {
@@ -454,6 +503,7 @@ pub(crate) fn refused(
             count: row.get::<_, i64>(4)?.unsigned_abs(),
             last_at: UnixTime(row.get(5)?),
             last_topic: row.get(6)?,
+            last_policies: row.get(7)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -534,6 +584,7 @@ mod tests {
                             device: *device,
                             owner: 1,
                             door: now,
+                            space: None,
                             topic: "up".to_owned(),
                             media_type: None,
                             payload: vec![0; *bytes].into(),

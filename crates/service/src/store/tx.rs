@@ -28,6 +28,8 @@ pub(crate) enum Effect {
     Operations,
     /// Directors changed.
     Directors,
+    /// Other policies are in force of an organisation, by its row.
+    Policies(i64),
 }
 
 /// A transaction on the writer thread. A command that fails leaves nothing behind but what

@@ -37,6 +37,7 @@ mod own_keys;
 mod parts;
 mod passkey;
 mod people;
+mod policies;
 mod public;
 mod recall;
 mod releases;

@@ -5,9 +5,9 @@ use crate::mqtt::{
     session::{Key, Outgoing, PendingWill, Session},
 };
 use admission::TopicName;
-use device::DeviceId;
+use device::{DeviceId, OrganisationId};
 use mqtt_protocol_core::mqtt::packet::Qos;
-use service::{IncomingMessage, Service, StandingChanges};
+use service::{DoorSender, IncomingMessage, Service, StandingChanges};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
@@ -93,6 +93,9 @@ pub(crate) struct Inner {
 struct Sessions {
     by_device: HashMap<DeviceId, Vec<Arc<Session>>>,
     count: usize,
+    /// those that listen to more than their device's own space, by owner: a message looks at these
+    /// and at its own device's, and not at everybody's
+    roaming: HashMap<OrganisationId, HashMap<usize, Arc<Session>>>,
 }
 
 /// What became of a wish for a session.
@@ -112,7 +115,7 @@ impl Gateway {
     }
 
     /// Gives a message to those who listen that came in by another door, and was taken.
-    pub fn heard(&self, message: &IncomingMessage) {
+    pub fn heard(&self, sender: &DoorSender, message: &IncomingMessage) {
         let outgoing = Outgoing {
             topic: message.topic.clone(),
             payload: message.payload.clone(),
@@ -120,6 +123,7 @@ impl Gateway {
             retain: message.retain.is_some(),
             properties: Vec::new(),
             expires: None,
+            owner: Some(sender.owner().clone()),
             from: None,
         };
         self.0.deliver(&Arc::new(outgoing));
@@ -140,6 +144,9 @@ impl Gateway {
             if !changes.is_empty() {
                 self.0.look(&changes);
             }
+            if !changes.changes_no_policies() {
+                self.review(&changes).await;
+            }
             if !changes.tells_nothing() {
                 self.tell(&changes).await;
             }
@@ -157,6 +164,20 @@ impl Gateway {
         let told = tokio::task::spawn_blocking(move || inner.tell(&changes));
         if let Err(error) = told.await {
             tracing::error!(%error, "what is new for devices was not told");
+        }
+    }
+
+    /// Drops what waits for those who may not hear it any more. What is sent or queued from now on is
+    /// judged by the new policies anyway.
+    async fn review(&self, changes: &StandingChanges) {
+        let (inner, changes) = (self.0.clone(), changes.clone());
+        let reviewed = tokio::task::spawn_blocking(move || {
+            for session in inner.every() {
+                session.review_if(&inner.service, |it| changes.changes_policies_of(it));
+            }
+        });
+        if let Err(error) = reviewed.await {
+            tracing::error!(%error, "what waits for devices was not looked through");
         }
     }
 
@@ -182,7 +203,7 @@ impl Inner {
         let now = Instant::now();
         let mut wills = Vec::new();
         let mut sessions = self.lock();
-        let Sessions { by_device, count } = &mut *sessions;
+        let Sessions { by_device, count, .. } = &mut *sessions;
         let own = by_device.entry(key.device).or_default();
         *count = count.saturating_sub(own.len());
         let at = own.iter().position(|session| session.key == *key);
@@ -261,21 +282,34 @@ impl Inner {
         }
     }
 
-    /// The sessions that may want to hear of a topic. As long as devices hear their own space alone,
-    /// these are the device's that the topic names.
-    fn listeners(&self, topic: &TopicName) -> Vec<Arc<Session>> {
+    /// Remembers that a session listens to more than its device's own space.
+    pub(crate) fn roams(&self, session: &Arc<Session>, owner: &OrganisationId) {
+        let mut sessions = self.lock();
+        let roaming = sessions.roaming.entry(owner.clone()).or_default();
+        roaming.insert(Arc::as_ptr(session).addr(), session.clone());
+    }
+
+    /// The sessions that may want to hear of a topic: those of the device that the topic names, and
+    /// those of others of the sender's owner that listen to more than their own.
+    fn listeners(&self, topic: &TopicName, owner: Option<&OrganisationId>) -> Vec<Arc<Session>> {
         let mut levels = topic.levels();
         let device = match (levels.next(), levels.next()) {
             (Some("d"), Some(device)) => device.parse::<DeviceId>().ok(),
             _ => None,
         };
         let Some(device) = device else { return Vec::new() };
-        self.lock().by_device.get(&device).cloned().unwrap_or_default()
+        let sessions = self.lock();
+        let mut found = sessions.by_device.get(&device).cloned().unwrap_or_default();
+        let roaming = owner.and_then(|owner| sessions.roaming.get(owner));
+        let others =
+            roaming.into_iter().flat_map(HashMap::values).filter(|it| it.key.device != device);
+        found.extend(others.cloned());
+        found
     }
 
     /// Gives a message to everybody who listens; how many.
     pub(crate) fn deliver(&self, message: &Arc<Outgoing>) -> usize {
-        let listeners = self.listeners(&message.topic);
+        let listeners = self.listeners(&message.topic, message.owner.as_ref());
         listeners
             .iter()
             .filter(|session| session.offer(message, &self.service, &self.limits))
@@ -294,6 +328,14 @@ impl Inner {
             !own.is_empty()
         });
         sessions.count = sessions.by_device.values().map(Vec::len).sum();
+        let Sessions { by_device, roaming, .. } = &mut *sessions;
+        roaming.retain(|_, of| {
+            of.retain(|_, session| {
+                let own = by_device.get(&session.key.device).into_iter().flatten();
+                own.into_iter().any(|known| Arc::ptr_eq(known, session)) && session.roams()
+            });
+            !of.is_empty()
+        });
         wills
     }
 }

@@ -7,6 +7,7 @@ use super::{
     session::Key,
 };
 use crate::hub::Opened;
+use admission::TopicName;
 use mqtt_protocol_core::mqtt::{
     packet::{GenericPacketTrait as _, StorePacket},
     result_code::ConnectReasonCode,
@@ -78,7 +79,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             let mut state = session.lock();
             // A session is one owner's, and in one version of the protocol.
             let same = state.sender.as_ref().is_some_and(|known| known.same_owner(&sender));
-            let goes_on = same && state.five == five && resumable(&state.stored, &connect);
+            let goes_on = same
+                && state.five == five
+                && resumable(&state.stored, &connect)
+                && state.stored.iter().all(|packet| self.may_hear_again(&sender, packet));
             if present && !goes_on {
                 present = false;
                 state.empty();
@@ -129,6 +133,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             self.idle = Some(Duration::from_secs(limit.into()));
         }
         Ok(())
+    }
+
+    /// Whether a message that is to be sent again may still be heard: where not, what is left of the
+    /// session is none of the device's business any more.
+    fn may_hear_again(&self, sender: &DoorSender, packet: &StorePacket) -> bool {
+        let topic = match packet {
+            StorePacket::V3_1_1Publish(publish) => publish.topic_name(),
+            StorePacket::V5_0Publish(publish) => publish.topic_name(),
+            _ => return true,
+        };
+        let name = TopicName::new(topic).and_then(|name| sender.space().absolute(name));
+        name.is_ok_and(|name| self.inner.service.may_hear(sender, &name))
     }
 
     /// How long the session is kept once the connection has ended.

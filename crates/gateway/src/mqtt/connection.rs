@@ -483,6 +483,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
     fn send_waiting(&mut self) -> Step {
         let Some(joined) = &self.joined else { return Ok(()) };
         let (five, session, turn) = (joined.five, joined.session.clone(), joined.turn);
+        let sender = joined.sender.clone();
         let limits = self.inner.limits;
         while self.out.len() < limits.out_bytes {
             let room = self.unacknowledged.len() < usize::from(limits.in_flight)
@@ -499,6 +500,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
                 }
             };
             let Some(delivery) = delivery else { return Ok(()) };
+            // Once more, now: it may have waited for a day.
+            if !self.inner.service.may_hear(&sender, &delivery.message.topic) {
+                continue;
+            }
             let id = match delivery.qos {
                 Qos::AtMostOnce => None,
                 _ => Some(self.codec.acquire_packet_id().map_err(|_| End::Gone)?),

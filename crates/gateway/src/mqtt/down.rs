@@ -94,6 +94,7 @@ fn outgoing(downlink: Downlink) -> Outgoing {
         retain: false,
         properties: packets::content_type(Some(JSON)),
         expires: until(downlink.expires_s),
+        owner: None,
         from: None,
     }
 }

@@ -3,7 +3,7 @@
 use super::packets::Will;
 use crate::GatewayLimits;
 use admission::{TopicFilter, TopicName};
-use device::DeviceId;
+use device::{DeviceId, OrganisationId};
 use mqtt_protocol_core::mqtt::packet::{Property, Qos, StorePacket};
 use service::{DoorSender, MessageDoor, Service};
 use std::{
@@ -37,6 +37,8 @@ pub(crate) struct Outgoing {
     pub(crate) properties: Vec<Property>,
     /// when it is of no use any more
     pub(crate) expires: Option<Instant>,
+    /// whose device sent it; none where the platform did
+    pub(crate) owner: Option<OrganisationId>,
     /// who sent it
     pub(crate) from: Option<Key>,
 }
@@ -276,6 +278,31 @@ impl Session {
         self.rouse();
     }
 
+    /// Whether it listens to more than its device's own space.
+    pub(crate) fn roams(&self) -> bool {
+        let state = self.lock();
+        let Some(sender) = &state.sender else { return false };
+        let mut subscribed = state.subscriptions.values();
+        subscribed.any(|it| !sender.space().contains(&it.meant))
+    }
+
+    /// Drops what waits and its device may not hear any more, where other policies are in force.
+    pub(crate) fn review_if(&self, service: &Service, other: impl FnOnce(&DoorSender) -> bool) {
+        let mut state = self.lock();
+        let Some(sender) = state.sender.clone().filter(other) else { return };
+        let waiting: Vec<Delivery> = std::iter::from_fn(|| state.pop()).collect();
+        for delivery in waiting {
+            let topic = &delivery.message.topic;
+            let mut subscribed = state.subscriptions.values();
+            let listens = subscribed.any(|it| {
+                it.meant.matches(topic) && service.may_listen(&sender, &it.meant).is_ok()
+            });
+            if listens && service.may_hear(&sender, topic) {
+                state.put_back(delivery);
+            }
+        }
+    }
+
     /// Whether its device has to be looked at; asked once.
     pub(crate) fn must_look(&self) -> bool {
         self.look.swap(false, Ordering::SeqCst)
@@ -293,6 +320,11 @@ impl Session {
         let mut best: Option<Delivery> = None;
         for subscribed in state.subscriptions.values() {
             if !subscribed.meant.matches(&message.topic) || (subscribed.no_local && own) {
+                continue;
+            }
+            // What was granted once may not be listened to by the policies of today.
+            let may = |it: &DoorSender| service.may_listen(it, &subscribed.meant).is_ok();
+            if !state.sender.as_ref().is_some_and(may) {
                 continue;
             }
             let qos = message.qos.min(subscribed.qos);
@@ -354,6 +386,14 @@ impl State {
             return;
         }
         while full(self) && self.pop().is_some() {}
+        self.queued_bytes = self.queued_bytes.saturating_add(bytes);
+        self.waiting.fetch_add(bytes, Ordering::SeqCst);
+        self.queue.push_back(delivery);
+    }
+
+    /// Puts a message back that was in the queue before.
+    fn put_back(&mut self, delivery: Delivery) {
+        let bytes = delivery.bytes();
         self.queued_bytes = self.queued_bytes.saturating_add(bytes);
         self.waiting.fetch_add(bytes, Ordering::SeqCst);
         self.queue.push_back(delivery);

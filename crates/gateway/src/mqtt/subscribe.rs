@@ -67,7 +67,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
     /// sent.
     fn grant(
         &self,
-        session: &Session,
+        session: &Arc<Session>,
         sender: &DoorSender,
         want: Wanted,
         identifier: Option<u32>,
@@ -81,9 +81,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             Ok(meant) => meant,
             Err(error) => return (Granted::Invalid(error), None),
         };
-        if let Err(refusal) = self.inner.service.may_listen(sender, &meant) {
-            let filter = meant.as_str();
-            self.inner.service.refuse_message(sender, self.door, refusal, filter);
+        if self.inner.service.may_listen(sender, &meant).is_err() {
+            self.inner.service.refuse_listening(sender, self.door, &meant);
             return (Granted::NotAuthorized, None);
         }
         let subscribed = Subscribed {
@@ -100,7 +99,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             return (Granted::Quota, None);
         }
         state.subscriptions.insert(want.filter, subscribed.clone());
+        let roams = !sender.space().contains(&subscribed.meant);
         let send = want.retained == 0 || (want.retained == 1 && !known);
+        drop(state);
+        if roams {
+            self.inner.roams(session, sender.owner());
+        }
         (Granted::Yes(want.qos), Some((subscribed, send)))
     }
 
@@ -130,6 +134,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
                 retain: true,
                 properties: packets::content_type(message.media_type.as_deref()),
                 expires: until(message.expires_s),
+                owner: None,
                 from: None,
             });
             let identifiers = subscribed.identifier.into_iter().collect();

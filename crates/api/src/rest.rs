@@ -6,6 +6,7 @@ mod diagnosis;
 mod director;
 mod impact;
 mod operation;
+mod policy_set;
 mod release;
 mod threat;
 mod vulnerabilities;

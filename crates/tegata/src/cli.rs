@@ -15,6 +15,7 @@ mod org;
 mod passport;
 mod person;
 mod platform;
+pub mod policy;
 mod product;
 pub mod release;
 pub mod release_sealed;
@@ -135,6 +136,10 @@ pub enum Command {
     Operation(operation::OperationCommand),
     /// The gate of a build pipeline: what a version must have, from files or a server; exit code 2: closed
     Gate(operation::GateArgs),
+    /// Policies for the doors: what devices may publish and hear beyond their own space; `test` works on
+    /// files, too
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// The verifiable log: checkpoint, proofs, audit
     #[command(subcommand)]
     Log(LogCommand),

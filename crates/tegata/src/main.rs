@@ -136,6 +136,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Platform(command) => {
                 commands::platform::run(command, output, language).await?;
             }
+            Command::Policy(command) => {
+                return commands::policy::run(command, output, language).await;
+            }
             Command::Release(command) => {
                 return commands::release::run(command, output, language).await;
             }

@@ -1,4 +1,4 @@
-use super::scalar::{Base64, Timestamp};
+use super::scalar::{Base64, DeviceRef, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -6,7 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 #[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct MessageQuery {
-    /// Topic, below `me/`: the device's own space.
+    /// Topic, below `me/`, the device's own space; or below `d/{device}/`, where a policy opens it.
     #[param(min_length = 1, max_length = 1024, example = "me/up/temperature")]
     pub topic: String,
     /// When the device made it, where it says so.
@@ -28,9 +28,12 @@ pub struct DeviceMessage {
     /// The door through which it came.
     #[schema(example = "mqtt")]
     pub door: String,
-    /// Topic below the device's space.
+    /// Topic below the space that it is in.
     #[schema(example = "up/temperature")]
     pub topic: String,
+    /// The device in whose space it is, where that is another's (docs/policies.md).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub space: Option<DeviceRef>,
     /// Media type, where the device named one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub media_type: Option<String>,
@@ -57,4 +60,7 @@ pub struct RefusedMessages {
     pub last: Timestamp,
     /// A topic of that time, absolute; empty where a connection was refused.
     pub topic: String,
+    /// Ids of the policies that refused it, where policies did.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub policies: Option<String>,
 }

@@ -66,7 +66,7 @@ pub(super) async fn send(
     };
     app.service.take_message(&sender, &message).await.map_err(refused_here)?;
     if let Some(gateway) = app.gateway.get() {
-        gateway.heard(&message);
+        gateway.heard(&sender, &message);
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -110,6 +110,7 @@ pub(super) async fn list(
         id: message.id,
         door: message.door.to_owned(),
         topic: message.topic,
+        space: message.space.map(DeviceRef),
         media_type: message.media_type,
         payload: Base64(message.payload),
         received: message.received_at.into(),
@@ -134,6 +135,7 @@ pub(super) async fn refused(
         count: line.count,
         last: line.last_at.into(),
         topic: line.last_topic,
+        policies: line.last_policies,
     });
     Ok(Json(lines.collect()))
 }

@@ -27,6 +27,7 @@ mod operation;
 mod organisations;
 mod people;
 mod platform;
+mod policies;
 pub(crate) use platform::health;
 pub(crate) mod problem;
 mod products;
@@ -148,6 +149,11 @@ fn products_and_devices() -> OpenApiRouter<App> {
         .routes(routes!(commands::versions))
         .routes(routes!(messages::list))
         .routes(routes!(messages::refused))
+        .routes(routes!(policies::list, policies::put))
+        .routes(routes!(policies::one))
+        .routes(routes!(policies::test))
+        .routes(routes!(policies::activations, policies::activate))
+        .routes(routes!(policies::explain))
         .routes(routes!(events::record))
         .routes(routes!(events::record_many))
         .routes(routes!(certificates::list))

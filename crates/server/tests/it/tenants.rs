@@ -255,7 +255,16 @@ async fn every_operation_keeps_tenants_apart() {
         replaces: None,
     };
     world.service.configure_device(admin, &thing.id, new).await.unwrap();
+    let new = service::NewPolicySet {
+        policies: "@id(\"secret-policy\") permit(principal, action, resource);".into(),
+        cases: "{organisation: victim, devices: {one: {}}, cases: [{name: secret-case, by: one, \
+                does: publish, topic: me/up, expect: allowed}]}"
+            .into(),
+        reason: "secret-why".into(),
+    };
+    let set = world.service.put_policy_set(admin, new).await.unwrap();
     let victim = [
+        ("set", set.version.to_string()),
         ("upload", upload.id.to_string()),
         ("release", release.id.to_string()),
         ("sha256", crypto::sha256(b"secret").to_string()),
@@ -304,6 +313,8 @@ async fn every_operation_keeps_tenants_apart() {
         "secret-command",
         "secret-setting",
         "secret-why",
+        "secret-policy",
+        "secret-case",
         thing.serial.as_str(),
         "Taro Yamada",
     ];

@@ -23,6 +23,7 @@ pub mod org;
 pub mod passport;
 pub mod person;
 pub mod platform;
+pub mod policy;
 pub mod product;
 pub mod release;
 pub mod serve;

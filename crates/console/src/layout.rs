@@ -61,6 +61,8 @@ pub enum Section {
     Vulnerabilities,
     /// cases that must be reported
     Cases,
+    /// policies for the doors
+    Policies,
     /// people and roles
     People,
     /// what waits for a second person
@@ -92,6 +94,7 @@ impl Section {
             Self::Vulnerabilities => Some(Action::ReadVulnerabilities),
             Self::Cases => Some(Action::ReadCases),
             Self::Audit => Some(Action::ReadAuditLog),
+            Self::Policies => Some(Action::ReadPolicies),
             Self::People => Some(Action::ReadPeople),
             Self::Approvals => Some(Action::ReadApprovals),
             Self::None | Self::Log | Self::Glossary | Self::Guide | Self::Account => None,
@@ -140,6 +143,7 @@ navigation! {
         Cases, "/cases", "nav-cases", Clock;
     }
     "nav-group-trust" {
+        Policies, "/policies", "nav-policies", Gate;
         Authorities, "/authorities", "nav-authorities", Key;
         Log, "/log", "nav-log", Log;
         Audit, "/audit", "nav-audit", Audit;

@@ -157,6 +157,7 @@ notice-case-changed = Saved. It is in the case's record.
 nav-group-assessment = Assessment
 nav-diagnoses = Diagnoses
 nav-operation = Operation
+nav-policies = Policies
 notice-diagnosis-opened = The diagnosis is open. Answer its items; several people can do it at a time.
 notice-diagnosis-signed = The diagnosis is signed.
 notice-diagnosis-discarded = The diagnosis is discarded.

@@ -46,6 +46,7 @@ areas! {
     "threats",
     "impact",
     "messages",
+    "policies",
 }
 
 /// Every text, read once.

@@ -24,6 +24,8 @@ const RELEASE_ACTS: &[&str] = &["publish", "withdraw", "discard"];
 /// `standing-active`. The tests hold this list against the texts in both directions.
 pub const FAMILIES: &[(&str, &[&str])] = &[
     ("command-name", &["restart", "self-test", "factory-reset", "erase-keys", "other"]),
+    ("policy-state", &["draft", "tested", "active", "former"]),
+    ("policy-action", &["publish", "subscribe", "receive"]),
     ("command-lifetime", &["hour", "day", "week", "month"]),
     (
         "command-state",
@@ -135,6 +137,10 @@ pub const FAMILIES: &[(&str, &[&str])] = &[
             "session-ended",
             "sessions-ended",
             "command-given",
+            "policies-put",
+            "policies-passed",
+            "policies-failed",
+            "policies-activated",
             "command-cancelled",
             "settings-wanted",
             "share-set",

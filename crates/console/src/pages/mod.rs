@@ -23,6 +23,7 @@ mod organisations;
 mod overview;
 mod passport;
 mod people;
+mod policies;
 mod preferences;
 mod products;
 mod public;
@@ -59,6 +60,7 @@ pub(crate) fn router() -> Router<Console> {
         .merge(jobs::router())
         .merge(log::router())
         .merge(messages::router())
+        .merge(policies::router())
         .merge(operation::router())
         .merge(organisations::router())
         .merge(overview::router())

@@ -17,6 +17,7 @@ mod forms;
 mod impact;
 mod messages;
 mod people;
+mod policies;
 mod public;
 mod records;
 mod reports;

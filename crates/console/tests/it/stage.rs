@@ -179,6 +179,8 @@ pub(crate) fn is_sound(page: &Page, path: &str) {
         "passport-",
         "messages-",
         "command-",
+        "policies-",
+        "policy-",
         "devices-",
         "overview-",
         "jobs-",

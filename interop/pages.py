@@ -64,6 +64,8 @@ ABOUT = [
     ("act-dispose", "/devices/{retired}/act/dispose", True),
     ("act-erase", "/devices/{device}/act/erase", True),
     ("act-refused", "/devices/{device}/act/release", True),
+    ("policies", "/policies", True),
+    ("policies-new", "/policies/new", True),
     ("messages", "/devices/{device}/messages", True),
     ("command-new", "/devices/{device}/commands/new", True),
     ("configuration", "/devices/{device}/configuration", True),

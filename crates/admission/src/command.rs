@@ -5,7 +5,8 @@
 //! wanted of its settings goes to `me/down/configuration`, and it says what it runs with on
 //! `me/up/configuration`. Pure: texts and bytes in, values out.
 
-use crate::{Encoding, FormatRule};
+use crate::{ERASURE_PROOF_BYTES_MAX, Encoding, FormatRule};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crypto::UnixTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -51,7 +52,7 @@ pub enum CommandError {
     /// an answer that says nothing known
     #[error(
         "an answer is {{\"state\": \"accepted\", \"done\", \"failed\" or \"rejected\", \"detail\": up \
-         to {ANSWER_DETAIL_MAX} characters}}"
+         to {ANSWER_DETAIL_MAX} characters, \"proof\": base64}}"
     )]
     Answer,
     /// a report of settings that is none
@@ -218,6 +219,8 @@ pub enum Said {
         progress: CommandProgress,
         /// more, in the device's words; control characters are gone
         detail: Option<String>,
+        /// what proves it, as it came: nobody has looked at it
+        proof: Option<Vec<u8>>,
     },
     /// what it runs with
     Configuration {
@@ -234,6 +237,8 @@ struct AnswerForm {
     state: CommandProgress,
     #[serde(default)]
     detail: Option<String>,
+    #[serde(default)]
+    proof: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -267,7 +272,12 @@ impl Said {
         if detail.as_ref().is_some_and(|text| text.chars().count() > ANSWER_DETAIL_MAX) {
             return Err(CommandError::Answer);
         }
-        Ok(Self::Answer { command, progress: form.state, detail })
+        let proof = form.proof.map(|text| STANDARD.decode(text)).transpose();
+        let proof = proof.map_err(|_| CommandError::Answer)?;
+        if proof.as_ref().is_some_and(|proof| proof.len() > ERASURE_PROOF_BYTES_MAX) {
+            return Err(CommandError::Answer);
+        }
+        Ok(Self::Answer { command, progress: form.state, detail, proof })
     }
 
     fn report(payload: &[u8]) -> Result<Self, CommandError> {
@@ -301,7 +311,9 @@ mod tests {
     #[test]
     fn an_answer_is_read_and_anything_else_on_its_topic_is_refused() {
         let said = Said::read(&topic(), br#"{"state":"done","detail":"12\n34"}"#).unwrap();
-        let Some(Said::Answer { command, progress, detail }) = said else { panic!("no answer") };
+        let Some(Said::Answer { command, progress, detail, proof: None }) = said else {
+            panic!("no answer")
+        };
         assert_eq!(command.to_string(), ID);
         assert_eq!((progress, detail.as_deref()), (CommandProgress::Done, Some("12 34")));
         let long = format!(r#"{{"state":"done","detail":"{}"}}"#, "x".repeat(1001));
@@ -313,6 +325,7 @@ mod tests {
             r#"{"state":"Done"}"#,
             r#"{"state":"done","state":"failed"}"#,
             r#"{"state":"done","more":1}"#,
+            r#"{"state":"done","proof":"*"}"#,
             r#"{"state":"done"} x"#,
             &long,
         ] {

@@ -21,8 +21,10 @@
 //! ```
 
 mod command;
+mod erasure;
 mod format;
 mod freshness;
+mod heard;
 mod pipeline;
 mod rate;
 mod refusal;
@@ -34,8 +36,10 @@ pub use command::{
     CommandError, CommandId, CommandMessage, CommandName, CommandProgress, PARAMETERS_BYTES_MAX,
     SETTINGS_BYTES_MAX, Said, canonical_object, encode_configuration,
 };
+pub use erasure::{ERASURE_PROOF_BYTES_MAX, ErasedKey, ErasureError, KeysErased};
 pub use format::{DEPTH_MAX, Encoding, FormatError, FormatRule, VALUES_MAX};
 pub use freshness::{FreshnessRule, LEAP_MAX, ReplayWindow, Staleness, WINDOW_BITS};
+pub use heard::{DOWNLINKS_BYTES_MAX, Heard, encode_answer};
 pub use pipeline::{
     Admitted, Identity, Message, Meters, OrganisationTraffic, Quotas, Rules, Sender, Surroundings,
     Traffic, admit,

@@ -409,7 +409,7 @@ impl Change {
 
 /// A device's history says which of its credentials ended. Where the history no longer lists the
 /// certificate, or is closed, there is nothing to say.
-fn note_in_history(
+pub(crate) fn note_in_history(
     tx: &mut crate::store::Tx<'_>,
     platform: &Arc<crate::service::Platform>,
     row: &CertificateRow,

@@ -114,7 +114,8 @@ pub use ceremony::{CaRequest, CaSpec};
 pub use certificates::{CertificateId, CertificateQuery, CertificateStatus, CertificateView};
 pub use commands::{
     COMMAND_LIFETIME_MAX_S, COMMAND_LIFETIME_MIN_S, COMMANDS_OPEN_MAX, CommandState, CommandView,
-    ConfigurationVersion, ConfigurationView, Downlink, NewCommand, NewConfiguration, ReportedView,
+    ConfigurationVersion, ConfigurationView, Downlink, ErasureView, NewCommand, NewConfiguration,
+    ReportedView,
 };
 pub use config::{Clock, Config, Limits, PeopleConfig, Places, Setup, Urls, WitnessClient};
 pub use crl::{CrlView, ROOT as ROOT_CA};

@@ -54,6 +54,20 @@ impl Rest {
         self.client.call(Call::new(Method::DELETE, path)).await?.json()
     }
 
+    /// Hands in a device's proof that its keys are erased.
+    ///
+    /// # Errors
+    /// As every method.
+    pub async fn hand_in_erasure(
+        &self,
+        device: &DeviceId,
+        command: &str,
+        proof: &wire::HandedInErasure,
+    ) -> Result<wire::DeviceCommand> {
+        self.send(Method::PUT, &format!("/v1/devices/{device}/commands/{command}/erasure"), proof)
+            .await
+    }
+
     /// What is wanted of a device's settings, and what it says.
     ///
     /// # Errors

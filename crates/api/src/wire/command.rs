@@ -1,4 +1,4 @@
-use super::scalar::Timestamp;
+use super::scalar::{Base64, Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -59,6 +59,36 @@ pub struct DeviceCommand {
     /// What it said.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub detail: Option<String>,
+    /// Its proof that its keys are erased, verified against its certificate.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub erasure: Option<ErasureProof>,
+}
+
+/// A device's proof that its keys are erased (docs/command.md).
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ErasureProof {
+    /// SHA-256 of the proof: what the event of the device's disposal names.
+    pub digest: Digest,
+    /// SHA-256 of the certificate whose key signed it, and is erased.
+    pub certificate: Digest,
+    /// When, by the device's clock.
+    pub at: Timestamp,
+    /// Counts the device's commands.
+    pub counter: u64,
+    /// Names of the keys that are erased.
+    pub erased: Vec<String>,
+    /// Names of the secrets that the device could not erase.
+    pub kept: Vec<String>,
+    /// The proof: COSE_Sign1.
+    pub statement: Base64,
+}
+
+/// A device's proof that its keys are erased, handed in by somebody else.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HandedInErasure {
+    /// The proof: COSE_Sign1.
+    pub statement: Base64,
 }
 
 /// Settings that are wanted of a device.

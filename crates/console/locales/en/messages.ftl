@@ -61,6 +61,7 @@ command-cancel = Take back
 command-cancel-question = Take the command { $name } back?
 command-cancel-unsent = The device has not heard of it, and will not.
 command-cancel-sent = The device has it already and may do it all the same. What it says then is put on record.
+command-erasure = Proof that its keys are erased, SHA-256:
 command-state-waiting = waiting
 command-state-sent = given to the device
 command-state-accepted = accepted

@@ -61,6 +61,7 @@ command-cancel = 取り消す
 command-cancel-question = コマンド { $name } を取り消しますか
 command-cancel-unsent = 機器にはまだ伝わっておらず、今後も伝わりません。
 command-cancel-sent = 機器には既に伝わっており、実行される場合があります。その結果は記録されます。
+command-erasure = 鍵を消去した証明（SHA-256）：
 command-state-waiting = 待機中
 command-state-sent = 機器に伝達済み
 command-state-accepted = 受付済み

@@ -66,6 +66,7 @@ struct CommandRow {
     expires: Moment,
     answered: Option<Moment>,
     detail: Option<String>,
+    erasure: Option<String>,
     cancel: Option<String>,
 }
 
@@ -92,6 +93,7 @@ fn command_row(t: Locale, device: &DeviceId, may: bool, one: CommandView) -> Com
         expires: t.time(one.expires_at),
         answered: one.answered_at.map(|at| t.time(at)),
         detail: one.detail,
+        erasure: one.erasure.map(|proof| proof.digest.to_string()),
         cancel: (may && one.state.is_open()).then_some(cancel),
         name: one.name,
     }

@@ -12,16 +12,20 @@ use ::admission::CommandId;
 use api::{
     problem::Code,
     wire::{
-        ConfigurationVersion, DeviceCommand, DeviceConfiguration, Downlink, NewDeviceCommand,
-        NewDeviceConfiguration, Page, PageQuery, ReportedConfiguration, scalar::DeviceRef,
+        ConfigurationVersion, DeviceCommand, DeviceConfiguration, Downlink, ErasureProof,
+        HandedInErasure, NewDeviceCommand, NewDeviceConfiguration, Page, PageQuery,
+        ReportedConfiguration,
+        scalar::{Base64, DeviceRef, Digest},
     },
 };
 use axum::extract::State;
 use serde_json::Value;
-use service::{CommandView, NewCommand, NewConfiguration};
+use service::{CommandView, ErasureView, NewCommand, NewConfiguration};
 
 /// Parameters of 8 KiB, written as widely as JSON allows within reason.
 const COMMAND_BYTES_MAX: usize = 64 * 1024;
+/// A proof of 8 KiB in base64.
+const PROOF_BYTES_MAX: usize = 16 * 1024;
 /// Settings of 32 KiB, likewise.
 const CONFIGURATION_BYTES_MAX: usize = 256 * 1024;
 
@@ -90,6 +94,24 @@ pub(super) async fn cancel(
     Path((device, command)): Path<(DeviceRef, String)>,
 ) -> Result<Json<DeviceCommand>, Fault> {
     Ok(Json(shown(app.service.cancel_command(&caller, &device.0, &id(&command)?).await?)?))
+}
+
+/// Hands in a device's proof that it has erased its keys
+///
+/// For one that could not send it any more. It is verified against the device's certificate; who hands
+/// it in proves nothing. The device's certificates of its present owner are revoked with it.
+#[utoipa::path(put, path = "/v1/devices/{device}/commands/{command}/erasure", tag = "messages",
+    params(("device" = DeviceRef, Path),
+        ("command" = String, Path, description = "its id", pattern = "^[0-9a-f]{32}$")),
+    request_body = HandedInErasure, responses((status = 200, body = DeviceCommand)))]
+pub(super) async fn hand_in(
+    State(app): State<App>,
+    caller: Authenticated,
+    Path((device, command)): Path<(DeviceRef, String)>,
+    JsonBody(proof): JsonBody<HandedInErasure, PROOF_BYTES_MAX>,
+) -> Result<Json<DeviceCommand>, Fault> {
+    let (id, proof) = (id(&command)?, proof.statement.0);
+    Ok(Json(shown(app.service.hand_in_erasure(&caller, &device.0, &id, proof).await?)?))
 }
 
 /// What is wanted of a device's settings, and what it says that it runs with
@@ -205,7 +227,20 @@ fn shown(view: CommandView) -> Result<DeviceCommand, Fault> {
         sent: view.sent_at.map(Into::into),
         answered: view.answered_at.map(Into::into),
         detail: view.detail,
+        erasure: view.erasure.map(erasure),
     })
+}
+
+fn erasure(view: ErasureView) -> ErasureProof {
+    ErasureProof {
+        digest: Digest(view.digest),
+        certificate: Digest(view.says.certificate),
+        at: view.says.at.into(),
+        counter: view.says.counter,
+        erased: view.says.erased.into_iter().map(|one| one.name).collect(),
+        kept: view.says.kept,
+        statement: Base64(view.statement),
+    }
 }
 
 fn version(view: service::ConfigurationVersion) -> Result<ConfigurationVersion, Fault> {

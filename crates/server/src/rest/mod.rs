@@ -145,6 +145,7 @@ fn products_and_devices() -> OpenApiRouter<App> {
         .routes(routes!(messages::send, commands::down))
         .routes(routes!(commands::list, commands::give))
         .routes(routes!(commands::one, commands::cancel))
+        .routes(routes!(commands::hand_in))
         .routes(routes!(commands::configuration, commands::configure))
         .routes(routes!(commands::versions))
         .routes(routes!(messages::list))

@@ -142,6 +142,7 @@ async fn no_array_passes_for_an_object() {
             .replace("{release}", "00112233445566778899aabbccddeeff")
             .replace("{authority}", "maker.gate")
             .replace("{case}", "00112233445566778899aabbccddeeff")
+            .replace("{command}", "00112233445566778899aabbccddeeff")
             .replace("{serial}", "01");
         let send = async |body: &Value| {
             let call = Call::new(method.clone(), path.clone()).json(body).unwrap();

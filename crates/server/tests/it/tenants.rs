@@ -54,6 +54,7 @@ pub(crate) fn body(
         "/v1/devices/{device}/commands" => {
             json(json!({"name": "restart", "parameters": {"mine": 1}, "reason": "mine now"}))
         }
+        "/v1/devices/{device}/commands/{command}/erasure" => json(json!({"statement": "AA=="})),
         "/v1/devices/{device}/configuration" => {
             json(json!({"settings": {"mine": 1}, "reason": "mine now"}))
         }

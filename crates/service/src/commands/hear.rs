@@ -1,7 +1,9 @@
 //! Handing over what is told to a device, and hearing what it says to that.
 
+use super::erased;
 use crate::{
     DoorSender, Service, ServiceError, StandingChanges,
+    service::Platform,
     store::{Tx, command as store},
 };
 use admission::{
@@ -102,24 +104,33 @@ impl Service {
     }
 }
 
+/// Who says something to its owner, and in whose history it may have to stand.
+pub(crate) struct Speaker {
+    pub(crate) device: String,
+    pub(crate) organisation: String,
+    pub(crate) platform: Arc<Platform>,
+}
+
 /// Puts down what a device said, in the transaction that keeps the message. What it says to a command
 /// that it never got, or to one that it has answered, changes nothing.
 pub(crate) fn hear(
     tx: &mut Tx<'_>,
     mine: (i64, i64),
     said: &Said,
-    (device, organisation): (&str, &str),
+    speaker: &Speaker,
     now: UnixTime,
 ) -> Result<(), ServiceError> {
+    let Speaker { device, organisation, platform } = speaker;
+    let actor = format!("device {device}");
     let event = |outcome, what: &str| {
         SecurityEvent::new(now, Kind::ConfigurationChange, outcome)
             .organisation(organisation)
-            .actor(&format!("device {device}"))
+            .actor(&actor)
             .subject(device)
             .detail("what", what)
     };
     match said {
-        Said::Answer { command, progress, detail } => {
+        Said::Answer { command, progress, detail, proof } => {
             let Some(row) = store::command(tx, mine, &command.0)? else { return Ok(()) };
             let state = match progress {
                 CommandProgress::Accepted => store::State::Accepted,
@@ -147,7 +158,10 @@ pub(crate) fn hear(
                 .detail("command", &command.to_string())
                 .detail("name", &row.name)
                 .detail("state", progress.name());
-            tx.audit(&event).map(|_| ())
+            tx.audit(&event)?;
+            let Some(proof) = proof else { return Ok(()) };
+            let event = erased::event((device, organisation), &actor, now);
+            erased::take(tx, platform, (mine, &row), proof, &actor, event, now)
         }
         Said::Configuration { version, settings } => {
             let before = store::reported(tx, mine)?;

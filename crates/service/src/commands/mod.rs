@@ -6,14 +6,17 @@
 //! as it takes; the id makes a second time harmless.
 
 mod configuration;
+mod erased;
 mod give;
 mod hear;
 mod read;
 
 pub use configuration::{ConfigurationVersion, ConfigurationView, NewConfiguration, ReportedView};
+pub use erased::ErasureView;
+pub(crate) use erased::holds;
 pub use give::{COMMAND_LIFETIME_MAX_S, COMMAND_LIFETIME_MIN_S, COMMANDS_OPEN_MAX, NewCommand};
 pub use hear::Downlink;
-pub(crate) use hear::hear;
+pub(crate) use hear::{Speaker, hear};
 pub use read::{CommandState, CommandView};
 
 use crate::{ServiceError, store::device::DeviceRow};

@@ -1,5 +1,6 @@
 //! What an owner sees of its commands.
 
+use super::ErasureView;
 use crate::{Page, Paged, Service, ServiceError, store::command as store};
 use admission::CommandId;
 use crypto::UnixTime;
@@ -85,6 +86,8 @@ pub struct CommandView {
     pub answered_at: Option<UnixTime>,
     /// what it said
     pub detail: Option<String>,
+    /// its proof that its keys are erased
+    pub erasure: Option<ErasureView>,
 }
 
 pub(super) fn view(row: store::CommandRow, now: UnixTime) -> CommandView {
@@ -113,6 +116,7 @@ pub(super) fn view(row: store::CommandRow, now: UnixTime) -> CommandView {
         sent_at: row.sent_at,
         answered_at: row.answered_at,
         detail: row.detail,
+        erasure: row.proof.and_then(ErasureView::of),
     }
 }
 

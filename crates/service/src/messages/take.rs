@@ -3,7 +3,7 @@
 use super::sender::DoorSender;
 use crate::{
     Service, ServiceError,
-    commands::hear,
+    commands::{Speaker, hear, holds},
     store::{
         certificate::Status,
         message::{self as store, NewMessage},
@@ -165,8 +165,14 @@ impl Service {
         let (retain, certificate) = (message.retain, sender.certificate.clone());
         let answers = said.is_some();
         // Names are written out for those few messages alone that say something to their owner.
-        let said = said
-            .map(|said| (said, sender.sender.device.to_string(), sender.sender.owner.to_string()));
+        let said = said.map(|said| {
+            let speaker = Speaker {
+                device: sender.sender.device.to_string(),
+                organisation: sender.sender.owner.to_string(),
+                platform: Arc::clone(&self.platform),
+            };
+            (said, speaker)
+        });
         let work = move |tx: &mut crate::store::Tx<'_>| {
             // Once more, in the order of all changes: a message that is committed after its sender
             // was revoked is not kept, however late it was on its way.
@@ -178,6 +184,11 @@ impl Service {
                 && !store::is_of(tx, space, new.owner)?
             {
                 return Ok(Some(Refusal::Topic));
+            }
+            if let Some((said, _)) = &said
+                && !holds(tx, (new.device, new.owner), said)?
+            {
+                return Ok(Some(Refusal::Protection));
             }
             if let Some(counter) = counter {
                 match store::window(tx, new.device)?.hear(counter) {
@@ -191,8 +202,8 @@ impl Service {
                 return Ok(Some(Refusal::Route));
             }
             store::insert(tx, &new)?;
-            if let Some((said, device, owner)) = &said {
-                hear(tx, (new.device, new.owner), said, (device, owner), now)?;
+            if let Some((said, speaker)) = &said {
+                hear(tx, (new.device, new.owner), said, speaker, now)?;
             }
             Ok(None)
         };

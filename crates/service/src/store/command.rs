@@ -58,10 +58,11 @@ pub(crate) struct CommandRow {
     pub(crate) sent_at: Option<UnixTime>,
     pub(crate) answered_at: Option<UnixTime>,
     pub(crate) detail: Option<String>,
+    pub(crate) proof: Option<Vec<u8>>,
 }
 
 const COLUMNS: &str = "id, reference, name, parameters, reason, issued_by, issued_at, \
-                       expires_at, state, sent_at, answered_at, detail";
+                       expires_at, state, sent_at, answered_at, detail, proof";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<CommandRow> {
     let at = |index| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(UnixTime));
@@ -82,6 +83,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<CommandRow> {
         sent_at: at(9)?,
         answered_at: at(10)?,
         detail: row.get(11)?,
+        proof: row.get(12)?,
     })
 }
 
@@ -216,6 +218,13 @@ pub(crate) fn set_state(
         "UPDATE command SET state = ?2, {column} = ?3, detail = coalesce(?4, detail) WHERE id = ?1"
     ))?
     .execute(params![id, state as u8, now.0, detail])?;
+    Ok(())
+}
+
+/// Keeps what proves that a command was done.
+pub(crate) fn set_proof(tx: &Tx<'_>, id: i64, proof: &[u8]) -> Result<(), ServiceError> {
+    tx.prepare_cached("UPDATE command SET proof = ?2 WHERE id = ?1")?
+        .execute(params![id, proof])?;
     Ok(())
 }
 

@@ -124,6 +124,18 @@ pub enum DeviceCommand {
         /// The command's id
         command: admission::CommandId,
     },
+    /// Hand in a device's proof that it has erased its keys, where it could not send it itself
+    HandInErasure {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Device id
+        device: device::DeviceId,
+        /// The command's id
+        command: admission::CommandId,
+        /// Base64 of the proof, as `tegata-agent status` shows it; - is standard input
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
     /// Want settings of a device: all of them, from a JSON file
     Configure {
         #[command(flatten)]

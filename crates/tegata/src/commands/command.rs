@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use api::{
     Rest,
     wire::{
-        ConfigurationVersion, DeviceCommand, DeviceConfiguration, NewDeviceCommand,
-        NewDeviceConfiguration,
+        ConfigurationVersion, DeviceCommand, DeviceConfiguration, HandedInErasure,
+        NewDeviceCommand, NewDeviceConfiguration, scalar::Base64,
     },
 };
 use device::DeviceId;
@@ -71,6 +71,41 @@ pub async fn cancel(
     })
 }
 
+/// Runs `tegata device hand-in-erasure`.
+pub async fn hand_in(
+    remote: &Remote,
+    device: DeviceId,
+    command: CommandId,
+    file: &Path,
+    output: Output,
+) -> anyhow::Result<()> {
+    let text = String::from_utf8(read(file)?).unwrap_or_default();
+    let statement =
+        text.trim().parse::<Base64>().map_err(anyhow::Error::msg).with_context(|| {
+            let shown = file.display();
+            format!("{shown} is no base64: hint: take it from what tegata-agent status shows")
+        })?;
+    let rest = Rest::new(remote.client().clone());
+    let proof = HandedInErasure { statement };
+    let done = rest.hand_in_erasure(&device, &command.to_string(), &proof).await?;
+    output.one(&done, |done| {
+        let digest = done.erasure.as_ref().map(|proof| proof.digest.to_string());
+        let digest = digest.unwrap_or_default();
+        format!("the proof is verified and kept, its certificates are revoked; SHA-256 {digest}")
+    })
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = match file == Path::new("-") {
+        true => std::io::stdin().take(FILE_BYTES_MAX).read_to_end(&mut bytes),
+        false => std::fs::File::open(file)
+            .and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut bytes)),
+    };
+    read.with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(bytes)
+}
+
 /// Runs `tegata device configure`.
 pub async fn configure(
     remote: &Remote,
@@ -79,13 +114,7 @@ pub async fn configure(
     (reason, replaces): (String, Option<u64>),
     output: Output,
 ) -> anyhow::Result<()> {
-    let mut bytes = Vec::new();
-    let read = match file == Path::new("-") {
-        true => std::io::stdin().take(FILE_BYTES_MAX).read_to_end(&mut bytes),
-        false => std::fs::File::open(file)
-            .and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut bytes)),
-    };
-    read.with_context(|| format!("cannot read {}", file.display()))?;
+    let bytes = read(file)?;
     let settings = object(&bytes, SETTINGS_BYTES_MAX)
         .with_context(|| format!("{}: settings", file.display()))?;
     let new = NewDeviceConfiguration { settings, reason, replaces };

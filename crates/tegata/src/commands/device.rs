@@ -99,6 +99,9 @@ pub async fn run(command: DeviceCommand, output: Output, language: Language) -> 
         DeviceCommand::Commands { server, device } => {
             command::list(&Remote::open(&server, language)?, device, output).await
         }
+        DeviceCommand::HandInErasure { server, device, command: id, file } => {
+            command::hand_in(&Remote::open(&server, language)?, device, id, &file, output).await
+        }
         DeviceCommand::CancelCommand { server, device, command: id } => {
             command::cancel(&Remote::open(&server, language)?, device, id, output).await
         }

@@ -5,6 +5,7 @@ use crate::{
     Config, Failure, Moment,
     boot::BootRecord,
     clock,
+    commands::{Journal, Served, Settings},
     director::{self, Director, PROOF_PENDING, require_proof},
     doors::{self, Known, Offered, Poll, Seen, Wanted},
     download::{Download, Outcome},
@@ -94,6 +95,13 @@ pub struct Agent {
     /// what the last self-test found, for the platform
     findings: Vec<Finding>,
     failures: u32,
+    /// when everything is to be looked at again, in seconds since the machine started; between, only
+    /// what the owner tells the device is
+    due_s: Option<u64>,
+    /// what became of commands
+    pub(crate) journal: Journal,
+    /// what it runs with
+    pub(crate) settings: Settings,
     clock_kept: UnixTime,
     /// when director and repositories were looked at last since this process started
     looked_at: Option<UnixTime>,
@@ -111,7 +119,7 @@ impl Agent {
         let state = store.state()?;
         let slots = config.slots.clone().map(Slots::new);
         let clock_kept = store.last_seen()?.unwrap_or_default();
-        Ok(Self {
+        let mut agent = Self {
             config,
             store,
             slots,
@@ -119,10 +127,15 @@ impl Agent {
             checked: None,
             findings: Vec::new(),
             failures: 0,
+            due_s: None,
+            journal: Journal::default(),
+            settings: Settings::default(),
             clock_kept,
             looked_at: None,
             known: Vec::new(),
-        })
+        };
+        agent.recover_commands()?;
+        Ok(agent)
     }
 
     /// What is kept about updates.
@@ -191,20 +204,68 @@ impl Agent {
     /// # Errors
     /// [`Failure`]; nothing is lost, whatever it is.
     pub fn round(&mut self) -> Result<Round, Failure> {
+        let word = self.asked();
+        let left_s = self.due_s.map_or(0, |due| due.saturating_sub(clock::uptime_s()));
+        if left_s > 0 && !word {
+            let restarting = self.between() == Served::Restarting;
+            let rest = Round::Rest(self.sooner(left_s));
+            return Ok(if restarting { Round::Restarting } else { rest });
+        }
         let outcome = self.work();
         match &outcome {
-            Ok(_) => self.failures = 0,
-            Err(_) => self.failures = self.failures.saturating_add(1),
+            Ok(Round::Rest(seconds)) => {
+                self.failures = 0;
+                self.due_s = Some(clock::uptime_s().saturating_add(*seconds));
+            }
+            Ok(Round::Restarting) => {
+                self.failures = 0;
+                self.due_s = None;
+            }
+            Err(_) => {
+                self.failures = self.failures.saturating_add(1);
+                let pause = self.pause();
+                self.due_s = Some(clock::uptime_s().saturating_add(pause));
+            }
         }
-        outcome
+        match outcome {
+            Ok(Round::Rest(seconds)) => Ok(Round::Rest(self.sooner(seconds))),
+            other => other,
+        }
     }
 
     /// Seconds to wait after a failure: twice as long after each, up to an hour, and never the same
-    /// for two devices.
+    /// for two devices; less where the owner may have something to say before.
     pub fn pause_s(&self) -> u64 {
+        let left = self.due_s.map(|due| due.saturating_sub(clock::uptime_s()));
+        self.sooner(left.unwrap_or_else(|| self.pause()).max(1))
+    }
+
+    fn pause(&self) -> u64 {
         let (first, most) = PAUSE_S;
         let doubled = first.saturating_mul(1 << self.failures.min(20).saturating_sub(1));
         jitter(doubled.min(most))
+    }
+
+    /// So many seconds, or fewer, so that the owner is heard in time.
+    fn sooner(&self, seconds: u64) -> u64 {
+        let commands = self.config.commands.as_ref();
+        commands.map_or(seconds, |commands| seconds.min(jitter(commands.poll_s)))
+    }
+
+    /// Between two rounds: what the owner tells the device, and nothing else.
+    fn between(&mut self) -> Served {
+        let identity = Identity::open(&self.config, &self.store).and_then(|identity| {
+            let credential = identity.ldevid()?;
+            credential.map(|shown| Ok((identity.client(Some(&shown))?, shown))).transpose()
+        });
+        match identity {
+            Ok(Some((client, shown))) => self.serve(&client, &shown),
+            Ok(None) => Served::On,
+            Err(failure) => {
+                log::warning(failure.code, &failure.detail);
+                Served::On
+            }
+        }
     }
 
     /// A person's word, from this process or through [`Self::leave_word`].
@@ -241,6 +302,11 @@ impl Agent {
         }
         self.hear()?;
         let (client, shown) = self.identity(now)?;
+        match self.serve(&client, &shown) {
+            Served::On => {}
+            Served::Restarting => return Ok(Round::Restarting),
+            Served::Erased => return Ok(Round::Rest(jitter(self.config.update.poll_s))),
+        }
         let Some(slots) = self.slots.clone() else {
             return Ok(Round::Rest(jitter(self.config.update.poll_s)));
         };
@@ -916,7 +982,7 @@ impl Agent {
         Ok(())
     }
 
-    fn now(&self) -> Moment {
+    pub(crate) fn now(&self) -> Moment {
         let boot_id = self.slots.as_ref().map(Slots::boot_id);
         Moment::now(boot_id.unwrap_or(Path::new("/proc/sys/kernel/random/boot_id")))
     }

@@ -289,6 +289,7 @@ fn status(config: &Config) -> Result<Value, Failure> {
         "running": running,
         "boot_record": record,
         "update": store.state()?,
+        "commands": crate::commands::shown(&store)?,
     }))
 }
 

@@ -35,14 +35,19 @@ impl Moment {
     /// Now. `boot_id` is where the kernel says which start of the machine this is.
     pub(crate) fn now(boot_id: &Path) -> Self {
         let id = files::read(boot_id, 256).ok().flatten().unwrap_or_default();
-        let uptime = files::read(Path::new("/proc/uptime"), 256).ok().flatten().unwrap_or_default();
-        let uptime = String::from_utf8_lossy(&uptime);
         Self {
             wall: wall(),
-            uptime_s: uptime.split('.').next().and_then(|text| text.parse().ok()).unwrap_or(0),
+            uptime_s: uptime_s(),
             boot_id: String::from_utf8_lossy(&id).trim().to_owned(),
         }
     }
+}
+
+/// Seconds since the machine started: no clock that is set changes them.
+pub(crate) fn uptime_s() -> u64 {
+    let uptime = files::read(Path::new("/proc/uptime"), 256).ok().flatten().unwrap_or_default();
+    let uptime = String::from_utf8_lossy(&uptime);
+    uptime.split('.').next().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the device's clock is read here and nowhere else")]

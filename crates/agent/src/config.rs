@@ -35,8 +35,15 @@ struct Raw {
     director: Option<RawRepository>,
     log: Option<RawLog>,
     slots: Option<RawSlots>,
+    commands: Option<RawCommands>,
     #[serde(default)]
     hooks: RawHooks,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCommands {
+    poll_s: Option<u64>,
 }
 
 /// Most groups that a device belongs to: every ticket is tried with every key.
@@ -121,6 +128,9 @@ struct RawHooks {
     health: Option<Vec<String>>,
     confirm: Option<Vec<String>>,
     rollback: Option<Vec<String>>,
+    reset: Option<Vec<String>>,
+    configure: Option<Vec<String>>,
+    command: Option<Vec<String>>,
     timeout_s: Option<u64>,
 }
 
@@ -149,8 +159,17 @@ pub struct Config {
     pub log: Option<LogTrust>,
     /// where images go; without it the device does not update
     pub slots: Option<SlotPlaces>,
-    /// commands at the steps of an update
+    /// how it hears commands and settings of its owner; without it the device takes none
+    pub commands: Option<Commands>,
+    /// commands at the steps of an update, and those that an owner's commands lead to
     pub hooks: Hooks,
+}
+
+/// How a device hears what its owner tells it.
+#[derive(Clone, Debug)]
+pub struct Commands {
+    /// seconds between questions, less up to a quarter by chance
+    pub poll_s: u64,
 }
 
 /// Who the device is.
@@ -274,6 +293,12 @@ pub struct Hooks {
     pub confirm: Option<Vec<String>>,
     /// makes the boot loader go back
     pub rollback: Option<Vec<String>>,
+    /// forgets data and settings
+    pub reset: Option<Vec<String>>,
+    /// takes up settings
+    pub configure: Option<Vec<String>>,
+    /// does a command of another name
+    pub command: Option<Vec<String>>,
     /// seconds that a command may take
     pub timeout_s: u64,
 }
@@ -334,6 +359,7 @@ impl Config {
         if update.follow.is_some() && slots.is_none() {
             return Err(bad("update.follow needs [slots]"));
         }
+        let commands = raw.commands.map(|raw| commands(&raw)).transpose()?;
         Ok(Self {
             server: raw.server,
             roots: raw.roots,
@@ -346,6 +372,7 @@ impl Config {
             director,
             log,
             slots,
+            commands,
             hooks,
         })
     }
@@ -489,6 +516,14 @@ fn log(raw: &RawLog) -> Result<LogTrust, Failure> {
     Ok(LogTrust { logs, witnesses, quorum })
 }
 
+fn commands(raw: &RawCommands) -> Result<Commands, Failure> {
+    let poll_s = raw.poll_s.unwrap_or(60);
+    if !(1..=86_400).contains(&poll_s) {
+        return Err(bad("commands.poll_s must be 1 to 86400"));
+    }
+    Ok(Commands { poll_s })
+}
+
 fn hooks(raw: RawHooks) -> Result<Hooks, Failure> {
     let named = [
         ("install", &raw.install),
@@ -497,6 +532,9 @@ fn hooks(raw: RawHooks) -> Result<Hooks, Failure> {
         ("health", &raw.health),
         ("confirm", &raw.confirm),
         ("rollback", &raw.rollback),
+        ("reset", &raw.reset),
+        ("configure", &raw.configure),
+        ("command", &raw.command),
     ];
     for (key, hook) in named {
         let Some(words) = hook else { continue };
@@ -519,6 +557,9 @@ fn hooks(raw: RawHooks) -> Result<Hooks, Failure> {
         health: raw.health,
         confirm: raw.confirm,
         rollback: raw.rollback,
+        reset: raw.reset,
+        configure: raw.configure,
+        command: raw.command,
         timeout_s,
     })
 }
@@ -601,5 +642,7 @@ mod tests {
         check("\"/usr/bin/systemctl\"", "\"systemctl\"", "hooks.reboot");
         check("algorithm = \"p256\"", "algorithm = \"rsa-1024\"", "identity.algorithm");
         check("sealing_key = ", "sealing_kee = ", "sealing_kee");
+        check("poll_s = 60", "poll_s = 0", "commands.poll_s must be 1 to 86400");
+        check("configure = [\"/usr", "configure = [\"usr", "hooks.configure");
     }
 }

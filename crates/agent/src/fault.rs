@@ -31,6 +31,27 @@ pub const POINTS: [&str; 17] = [
 /// Points of a device that is told what to do and says what came of it.
 pub const POINTS_TOLD: [&str; 2] = ["before-report", "after-report"];
 
+/// Points of a command, in order.
+pub const POINTS_COMMAND: [&str; 5] = [
+    "command-begun",
+    "command-done",
+    "command-result-kept",
+    "before-command-answer",
+    "after-command-answer",
+];
+
+/// Points of settings that are taken up.
+pub const POINTS_SETTINGS: [&str; 3] = ["settings-written", "settings-taken-up", "settings-told"];
+
+/// Points of the erasure of all keys, after `command-begun`.
+pub const POINTS_ERASURE: [&str; 5] = [
+    "erasure-recorded",
+    "key-destroyed",
+    "erasure-kept",
+    "before-command-answer",
+    "after-command-answer",
+];
+
 /// Points of an update by a delta, beside the others.
 pub const POINTS_DELTA: [&str; 3] = ["delta-fetched", "delta-piece-written", "delta-applied"];
 

@@ -106,6 +106,30 @@ pub(crate) fn remove(path: &Path) -> Result<(), Failure> {
     }
 }
 
+/// Whether a file can be written, and so be destroyed.
+pub(crate) fn is_writable(path: &Path) -> bool {
+    OpenOptions::new().write(true).open(path).is_ok()
+}
+
+/// Destroys a file durably: written over, synced, removed. What the medium keeps of earlier writes is
+/// beyond a program. One that is not there is fine.
+///
+/// # Errors
+/// `state-write`.
+pub(crate) fn destroy(path: &Path) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| write_failed(path, &error);
+    let mut file = match OpenOptions::new().write(true).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    let length = file.metadata().map_err(failed)?.len();
+    std::io::copy(&mut std::io::repeat(0).take(length), &mut file).map_err(failed)?;
+    file.sync_all().map_err(failed)?;
+    drop(file);
+    remove(path)
+}
+
 /// A file of at most `most` bytes; `None` where there is none.
 ///
 /// # Errors
@@ -195,7 +219,14 @@ mod tests {
         replace(&path, b"three", Mode::Public, STATE).unwrap();
         assert_eq!(require_private(&path).unwrap_err().code, "open-permissions");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-        remove(&path).unwrap();
+        assert!(is_writable(&path));
+        let link = dir.path().join("link");
+        fs::hard_link(&path, &link).unwrap();
+        destroy(&path).unwrap();
+        destroy(&path).unwrap();
+        assert!(!path.exists() && !is_writable(&path));
+        assert_eq!(read(&link, 10).unwrap().unwrap(), [0; 5]);
+        remove(&link).unwrap();
         remove(&path).unwrap();
         let nowhere = dir.path().join("missing/record");
         assert_eq!(replace(&nowhere, b"", Mode::Public, STATE).unwrap_err().code, "state-write");

@@ -15,6 +15,7 @@ mod agent;
 pub mod boot;
 pub mod cli;
 mod clock;
+mod commands;
 mod config;
 mod deltas;
 mod director;

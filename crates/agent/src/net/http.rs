@@ -1,6 +1,7 @@
 //! The head of an answer (RFC 9112), read by `httparse`.
 
 use crate::Failure;
+use crypto::UnixTime;
 
 /// Longest head, in bytes.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -91,6 +92,11 @@ impl Head {
             self.field("content-range")?.strip_prefix("bytes ")?.split_once('/')?;
         let (first, _) = range.split_once('-')?;
         Some((first.parse().ok()?, whole.parse().ok()?))
+    }
+
+    /// When it was answered, by the server's clock (RFC 9110 section 6.6.1).
+    pub fn date(&self) -> Option<UnixTime> {
+        super::date::parse(self.field("date")?)
     }
 
     /// Seconds of Retry-After.

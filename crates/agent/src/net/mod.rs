@@ -3,6 +3,7 @@
 
 mod body;
 mod connection;
+mod date;
 pub mod http;
 mod origin;
 mod tls;

@@ -11,6 +11,7 @@
 )]
 
 mod campaign;
+mod commands;
 mod directed;
 mod director;
 mod engine;

@@ -32,6 +32,8 @@ class Platform:
     CONSOLE, IDLE_MINUTES = False, 60
     # Whether there is a door for messages.
     MQTT = False
+    # What else the server is told.
+    MORE = ()
 
     def __init__(self, folder):
         self.folder = folder
@@ -81,7 +83,7 @@ class Platform:
                 *(["--mqtt", f"127.0.0.1:{self.mqtt_port}",
                    "--mqtt-websocket", f"127.0.0.1:{self.websocket_port}",
                    "--mqtt-websocket-origin", "https://maps.example"] if self.MQTT else []),
-                "--session-idle", str(self.IDLE_MINUTES),
+                "--session-idle", str(self.IDLE_MINUTES), *self.MORE,
             ],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment(),
         )

@@ -5,7 +5,7 @@
 //! message, [`decide`] a subscription and each delivery, [`Refusal`] says why not in words for the
 //! owner and in as much of an answer as helps the sender and tells an attacker nothing.
 //!
-//! Deliberately absent: protocols and sockets, storage, routes, schemas (JSON Schema, CDDL), Cedar;
+//! Deliberately absent: protocols and sockets, storage, schemas (JSON Schema, CDDL), Cedar;
 //! they stand behind [`Policy`] and around [`admit`].
 //!
 //! ```
@@ -28,6 +28,7 @@ mod heard;
 mod pipeline;
 mod rate;
 mod refusal;
+pub mod route;
 mod space;
 mod topic;
 

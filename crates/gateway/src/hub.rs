@@ -1,7 +1,7 @@
 //! Sessions of all devices, and who hears what.
 
 use crate::mqtt::{
-    publish_will,
+    packets, publish_will,
     session::{Key, Outgoing, PendingWill, Session},
 };
 use admission::TopicName;
@@ -127,6 +127,28 @@ impl Gateway {
             from: None,
         };
         self.0.deliver(&Arc::new(outgoing));
+    }
+
+    /// Gives a device a message that a route sends it: to every session of it that listens, open or
+    /// kept. How many those are.
+    pub fn tell_routed(
+        &self,
+        topic: TopicName,
+        payload: Arc<[u8]>,
+        media_type: Option<&str>,
+    ) -> usize {
+        let outgoing = Outgoing {
+            topic,
+            payload,
+            qos: Qos::AtLeastOnce,
+            retain: false,
+            properties: packets::content_type(media_type),
+            expires: None,
+            // To the device alone: a policy that lets another listen says nothing of routes.
+            owner: None,
+            from: None,
+        };
+        self.0.deliver(&Arc::new(outgoing))
     }
 
     /// What must happen now and then, until `stop` says so: watches for revocations, writes down what

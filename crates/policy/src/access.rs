@@ -192,6 +192,8 @@ pub const ACCESS: &[Access] = &[
     access(Action::ReadPolicies, AOU),
     access(Action::ManagePolicies, AO),
     access(Action::ActivatePolicies, A),
+    access(Action::ReadRoutes, AOU),
+    access(Action::ManageRoutes, A).internal(),
     access(Action::ManageApprovalPolicy, A).internal(),
 ];
 

@@ -119,6 +119,8 @@ actions! {
     ReadPolicies "read-policies" "read the organisation's policies for the doors, explain decisions",
     ManagePolicies "manage-policies" "put in and test versions of the policies for the doors",
     ActivatePolicies "activate-policies" "put policies for the doors in force",
+    ReadRoutes "read-routes" "read routes of messages, how they stand, rows and dead messages; try a rule",
+    ManageRoutes "manage-routes" "make, change, pause and end routes of messages, retry and discard dead messages",
     ManageApprovalPolicy "manage-approval-policy" "choose which acts need a second person",
 }
 

@@ -24,6 +24,8 @@ pub struct Config {
     pub mqtt_websocket: Option<SocketAddr>,
     /// Origins of pages that may open one, as browsers write them.
     pub websocket_origins: Vec<String>,
+    /// Networks that routes of messages may go to beside addresses that are everybody's.
+    pub route_networks: Vec<service::Network>,
     /// What these doors bear.
     pub gateway: gateway::GatewayLimits,
     /// Limits.
@@ -66,6 +68,7 @@ impl Default for Config {
             mqtt: None,
             mqtt_websocket: None,
             websocket_origins: Vec::new(),
+            route_networks: Vec::new(),
             gateway: gateway::GatewayLimits::default(),
             limits: Limits::default(),
             grace: Duration::from_secs(10),

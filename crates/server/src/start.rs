@@ -4,9 +4,11 @@ use crate::{
     app::App,
     console_door, ddi, director, est,
     listener::{Listener, Messages, Tls, told_to_stop},
-    ocsp, public,
+    ocsp,
+    outward::reach::Reach,
+    public,
     rest::{self, problem::Fault},
-    streams,
+    routes, streams,
     tls::{
         ClientTrust, OwnCertificate, PemCertificate, RENEWAL_CHECK, messages_config, server_config,
     },
@@ -94,6 +96,9 @@ impl Server {
         }
         let gateway = gateway::Gateway::new(service.clone(), config.gateway);
         let _once = app.gateway.set(gateway.clone());
+        let reach = Reach::Open(config.route_networks.clone().into());
+        let delivering = routes::run(service.clone(), gateway.clone(), reach, stopped.clone());
+        tasks.spawn(delivering);
         tasks.spawn(gateway.clone().keep(stopped.clone()));
         let origins = gateway::Origins {
             own: config.names.clone(),

@@ -89,6 +89,7 @@ mod public_product;
 mod public_scan;
 mod record;
 mod reports;
+mod routes;
 mod seed;
 mod sequencer;
 mod service;
@@ -173,6 +174,11 @@ pub use public_product::{
 pub use public_scan::{PublicVisitor, ScanAlarm, ScanView};
 pub use record::Recorded;
 pub use reports::{AuditCheck, AuditView, KeyAccount, KeyUseView, Statistics};
+pub use routes::{
+    DeadMessage, Lane, LaneFailure, LaneOutcome, NewRoute, OpenedRoute, PutRoute, QueuedMessage,
+    ROUTE_LIMITS, ROUTES_MAX, RouteLimits, RouteRowQuery, RouteTarget, RouteView, RoutedRow,
+    SAMPLES_MAX, Sample, TriedMessage, read_rule,
+};
 pub use service::Service;
 pub use signers::{NewSigner, SIGNER_PROOF_CONTENT_TYPE, SignerView, signer_proof};
 pub use streams::{

@@ -59,6 +59,8 @@ pub(crate) struct Live {
     pub(crate) decisions: Cache<crate::policies::DecisionKey, admission::PolicyAnswer>,
     /// devices, as policies know them
     pub(crate) device_facts: Cache<device::DeviceId, Arc<crate::policies::Facts>>,
+    /// routes, by organisation
+    pub(crate) routes: Cache<i64, Arc<Vec<crate::routes::LiveRoute>>>,
     /// whether product lines are in operation
     pub(crate) operations: Cache<i64, crate::diagnoses::Gated>,
     pub(crate) signers: Cache<Sha256, Option<Arc<SignerEntry>>>,
@@ -109,6 +111,7 @@ impl Live {
             policies: Cache::new(10_000),
             decisions: Cache::new(16_384),
             device_facts: Cache::new(100_000),
+            routes: Cache::new(10_000),
             operations: Cache::new(10_000),
             signers: Cache::new(10_000),
             members: Cache::new(10_000),
@@ -244,6 +247,7 @@ impl Effects for Live {
                     self.decisions.clear();
                     self.changes.add(crate::messages::Change::Policies(organisation));
                 }
+                Effect::Routes => self.routes.clear(),
                 Effect::Directory => {
                     self.organisations.clear();
                     self.organisations_by_id.clear();

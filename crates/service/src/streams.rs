@@ -59,30 +59,33 @@ impl StreamTarget {
         if text == "file" {
             return Some(Self::File);
         }
-        let plain = text.len() <= 1024 && text.bytes().all(|byte| byte.is_ascii_graphic());
-        let (scheme, rest) = text.split_once("://").filter(|_| plain)?;
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at_checked(end)?;
-        let (host, port) = match authority.rsplit_once(':') {
-            // `[::1]` without a port has colons, too.
-            Some((host, port)) if !port.ends_with(']') => (host, Some(port.parse().ok()?)),
-            _ => (authority, None),
-        };
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let named = bare.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:".contains(&byte));
-        if bare.is_empty() || !named || port == Some(0) || path.contains('#') {
-            return None;
-        }
-        let host = bare.to_ascii_lowercase();
-        match (scheme, path) {
-            ("syslog-tls", "" | "/") => Some(Self::SyslogTls { host, port: port.unwrap_or(6514) }),
-            ("https", path) => {
-                let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-                Some(Self::Https { host, port: port.unwrap_or(443), path })
-            }
+        let (scheme, host, port, path) = address(text)?;
+        match (scheme, path.as_str()) {
+            ("syslog-tls", "/") => Some(Self::SyslogTls { host, port: port.unwrap_or(6514) }),
+            ("https", _) => Some(Self::Https { host, port: port.unwrap_or(443), path }),
             _ => None,
         }
     }
+}
+
+/// Scheme, host, port, and path with query of a receiver; no user, no fragment.
+pub(crate) fn address(text: &str) -> Option<(&str, String, Option<u16>, String)> {
+    let plain = text.len() <= 1024 && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let (scheme, rest) = text.split_once("://").filter(|_| plain)?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at_checked(end)?;
+    let (host, port) = match authority.rsplit_once(':') {
+        // `[::1]` without a port has colons, too.
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port.parse().ok()?)),
+        _ => (authority, None),
+    };
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let named = bare.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:".contains(&byte));
+    if bare.is_empty() || !named || port == Some(0) || path.contains('#') {
+        return None;
+    }
+    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+    Some((scheme, bare.to_ascii_lowercase(), port, path))
 }
 
 /// A stream that somebody wants.
@@ -581,7 +584,8 @@ fn label(name: &str) -> String {
     format!("tegata/audit-stream/{name}")
 }
 
-fn check_name(name: &str) -> Result<(), ServiceError> {
+/// The name of a stream or a route.
+pub(crate) fn check_name(name: &str) -> Result<(), ServiceError> {
     let good = name.len() <= 32
         && name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
@@ -590,7 +594,7 @@ fn check_name(name: &str) -> Result<(), ServiceError> {
     }
     Err(ServiceError::malformed(
         "stream-name",
-        "a stream's name has a to z, 0 to 9 and -, begins with a letter and has 32 at most",
+        "a name has a to z, 0 to 9 and -, begins with a letter and has 32 at most",
     ))
 }
 
@@ -608,7 +612,8 @@ fn check_secret(secret: &Secret) -> Result<&Secret, ServiceError> {
     ))
 }
 
-fn read_roots(pem: &str) -> Result<Vec<Certificate>, ServiceError> {
+/// CAs of a receiver.
+pub(crate) fn read_roots(pem: &str) -> Result<Vec<Certificate>, ServiceError> {
     let (bytes, most) = ROOTS_MAX;
     let refused = |why: String| {
         ServiceError::malformed("stream-roots", format!("the CA certificates: {why}"))

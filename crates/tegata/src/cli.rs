@@ -19,6 +19,7 @@ pub mod policy;
 mod product;
 pub mod release;
 pub mod release_sealed;
+pub mod route;
 pub mod sealed;
 mod server;
 pub mod threat;
@@ -151,6 +152,9 @@ pub enum Command {
     Release(release::ReleaseCommand),
     /// Run an independent witness that refuses a forked log
     Witness(WitnessArgs),
+    /// Routes: rules that send messages of devices on
+    #[command(subcommand)]
+    Route(route::RouteCommand),
     /// Security events of the platform
     #[command(subcommand)]
     Audit(AuditCommand),

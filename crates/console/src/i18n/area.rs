@@ -47,6 +47,7 @@ areas! {
     "impact",
     "messages",
     "policies",
+    "routes",
 }
 
 /// Every text, read once.

@@ -23,6 +23,8 @@ const RELEASE_ACTS: &[&str] = &["publish", "withdraw", "discard"];
 /// Texts whose key is made from a value: family and its values, `standing` and `active` for the key
 /// `standing-active`. The tests hold this list against the texts in both directions.
 pub const FAMILIES: &[(&str, &[&str])] = &[
+    ("routes-state", &["paused", "failing", "table", "working"]),
+    ("routes-full", &["refuse", "drop-oldest"]),
     ("command-name", &["restart", "self-test", "factory-reset", "erase-keys", "other"]),
     ("policy-state", &["draft", "tested", "active", "former"]),
     ("policy-action", &["publish", "subscribe", "receive"]),
@@ -143,6 +145,12 @@ pub const FAMILIES: &[(&str, &[&str])] = &[
             "policies-activated",
             "command-cancelled",
             "settings-wanted",
+            "route-saved",
+            "route-paused",
+            "route-resumed",
+            "route-retried",
+            "route-discarded",
+            "route-ended",
             "share-set",
             "share-ended",
             "act-done",

@@ -28,6 +28,7 @@ mod preferences;
 mod products;
 mod public;
 mod releases;
+mod routes;
 mod sensitive;
 mod sign_in;
 mod threats;
@@ -70,6 +71,7 @@ pub(crate) fn router() -> Router<Console> {
         .merge(products::router())
         .merge(public::router())
         .merge(releases::router())
+        .merge(routes::router())
         .merge(sign_in::router())
         .merge(threats::router())
         .merge(vulnerabilities::router())

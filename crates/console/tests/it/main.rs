@@ -21,6 +21,7 @@ mod policies;
 mod public;
 mod records;
 mod reports;
+mod routes;
 mod site;
 mod stage;
 mod texts;

@@ -5,7 +5,7 @@ mod connection;
 mod down;
 mod guard;
 mod message;
-mod packets;
+pub(crate) mod packets;
 pub(crate) mod session;
 mod subscribe;
 mod wire;

@@ -262,7 +262,7 @@ pub(super) fn forwarded(properties: &[Property]) -> Vec<Property> {
 }
 
 /// What is known of the properties of a message that was kept.
-pub(super) fn content_type(media_type: Option<&str>) -> Vec<Property> {
+pub(crate) fn content_type(media_type: Option<&str>) -> Vec<Property> {
     let property = media_type.and_then(|text| ContentType::new(text).ok());
     property.map(Into::into).into_iter().collect()
 }

@@ -34,6 +34,7 @@ mod products;
 mod releases;
 mod reports;
 mod repository;
+mod routes;
 mod sealed;
 mod standing;
 mod streams;
@@ -54,6 +55,7 @@ pub(crate) fn router() -> (Router<App>, OpenApi) {
     // A function each: the frame of one with all routes is larger than a thread's stack in a debug build.
     let routes = platform_and_people()
         .merge(products_and_devices())
+        .merge(message_routes())
         .merge(figures())
         .merge(vulnerabilities_and_cases())
         .merge(assessment())
@@ -171,6 +173,19 @@ fn products_and_devices() -> OpenApiRouter<App> {
         .routes(routes!(update_door::list, update_door::issue_gateway))
         .routes(routes!(update_door::issue_target))
         .routes(routes!(update_door::revoke))
+}
+
+/// Routes of messages.
+fn message_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(routes::list))
+        .routes(routes!(routes::one, routes::put, routes::end))
+        .routes(routes!(routes::pause))
+        .routes(routes!(routes::test))
+        .routes(routes!(routes::dead))
+        .routes(routes!(routes::retry))
+        .routes(routes!(routes::discard))
+        .routes(routes!(routes::rows))
 }
 
 /// Security events, accounts, search, jobs, figures.

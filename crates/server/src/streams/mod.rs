@@ -4,74 +4,40 @@
 //! Delivery is at least once: what is sent again has the number that it had. Doors never wait for a
 //! receiver.
 
-mod file;
 mod https;
 mod syslog;
-mod tls;
 
-use crate::{listener::told_to_stop, tls::OwnCertificate};
+use crate::{
+    outward::{keep_running, lines, tls},
+    tls::OwnCertificate,
+};
 use policy::Caller;
 use service::{OpenedStream, Service, ServiceError, StreamPlace, StreamTarget, StreamedEvent};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::{sync::watch, task::JoinHandle, time::sleep};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use tokio::{sync::watch, time::sleep};
 
 const CALLER: Caller = Caller::Platform { task: "audit-stream" };
-/// How often it is looked whether streams began, ended or were paused.
-const LOOK: Duration = Duration::from_secs(1);
 /// How often a stream that has delivered everything looks for more.
 const IDLE: Duration = Duration::from_millis(250);
 /// Events that are sent at a time.
 const BATCH: usize = 256;
 /// First and longest time until a receiver that failed is tried again.
 const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-/// Longest time for a connection and its handshake.
-const CONNECT: Duration = Duration::from_secs(10);
 /// Longest time for a batch to be taken.
 const TAKE: Duration = Duration::from_secs(30);
 
 /// Delivers every stream until told to stop.
-pub(crate) async fn run(
-    service: Service,
-    own: Arc<OwnCertificate>,
-    mut stop: watch::Receiver<bool>,
-) {
-    let mut running: BTreeMap<i64, (u64, JoinHandle<()>)> = BTreeMap::new();
-    loop {
-        match service.live_streams(&CALLER) {
-            Ok(live) => {
-                let live: BTreeMap<i64, u64> = live.into_iter().collect();
-                running.retain(|id, (revision, task)| {
-                    let stays = live.get(id) == Some(revision) && !task.is_finished();
-                    if !stays {
-                        task.abort();
-                    }
-                    stays
-                });
-                for (id, revision) in live {
-                    running.entry(id).or_insert_with(|| {
-                        let (service, own) = (service.clone(), own.clone());
-                        (revision, tokio::spawn(deliver(service, own, id)))
-                    });
-                }
-            }
-            Err(error) => tracing::error!(%error, "streams of security events cannot be read"),
-        }
-        tokio::select! {
-            () = told_to_stop(&mut stop) => break,
-            () = sleep(LOOK) => {}
-        }
-    }
-    // What was sent and not noted is sent again at the next start.
-    for (_, (_, task)) in running {
-        task.abort();
-    }
+pub(crate) async fn run(service: Service, own: Arc<OwnCertificate>, stop: watch::Receiver<bool>) {
+    let live = || service.live_streams(&CALLER);
+    let begin = |id| tokio::spawn(deliver(service.clone(), own.clone(), id));
+    keep_running("streams of security events", live, begin, stop).await;
 }
 
 /// A connection to a receiver, or what stands for one.
 enum Sink {
     Syslog(Box<syslog::Syslog>),
     Https(Box<https::Https>),
-    File(file::File),
+    File(PathBuf),
 }
 
 impl Sink {
@@ -82,16 +48,16 @@ impl Sink {
     ) -> Result<Self, String> {
         Ok(match &stream.target {
             StreamTarget::SyslogTls { host, port } => {
-                let tls = tls::config(&stream.roots, own, &[])?;
+                let tls = tls::config(&stream.roots, Some(own), &[])?;
                 let origin = service.stream_host().to_owned();
                 Self::Syslog(Box::new(syslog::Syslog::new(host, *port, tls, origin)))
             }
             StreamTarget::Https { host, port, path } => {
-                let tls = tls::config(&stream.roots, own, &[b"http/1.1"])?;
+                let tls = tls::config(&stream.roots, Some(own), &[b"http/1.1"])?;
                 let authorization = stream.authorization.as_ref();
                 Self::Https(Box::new(https::Https::new(host, *port, path, tls, authorization)?))
             }
-            StreamTarget::File => Self::File(file::File::new(&service.stream_file(&stream.name))),
+            StreamTarget::File => Self::File(service.stream_file(&stream.name)),
         })
     }
 
@@ -105,7 +71,16 @@ impl Sink {
         match self {
             Self::Syslog(sink) => sink.send(stream, events).await,
             Self::Https(sink) => sink.send(stream, events).await,
-            Self::File(sink) => sink.send(stream, events).await,
+            Self::File(path) => {
+                let Some(last) = events.last() else { return Ok(None) };
+                let mut text = String::new();
+                for event in events {
+                    text.push_str(&event.json(stream));
+                    text.push('\n');
+                }
+                lines::add(path, text, None).await?;
+                Ok(Some(last.place()))
+            }
         }
     }
 }

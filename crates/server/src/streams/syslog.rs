@@ -4,7 +4,8 @@
 //! receiver. So what was written counts as taken only when the connection has stood a while longer;
 //! what was written shortly before it broke is written again on the next one.
 
-use super::{TAKE, tls};
+use super::TAKE;
+use crate::outward::{reach::Reach, tls};
 use audit::syslog;
 use rustls::ClientConfig;
 use service::{StreamPlace, StreamedEvent};
@@ -42,7 +43,9 @@ impl Syslog {
     ) -> Result<Option<StreamPlace>, String> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            none => none.insert(tls::connect(&self.host, self.port, &self.tls).await?),
+            none => {
+                none.insert(tls::connect(&self.host, self.port, &self.tls, &Reach::Anywhere).await?)
+            }
         };
         if let Some(last) = events.last() {
             let mut bytes = Vec::new();

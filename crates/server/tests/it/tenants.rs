@@ -144,6 +144,11 @@ pub(crate) fn body(
             json(json!({"name": "spy", "devices": [device], "days": 1}))
         }
         "/v1/devices/{device}/update-tokens" => json(json!({"days": 1})),
+        "/v1/organisations/{organisation}/routes/{route}" => json(json!({"target": "table"})),
+        "/v1/organisations/{organisation}/routes/{route}/pause" => json(json!({"paused": true})),
+        "/v1/organisations/{organisation}/routes/{route}/dead/retry"
+        | "/v1/organisations/{organisation}/routes/{route}/dead/discard" => json(json!({})),
+        "/v1/organisations/{organisation}/route-trials" => json(json!({"last": 10})),
         "/v1/audit/streams" => json(json!({"name": "spy", "target": "file"})),
         "/v1/audit/streams/{stream}/pause" => json(json!({"paused": true})),
         "/v1/views" => json(json!({"name": "mine", "query": ""})),
@@ -300,8 +305,24 @@ async fn every_operation_keeps_tenants_apart() {
         ("collector", "tests".to_owned()),
         ("catalogue", "jc-star-1".to_owned()),
         ("stream", "siem".to_owned()),
+        ("route", "secret-route".to_owned()),
         ("command", command.id.to_string()),
     ];
+    let route = service::NewRoute {
+        product: None,
+        filter: Some("up/secret-topic".into()),
+        condition: None,
+        target: "table".into(),
+        roots: None,
+        secret: None,
+        drops: false,
+        count_max: 10,
+        bytes_max: 10_000,
+        attempts_max: 3,
+        retention_days: 1,
+    };
+    let owner = device::OrganisationId::new("victim").unwrap();
+    world.service.put_route(admin, &owner, "secret-route", route).await.unwrap();
     let csr = api::wire::scalar::CsrPem(crate::world::csr(&crate::world::key(), "")).to_string();
     let secrets = [
         "victim",
@@ -316,6 +337,7 @@ async fn every_operation_keeps_tenants_apart() {
         "secret-why",
         "secret-policy",
         "secret-case",
+        "secret-topic",
         thing.serial.as_str(),
         "Taro Yamada",
     ];

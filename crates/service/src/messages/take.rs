@@ -4,6 +4,7 @@ use super::sender::DoorSender;
 use crate::{
     Service, ServiceError,
     commands::{Speaker, hear, holds},
+    routes::Routed,
     store::{
         certificate::Status,
         message::{self as store, NewMessage},
@@ -11,7 +12,7 @@ use crate::{
 };
 use admission::{
     Direction, Message, Meters, OrganisationTraffic, OwnSpaceOnly, Policy, Quotas, Refusal, Rules,
-    Said, Surroundings, TopicFilter, TopicName, admit,
+    Said, Surroundings, TopicFilter, TopicName, admit, route::RoutedMessage,
 };
 use audit::{Kind, Outcome, SecurityEvent};
 use crypto::UnixTime;
@@ -55,11 +56,11 @@ impl MessageDoor {
         }
     }
 
-    pub(super) fn code(self) -> u8 {
+    pub(crate) fn code(self) -> u8 {
         self as u8
     }
 
-    pub(super) fn from_code(code: u8) -> Option<Self> {
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
         [Self::Mqtt, Self::Http, Self::Websocket].into_iter().find(|door| door.code() == code)
     }
 }
@@ -161,9 +162,10 @@ impl Service {
                 .expires_s
                 .map(|seconds| UnixTime(now.0.saturating_add(i64::from(seconds)))),
         };
+        let routed = self.routes_of_message(sender, &new, &message.topic)?;
         let (full, counter) = (message.topic.to_string(), message.counter);
         let (retain, certificate) = (message.retain, sender.certificate.clone());
-        let answers = said.is_some();
+        let (answers, waits) = (said.is_some(), routed.is_some());
         // Names are written out for those few messages alone that say something to their owner.
         let said = said.map(|said| {
             let speaker = Speaker {
@@ -190,6 +192,10 @@ impl Service {
             {
                 return Ok(Some(Refusal::Protection));
             }
+            // A full queue is found before anything is written: what is refused was not heard.
+            if let Some(refusal) = crate::routes::refusal(tx, routed.as_ref())? {
+                return Ok(Some(refusal));
+            }
             if let Some(counter) = counter {
                 match store::window(tx, new.device)?.hear(counter) {
                     Ok(window) => store::set_window(tx, new.device, &window)?,
@@ -202,13 +208,14 @@ impl Service {
                 return Ok(Some(Refusal::Route));
             }
             store::insert(tx, &new)?;
+            crate::routes::put(tx, routed.as_ref())?;
             if let Some((said, speaker)) = &said {
                 hear(tx, (new.device, new.owner), said, speaker, now)?;
             }
             Ok(None)
         };
         // What can still be refused is waited for: who listens hears nothing that was not admitted.
-        if !message.acknowledged && counter.is_none() && retain.is_none() && !answers {
+        if !message.acknowledged && counter.is_none() && retain.is_none() && !answers && !waits {
             self.store.writer.queue_quietly(move |tx| work(tx).map(|_| ()));
             return Ok(());
         }
@@ -226,6 +233,37 @@ impl Service {
                 Err(MessageRefused::Refused(refusal))
             }
         }
+    }
+
+    /// A message as routes take it, where any does. Most organisations have none, and pay nothing.
+    fn routes_of_message(
+        &self,
+        sender: &DoorSender,
+        new: &NewMessage,
+        whole: &TopicName,
+    ) -> Result<Option<Routed>, ServiceError> {
+        let routes = self.live_routes_of(sender.owner)?;
+        if routes.is_empty() {
+            return Ok(None);
+        }
+        // In another device's space a topic is named whole: it is not the sender's own of that name.
+        let topic = if new.space.is_some() { whole.as_str() } else { &new.topic };
+        let product = sender.sender.product.as_ref();
+        let product = product.map(|(maker, product)| format!("{maker}/{product}"));
+        let going = crate::routes::going(
+            &routes,
+            &RoutedMessage {
+                device: sender.sender.device,
+                product: product.as_deref(),
+                topic,
+                door: MessageDoor::from_code(new.door).map_or("unknown", MessageDoor::name),
+                received_at: new.received_at,
+                media_type: new.media_type.as_deref(),
+                payload: &new.payload,
+            },
+        );
+        let message = NewMessage { topic: topic.to_owned(), ..new.clone() };
+        Ok((!going.is_empty()).then_some(Routed { going, product, message }))
     }
 
     fn judge_message(
@@ -416,7 +454,9 @@ impl Service {
         let now = self.now();
         let before = UnixTime(now.0.saturating_sub(RETENTION_S));
         let (unsettled, stale) = self.read(|connection| {
-            Ok((store::is_unsettled(connection)?, store::is_stale(connection, before)?))
+            let stale = store::is_stale(connection, before)?
+                || crate::store::route::is_stale(connection, now)?;
+            Ok((store::is_unsettled(connection)?, stale))
         })?;
         if unsettled {
             while self.commit(|tx| store::settle(tx, KEPT, SETTLE_BATCH)).await? {}
@@ -455,6 +495,7 @@ impl Service {
                 tx.audit(&event)?;
             }
             store::expire(tx, before, EXPIRE_BATCH)?;
+            crate::store::route::purge(tx, now, EXPIRE_BATCH)?;
             Ok(())
         })
         .await

@@ -3,7 +3,7 @@
 use crate::ServiceError;
 use rusqlite::{Connection, TransactionBehavior, params};
 
-const MIGRATIONS: [&str; 22] = [
+const MIGRATIONS: [&str; 23] = [
     include_str!("0001.sql"),
     include_str!("0002.sql"),
     include_str!("0003.sql"),
@@ -25,6 +25,7 @@ const MIGRATIONS: [&str; 22] = [
     include_str!("0019.sql"),
     include_str!("0020.sql"),
     include_str!("0022.sql"),
+    include_str!("0023.sql"),
     include_str!("0024.sql"),
 ];
 

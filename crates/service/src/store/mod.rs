@@ -41,6 +41,8 @@ pub(crate) mod public;
 mod reader;
 pub(crate) mod release;
 pub(crate) mod repository;
+pub(crate) mod route;
+pub(crate) mod route_queue;
 pub(crate) mod running;
 pub(crate) mod sbom;
 pub(crate) mod search;

@@ -30,6 +30,8 @@ pub(crate) enum Effect {
     Directors,
     /// Other policies are in force of an organisation, by its row.
     Policies(i64),
+    /// Routes changed.
+    Routes,
 }
 
 /// A transaction on the writer thread. A command that fails leaves nothing behind but what

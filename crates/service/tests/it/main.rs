@@ -43,6 +43,7 @@ mod recall;
 mod releases;
 mod repository;
 mod revocation;
+mod routes;
 mod sealed;
 mod security;
 mod standing;

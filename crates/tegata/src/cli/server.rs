@@ -63,6 +63,10 @@ pub struct ServeArgs {
     /// `https://maps.example` (repeat for more); those of others are turned away
     #[arg(long = "mqtt-websocket-origin", requires = "mqtt_websocket", value_parser = page_origin)]
     pub mqtt_websocket_origins: Vec<String>,
+    /// Network that routes of messages may go to, such as 10.1.0.0/16 (repeat for more); beside
+    /// addresses that are everybody's
+    #[arg(long = "route-network")]
+    pub route_networks: Vec<service::Network>,
     /// Address of the console for people; `off` for none. Plain HTTP on loopback, TLS elsewhere
     #[arg(long, env = "TEGATA_CONSOLE", default_value = "127.0.0.1:8081")]
     pub console: ConsoleAddress,

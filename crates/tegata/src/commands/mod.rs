@@ -26,6 +26,7 @@ pub mod platform;
 pub mod policy;
 pub mod product;
 pub mod release;
+pub mod route;
 pub mod serve;
 pub mod stream;
 pub mod threat;

@@ -55,6 +55,7 @@ pub async fn run(args: &ServeArgs) -> anyhow::Result<()> {
         console,
         mqtt: args.mqtt,
         mqtt_websocket: args.mqtt_websocket,
+        route_networks: args.route_networks.clone(),
         websocket_origins: args.mqtt_websocket_origins.clone(),
         limits: Limits {
             rate_per_source: Rate::new(

@@ -1,50 +1,35 @@
 //! Lines of JSON in a file, synced before they count as taken. It is opened for each batch, so that
 //! it can be renamed at any time and begins anew.
 
-use service::{StreamPlace, StreamedEvent};
 use std::{
     fs::{self, OpenOptions},
     io::{Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 /// How far back the end of the last whole line is looked for: no line of ours is longer.
-const LINE_BYTES_MAX: u64 = audit::stream::LINE_BYTES_MAX as u64;
+const LINE_BYTES_MAX: u64 = 1024 * 1024;
 
-pub(super) struct File {
-    path: PathBuf,
-}
-
-impl File {
-    pub(super) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned() }
-    }
-
-    pub(super) async fn send(
-        &mut self,
-        stream: &str,
-        events: &[StreamedEvent],
-    ) -> Result<Option<StreamPlace>, String> {
-        let Some(last) = events.last() else { return Ok(None) };
-        let mut text = String::new();
-        for event in events {
-            text.push_str(&event.json(stream));
-            text.push('\n');
+/// Adds lines, each with its end; where a length is given, as long as the file is shorter than that.
+pub(crate) async fn add(path: &Path, lines: String, bytes_max: Option<u64>) -> Result<(), String> {
+    let path = path.to_owned();
+    tokio::task::spawn_blocking(move || {
+        let length = fs::metadata(&path).map_or(0, |it| it.len());
+        if bytes_max.is_some_and(|most| length > most) {
+            return Err("the file is as long as it may be; take it away".to_owned());
         }
-        let path = self.path.clone();
-        tokio::task::spawn_blocking(move || append(&path, text.as_bytes()))
-            .await
-            .map_err(|error| error.to_string())?
-            .map_err(|error| format!("the file cannot be written: {error}"))?;
-        Ok(Some(last.place()))
-    }
+        append(&path, lines.as_bytes())
+            .map_err(|error| format!("the file cannot be written: {error}"))
+    })
+    .await
+    .map_err(|error| error.to_string())?
 }
 
 fn append(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     if !folder.is_dir() {
-        fs::DirBuilder::new().mode(0o700).create(folder)?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
     let fresh = !path.exists();
     let mut file = OpenOptions::new()

@@ -1,0 +1,62 @@
+//! Use cases: routes (GW-5). Rules send admitted messages of devices on. docs/routes.md.
+//!
+//! A message is put into the queues of the routes that take it in the transaction that keeps it, so
+//! that what a door acknowledges reaches every receiver or stays visible as what did not. Rules are
+//! held against it before, in memory. Connections are the server's.
+
+mod deliver;
+mod put;
+mod read;
+mod take;
+mod target;
+mod trial;
+
+pub use deliver::{Lane, LaneFailure, LaneOutcome, OpenedRoute, QueuedMessage};
+pub use put::{NewRoute, PutRoute, ROUTE_LIMITS, ROUTES_MAX, RouteLimits};
+pub use read::{DeadMessage, RouteRowQuery, RouteView, RoutedRow};
+pub(crate) use take::{LiveRoute, Routed, going, put, refusal};
+pub use target::RouteTarget;
+pub use trial::{SAMPLES_MAX, Sample, TriedMessage, read_rule};
+
+use crate::{
+    Service, ServiceError,
+    live::found,
+    store::route::{self as store, RouteRow},
+};
+use device::OrganisationId;
+use policy::{Action, Caller, Resource};
+
+/// Longest text that says why something failed, in characters.
+const WHY_CHARS_MAX: usize = 300;
+
+/// A text of somebody else's, as it may be kept and shown.
+fn plain(why: &str) -> String {
+    why.chars().filter(|c| !c.is_control()).take(WHY_CHARS_MAX).collect()
+}
+
+impl Service {
+    /// A route of an organisation, for who may do that with it.
+    fn route_for(
+        &self,
+        caller: &Caller,
+        action: Action,
+        (organisation, name): (&OrganisationId, &str),
+    ) -> Result<RouteRow, ServiceError> {
+        let _permit = self.authorize(caller, action, &Resource::organisation(organisation))?;
+        let owner = self.organisation_row(organisation.as_str())?.id;
+        found(self.read(|connection| store::route(connection, owner, name))?, "route")
+    }
+
+    fn route_event(
+        &self,
+        caller: &Caller,
+        organisation: &OrganisationId,
+        (name, change): (&str, &str),
+    ) -> audit::SecurityEvent {
+        self.event(caller, audit::Kind::ConfigurationChange, audit::Outcome::Success)
+            .organisation(organisation.as_str())
+            .detail("what", "route")
+            .detail("route", name)
+            .detail("change", change)
+    }
+}

@@ -22,6 +22,8 @@ use crate::{
     self_test::{self, Consequence, Finding},
     slots::Slots,
     store::Store,
+    tamper::Tamper,
+    telemetry::Telemetry,
 };
 use crypto::{UnixTime, random};
 use device::OrganisationId;
@@ -93,7 +95,7 @@ pub struct Agent {
     /// what was read back since this process started
     checked: Option<String>,
     /// what the last self-test found, for the platform
-    findings: Vec<Finding>,
+    pub(crate) findings: Vec<Finding>,
     failures: u32,
     /// when everything is to be looked at again, in seconds since the machine started; between, only
     /// what the owner tells the device is
@@ -102,6 +104,8 @@ pub struct Agent {
     pub(crate) journal: Journal,
     /// what it runs with
     pub(crate) settings: Settings,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) tamper: Tamper,
     clock_kept: UnixTime,
     /// when director and repositories were looked at last since this process started
     looked_at: Option<UnixTime>,
@@ -130,10 +134,14 @@ impl Agent {
             due_s: None,
             journal: Journal::default(),
             settings: Settings::default(),
+            telemetry: Telemetry::default(),
+            tamper: Tamper::default(),
             clock_kept,
             looked_at: None,
             known: Vec::new(),
         };
+        agent.telemetry = Telemetry::open(&agent.store, clock::wall())?;
+        agent.tamper = Tamper::open(&agent.store)?;
         agent.recover_commands()?;
         Ok(agent)
     }
@@ -153,6 +161,13 @@ impl Agent {
             self.accept_program()?;
         }
         self.findings.clone_from(&findings);
+        let mut findings = findings;
+        if let Some(finding) = self.tamper_finding() {
+            if finding.consequence == Consequence::Stop {
+                findings.push(finding.clone());
+            }
+            self.findings.push(finding);
+        }
         Ok(findings)
     }
 
@@ -182,6 +197,16 @@ impl Agent {
         self_test::record(&self.config, &self.store)
     }
 
+    /// Takes every input for well: a person has looked at the device.
+    ///
+    /// # Errors
+    /// `state-write`.
+    pub fn accept_tamper(&mut self) -> Result<(), Failure> {
+        Tamper::accept(&self.store)?;
+        self.tamper = Tamper::default();
+        Ok(())
+    }
+
     /// Takes the clock as it is for right.
     ///
     /// # Errors
@@ -204,7 +229,12 @@ impl Agent {
     /// # Errors
     /// [`Failure`]; nothing is lost, whatever it is.
     pub fn round(&mut self) -> Result<Round, Failure> {
-        let word = self.asked();
+        if let Err(failure) = self.sample() {
+            log::warning(failure.code, &failure.detail);
+        }
+        let fresh = std::mem::take(&mut self.tamper.fresh);
+        self.heed_tamper()?;
+        let word = self.asked() || fresh;
         let left_s = self.due_s.map_or(0, |due| due.saturating_sub(clock::uptime_s()));
         if left_s > 0 && !word {
             let restarting = self.between() == Served::Restarting;
@@ -248,17 +278,13 @@ impl Agent {
 
     /// So many seconds, or fewer, so that the owner is heard in time.
     fn sooner(&self, seconds: u64) -> u64 {
-        let commands = self.config.commands.as_ref();
-        commands.map_or(seconds, |commands| seconds.min(jitter(commands.poll_s)))
+        let commands = self.config.commands.as_ref().map(|commands| jitter(commands.poll_s));
+        [commands, self.next_sample_s()].into_iter().flatten().fold(seconds, u64::min)
     }
 
     /// Between two rounds: what the owner tells the device, and nothing else.
     fn between(&mut self) -> Served {
-        let identity = Identity::open(&self.config, &self.store).and_then(|identity| {
-            let credential = identity.ldevid()?;
-            credential.map(|shown| Ok((identity.client(Some(&shown))?, shown))).transpose()
-        });
-        match identity {
+        match self.present() {
             Ok(Some((client, shown))) => self.serve(&client, &shown),
             Ok(None) => Served::On,
             Err(failure) => {
@@ -266,6 +292,13 @@ impl Agent {
                 Served::On
             }
         }
+    }
+
+    /// Who the device is, as it is kept; nothing is renewed.
+    pub(crate) fn present(&self) -> Result<Option<(Client, Credential)>, Failure> {
+        let identity = Identity::open(&self.config, &self.store)?;
+        let credential = identity.ldevid()?;
+        credential.map(|shown| Ok((identity.client(Some(&shown))?, shown))).transpose()
     }
 
     /// A person's word, from this process or through [`Self::leave_word`].

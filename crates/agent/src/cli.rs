@@ -12,8 +12,6 @@ use crypto::Secret;
 use serde_json::{Value, json};
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-/// Seconds between looks for a person's word.
-const LOOK_S: u64 = 2;
 /// Seconds to wait for a clock, or another thing that mends itself.
 const MEND_S: u64 = 30;
 /// Longest file of a one-time code, in bytes.
@@ -74,6 +72,9 @@ struct SelfTest {
     /// Take the clock as it is now for right, after it was wrong
     #[arg(long)]
     accept_clock: bool,
+    /// Take every tamper input for well, after somebody has looked at the device
+    #[arg(long)]
+    accept_tamper: bool,
 }
 
 #[derive(Args, Debug)]
@@ -141,7 +142,7 @@ fn work(config: Config) -> Result<ExitCode, Failure> {
             Err(failure) if failure.passes() => {
                 log::warning(failure.code, &failure.detail);
                 agent.tell_unfit();
-                pause(&agent, MEND_S);
+                pause(&mut agent, MEND_S);
             }
             Err(failure) => {
                 agent.tell_unfit();
@@ -151,31 +152,36 @@ fn work(config: Config) -> Result<ExitCode, Failure> {
     }
     loop {
         match agent.round() {
-            Ok(Round::Rest(seconds)) => pause(&agent, seconds),
-            Ok(Round::Restarting) => pause(&agent, RESTARTING_S),
+            Ok(Round::Rest(seconds)) => pause(&mut agent, seconds),
+            Ok(Round::Restarting) => pause(&mut agent, RESTARTING_S),
             Err(failure) if failure.kind == Kind::Fatal => return Err(failure),
             Err(failure) => {
                 let seconds = agent.pause_s();
                 log::warning(failure.code, &format!("{}; again in {seconds} s", failure.detail));
-                pause(&agent, seconds);
+                pause(&mut agent, seconds);
             }
         }
     }
 }
 
-/// Waits, or less where a person has something to say.
-fn pause(agent: &Agent, seconds: u64) {
-    let mut left = seconds;
-    while left > 0 && !agent.asked() {
-        let some = left.min(LOOK_S);
-        std::thread::sleep(Duration::from_secs(some));
+/// Waits, or less where a person has something to say or somebody tampers with the device.
+fn pause(agent: &mut Agent, seconds: u64) {
+    let mut left = Duration::from_secs(seconds);
+    let look = agent.look_every();
+    while !left.is_zero() && !agent.asked() && !agent.watch() {
+        let some = left.min(look);
+        std::thread::sleep(some);
         left = left.saturating_sub(some);
     }
 }
 
 fn once(cli: &Cli, config: Config) -> Result<ExitCode, Failure> {
     let mut agent = Agent::open(config)?;
-    require_fit(&agent.self_test()?).inspect_err(|_| agent.tell_unfit())?;
+    if let Err(failure) = require_fit(&agent.self_test()?) {
+        agent.tell_unfit();
+        return Err(failure);
+    }
+    agent.watch_once();
     let round = agent.round()?;
     let (outcome, seconds) = match round {
         Round::Rest(seconds) => ("rest", Some(seconds)),
@@ -200,13 +206,16 @@ fn enrol(cli: &Cli, config: &Config, args: &Enrol) -> Result<ExitCode, Failure> 
 }
 
 fn self_test(cli: &Cli, config: Config, args: &SelfTest) -> Result<ExitCode, Failure> {
-    let findings = if args.accept_program || args.accept_clock {
+    let findings = if args.accept_program || args.accept_clock || args.accept_tamper {
         let mut agent = Agent::open(config)?;
         if args.accept_program {
             agent.accept_program()?;
         }
         if args.accept_clock {
             agent.accept_clock()?;
+        }
+        if args.accept_tamper {
+            agent.accept_tamper()?;
         }
         agent.self_test()?
     } else {

@@ -36,6 +36,9 @@ struct Raw {
     log: Option<RawLog>,
     slots: Option<RawSlots>,
     commands: Option<RawCommands>,
+    telemetry: Option<RawTelemetry>,
+    #[serde(default)]
+    tamper: Vec<RawTamper>,
     #[serde(default)]
     hooks: RawHooks,
 }
@@ -44,6 +47,36 @@ struct Raw {
 #[serde(deny_unknown_fields)]
 struct RawCommands {
     poll_s: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTelemetry {
+    kept: Option<usize>,
+    #[serde(default, rename = "source")]
+    sources: Vec<RawSource>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSource {
+    name: String,
+    every_s: Option<u64>,
+    file: Option<PathBuf>,
+    command: Option<Vec<String>>,
+    timeout_s: Option<u64>,
+    figure: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTamper {
+    name: String,
+    file: Option<PathBuf>,
+    command: Option<Vec<String>>,
+    tampered: String,
+    debounce_ms: Option<u64>,
+    action: Option<String>,
 }
 
 /// Most groups that a device belongs to: every ticket is tried with every key.
@@ -161,9 +194,88 @@ pub struct Config {
     pub slots: Option<SlotPlaces>,
     /// how it hears commands and settings of its owner; without it the device takes none
     pub commands: Option<Commands>,
+    /// what it publishes of itself
+    pub telemetry: Option<Telemetry>,
+    /// inputs that say that somebody tampers with it
+    pub tamper: Vec<TamperInput>,
     /// commands at the steps of an update, and those that an owner's commands lead to
     pub hooks: Hooks,
 }
+
+/// What a device publishes of itself.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    /// most messages that wait for the platform
+    pub kept: usize,
+    /// where they come from
+    pub sources: Vec<Source>,
+}
+
+/// A source of telemetry.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// its topic is `me/up/telemetry/` and this
+    pub name: String,
+    /// seconds between questions
+    pub every_s: u64,
+    /// what is asked
+    pub kind: SourceKind,
+}
+
+/// What a source of telemetry is.
+#[derive(Clone, Debug)]
+pub enum SourceKind {
+    /// the contents of a file
+    File(PathBuf),
+    /// what a command says, within so many seconds
+    Command(Vec<String>, u64),
+    /// seconds since the machine started
+    Uptime,
+    /// load of the last minute
+    Load,
+    /// memory that is left, in KiB
+    MemoryAvailable,
+}
+
+/// An input that says that somebody tampers with the device.
+#[derive(Clone, Debug)]
+pub struct TamperInput {
+    /// its name
+    pub name: String,
+    /// how to see it
+    pub look: TamperLook,
+    /// what it says then
+    pub tampered: String,
+    /// looks in a row at which it must say so
+    pub looks: u32,
+    /// what follows
+    pub action: TamperAction,
+}
+
+/// How to see an input.
+#[derive(Clone, Debug)]
+pub enum TamperLook {
+    /// a file, such as the value of a GPIO in sysfs
+    File(PathBuf),
+    /// what a command says
+    Command(Vec<String>),
+}
+
+/// What follows from tampering; the later the worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TamperAction {
+    /// the platform is told
+    Report,
+    /// and the agent stops
+    Stop,
+    /// and every key is erased
+    EraseKeys,
+}
+
+/// Milliseconds between looks at the inputs.
+pub(crate) const LOOK_FILE_MS: u64 = 250;
+/// The same where one of them is a command.
+pub(crate) const LOOK_COMMAND_MS: u64 = 2000;
 
 /// How a device hears what its owner tells it.
 #[derive(Clone, Debug)]
@@ -360,6 +472,8 @@ impl Config {
             return Err(bad("update.follow needs [slots]"));
         }
         let commands = raw.commands.map(|raw| commands(&raw)).transpose()?;
+        let telemetry = raw.telemetry.map(telemetry).transpose()?;
+        let tamper = tamper(raw.tamper)?;
         Ok(Self {
             server: raw.server,
             roots: raw.roots,
@@ -373,6 +487,8 @@ impl Config {
             log,
             slots,
             commands,
+            telemetry,
+            tamper,
             hooks,
         })
     }
@@ -514,6 +630,93 @@ fn log(raw: &RawLog) -> Result<LogTrust, Failure> {
         return Err(bad("log.quorum must not be more than the number of log.witnesses"));
     }
     Ok(LogTrust { logs, witnesses, quorum })
+}
+
+fn label(key: &str, text: &str) -> Result<(), Failure> {
+    let known = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+    let good = (1..=32).contains(&text.len()) && text.bytes().all(known);
+    if good { Ok(()) } else { Err(bad(format!("{key} must have 1 to 32 of a-z, 0-9 and -"))) }
+}
+
+fn program(key: &str, words: &[String]) -> Result<(), Failure> {
+    let absolute = words.first().map(Path::new).is_some_and(Path::is_absolute);
+    if absolute && words.len() <= WORDS_MAX {
+        return Ok(());
+    }
+    Err(bad(format!("{key} must be a program with its absolute path and at most 31 arguments")))
+}
+
+fn telemetry(raw: RawTelemetry) -> Result<Telemetry, Failure> {
+    let kept = raw.kept.unwrap_or(1000);
+    if !(1..=2000).contains(&kept) {
+        return Err(bad("telemetry.kept must be 1 to 2000"));
+    }
+    if !(1..=32).contains(&raw.sources.len()) {
+        return Err(bad("[telemetry] needs 1 to 32 [[telemetry.source]]"));
+    }
+    let sources = raw.sources.into_iter().map(|raw| {
+        label("telemetry.source.name", &raw.name)?;
+        let every_s = raw.every_s.unwrap_or(60);
+        let timeout_s = raw.timeout_s.unwrap_or(10);
+        if !(1..=86_400).contains(&every_s) || !(1..=60).contains(&timeout_s) {
+            let what = "every_s must be 1 to 86400, timeout_s 1 to 60";
+            return Err(bad(format!("telemetry.source {}: {what}", raw.name)));
+        }
+        let kind = match (raw.file, raw.command, raw.figure.as_deref()) {
+            (Some(path), None, None) => {
+                absolute("telemetry.source.file", &path)?;
+                SourceKind::File(path)
+            }
+            (None, Some(words), None) => {
+                program("telemetry.source.command", &words)?;
+                SourceKind::Command(words, timeout_s)
+            }
+            (None, None, Some("uptime")) => SourceKind::Uptime,
+            (None, None, Some("load")) => SourceKind::Load,
+            (None, None, Some("memory-available")) => SourceKind::MemoryAvailable,
+            _ => {
+                let what = "needs one of file, command and figure (uptime, load, memory-available)";
+                return Err(bad(format!("telemetry.source {} {what}", raw.name)));
+            }
+        };
+        Ok(Source { name: raw.name, every_s, kind })
+    });
+    Ok(Telemetry { kept, sources: sources.collect::<Result<_, _>>()? })
+}
+
+fn tamper(raw: Vec<RawTamper>) -> Result<Vec<TamperInput>, Failure> {
+    if raw.len() > 16 {
+        return Err(bad("there are more than 16 [[tamper]]"));
+    }
+    let any_command = raw.iter().any(|one| one.command.is_some());
+    let look_ms = if any_command { LOOK_COMMAND_MS } else { LOOK_FILE_MS };
+    let inputs = raw.into_iter().map(|raw| {
+        label("tamper.name", &raw.name)?;
+        let debounce_ms = raw.debounce_ms.unwrap_or(500);
+        if debounce_ms > 60_000 {
+            return Err(bad("tamper.debounce_ms must be 0 to 60000"));
+        }
+        let look = match (raw.file, raw.command) {
+            (Some(path), None) => {
+                absolute("tamper.file", &path)?;
+                TamperLook::File(path)
+            }
+            (None, Some(words)) => {
+                program("tamper.command", &words)?;
+                TamperLook::Command(words)
+            }
+            _ => return Err(bad(format!("tamper {} needs file or command", raw.name))),
+        };
+        let action = match raw.action.as_deref() {
+            None | Some("report") => TamperAction::Report,
+            Some("stop") => TamperAction::Stop,
+            Some("erase-keys") => TamperAction::EraseKeys,
+            Some(_) => return Err(bad("tamper.action must be report, stop or erase-keys")),
+        };
+        let looks = u32::try_from(debounce_ms / look_ms).unwrap_or(0).saturating_add(1);
+        Ok(TamperInput { name: raw.name, look, tampered: raw.tampered, looks, action })
+    });
+    inputs.collect()
 }
 
 fn commands(raw: &RawCommands) -> Result<Commands, Failure> {

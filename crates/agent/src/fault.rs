@@ -52,6 +52,9 @@ pub const POINTS_ERASURE: [&str; 5] = [
     "after-command-answer",
 ];
 
+/// Points of telemetry on its way.
+pub const POINTS_TELEMETRY: [&str; 2] = ["before-telemetry", "after-telemetry"];
+
 /// Points of an update by a delta, beside the others.
 pub const POINTS_DELTA: [&str; 3] = ["delta-fetched", "delta-piece-written", "delta-applied"];
 

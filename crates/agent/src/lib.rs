@@ -9,7 +9,7 @@
 //!
 //! What can be trusted is decided by `update::client`, whose code the server and the command line
 //! use too. Blocking I/O, one thread. Deliberately absent: a boot loader (a record that any boot
-//! script reads, or hooks), keys in a TPM or PKCS#11 token, telemetry.
+//! script reads, or hooks), keys in a TPM or PKCS#11 token.
 
 mod agent;
 pub mod boot;
@@ -33,6 +33,8 @@ mod repository;
 pub mod self_test;
 mod slots;
 mod store;
+mod tamper;
+mod telemetry;
 
 pub use agent::{Agent, Round};
 pub use clock::Moment;

@@ -21,10 +21,11 @@ use admission::{CommandId, CommandName, CommandProgress, Heard, encode_answer};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crypto::UnixTime;
 use journal::{Judgement, Outcome, Progress, Stage, Start};
-use line::{Line, PlatformTime, Taken};
+use line::PlatformTime;
 use std::{ffi::OsString, time::Duration};
 
 pub(crate) use journal::Journal;
+pub(crate) use line::{Line, Taken};
 pub(crate) use settings::Settings;
 
 /// The record of commands in the agent's folder.
@@ -74,9 +75,6 @@ impl Agent {
     /// Asks what there is to hear, does it and answers. What fails here fails again, or not, at the
     /// next look, and holds up no update.
     pub(crate) fn serve(&mut self, client: &Client, shown: &Credential) -> Served {
-        if self.config.commands.is_none() {
-            return Served::On;
-        }
         self.try_serve(client, shown).unwrap_or_else(|failure| {
             log::warning(failure.code, &failure.detail);
             Served::On
@@ -85,19 +83,30 @@ impl Agent {
 
     fn try_serve(&mut self, client: &Client, shown: &Credential) -> Result<Served, Failure> {
         let mut line = Line::new(client);
+        let served = match self.config.commands {
+            Some(_) => self.hear_owner(&mut line, shown)?,
+            None => Served::On,
+        };
+        if served == Served::On {
+            self.tell_telemetry(&mut line)?;
+        }
+        Ok(served)
+    }
+
+    fn hear_owner(&mut self, line: &mut Line<'_>, shown: &Credential) -> Result<Served, Failure> {
         let start = self.start();
         self.note(|journal| journal.settle(&start, false))?;
-        self.answer(&mut line)?;
+        self.answer(line)?;
         let (heard, time) = line.ask()?;
         for one in heard {
             match one {
                 Err(error) => log::warning("not-understood", &error.to_string()),
                 Ok(Heard::Configuration { version, settings }) => {
-                    self.configure(&mut line, version, &settings)?;
+                    self.configure(line, version, &settings)?;
                 }
                 Ok(Heard::Command { id, name, parameters, issued_at, expires_at }) => {
                     let order = Order { id, name, parameters, times: (issued_at, expires_at) };
-                    let served = self.command(&mut line, shown, &order, time)?;
+                    let served = self.command(line, shown, &order, time)?;
                     if served != Served::On {
                         return Ok(served);
                     }

@@ -19,9 +19,9 @@ use std::{os::unix::process::ExitStatusExt as _, time::Duration};
 const SIGKILL: i32 = 9;
 
 /// An enrolled device that takes commands. `open` counts how often it was done.
-struct Device<'a> {
-    platform: &'a Platform,
-    thing: Thing,
+pub(crate) struct Device<'a> {
+    pub(crate) platform: &'a Platform,
+    pub(crate) thing: Thing,
     files: Files,
 }
 
@@ -41,6 +41,11 @@ const HOOKS: &str = "[hooks]\nreboot = [\"/bin/sh\", \"-c\", \"echo >>@@/reboots
 
 impl<'a> Device<'a> {
     async fn new(platform: &'a Platform) -> Self {
+        Self::with(platform, "").await
+    }
+
+    /// One with more configuration.
+    pub(crate) async fn with(platform: &'a Platform, more: &str) -> Self {
         let (thing, _) = platform.sold().await;
         let files = Files::new();
         files.write("roots.pem", platform.root.certificate().to_pem().as_bytes());
@@ -53,7 +58,7 @@ impl<'a> Device<'a> {
             "server = \"{}\"\nroots = \"@@/roots.pem\"\nstate = \"@@/state\"\n\
              hardware_id = \"gate-bg1\"\n\
              [identity]\nserial_number = \"{}\"\ndevice = \"{}\"\nsealing_key = \"@@/sealing.key\"\n\
-             [commands]\npoll_s = 1\n{SLOTS}{HOOKS}",
+             [commands]\npoll_s = 1\n{more}{SLOTS}{HOOKS}",
             platform.address, thing.serial_number, thing.id,
         );
         let at = files.path("").display().to_string();
@@ -64,7 +69,7 @@ impl<'a> Device<'a> {
         Self { platform, thing, files }
     }
 
-    async fn give(&self, name: &str, parameters: &Value) -> CommandId {
+    pub(crate) async fn give(&self, name: &str, parameters: &Value) -> CommandId {
         let new = NewCommand {
             name: name.into(),
             parameters: parameters.to_string(),
@@ -87,7 +92,7 @@ impl<'a> Device<'a> {
     }
 
     /// One round; whether it was killed at the point.
-    fn killed_at(&self, point: &str) -> bool {
+    pub(crate) fn killed_at(&self, point: &str) -> bool {
         let output = self.command(&["once"]).env(fault::VARIABLE, point).output().unwrap();
         output.status.signal() == Some(SIGKILL)
     }

@@ -24,6 +24,7 @@ mod real;
 mod sealed;
 mod sealed_campaign;
 mod site;
+mod stored;
 mod told;
 mod update;
 mod world;

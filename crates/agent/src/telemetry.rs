@@ -1,0 +1,222 @@
+//! Telemetry: what configured sources say, published to the device's own topics (GW-8). Kept on disk
+//! until the platform has taken it; where there is no room the oldest go, and are counted.
+//! docs/agent.md.
+
+use crate::{
+    Agent, Failure, clock,
+    commands::{Line, Taken},
+    config::{Source, SourceKind},
+    fault, files, hooks, log,
+    store::Store,
+};
+use crypto::UnixTime;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::{collections::VecDeque, path::Path};
+
+const RECORD: &str = "telemetry";
+/// Longest value, in characters.
+const VALUE_CHARS_MAX: usize = 1000;
+/// Longest file of a source, in bytes.
+const FILE_BYTES_MAX: u64 = 4096;
+/// Messages in one go: what else waits must not wait for all of them.
+const GO_MAX: usize = 200;
+
+/// A message that waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sample {
+    counter: u64,
+    source: String,
+    at: i64,
+    value: Value,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    /// counter of the next message: one that was used is never used again
+    next: u64,
+    /// messages that gave way, ever
+    dropped: u64,
+    waiting: VecDeque<Sample>,
+}
+
+/// What waits, and when each source is to be asked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Telemetry {
+    kept: Kept,
+    /// by source: when it was asked, in seconds since the machine started
+    asked_s: Vec<Option<u64>>,
+}
+
+impl Telemetry {
+    /// Reads what waits.
+    ///
+    /// # Errors
+    /// `state-damaged`.
+    pub(crate) fn open(store: &Store, now: UnixTime) -> Result<Self, Failure> {
+        let kept: Option<Kept> = store.record(RECORD)?;
+        // A device that lost its state must not count from the beginning again: the platform would
+        // take everything for a replay.
+        let next = u64::try_from(now.0).unwrap_or(1);
+        let kept = kept.unwrap_or(Kept { next, ..Kept::default() });
+        Ok(Self { kept, asked_s: Vec::new() })
+    }
+
+    fn due(&self, index: usize, every_s: u64, now_s: u64) -> u64 {
+        let asked = self.asked_s.get(index).copied().flatten();
+        asked.map_or(0, |asked| asked.saturating_add(every_s).saturating_sub(now_s))
+    }
+
+    fn push(&mut self, source: &str, value: Value, now: UnixTime, room: usize) {
+        let counter = self.kept.next;
+        self.kept.next = counter.saturating_add(1);
+        let sample = Sample { counter, source: source.to_owned(), at: now.0, value };
+        self.kept.waiting.push_back(sample);
+        while self.kept.waiting.len() > room {
+            self.kept.waiting.pop_front();
+            self.kept.dropped = self.kept.dropped.saturating_add(1);
+        }
+    }
+}
+
+impl Agent {
+    /// Asks every source whose time has come, and keeps what it says.
+    ///
+    /// # Errors
+    /// `state-write`, `disk-full`.
+    pub(crate) fn sample(&mut self) -> Result<(), Failure> {
+        let Some(config) = self.config.telemetry.clone() else { return Ok(()) };
+        let mut telemetry = self.telemetry.clone();
+        telemetry.asked_s.resize(config.sources.len(), None);
+        for (index, source) in config.sources.iter().enumerate() {
+            let now_s = clock::uptime_s();
+            if telemetry.due(index, source.every_s, now_s) > 0 {
+                continue;
+            }
+            if let Some(asked) = telemetry.asked_s.get_mut(index) {
+                *asked = Some(now_s);
+            }
+            match read(source) {
+                Ok(value) => telemetry.push(&source.name, value, clock::wall(), config.kept),
+                Err(failure) => {
+                    let detail = format!("source {}: {}", source.name, failure.detail);
+                    log::warning(failure.code, &detail);
+                }
+            }
+        }
+        if telemetry.kept != self.telemetry.kept {
+            // INVARIANT: a counter is on disk before anybody hears it.
+            self.store.keep(RECORD, &telemetry.kept)?;
+        }
+        self.telemetry = telemetry;
+        Ok(())
+    }
+
+    /// Seconds until a source is to be asked.
+    pub(crate) fn next_sample_s(&self) -> Option<u64> {
+        let config = self.config.telemetry.as_ref()?;
+        let now_s = clock::uptime_s();
+        let left = |(index, source): (usize, &Source)| {
+            self.telemetry.due(index, source.every_s, now_s).max(1)
+        };
+        config.sources.iter().enumerate().map(left).min()
+    }
+
+    /// Tells the platform what waits, the oldest first.
+    pub(crate) fn tell_telemetry(&mut self, line: &mut Line<'_>) -> Result<(), Failure> {
+        if self.config.telemetry.is_none() {
+            return Ok(());
+        }
+        let mut kept = self.telemetry.kept.clone();
+        let mut outcome = Ok(());
+        for _ in 0..GO_MAX {
+            let Some(sample) = kept.waiting.front() else { break };
+            let payload = json!({
+                "sequence": sample.counter,
+                "at": sample.at,
+                "value": sample.value,
+                "dropped": kept.dropped,
+            });
+            let topic = format!("up/telemetry/{}", sample.source);
+            let more = format!("&counter={}&time={}", sample.counter, UnixTime(sample.at));
+            fault::point("before-telemetry");
+            match line.send(&topic, "application/json", payload.to_string().as_bytes(), &more) {
+                Ok(Taken::Kept) => {}
+                // Heard before: the answer was lost. Or too old for what its owner set: gone.
+                Ok(Taken::Never(why)) => log::warning("platform-unknown", &why),
+                Err(failure) => {
+                    outcome = Err(failure);
+                    break;
+                }
+            }
+            fault::point("after-telemetry");
+            kept.waiting.pop_front();
+        }
+        if kept != self.telemetry.kept {
+            self.store.keep(RECORD, &kept)?;
+            self.telemetry.kept = kept;
+        }
+        outcome
+    }
+}
+
+fn read(source: &Source) -> Result<Value, Failure> {
+    let text = match &source.kind {
+        SourceKind::File(path) => file(path)?,
+        SourceKind::Command(words, timeout_s) => {
+            String::from_utf8_lossy(&hooks::call(words, &[], *timeout_s)?).into_owned()
+        }
+        SourceKind::Uptime => clock::uptime_s().to_string(),
+        SourceKind::Load => {
+            let text = file(Path::new("/proc/loadavg"))?;
+            text.split(' ').next().unwrap_or_default().to_owned()
+        }
+        SourceKind::MemoryAvailable => {
+            let text = file(Path::new("/proc/meminfo"))?;
+            let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+            line.unwrap_or_default().trim().trim_end_matches(" kB").to_owned()
+        }
+    };
+    Ok(value(&text))
+}
+
+fn file(path: &Path) -> Result<String, Failure> {
+    let none = || Failure::unavailable("missing-file", format!("there is no {}", path.display()));
+    let bytes = files::read(path, FILE_BYTES_MAX)?.ok_or_else(none)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// A number where it is one, else a line of text.
+fn value(text: &str) -> Value {
+    let text = text.trim();
+    if let Ok(number) = text.parse::<i64>() {
+        return number.into();
+    }
+    if let Some(number) = text.parse::<f64>().ok().and_then(serde_json::Number::from_f64) {
+        return Value::Number(number);
+    }
+    let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    Value::String(clean.take(VALUE_CHARS_MAX).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_numbers_and_the_oldest_give_way() {
+        assert_eq!(value(" 42\n"), json!(42));
+        assert_eq!(value("-0.5"), json!(-0.5));
+        assert_eq!(value("NaN"), json!("NaN"));
+        assert_eq!(value("two\nlines"), json!("two lines"));
+        let mut telemetry = Telemetry::default();
+        for number in 0..7 {
+            telemetry.push("x", number.into(), UnixTime(number), 3);
+        }
+        let values: Vec<_> = telemetry.kept.waiting.iter().map(|one| one.value.clone()).collect();
+        assert_eq!((values, telemetry.kept.dropped), (vec![json!(4), json!(5), json!(6)], 4));
+        assert_eq!(telemetry.kept.next, 7);
+    }
+}

@@ -165,7 +165,7 @@ impl Service {
         let routed = self.routes_of_message(sender, &new, &message.topic)?;
         let (full, counter) = (message.topic.to_string(), message.counter);
         let (retain, certificate) = (message.retain, sender.certificate.clone());
-        let (answers, waits) = (said.is_some(), routed.is_some());
+        let (answers, waits) = (said.is_some(), routed.is_some() || space.is_some());
         // Names are written out for those few messages alone that say something to their owner.
         let said = said.map(|said| {
             let speaker = Speaker {
@@ -283,6 +283,15 @@ impl Service {
         let quotas = Quotas::default();
         let rules = Rules { consented: true, ..Rules::default() };
         let ticks = self.traffic.ticks();
+        // Who sends more than it may has no policy asked on its behalf: that costs more than a meter, and
+        // what it would hear is the same.
+        if sender.stands().is_ok() {
+            let counts = self.traffic.lock();
+            let meter = counts.devices.get(&sender.sender.device);
+            if meter.is_some_and(|meter| !meter.has_room(quotas.device, ticks)) {
+                return Err(Refusal::DeviceRate);
+            }
+        }
         // Asked before the meters are taken, which everybody shares.
         let answer = self.policy_answer(sender, Direction::Publish, message.topic.as_str());
         let answer = answer.map(permission::Said);

@@ -159,6 +159,7 @@ pub struct PolicyQuestion {
     /// Which device.
     pub device: DeviceRef,
     /// What it wants to do.
+    #[param(inline)]
     pub action: PolicyAction,
     /// With which topic, or filter where it subscribes; it may say `me`.
     #[param(min_length = 1, max_length = 1024, example = "me/up/temperature")]

@@ -35,7 +35,7 @@ async fn a_version_is_put_in_tried_and_put_in_force_without_a_script() {
     for (policies, tried, reason, field, told) in [
         ("permit(principal);", good.as_str(), "why", "policies", "line 1"),
         (POLICIES, "organisation: owner", "why", "cases", "cases"),
-        (POLICIES, good.as_str(), " ", "reason", "say why"),
+        (POLICIES, good.as_str(), " ", "reason", "Say why"),
     ] {
         let fields = encoded(&[("policies", policies), ("cases", tried), ("reason", reason)]);
         let page = stage.post("owner-admin", "/policies/new", &fields).await;

@@ -7,7 +7,12 @@ use serde_json::{Value, json};
 
 /// Operations that take documents in somebody else's form, which are judged one by one and not by
 /// their shape.
-const FOREIGN: [&str; 2] = ["/v1/messages", "/v1/organisations/{organisation}/advisories"];
+const FOREIGN: [&str; 3] = [
+    "/v1/messages",
+    "/v1/organisations/{organisation}/advisories",
+    // OSCAL
+    "/v1/diagnoses/{diagnosis}/file",
+];
 
 /// A body of the right shape for each operation that takes JSON. Whether it would be done is of no
 /// account: the shape comes first.
@@ -62,6 +67,13 @@ fn bodies(csr: &str, certificate: &str) -> Vec<(&'static str, &'static str, Valu
         ("post", "/v1/certificates/{authority}/{serial}/revoke", json!({"reason": "superseded"})),
         ("post", "/v1/service-certificates", json!({"csr": csr, "names": ["a.example"]})),
         ("post", "/v1/tokens", json!({"roles": ["reader"], "lifetime_s": 600})),
+        (
+            "post",
+            "/v1/policies/versions",
+            json!({"policies": "", "reason": "a test", "cases": "{organisation: maker, devices: \
+                {one: {}}, cases: [{name: own, by: one, does: publish, topic: me/up, expect: allowed}]}"}),
+        ),
+        ("post", "/v1/policies/activations", json!({"reason": "a test"})),
         ("post", "/v1/keys/rotations", json!({"key": "events"})),
         ("post", "/v1/events/batch", json!({"events": ["AA=="]})),
         (

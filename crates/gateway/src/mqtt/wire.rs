@@ -82,7 +82,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     poll_fn(|context| {
-        if out.len() > 0 {
+        let mut moved = false;
+        while out.len() > 0 {
             let pending = out.bytes.get(out.sent..).unwrap_or_default();
             match Pin::new(&mut *stream).poll_write(context, pending) {
                 Poll::Ready(Ok(0)) => {
@@ -90,20 +91,24 @@ where
                 }
                 Poll::Ready(Ok(count)) => {
                     out.advance(count);
-                    return Poll::Ready(Ok(Moved::Written));
+                    moved = true;
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => {}
+                Poll::Pending => break,
             }
-        } else if out.unflushed {
+        }
+        if out.len() == 0 && out.unflushed {
             match Pin::new(&mut *stream).poll_flush(context) {
                 Poll::Ready(Ok(())) => {
                     out.unflushed = false;
-                    return Poll::Ready(Ok(Moved::Written));
+                    moved = true;
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {}
             }
+        }
+        if moved {
+            return Poll::Ready(Ok(Moved::Written));
         }
         if read {
             let mut buffer = ReadBuf::new(buffer);

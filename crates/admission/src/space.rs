@@ -91,12 +91,16 @@ impl Space {
     /// Whether the device may do that by itself, without a policy.
     fn holds(&self, direction: Direction, topic: &str) -> bool {
         let Some(rest) = below(&self.root, topic) else { return false };
+        // The root itself is no place of the space: no policy could be asked about it.
+        if rest.len() < 2 {
+            return false;
+        }
         match direction {
             Direction::Subscribe | Direction::Receive => true,
             // A wildcard is no place to publish to, and never gets here in a name.
             Direction::Publish => {
                 let mut levels = rest.strip_prefix('/').unwrap_or(rest).split('/');
-                !rest.is_empty() && levels.next() != Some(DOWN)
+                levels.next() != Some(DOWN)
             }
         }
     }

@@ -87,6 +87,8 @@ pub(crate) struct Inner {
     sessions: Mutex<Sessions>,
     /// bytes that wait for all sessions together
     waiting: Arc<AtomicUsize>,
+    /// one change of policies is looked at after the other
+    reviews: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Default)]
@@ -111,7 +113,13 @@ impl Gateway {
     /// A gateway without sessions.
     pub fn new(service: Service, limits: GatewayLimits) -> Self {
         let sessions = Mutex::new(Sessions::default());
-        Self(Arc::new(Inner { service, limits, sessions, waiting: Arc::default() }))
+        Self(Arc::new(Inner {
+            service,
+            limits,
+            sessions,
+            waiting: Arc::default(),
+            reviews: Arc::default(),
+        }))
     }
 
     /// Gives a message to those who listen that came in by another door, and was taken.
@@ -167,7 +175,7 @@ impl Gateway {
                 self.0.look(&changes);
             }
             if !changes.changes_no_policies() {
-                self.review(&changes).await;
+                self.review(&changes);
             }
             if !changes.tells_nothing() {
                 self.tell(&changes).await;
@@ -189,18 +197,24 @@ impl Gateway {
         }
     }
 
-    /// Drops what waits for those who may not hear it any more. What is sent or queued from now on is
-    /// judged by the new policies anyway.
-    async fn review(&self, changes: &StandingChanges) {
+    /// Drops what waits for those who may not hear it any more, and tells again what commands and
+    /// settings wait for them: another policy may have kept them back. What is sent or queued from now
+    /// on is judged by the new policies anyway, so nobody waits for this.
+    fn review(&self, changes: &StandingChanges) {
         let (inner, changes) = (self.0.clone(), changes.clone());
-        let reviewed = tokio::task::spawn_blocking(move || {
-            for session in inner.every() {
-                session.review_if(&inner.service, |it| changes.changes_policies_of(it));
+        drop(tokio::spawn(async move {
+            let _turn = inner.reviews.clone().lock_owned().await;
+            let reviewed = tokio::task::spawn_blocking(move || {
+                let concerned = |it: &DoorSender| changes.changes_policies_of(it);
+                for session in inner.every() {
+                    session.review_if(&inner.service, concerned);
+                }
+                inner.tell_again(concerned);
+            });
+            if let Err(error) = reviewed.await {
+                tracing::error!(%error, "what waits for devices was not looked through");
             }
-        });
-        if let Err(error) = reviewed.await {
-            tracing::error!(%error, "what waits for devices was not looked through");
-        }
+        }));
     }
 
     async fn settle(&self) {
@@ -351,10 +365,10 @@ impl Inner {
         });
         sessions.count = sessions.by_device.values().map(Vec::len).sum();
         let Sessions { by_device, roaming, .. } = &mut *sessions;
-        roaming.retain(|_, of| {
+        roaming.retain(|owner, of| {
             of.retain(|_, session| {
                 let own = by_device.get(&session.key.device).into_iter().flatten();
-                own.into_iter().any(|known| Arc::ptr_eq(known, session)) && session.roams()
+                own.into_iter().any(|known| Arc::ptr_eq(known, session)) && session.roams(owner)
             });
             !of.is_empty()
         });

@@ -13,6 +13,11 @@ pub const DEPTH_MAX: usize = 12;
 pub const OPERATORS_MAX: usize = 150;
 /// `if` of one policy, and `!` and `-` in front of something, which nest without brackets.
 pub const NESTED_MAX: usize = 8;
+/// Longest pattern of a `like`, in bytes. What it is held against is longer, and a pattern that never
+/// fits costs the product of both.
+pub const PATTERN_BYTES_MAX: usize = 128;
+/// Bytes of all patterns of a set.
+pub const PATTERNS_BYTES_MAX: usize = 4096;
 
 /// Where each policy begins, in bytes.
 pub(crate) fn check(text: &str) -> Result<Vec<usize>, Problems> {
@@ -20,7 +25,14 @@ pub(crate) fn check(text: &str) -> Result<Vec<usize>, Problems> {
         let message = format!("the text has {} bytes, and {TEXT_BYTES_MAX} at most", text.len());
         return Err(Problem::new((0, 0), message, "write fewer, more general policies").into());
     }
-    let mut scan = Scan { text, starts: Vec::new(), of: Counts::default(), inside: false };
+    let mut scan = Scan {
+        text,
+        starts: Vec::new(),
+        of: Counts::default(),
+        inside: false,
+        like: false,
+        patterns: 0,
+    };
     scan.run().map_err(|(at, message, hint)| {
         Problems::from(Problem::new(place_of(text, at), message, hint))
     })?;
@@ -39,6 +51,10 @@ struct Scan<'a> {
     starts: Vec<usize>,
     of: Counts,
     inside: bool,
+    /// the word before was `like`
+    like: bool,
+    /// bytes of patterns so far
+    patterns: usize,
 }
 
 type Found = (usize, String, &'static str);
@@ -51,7 +67,8 @@ impl Scan<'_> {
                 continue;
             }
             if c == '/' && chars.peek().is_some_and(|(_, next)| *next == '/') {
-                while chars.next_if(|(_, c)| *c != '\n').is_some() {}
+                // As Cedar's: it ends with a carriage return, too.
+                while chars.next_if(|(_, c)| !matches!(c, '\n' | '\r')).is_some() {}
                 continue;
             }
             if !self.inside {
@@ -62,16 +79,21 @@ impl Scan<'_> {
                     return Err((at, message, "one policy for a class of devices does for many"));
                 }
             }
+            let like = std::mem::take(&mut self.like);
             match c {
                 '"' => {
-                    let mut escaped = false;
-                    for (_, c) in chars.by_ref() {
+                    let (mut escaped, mut end) = (false, at);
+                    for (place, c) in chars.by_ref() {
+                        end = place;
                         match c {
                             _ if escaped => escaped = false,
                             '\\' => escaped = true,
                             '"' => break,
                             _ => {}
                         }
+                    }
+                    if like {
+                        self.pattern(at, end.saturating_sub(at))?;
                     }
                 }
                 ';' if self.of.depth == 0 => {
@@ -87,7 +109,11 @@ impl Scan<'_> {
                     }
                     match word.as_str() {
                         "if" => self.of.nested = self.of.nested.saturating_add(1),
-                        "in" | "has" | "like" | "is" => self.operator(),
+                        "in" | "has" | "is" => self.operator(),
+                        "like" => {
+                            self.like = true;
+                            self.operator();
+                        }
                         _ => {}
                     }
                 }
@@ -98,6 +124,24 @@ impl Scan<'_> {
                 _ => self.operator(),
             }
             self.bounded(at)?;
+        }
+        if self.of.depth > 0 {
+            let message = "a bracket is not closed".to_owned();
+            return Err((self.text.len(), message, "close it"));
+        }
+        Ok(())
+    }
+
+    fn pattern(&mut self, at: usize, bytes: usize) -> Result<(), Found> {
+        self.patterns = self.patterns.saturating_add(bytes);
+        let hint = "shorter patterns, or a comparison with branch or device, do the same";
+        if bytes > PATTERN_BYTES_MAX {
+            let message = format!("a pattern has more than {PATTERN_BYTES_MAX} bytes");
+            return Err((at, message, hint));
+        }
+        if self.patterns > PATTERNS_BYTES_MAX {
+            let message = format!("the patterns have more than {PATTERNS_BYTES_MAX} bytes in all");
+            return Err((at, message, hint));
         }
         Ok(())
     }

@@ -27,19 +27,35 @@ impl Inner {
             let Some(sender) = session.lock().sender.as_ref().filter(is_new).cloned() else {
                 continue;
             };
-            let downlinks = match self.service.downlinks(&sender, false) {
-                Ok(downlinks) => downlinks,
-                Err(error) => {
-                    tracing::error!(%error, "what is new for a device could not be read");
-                    continue;
-                }
-            };
-            let heard: Vec<Downlink> = downlinks
-                .into_iter()
-                .filter(|downlink| self.deliver(&Arc::new(outgoing(downlink.clone()))) > 0)
-                .collect();
-            self.service.handed_over(&heard);
+            self.tell_one(&sender, false);
         }
+    }
+
+    /// Tells devices all that waits for them, as if they had just come to listen.
+    pub(crate) fn tell_again(&self, concerned: impl Fn(&DoorSender) -> bool) {
+        let mut told = HashSet::new();
+        for session in self.every() {
+            let is_next = |it: &&DoorSender| concerned(it) && told.insert(it.device());
+            let Some(sender) = session.lock().sender.as_ref().filter(is_next).cloned() else {
+                continue;
+            };
+            self.tell_one(&sender, true);
+        }
+    }
+
+    fn tell_one(&self, sender: &DoorSender, again: bool) {
+        let downlinks = match self.service.downlinks(sender, again) {
+            Ok(downlinks) => downlinks,
+            Err(error) => {
+                tracing::error!(%error, "what is new for a device could not be read");
+                return;
+            }
+        };
+        let heard: Vec<Downlink> = downlinks
+            .into_iter()
+            .filter(|downlink| self.deliver(&Arc::new(outgoing(downlink.clone()))) > 0)
+            .collect();
+        self.service.handed_over(&heard);
     }
 
     /// Tells a client that has just come to listen all that its device is to hear of the topics.

@@ -278,26 +278,46 @@ impl Session {
         self.rouse();
     }
 
-    /// Whether it listens to more than its device's own space.
-    pub(crate) fn roams(&self) -> bool {
+    /// Whether it listens to more than its device's own space, and is an owner's device's.
+    pub(crate) fn roams(&self, owner: &OrganisationId) -> bool {
         let state = self.lock();
-        let Some(sender) = &state.sender else { return false };
+        let Some(sender) = state.sender.as_ref().filter(|it| it.owner() == owner) else {
+            return false;
+        };
         let mut subscribed = state.subscriptions.values();
         subscribed.any(|it| !sender.space().contains(&it.meant))
     }
 
     /// Drops what waits and its device may not hear any more, where other policies are in force.
     pub(crate) fn review_if(&self, service: &Service, other: impl FnOnce(&DoorSender) -> bool) {
+        let (sender, filters, waiting) = {
+            let state = self.lock();
+            if state.queue.is_empty() {
+                return;
+            }
+            let Some(sender) = state.sender.clone().filter(other) else { return };
+            let filters: Vec<TopicFilter> =
+                state.subscriptions.values().map(|it| it.meant.clone()).collect();
+            let waiting: Vec<_> = state.queue.iter().map(|it| it.message.clone()).collect();
+            (sender, filters, waiting)
+        };
+        // Nobody waits for this session while it is judged.
+        let filters: Vec<TopicFilter> =
+            filters.into_iter().filter(|it| service.may_listen(&sender, it).is_ok()).collect();
+        let gone: Vec<_> = waiting
+            .into_iter()
+            .filter(|it| {
+                let listens = filters.iter().any(|filter| filter.matches(&it.topic));
+                !listens || !service.may_hear(&sender, &it.topic)
+            })
+            .collect();
+        if gone.is_empty() {
+            return;
+        }
         let mut state = self.lock();
-        let Some(sender) = state.sender.clone().filter(other) else { return };
         let waiting: Vec<Delivery> = std::iter::from_fn(|| state.pop()).collect();
         for delivery in waiting {
-            let topic = &delivery.message.topic;
-            let mut subscribed = state.subscriptions.values();
-            let listens = subscribed.any(|it| {
-                it.meant.matches(topic) && service.may_listen(&sender, &it.meant).is_ok()
-            });
-            if listens && service.may_hear(&sender, topic) {
+            if !gone.iter().any(|it| Arc::ptr_eq(it, &delivery.message)) {
                 state.put_back(delivery);
             }
         }
@@ -316,6 +336,11 @@ impl Session {
         limits: &GatewayLimits,
     ) -> bool {
         let mut state = self.lock();
+        // A session may outlive its device's transfer by a moment.
+        let owner = state.sender.as_ref().map(DoorSender::owner);
+        if message.owner.is_some() && message.owner.as_ref() != owner {
+            return false;
+        }
         let own = message.from.as_ref() == Some(&self.key);
         let mut best: Option<Delivery> = None;
         for subscribed in state.subscriptions.values() {

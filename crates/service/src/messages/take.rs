@@ -24,10 +24,14 @@ use std::sync::Arc;
 const KEPT: store::Room = store::Room { count: 10_000, bytes: 64 * 1024 * 1024 };
 /// Topics of one device whose newest message is kept.
 const RETAINED_MAX: u32 = 64;
+/// Pages of topics that are looked through for one filter.
+const RETAINED_PAGES: usize = 16;
 /// How long messages are kept, in seconds.
 const RETENTION_S: i64 = 30 * 86_400;
 /// Messages whose retention ends in one commit.
 const EXPIRE_BATCH: usize = 1000;
+/// Commits of that in one round.
+const EXPIRE_ROUNDS: usize = 60;
 /// Messages that are settled in one commit, so that nobody waits long behind it.
 const SETTLE_BATCH: usize = 10_000;
 /// Longest media type, in bytes.
@@ -353,6 +357,7 @@ impl Service {
     /// Whether a message may be delivered to a device: asked again for each.
     pub fn may_hear(&self, sender: &DoorSender, topic: &TopicName) -> bool {
         sender.stands().is_ok()
+            && self.certificate_works(sender)
             && self.decide_topic(sender, Direction::Receive, topic.as_str()).allowed
     }
 
@@ -426,14 +431,31 @@ impl Service {
         let limit = usize::try_from(RETAINED_MAX).unwrap_or(64).saturating_mul(4);
         let now = self.now();
         let owner = sender.owner;
-        let rows = self.read(|connection| {
-            // A filter of many devices' topics is no reason to read all of their payloads.
-            let matched = store::retained_topics(connection, (fixed, &end), owner, now)?;
-            let matched = matched.into_iter().filter(|topic| {
-                TopicName::new(topic.as_str()).is_ok_and(|topic| filter.matches(&topic))
-            });
-            store::retained(connection, matched.take(limit), now)
-        })?;
+        // A filter of many devices' topics is no reason to read all of their payloads. What may not be
+        // heard takes nobody's place.
+        let (mut from, mut wanted, mut cut) = (fixed.to_owned(), Vec::new(), true);
+        for _ in 0..RETAINED_PAGES {
+            let topics = self
+                .read(|connection| store::retained_topics(connection, (&from, &end), owner, now))?;
+            let next = topics.last().map(|last| format!("{last}\0"));
+            let is_last = topics.len() < store::TOPICS_MAX;
+            for topic in topics {
+                let heard = TopicName::new(topic.as_str())
+                    .is_ok_and(|name| filter.matches(&name) && self.may_hear(sender, &name));
+                if heard {
+                    wanted.push(topic);
+                }
+            }
+            cut = wanted.len() > limit;
+            let Some(next) = next.filter(|_| !is_last && !cut) else { break };
+            (from, cut) = (next, true);
+        }
+        if cut {
+            let device = sender.device();
+            tracing::warn!(%device, filter = filter.as_str(), "only {limit} retained messages are sent");
+        }
+        wanted.truncate(limit);
+        let rows = self.read(|connection| store::retained(connection, wanted, now))?;
         Ok(rows
             .into_iter()
             .filter_map(|row| {
@@ -452,14 +474,13 @@ impl Service {
             .collect())
     }
 
-    /// Settles the messages that came since the last time, writes down what was refused, with security
-    /// events (LG-1), and ends the retention of old messages. A door calls it every second; nothing is written where nothing is
-    /// to be.
+    /// Settles the messages that came since the last time, ends the retention of old ones, and writes
+    /// down what was refused, with security events (LG-1). A door calls it every second; nothing is
+    /// written where nothing is to be.
     ///
     /// # Errors
     /// Where the store fails.
     pub async fn settle_messages(&self) -> Result<(), ServiceError> {
-        let (refused, dropped) = self.traffic.lock().take_refused();
         let now = self.now();
         let before = UnixTime(now.0.saturating_sub(RETENTION_S));
         let (unsettled, stale) = self.read(|connection| {
@@ -470,7 +491,19 @@ impl Service {
         if unsettled {
             while self.commit(|tx| store::settle(tx, KEPT, SETTLE_BATCH)).await? {}
         }
-        if refused.is_empty() && dropped == 0 && !stale {
+        let rounds = if stale { EXPIRE_ROUNDS } else { 0 };
+        for _ in 0..rounds {
+            let work = move |tx: &mut crate::store::Tx<'_>| {
+                crate::store::route::purge(tx, now, EXPIRE_BATCH)?;
+                store::expire(tx, before, EXPIRE_BATCH)
+            };
+            let gone = self.commit(work).await?;
+            if gone < EXPIRE_BATCH {
+                break;
+            }
+        }
+        let (refused, dropped) = self.traffic.lock().take_refused();
+        if refused.is_empty() && dropped == 0 {
             return Ok(());
         }
         self.commit(move |tx| {
@@ -503,8 +536,6 @@ impl Service {
                     .detail("count", &silent.to_string());
                 tx.audit(&event)?;
             }
-            store::expire(tx, before, EXPIRE_BATCH)?;
-            crate::store::route::purge(tx, now, EXPIRE_BATCH)?;
             Ok(())
         })
         .await

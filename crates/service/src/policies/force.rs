@@ -4,7 +4,7 @@ use crate::{
     DoorSender, Service, ServiceError,
     store::{message as messages, policy_set as store},
 };
-use admission::{Decision, Direction, OwnSpaceOnly, PolicyAnswer, decide};
+use admission::{Decision, Direction, OwnSpaceOnly, PolicyAnswer, Says, decide};
 use device::{DeviceId, ProductId};
 use permission::{Bound, DeviceFacts, Policies, Said, Verdict};
 use std::sync::Arc;
@@ -28,8 +28,9 @@ pub(crate) struct Facts {
     pub(crate) facts: DeviceFacts,
 }
 
-/// What a decision was made for: the version is not part of it, because all are dropped with it.
-pub(crate) type DecisionKey = (i64, Direction, Box<str>);
+/// What a decision was made for: device, its owner, and what it wants. The version is not part of it,
+/// because all are dropped with it; the owner is, because a session may outlive a transfer by a moment.
+pub(crate) type DecisionKey = (i64, i64, Direction, Box<str>);
 
 impl Service {
     /// What is in force of an organisation, by its row. From memory, but for the first time.
@@ -106,12 +107,12 @@ impl Service {
         let in_force = match self.policies_in_force(owner) {
             Ok(in_force) => in_force,
             Err(error) => {
-                tracing::error!(%error, "policies could not be looked up; the own space is left");
-                return None;
+                tracing::error!(%error, "policies could not be looked up: nothing is allowed");
+                return Some(unavailable());
             }
         };
         let InForce::Set(version, _) = &*in_force else { return None };
-        let key = (row, direction, Box::from(topic));
+        let key = (row, owner, direction, Box::from(topic));
         // Looked up anew: what is decided with an older set must not stay beside a newer one, and the
         // cache sees to that for what it loads itself.
         let answer = self.live.decisions.get_or_load(key, || {
@@ -126,8 +127,8 @@ impl Service {
         match answer {
             Ok(answer) => Some(answer),
             Err(error) => {
-                tracing::error!(%error, "a policy could not be asked; the own space is left");
-                None
+                tracing::error!(%error, "a policy could not be asked: nothing is allowed");
+                Some(unavailable())
             }
         }
     }
@@ -193,6 +194,11 @@ impl Service {
         let product = found.and_then(|row| row.slug.parse::<ProductId>().ok());
         product.map(|product| self.organisation_id(maker).map(|it| (it, product))).transpose()
     }
+}
+
+/// The answer where nobody can be asked: a policy may forbid what is asked for.
+fn unavailable() -> PolicyAnswer {
+    PolicyAnswer { says: Says::Forbid, because: Vec::new() }
 }
 
 /// Under what the texts of a version are kept.

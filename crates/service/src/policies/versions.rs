@@ -203,7 +203,7 @@ impl Service {
         version: u64,
     ) -> Result<PolicySetTested, ServiceError> {
         let (own, row) = self.for_policies(caller, Action::ManagePolicies)?;
-        let (_, report) = self.try_cases(&own, row.id, version)?;
+        let report = self.try_cases(&own, row.id, version).await?;
         let failures = u64::try_from(report.failures()).unwrap_or(u64::MAX);
         let (by, at, organisation) = (caller.to_string(), self.now(), row.id);
         let outcome = if failures == 0 { Outcome::Success } else { Outcome::Failure };
@@ -249,7 +249,7 @@ impl Service {
                 .in_japanese("この版はまだテストされていません。先にテストを実行してください"));
             }
             // Tried again: the program that tested it may have been another one.
-            let (_, report) = self.try_cases(&own, organisation, version)?;
+            let report = self.try_cases(&own, organisation, version).await?;
             if !report.passed() {
                 return Err(ServiceError::refused(
                     "policies-failed",
@@ -358,26 +358,28 @@ impl Service {
                 let effects = set.effects().into_iter();
                 shown.effects = effects.map(|(id, permits)| PolicyEffect { id, permits }).collect();
                 shown.warnings = set.warnings().iter().map(ToString::to_string).collect();
-                let cases = cases_for(&own, &shown.cases).ok();
-                shown.report = cases.map(|cases| cases.run(&set));
+                shown.report = self.try_cases(&own, row.id, version).await.ok();
             }
             Err(problems) => shown.warnings = vec![problems.to_string()],
         }
         Ok(shown)
     }
 
-    /// Tries the cases of a version.
-    fn try_cases(
+    /// Tries the cases of a version, beside the threads that answer.
+    async fn try_cases(
         &self,
         own: &OrganisationId,
         organisation: i64,
         version: u64,
-    ) -> Result<(Policies, Report), ServiceError> {
+    ) -> Result<Report, ServiceError> {
         let texts = self.read(|connection| store::texts(connection, organisation, version))?;
         let (text, cases, _) = texts.ok_or_else(gone)?;
-        let set = Policies::parse(&text).map_err(|it| unreadable("policies", &it))?;
-        let report = cases_for(own, &cases)?.run(&set);
-        Ok((set, report))
+        let own = own.clone();
+        let work = move || {
+            let set = Policies::parse(&text).map_err(|it| unreadable("policies", &it))?;
+            Ok(cases_for(&own, &cases)?.run(&set))
+        };
+        self.pool.begin(work).outcome().await?
     }
 }
 

@@ -66,8 +66,11 @@ const WEIGHT: &str = "length(payload) + length(CAST(topic AS BLOB)) + 128";
 /// Keeps a message: it is appended, and nothing else. [`settle`] does the rest for many at once.
 pub(crate) fn insert(tx: &Tx<'_>, message: &NewMessage) -> Result<(), ServiceError> {
     tx.prepare_cached(
-        "INSERT INTO message (device, owner, door, topic, media_type, payload, received_at, space)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        // Numbers go on also where all that had one is gone.
+        "INSERT INTO message (id, device, owner, door, topic, media_type, payload, received_at, space)
+         SELECT 1 + max(up_to, (SELECT coalesce(max(id), 0) FROM message)),
+             ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+         FROM message_settled",
     )?
     .execute(params![
         message.device,
@@ -196,12 +199,6 @@ pub(crate) fn expire(tx: &Tx<'_>, before: UnixTime, limit: usize) -> Result<usiz
             count = count.saturating_add(1);
         }
     }
-    // Numbers begin again after the highest that is left: nothing new may seem settled.
-    tx.prepare_cached(
-        "UPDATE message_settled
-         SET up_to = min(up_to, (SELECT coalesce(max(id), 0) FROM message))",
-    )?
-    .execute([])?;
     for (device, (messages, bytes)) in gone {
         tx.prepare_cached(
             "UPDATE message_kept SET count = max(0, count - ?2), bytes = max(0, bytes - ?3)
@@ -401,7 +398,7 @@ pub(crate) fn retain(
 }
 
 /// Topics that are looked through for those that a filter matches.
-const TOPICS_MAX: usize = 4096;
+pub(crate) const TOPICS_MAX: usize = 4096;
 
 /// Topics from `from` up to `to`, exclusive, of which something is kept that is of use still, in the
 /// spaces of an organisation's devices.

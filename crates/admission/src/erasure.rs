@@ -162,6 +162,9 @@ fn read(payload: &[u8]) -> Result<KeysErased, ErasureError> {
     if !wire.erased.iter().all(|one| name(&one.name)) || !wire.kept.iter().all(name) {
         return Err(bad("a key's name has 1 to 64 of a-z, 0-9 and -"));
     }
+    if UnixTime(wire.at).civil().is_none() {
+        return Err(bad("its time is none of our calendar"));
+    }
     let hash = |bytes: &[u8]| Sha256::from_slice(bytes).ok_or(bad("a hash has 32 bytes"));
     let command = <[u8; 16]>::try_from(wire.command.as_slice());
     let erased = wire.erased.into_iter().map(|one| {

@@ -125,9 +125,16 @@ pub(crate) fn destroy(path: &Path) -> Result<(), Failure> {
     };
     let length = file.metadata().map_err(failed)?.len();
     std::io::copy(&mut std::io::repeat(0).take(length), &mut file).map_err(failed)?;
+    file.set_len(0).map_err(failed)?;
     file.sync_all().map_err(failed)?;
     drop(file);
-    remove(path)
+    // Its contents are gone. That its name cannot be removed, in a folder of somebody else's or under
+    // a mount of its own, keeps nothing alive.
+    if let Err(error) = remove(path) {
+        let text = format!("{} is empty, and cannot be removed: {}", path.display(), error.detail);
+        crate::log::warning("erased-name", &text);
+    }
+    Ok(())
 }
 
 /// A file of at most `most` bytes; `None` where there is none.

@@ -15,9 +15,9 @@ pub const OPERATORS_MAX: usize = 150;
 pub const NESTED_MAX: usize = 8;
 /// Longest pattern of a `like`, in bytes. What it is held against is longer, and a pattern that never
 /// fits costs the product of both.
-pub const PATTERN_BYTES_MAX: usize = 128;
+pub(crate) const PATTERN_BYTES_MAX: usize = 128;
 /// Bytes of all patterns of a set.
-pub const PATTERNS_BYTES_MAX: usize = 4096;
+pub(crate) const PATTERNS_BYTES_MAX: usize = 4096;
 
 /// Where each policy begins, in bytes.
 pub(crate) fn check(text: &str) -> Result<Vec<usize>, Problems> {

@@ -421,7 +421,9 @@ pub(crate) fn note_in_history(
     let device = found(devices::device_by_row(tx, device)?, "device")?;
     let Some(state) = record::state_of(&device)? else { return Ok(()) };
     let certificate = crypto::sha256(&row.der);
-    if !state.credentials().iter().any(|credential| credential.certificate == certificate) {
+    // One that is over is none of its credentials any more.
+    let mut credentials = state.credentials().iter().filter(|it| it.not_after >= now);
+    if !credentials.any(|credential| credential.certificate == certificate) {
         return Ok(());
     }
     let cause = match reason {

@@ -56,6 +56,8 @@ impl<'a> Line<'a> {
     ) -> Result<(Vec<Result<Heard, CommandError>>, PlatformTime), Failure> {
         let most = u64::try_from(DOWNLINKS_BYTES_MAX).unwrap_or(u64::MAX);
         let call = Call::get(MESSAGES).with("Accept", "application/json".to_owned());
+        // Counted from before it is asked: who holds the answer back makes nothing younger by it.
+        let asked_s = uptime_s();
         let (status, body, date) = self.exchange(&call, most)?;
         if status != 200 {
             return Err(refused("the question for messages", status, &body));
@@ -65,7 +67,7 @@ impl<'a> Line<'a> {
         })?;
         // Every server says when it answers; by one that does not the own clock has to do.
         let said = date.unwrap_or_else(wall);
-        Ok((heard, PlatformTime { said, heard_s: uptime_s() }))
+        Ok((heard, PlatformTime { said, heard_s: asked_s }))
     }
 
     /// Sends a message to a topic below the device's space; `more` is put behind it in the query.

@@ -8,7 +8,7 @@ use crate::{
     service::Platform,
     store::{
         Tx,
-        certificate::{self as certificates, Status},
+        certificate::{self as certificates, CertificateRow, Status},
         command as store, device as devices,
     },
 };
@@ -47,28 +47,38 @@ pub(crate) fn holds(tx: &Tx<'_>, mine: (i64, i64), said: &Said) -> Result<bool, 
     // About a command that it never got it may say what it likes.
     let Some(row) = store::command(tx, mine, &command.0)? else { return Ok(true) };
     let fits = row.name == CommandName::ERASE_KEYS && *progress == CommandProgress::Done;
-    Ok(fits && is_proof(tx, mine.0, command, proof)?)
+    Ok(fits && signer_of(tx, mine.0, &row, proof)?.is_some())
 }
 
-/// Whether a proof is about this command, by a key whose certificate was issued to this device.
-fn is_proof(
+/// By which certificate a proof is about this command: one that was issued to this device, and was not
+/// revoked when the command was given. Whoever has the key of an older one proves nothing with it.
+fn signer_of(
     tx: &Tx<'_>,
     device: i64,
-    command: &CommandId,
+    command: &store::CommandRow,
     proof: &[u8],
-) -> Result<bool, ServiceError> {
-    let Ok(claimed) = KeysErased::claimed(proof) else { return Ok(false) };
+) -> Result<Option<CertificateRow>, ServiceError> {
+    let Ok(claimed) = KeysErased::claimed(proof) else { return Ok(None) };
     let row = certificates::certificate_by_fingerprint(tx, &claimed.certificate)?;
     let own = row.filter(|row| row.device == Some(device) && row.status != Status::Abandoned);
-    let Some(row) = own else { return Ok(false) };
+    let Some(row) = own else { return Ok(None) };
+    let ended = match row.status {
+        Status::Revoked => certificates::revoked_at(tx, &row)?,
+        _ => None,
+    };
+    if ended.is_some_and(|ended| ended < command.issued_at) {
+        return Ok(None);
+    }
     let certificate = Certificate::from_der(&row.der)
         .map_err(|_| ServiceError::fatal("store-damaged", "a certificate is damaged"))?;
     let verified = certificate.public_key().ok().map(|key| KeysErased::verify(proof, key));
-    Ok(matches!(verified, Some(Ok(says)) if says.command == *command))
+    let about = matches!(verified, Some(Ok(says)) if says.command.0 == command.reference);
+    Ok(about.then_some(row))
 }
 
 /// Keeps a proof that holds, and revokes what the device cannot use any more: its certificates of
-/// this owner. Its maker's is the maker's to revoke.
+/// this owner, as they were when it signed. Its maker's is the maker's to revoke, and what it enrolled
+/// for since has a key that was not erased.
 pub(super) fn take(
     tx: &mut Tx<'_>,
     platform: &Arc<Platform>,
@@ -81,19 +91,23 @@ pub(super) fn take(
     if row.proof.is_some() {
         return Ok(());
     }
+    let Some(signer) = signer_of(tx, mine.0, row, proof)? else { return Ok(()) };
     store::set_proof(tx, row.id, proof)?;
     let reason = RevocationReason::CessationOfOperation;
+    let mut ended = Vec::new();
     for certificate in certificates::certificates_of(tx, mine.0)? {
         let works = matches!(certificate.status, Status::Good | Status::Suspended);
-        if certificate.organisation != mine.1 || !works {
+        if certificate.organisation != mine.1 || !works || certificate.id > signer.id {
             continue;
         }
         certificates::revoke(tx, &certificate, Status::Revoked, reason.code(), now)?;
         note_in_history(tx, platform, &certificate, reason, actor, now)?;
+        ended.push(hex::encode(&certificate.serial));
     }
     let event = event
         .detail("command", &CommandId(row.reference).to_string())
-        .detail("proof", &sha256(proof).to_string());
+        .detail("proof", &sha256(proof).to_string())
+        .detail("serials", &ended.join(" "));
     tx.audit(&event).map(|_| ())
 }
 
@@ -128,6 +142,14 @@ impl Service {
         let (mine, id, now) = ((known.row.id, known.row.owner), *command, self.now());
         let (platform, actor) = (Arc::clone(&self.platform), caller.to_string());
         let event = event((&device.to_string(), owner.as_str()), &actor, now);
+        let answered = SecurityEvent::new(now, Kind::ConfigurationChange, Outcome::Success)
+            .organisation(owner.as_str())
+            .actor(&actor)
+            .subject(&device.to_string())
+            .detail("what", "command-answered")
+            .detail("command", &command.to_string())
+            .detail("name", CommandName::ERASE_KEYS)
+            .detail("state", CommandProgress::Done.name());
         let row = self
             .commit(move |tx| {
                 let owns = devices::device_by_row(tx, mine.0)?.is_some_and(|it| it.owner == mine.1);
@@ -136,7 +158,8 @@ impl Service {
                 }
                 let row = store::command(tx, mine, &id.0)?
                     .ok_or_else(|| ServiceError::not_found("command"))?;
-                if row.name != CommandName::ERASE_KEYS || !is_proof(tx, mine.0, &id, &proof)? {
+                let erases = row.name == CommandName::ERASE_KEYS;
+                if !erases || signer_of(tx, mine.0, &row, &proof)?.is_none() {
                     return Err(ServiceError::refused(
                         "erasure-proof",
                         "this does not prove that the device erased its keys by this command; \
@@ -149,6 +172,7 @@ impl Service {
                 }
                 if !row.state.is_answered() {
                     store::set_state(tx, row.id, store::State::Done, None, now)?;
+                    tx.audit(&answered)?;
                 }
                 take(tx, &platform, (mine, &row), &proof, &actor, event, now)?;
                 store::command(tx, mine, &id.0)

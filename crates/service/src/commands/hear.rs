@@ -146,19 +146,19 @@ pub(crate) fn hear(
                 }
                 _ => !row.state.is_answered(),
             };
-            if !news {
-                return Ok(());
+            if news {
+                store::set_state(tx, row.id, state, detail.as_deref(), now)?;
+                let outcome = match progress {
+                    CommandProgress::Accepted | CommandProgress::Done => Outcome::Success,
+                    CommandProgress::Failed | CommandProgress::Rejected => Outcome::Failure,
+                };
+                let event = event(outcome, "command-answered")
+                    .detail("command", &command.to_string())
+                    .detail("name", &row.name)
+                    .detail("state", progress.name());
+                tx.audit(&event)?;
             }
-            store::set_state(tx, row.id, state, detail.as_deref(), now)?;
-            let outcome = match progress {
-                CommandProgress::Accepted | CommandProgress::Done => Outcome::Success,
-                CommandProgress::Failed | CommandProgress::Rejected => Outcome::Failure,
-            };
-            let event = event(outcome, "command-answered")
-                .detail("command", &command.to_string())
-                .detail("name", &row.name)
-                .detail("state", progress.name());
-            tx.audit(&event)?;
+            // A proof counts also where the device had said so before without one.
             let Some(proof) = proof else { return Ok(()) };
             let event = erased::event((device, organisation), &actor, now);
             erased::take(tx, platform, (mine, &row), proof, &actor, event, now)

@@ -141,7 +141,9 @@ pub(crate) fn insert(
         command.expires_at.0
     ])?;
     tx.prepare_cached(
-        "DELETE FROM command WHERE device = ?1 AND (state > 3 OR expires_at <= ?3) AND id NOT IN
+        // Proofs are evidence, and stay.
+        "DELETE FROM command WHERE device = ?1 AND (state > 3 OR expires_at <= ?3)
+             AND proof IS NULL AND id NOT IN
              (SELECT id FROM command WHERE device = ?1 ORDER BY id DESC LIMIT ?2)",
     )?
     .execute(params![command.device, limit_of(keep), now.0])?;

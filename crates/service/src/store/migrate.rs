@@ -24,9 +24,9 @@ const MIGRATIONS: [&str; 23] = [
     include_str!("0018.sql"),
     include_str!("0019.sql"),
     include_str!("0020.sql"),
+    include_str!("0021.sql"),
     include_str!("0022.sql"),
     include_str!("0023.sql"),
-    include_str!("0024.sql"),
 ];
 
 /// Brings the database to the newest version.

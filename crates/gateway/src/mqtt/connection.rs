@@ -31,6 +31,8 @@ use tokio::{
 
 /// Bytes read at a time.
 const READ_BYTES: usize = 4096;
+/// How long nothing more is read from who sends more than it may.
+const TOO_MANY: Duration = Duration::from_millis(20);
 /// How long the end of a connection may take; somebody who may not be here any more has less.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 const FAREWELL_UNWANTED: Duration = Duration::from_millis(200);
@@ -439,7 +441,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
                 self.outcast();
                 return Err(End::Say(DisconnectReasonCode::NotAuthorized));
             }
-            Err(MessageRefused::Refused(refusal)) => Some(refusal.answer().mqtt),
+            Err(MessageRefused::Refused(refusal)) => {
+                if refusal == Refusal::DeviceRate {
+                    // It is heard more slowly, so that a part of a fleet that sends all it can takes
+                    // little from the others.
+                    self.paused_until = Some(Instant::now() + TOO_MANY);
+                }
+                Some(refusal.answer().mqtt)
+            }
             Err(MessageRefused::Failed(error)) => {
                 tracing::error!(%error, "a message could not be kept");
                 Some(0x80)

@@ -40,6 +40,9 @@ const WARM: Duration = Duration::from_secs(2);
 const LOAD: Duration = Duration::from_secs(10);
 /// How often those send that are not hijacked: well below what one may.
 const PACE: Duration = Duration::from_millis(250);
+/// How often a client sends where rates are measured: below the 20 a second that a device may send, so
+/// that what is measured is what is admitted.
+const RATE_PACE: Duration = Duration::from_millis(60);
 /// Messages that a hijacked device has under way.
 const FLOOD: usize = 30;
 /// One in so many is hijacked.
@@ -117,7 +120,7 @@ struct Sent {
     refused: u64,
 }
 
-/// Each client sends as soon as it has its acknowledgement.
+/// Each client sends one message after the other, at the same pace, to whichever server.
 async fn send(things: &[Thing], (pid, to): (u32, SocketAddr)) -> anyhow::Result<Sent> {
     let (clients, _) = connect(things, to, 0).await?;
     let start = machine::clock();
@@ -133,6 +136,9 @@ async fn send(things: &[Thing], (pid, to): (u32, SocketAddr)) -> anyhow::Result<
         let refused = counted.clone();
         async move {
             let (topic, mut own) = (topic(&thing), Vec::new());
+            // Not all at the same moment.
+            let share = u32::try_from(thing.number % 100).unwrap_or(0);
+            tokio::time::sleep(RATE_PACE * share / 100).await;
             loop {
                 let asked = machine::clock();
                 if asked >= stop {
@@ -146,6 +152,7 @@ async fn send(things: &[Thing], (pid, to): (u32, SocketAddr)) -> anyhow::Result<
                         refused.fetch_add(1, Ordering::Relaxed);
                     }
                 }
+                tokio::time::sleep(RATE_PACE.saturating_sub(asked.elapsed())).await;
             }
         }
     })

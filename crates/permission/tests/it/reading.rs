@@ -111,10 +111,20 @@ fn what_is_too_long_too_deep_or_too_much_is_refused_before_it_is_parsed() {
         (ifs(2_000), "if, ! and -"),
         (dots(20_000), "operators"),
         (format!("// {}", "x".repeat(TEXT_BYTES_MAX)), "bytes"),
+        // A comment ends with a carriage return for Cedar.
+        (policy("p", &format!("//x\r{}true", "(".repeat(20_000))), "brackets nest"),
+        (policy("p", "(true"), "not closed"),
+        (policy("p", &like(200)), "a pattern"),
+        (policy("p", &vec![like(100); 50].join(" || ")), "the patterns"),
     ] {
         let problems = Policies::parse(&bad).unwrap_err();
         assert!(problems.to_string().contains(told), "{told}: {problems}");
     }
+}
+
+/// A pattern of so many bytes that costs much and never fits.
+fn like(bytes: usize) -> String {
+    format!("resource.path like \"*{}b\"", "a".repeat(bytes.saturating_sub(2)))
 }
 
 /// What the guard takes for a string or a comment is one for Cedar, too: otherwise it would count
@@ -163,6 +173,7 @@ fn pieces() -> impl Strategy<Value = String> {
         "\\",
         "//",
         "\n",
+        "\r",
         "Action::\"publish\"",
         ".path",
         "Device",

@@ -494,11 +494,10 @@ impl Service {
         let rounds = if stale { EXPIRE_ROUNDS } else { 0 };
         for _ in 0..rounds {
             let work = move |tx: &mut crate::store::Tx<'_>| {
-                crate::store::route::purge(tx, now, EXPIRE_BATCH)?;
-                store::expire(tx, before, EXPIRE_BATCH)
+                let more = crate::store::route::purge(tx, now, EXPIRE_BATCH)?;
+                Ok(store::expire(tx, before, EXPIRE_BATCH)? >= EXPIRE_BATCH || more)
             };
-            let gone = self.commit(work).await?;
-            if gone < EXPIRE_BATCH {
+            if !self.commit(work).await? {
                 break;
             }
         }

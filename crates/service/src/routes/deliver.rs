@@ -279,6 +279,6 @@ impl Service {
             .event(caller, audit::Kind::Delivery, outcome)
             .organisation(&organisation.slug)
             .detail("route", &row.name)
-            .detail("target", &row.target))
+            .detail("target", super::told_of(&row.target)))
     }
 }

@@ -60,3 +60,27 @@ impl Service {
             .detail("change", change)
     }
 }
+
+/// What is told of a target outside: of an address who it is, not the path and query, in which web hooks
+/// have their tokens.
+fn told_of(target: &str) -> &str {
+    let Some(rest) = target.strip_prefix("https://") else { return target };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    target.get(..end.saturating_add("https://".len())).unwrap_or("https")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::told_of;
+
+    #[test]
+    fn the_token_of_a_web_hook_is_not_told() {
+        assert_eq!(
+            told_of("https://hooks.example:8443/T0/secret?x=1"),
+            "https://hooks.example:8443"
+        );
+        assert_eq!(told_of("https://hooks.example?token=1"), "https://hooks.example");
+        assert_eq!(told_of("https://hooks.example"), "https://hooks.example");
+        assert_eq!(told_of("table"), "table");
+    }
+}

@@ -148,8 +148,9 @@ impl Service {
             state: StateRow::default(),
         };
         let change = if known.is_some() { "changed" } else { "made" };
-        let event =
-            self.route_event(caller, organisation, (name, change)).detail("target", &row.target);
+        let event = self
+            .route_event(caller, organisation, (name, change))
+            .detail("target", super::told_of(&row.target));
         let kind = target.kind();
         self.commit(move |tx| {
             match store::route(tx, row.organisation, &row.name)? {

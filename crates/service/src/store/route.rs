@@ -236,7 +236,9 @@ pub(crate) fn is_stale(connection: &Connection, now: UnixTime) -> Result<bool, S
 }
 
 /// Removes some of what routes left behind that have ended, and rows whose retention has.
-pub(crate) fn purge(tx: &Tx<'_>, now: UnixTime, limit: usize) -> Result<(), ServiceError> {
+/// Whether there may be more of it.
+pub(crate) fn purge(tx: &Tx<'_>, now: UnixTime, limit: usize) -> Result<bool, ServiceError> {
+    let mut more = false;
     let ended: Option<i64> = tx
         .prepare_cached("SELECT route FROM route_ended LIMIT 1")?
         .query_row([], |row| row.get(0))
@@ -251,6 +253,7 @@ pub(crate) fn purge(tx: &Tx<'_>, now: UnixTime, limit: usize) -> Result<(), Serv
         if gone < limit {
             tx.prepare_cached("DELETE FROM route_ended WHERE route = ?1")?.execute([route])?;
         }
+        more = true;
     }
     let tables: Vec<(i64, i64)> = tx
         .prepare_cached("SELECT id, retention_days FROM route WHERE target = 'table'")?
@@ -260,5 +263,5 @@ pub(crate) fn purge(tx: &Tx<'_>, now: UnixTime, limit: usize) -> Result<(), Serv
         let before = now.0.saturating_sub(days.saturating_mul(86_400));
         super::route_queue::expire_rows(tx, route, before, limit)?;
     }
-    Ok(())
+    Ok(more)
 }

@@ -106,20 +106,25 @@ pub(crate) fn put(
     product: Option<&str>,
 ) -> Result<Option<Overflow>, ServiceError> {
     let weight = weight(message);
-    let state: Option<(i64, i64, i64, i64)> = tx
+    // Whether it is a table is asked here: it may have become one since it was looked up.
+    let now: Option<(bool, i64, i64)> = tx
+        .prepare_cached("SELECT target = 'table', count_max, bytes_max FROM route WHERE id = ?1")?
+        .query_row([going.route], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((table, count_max, bytes_max)) = now else { return Ok(None) };
+    let going = &Going { table, ..going.clone() };
+    let state: Option<(i64, i64)> = tx
         .prepare_cached(
             "UPDATE route_state SET count = count + 1, bytes = bytes + ?2,
                 delivered = delivered + ?3, delivered_at = iif(?3, ?4, delivered_at)
-             WHERE route = ?1 RETURNING count, bytes,
-                (SELECT count_max FROM route WHERE id = ?1),
-                (SELECT bytes_max FROM route WHERE id = ?1)",
+             WHERE route = ?1 RETURNING count, bytes",
         )?
         .query_row(params![going.route, weight, going.table, message.received_at.0], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            Ok((row.get(0)?, row.get(1)?))
         })
         .optional()?;
     // It has ended since it was looked up.
-    let Some((count, bytes, count_max, bytes_max)) = state else { return Ok(None) };
+    let Some((count, bytes)) = state else { return Ok(None) };
     let place = if going.table { Place::Row } else { Place::Waiting };
     tx.prepare_cached(
         "INSERT INTO route_message
@@ -160,6 +165,9 @@ pub(crate) fn put(
     Ok(dropped.map(|dropped| Overflow { route: going.route, dropped: dropped.unsigned_abs() }))
 }
 
+/// Most rows that go for one message, which everybody's next commit waits for.
+const DROPPED_AT_ONCE: i64 = 1000;
+
 /// Makes room: the dead go first, then what waits longest. How many went.
 fn drop_oldest(
     tx: &Tx<'_>,
@@ -176,7 +184,8 @@ fn drop_oldest(
                 "SELECT id, {WEIGHT} FROM route_message WHERE route = ?1 AND place = ?2 ORDER BY id"
             ))?;
             let mut rows = oldest.query(params![going.route, place as u8])?;
-            while count > 0 || bytes > 0 {
+            // Where a bound was lowered, the rest goes with the messages that follow.
+            while (count > 0 || bytes > 0) && of_place.0 < DROPPED_AT_ONCE {
                 let Some(row) = rows.next()? else { break };
                 let weight: i64 = row.get(1)?;
                 last = Some(row.get::<_, i64>(0)?);

@@ -131,6 +131,7 @@ impl Gateway {
             retain: message.retain.is_some(),
             properties: Vec::new(),
             expires: None,
+            sure: false,
             owner: Some(sender.owner().clone()),
             from: None,
         };
@@ -152,6 +153,7 @@ impl Gateway {
             retain: false,
             properties: packets::content_type(media_type),
             expires: None,
+            sure: true,
             // To the device alone: a policy that lets another listen says nothing of routes.
             owner: None,
             from: None,

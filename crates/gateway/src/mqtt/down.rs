@@ -110,6 +110,7 @@ fn outgoing(downlink: Downlink) -> Outgoing {
         retain: false,
         properties: packets::content_type(Some(JSON)),
         expires: until(downlink.expires_s),
+        sure: false,
         owner: None,
         from: None,
     }

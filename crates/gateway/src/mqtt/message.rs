@@ -102,6 +102,7 @@ pub(super) async fn take(
         retain: publish.retain,
         properties: forwarded(&publish.properties),
         expires: until(marks.expires),
+        sure: false,
         owner: Some(sender.owner().clone()),
         from,
     };

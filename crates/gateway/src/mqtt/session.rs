@@ -37,6 +37,8 @@ pub(crate) struct Outgoing {
     pub(crate) properties: Vec<Property>,
     /// when it is of no use any more
     pub(crate) expires: Option<Instant>,
+    /// heard only where it is queued, and pushes nothing else out
+    pub(crate) sure: bool,
     /// whose device sent it; none where the platform did
     pub(crate) owner: Option<OrganisationId>,
     /// who sent it
@@ -377,8 +379,11 @@ impl Session {
         if !may {
             return false;
         }
+        if message.sure && !state.has_room(&delivery, limits) {
+            return false;
+        }
         if !state.open && delivery.qos == Qos::AtMostOnce {
-            return true;
+            return !message.sure;
         }
         state.push(delivery, limits);
         drop(state);
@@ -395,6 +400,14 @@ impl Drop for Session {
 }
 
 impl State {
+    /// Whether a message can be queued without another's loss.
+    fn has_room(&self, delivery: &Delivery, limits: &GatewayLimits) -> bool {
+        let bytes = delivery.bytes();
+        self.queue.len() < limits.queue
+            && self.queued_bytes.saturating_add(bytes) <= limits.queue_bytes
+            && self.waiting.load(Ordering::SeqCst).saturating_add(bytes) <= limits.queues_bytes
+    }
+
     /// Puts a message into the queue; one without room is dropped where nobody was promised it, and
     /// the oldest go where somebody was: what matters more comes later.
     pub(crate) fn push(&mut self, delivery: Delivery, limits: &GatewayLimits) {

@@ -134,6 +134,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
                 retain: true,
                 properties: packets::content_type(message.media_type.as_deref()),
                 expires: until(message.expires_s),
+                sure: false,
                 owner: None,
                 from: None,
             });

@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::time::timeout;
+use tokio::{task::AbortHandle, time::timeout};
 
 /// Longest answer that is read, in bytes; it is not looked at.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -25,7 +25,20 @@ pub(crate) struct Poster {
     path: String,
     tls: Arc<ClientConfig>,
     reach: Reach,
-    idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
+    idle: Mutex<Vec<Connection>>,
+}
+
+/// A connection with the task that moves its bytes, which ends with it: a receiver that takes nothing
+/// any more would keep it for ever.
+struct Connection {
+    request: SendRequest<Full<Bytes>>,
+    driver: AbortHandle,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
 }
 
 /// What it answered.
@@ -69,21 +82,21 @@ impl Poster {
             }
         }
         let socket = tls::connect(&self.host, self.port, &self.tls, &self.reach).await?;
-        let (connection, driver) =
+        let (request, driver) =
             handshake(TokioIo::new(socket)).await.map_err(|error| broke(&error))?;
-        tokio::spawn(async move { drop(driver.await) });
-        self.ask_over(connection, headers, body).await
+        let driver = tokio::spawn(async move { drop(driver.await) }).abort_handle();
+        self.ask_over(Connection { request, driver }, headers, body).await
     }
 
-    fn kept(&self) -> Option<SendRequest<Full<Bytes>>> {
+    fn kept(&self) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|kept| !kept.is_closed());
+        idle.retain(|kept| !kept.request.is_closed());
         idle.pop()
     }
 
     async fn ask_over(
         &self,
-        mut connection: SendRequest<Full<Bytes>>,
+        mut connection: Connection,
         headers: &[(HeaderName, HeaderValue)],
         body: &Bytes,
     ) -> Result<Answered, String> {
@@ -99,8 +112,9 @@ impl Poster {
             request = request.header(name, value);
         }
         let request = request.body(Full::new(body.clone())).map_err(|error| error.to_string())?;
-        connection.ready().await.map_err(|error| broke(&error))?;
-        let answer = connection.send_request(request).await.map_err(|error| broke(&error))?;
+        connection.request.ready().await.map_err(|error| broke(&error))?;
+        let answer =
+            connection.request.send_request(request).await.map_err(|error| broke(&error))?;
         let status = answer.status();
         let retry_after_s = answer.headers().get(header::RETRY_AFTER).and_then(seconds);
         // A connection whose answer was read to its end is used again.

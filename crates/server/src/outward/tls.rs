@@ -9,7 +9,7 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject as _},
 };
 use std::{net::SocketAddr, sync::Arc};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{net::TcpStream, sync::Semaphore, time::timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 /// Where systems keep the CAs that they trust.
@@ -88,12 +88,27 @@ pub(crate) async fn connect(
     timeout(CONNECT, connect).await.map_err(|_| format!("{host}:{port} does not answer"))?
 }
 
+/// Names that are looked up at once, by all receivers together: each takes a thread until the resolver
+/// has answered, also when nobody waits for it any more.
+static LOOKUPS: Semaphore = Semaphore::const_new(16);
+
+async fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    let failed =
+        |error: &dyn std::fmt::Display| format!("{host}:{port} cannot be reached: {error}");
+    let turn = LOOKUPS.acquire().await.map_err(|error| failed(&error))?;
+    let name = host.to_owned();
+    let looked = tokio::spawn(async move {
+        let _turn = turn;
+        let found = tokio::net::lookup_host((name, port)).await?;
+        Ok::<Vec<SocketAddr>, std::io::Error>(found.collect())
+    });
+    looked.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
+}
+
 async fn dial(host: &str, port: u16, reach: &Reach) -> Result<TcpStream, String> {
-    let found = tokio::net::lookup_host((host, port))
-        .await
-        .map_err(|error| format!("{host}:{port} cannot be reached: {error}"))?;
+    let found = look_up(host, port).await?;
     let (open, closed): (Vec<SocketAddr>, Vec<SocketAddr>) =
-        found.partition(|address| reach.is_open(address.ip()));
+        found.into_iter().partition(|address| reach.is_open(address.ip()));
     let mut why = match closed.first() {
         // Which addresses a name has inside is not told to who wrote the route.
         Some(_) => format!(

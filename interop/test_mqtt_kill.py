@@ -52,7 +52,16 @@ class Sender:
         client.on_publish = lambda _c, _u, mid, code, _p: self.events.put(("published", mid, code.value))
         # What was not acknowledged we send again ourselves, or not at all.
         client.reconnect_delay_set(3600, 3600)
-        client.connect("localhost", self.device.platform.mqtt_port, clean_start=True)
+        until = time.monotonic() + SECONDS_MAX
+        while True:
+            try:
+                client.connect("localhost", self.device.platform.mqtt_port, clean_start=True)
+                break
+            except ConnectionRefusedError:
+                # This door opens a moment after the one that the start was waited for by.
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
         client.loop_start()
         self.client = client
         require(self.events.get(timeout=SECONDS_MAX)[0] == "connect", "not connected")

@@ -123,7 +123,9 @@ def main():
             require([(one["topic"], one["takes"]) for one in tried] == [("up/u", False), ("up/t", True)], tried)
             require(tried[1]["sent"]["payload"] == {"celsius": 99}, tried)
             wrong = route("put", "wrong", "--to", "table", "--condition", "$[?@.celsius >]", expect=1)
-            require("character 14" in wrong.text and "RFC 9535" in wrong.text, wrong.text)
+            require("character 15" in wrong.text and "on the right of" in wrong.text, wrong.text)
+            wrong = route("put", "wrong", "--to", "table", "--condition", "$[?@.celsius", expect=1)
+            require("at character" in wrong.text and "RFC 9535" in wrong.text, wrong.text)
 
         with case("an address that is not everybody's is refused until the operator opens its network"):
             made = route("put", "hook", "--to", url, "--receiver-ca", keys / "ca.pem", "--topic", "up/#")

@@ -24,8 +24,8 @@ use std::sync::Arc;
 const KEPT: store::Room = store::Room { count: 10_000, bytes: 64 * 1024 * 1024 };
 /// Topics of one device whose newest message is kept.
 const RETAINED_MAX: u32 = 64;
-/// Pages of topics that are looked through for one filter.
-const RETAINED_PAGES: usize = 16;
+/// Pages of topics that are looked through for one filter: each topic may take a decision.
+const RETAINED_PAGES: usize = 2;
 /// How long messages are kept, in seconds.
 const RETENTION_S: i64 = 30 * 86_400;
 /// Messages whose retention ends in one commit.

@@ -67,6 +67,7 @@ ABOUT = [
     ("policies", "/policies", True),
     ("policies-new", "/policies/new", True),
     ("messages", "/devices/{device}/messages", True),
+    ("device-log", "/devices/{device}/log", True),
     ("command-new", "/devices/{device}/commands/new", True),
     ("configuration", "/devices/{device}/configuration", True),
     ("routes", "/routes", True),

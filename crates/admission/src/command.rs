@@ -5,7 +5,10 @@
 //! wanted of its settings goes to `me/down/configuration`, and it says what it runs with on
 //! `me/up/configuration`. Pure: texts and bytes in, values out.
 
-use crate::{ERASURE_PROOF_BYTES_MAX, Encoding, FormatRule};
+use crate::{
+    ERASURE_PROOF_BYTES_MAX, Encoding, FormatRule,
+    device_log::{DEVICE_LOG_UP, DeviceLogError, LogSegment},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crypto::UnixTime;
 use serde::{Deserialize, Serialize};
@@ -58,6 +61,9 @@ pub enum CommandError {
     /// a report of settings that is none
     #[error("a report is {{\"version\": number, \"settings\": object}}")]
     Report,
+    /// a piece of the device's log that is none
+    #[error(transparent)]
+    Log(#[from] DeviceLogError),
 }
 
 /// A command's id: random, so that nobody guesses another's.
@@ -208,7 +214,7 @@ impl CommandProgress {
     }
 }
 
-/// What a message of a device says about what its owner told it.
+/// What a message of a device says to its owner's side: about what it was told, and its log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
     /// an answer to a command
@@ -229,6 +235,8 @@ pub enum Said {
         /// in one canonical line
         settings: String,
     },
+    /// a piece of its log
+    Log(LogSegment),
 }
 
 #[derive(Deserialize)]
@@ -257,6 +265,9 @@ impl Said {
     pub fn read(below: &str, payload: &[u8]) -> Result<Option<Self>, CommandError> {
         if below == CONFIGURATION_UP {
             return Self::report(payload).map(Some);
+        }
+        if below == DEVICE_LOG_UP {
+            return Ok(Some(Self::Log(LogSegment::decode(payload)?)));
         }
         match below.strip_prefix(COMMANDS_UP) {
             Some(id) => Self::answer(id.parse()?, payload).map(Some),

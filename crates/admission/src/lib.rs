@@ -21,6 +21,7 @@
 //! ```
 
 mod command;
+pub mod device_log;
 mod erasure;
 mod format;
 mod freshness;

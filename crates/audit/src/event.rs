@@ -56,11 +56,13 @@ pub enum Door {
     Command,
     /// the platform itself: a schedule, a recovery, an integration
     Internal,
+    /// a device told it of itself, later; the platform has not seen it
+    Device,
 }
 
 impl Door {
     /// Every door.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Rest,
         Self::Est,
         Self::Ocsp,
@@ -68,6 +70,7 @@ impl Door {
         Self::Console,
         Self::Command,
         Self::Internal,
+        Self::Device,
     ];
 
     /// Stable name in the log.
@@ -80,6 +83,7 @@ impl Door {
             Self::Console => "console",
             Self::Command => "command",
             Self::Internal => "internal",
+            Self::Device => "device",
         }
     }
 

@@ -47,6 +47,10 @@ pub enum Kind {
     LogCheck,
     /// delivery of events to a receiver failed, or goes on again
     Delivery,
+    /// a device says of itself that something happened; the platform has not seen it
+    DeviceLog,
+    /// a device's log has a gap, was changed or began anew
+    DeviceLogBroken,
     /// the platform started
     Start,
     /// the platform stopped
@@ -55,7 +59,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::Connection,
         Self::Authentication,
         Self::Authorisation,
@@ -79,6 +83,8 @@ impl Kind {
         Self::Erasure,
         Self::LogCheck,
         Self::Delivery,
+        Self::DeviceLog,
+        Self::DeviceLogBroken,
         Self::Start,
         Self::Stop,
     ];
@@ -109,6 +115,8 @@ impl Kind {
             Self::Erasure => "erasure",
             Self::LogCheck => "log-check",
             Self::Delivery => "delivery",
+            Self::DeviceLog => "device-log",
+            Self::DeviceLogBroken => "device-log-broken",
             Self::Start => "start",
             Self::Stop => "stop",
         }
@@ -145,6 +153,8 @@ impl Kind {
             Self::Erasure => "erasure of contents",
             Self::LogCheck => "check of the log",
             Self::Delivery => "delivery of security events",
+            Self::DeviceLog => "told by a device of itself",
+            Self::DeviceLogBroken => "break in a device's log",
             Self::Start => "platform start",
             Self::Stop => "platform stop",
         }
@@ -176,6 +186,8 @@ impl Kind {
             Self::Erasure => "内容の消去",
             Self::LogCheck => "ログの検査",
             Self::Delivery => "セキュリティイベントの送信",
+            Self::DeviceLog => "機器自身の申告",
+            Self::DeviceLogBroken => "機器のログの欠落・不整合",
             Self::Start => "プラットフォームの起動",
             Self::Stop => "プラットフォームの停止",
         }
@@ -202,7 +214,8 @@ impl Kind {
             | Self::KeyLifecycle
             | Self::Authorisation
             | Self::Verdict
-            | Self::Update => Severity::High,
+            | Self::Update
+            | Self::DeviceLogBroken => Severity::High,
             // Store and log disagree: the platform cannot be believed until it is explained.
             Self::LogCheck => Severity::Critical,
             _ => Severity::Medium,

@@ -70,6 +70,8 @@ fn class_of(kind: Kind, outcome: Outcome) -> Class {
             class(SYSTEM, (1008, "Event Log Activity"), (6, "Start"))
         }
         Kind::Delivery => class(SYSTEM, (1008, "Event Log Activity"), (7, "Stop")),
+        Kind::DeviceLog => class(SYSTEM, (1008, "Event Log Activity"), OTHER),
+        Kind::DeviceLogBroken => class(FINDINGS, FINDING, (1, "Create")),
         Kind::Start => class(APPLICATION, LIFECYCLE, (3, "Start")),
         Kind::Stop => class(APPLICATION, LIFECYCLE, (4, "Stop")),
     }

@@ -30,6 +30,7 @@
 //! | `threats` | threat models, decisions about threats, the trace to verdicts |
 //! | `vulnerabilities` | SBOMs, advisories, VEX, which software and devices are affected |
 //! | `messages` | messages of devices, what was refused of them |
+//! | `device_log` | the logs that devices hand over |
 //! | `policies` | an organisation's policies for the doors: versions, tests, what is in force, why |
 //! | `reports` | audit chain, accounts of keys, key policy, expiry, statistics |
 //!
@@ -54,6 +55,7 @@ mod commands;
 mod config;
 mod crl;
 mod csr;
+mod device_log;
 mod devices;
 mod diagnoses;
 mod doors;
@@ -120,6 +122,7 @@ pub use commands::{
 };
 pub use config::{Clock, Config, Limits, PeopleConfig, Places, Setup, Urls, WitnessClient};
 pub use crl::{CrlView, ROOT as ROOT_CA};
+pub use device_log::{DeviceLogEntryView, DeviceLogStretchView};
 pub use devices::{
     CodeView, DeviceQuery, DeviceRelation, DeviceView, NewDevice, PublicDeviceView, Purchase,
     ReleasedCode,

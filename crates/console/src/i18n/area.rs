@@ -46,6 +46,7 @@ areas! {
     "threats",
     "impact",
     "messages",
+    "device-log",
     "policies",
     "routes",
 }

@@ -23,6 +23,29 @@ const RELEASE_ACTS: &[&str] = &["publish", "withdraw", "discard"];
 /// Texts whose key is made from a value: family and its values, `standing` and `active` for the key
 /// `standing-active`. The tests hold this list against the texts in both directions.
 pub const FAMILIES: &[(&str, &[&str])] = &[
+    (
+        "device-log-kind",
+        &[
+            "boot",
+            "self-test",
+            "connection",
+            "authentication",
+            "privilege",
+            "malformed-message",
+            "update",
+            "local-login",
+            "configuration-change",
+            "account-change",
+            "protected-memory",
+            "physical",
+            "credential",
+            "command",
+            "clock",
+            "log",
+        ],
+    ),
+    ("device-log-severity", &["informational", "low", "medium", "high", "critical"]),
+    ("device-log-outcome", &["success", "failure", "error"]),
     ("routes-state", &["paused", "failing", "table", "working"]),
     ("routes-full", &["refuse", "drop-oldest"]),
     ("command-name", &["restart", "self-test", "factory-reset", "erase-keys", "other"]),

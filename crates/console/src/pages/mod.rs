@@ -7,6 +7,7 @@ mod authorities;
 mod campaigns;
 mod cases;
 mod ceremony;
+mod device_log;
 mod devices;
 mod diagnoses;
 mod form;
@@ -61,6 +62,7 @@ pub(crate) fn router() -> Router<Console> {
         .merge(jobs::router())
         .merge(log::router())
         .merge(messages::router())
+        .merge(device_log::router())
         .merge(policies::router())
         .merge(operation::router())
         .merge(organisations::router())

@@ -10,6 +10,7 @@
 )]
 
 mod components;
+mod device_log;
 mod devices;
 mod diagnoses;
 mod doors;

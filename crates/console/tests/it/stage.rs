@@ -178,6 +178,7 @@ pub(crate) fn is_sound(page: &Page, path: &str) {
     for prefix in [
         "passport-",
         "messages-",
+        "device-log-",
         "routes-",
         "command-",
         "policies-",

@@ -6,6 +6,7 @@ mod campaigns;
 mod cases;
 mod certificates;
 mod commands;
+mod device_log;
 mod device_report;
 mod devices;
 mod diagnoses;
@@ -152,6 +153,8 @@ fn products_and_devices() -> OpenApiRouter<App> {
         .routes(routes!(commands::versions))
         .routes(routes!(messages::list))
         .routes(routes!(messages::refused))
+        .routes(routes!(device_log::list))
+        .routes(routes!(device_log::stretches))
         .routes(routes!(policies::list, policies::put))
         .routes(routes!(policies::one))
         .routes(routes!(policies::test))

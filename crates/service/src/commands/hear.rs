@@ -2,7 +2,7 @@
 
 use super::erased;
 use crate::{
-    DoorSender, Service, ServiceError, StandingChanges,
+    DoorSender, Service, ServiceError, StandingChanges, device_log,
     service::Platform,
     store::{Tx, command as store},
 };
@@ -109,6 +109,8 @@ pub(crate) struct Speaker {
     pub(crate) device: String,
     pub(crate) organisation: String,
     pub(crate) platform: Arc<Platform>,
+    /// the door through which it says so
+    pub(crate) door: u8,
 }
 
 /// Puts down what a device said, in the transaction that keeps the message. What it says to a command
@@ -120,7 +122,7 @@ pub(crate) fn hear(
     speaker: &Speaker,
     now: UnixTime,
 ) -> Result<(), ServiceError> {
-    let Speaker { device, organisation, platform } = speaker;
+    let Speaker { device, organisation, platform, .. } = speaker;
     let actor = format!("device {device}");
     let event = |outcome, what: &str| {
         SecurityEvent::new(now, Kind::ConfigurationChange, outcome)
@@ -130,6 +132,7 @@ pub(crate) fn hear(
             .detail("what", what)
     };
     match said {
+        Said::Log(segment) => device_log::take(tx, mine, segment, speaker, now),
         Said::Answer { command, progress, detail, proof } => {
             let Some(row) = store::command(tx, mine, &command.0)? else { return Ok(()) };
             let state = match progress {

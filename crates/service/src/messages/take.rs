@@ -176,6 +176,7 @@ impl Service {
                 device: sender.sender.device.to_string(),
                 organisation: sender.sender.owner.to_string(),
                 platform: Arc::clone(&self.platform),
+                door: message.door.code(),
             };
             (said, speaker)
         });
@@ -501,6 +502,7 @@ impl Service {
                 break;
             }
         }
+        self.settle_device_logs().await?;
         let (refused, dropped) = self.traffic.lock().take_refused();
         if refused.is_empty() && dropped == 0 {
             return Ok(());

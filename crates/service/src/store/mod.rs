@@ -16,6 +16,7 @@ pub(crate) mod command;
 pub(crate) mod curve;
 pub(crate) mod damaged;
 pub(crate) mod device;
+pub(crate) mod device_log;
 pub(crate) mod diagnosis;
 pub(crate) mod director;
 pub(crate) mod event;

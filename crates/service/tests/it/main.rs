@@ -16,6 +16,7 @@ mod campaigns;
 mod commands;
 mod crash;
 mod desk;
+mod device_log;
 mod diagnoses;
 mod director;
 mod drafts;

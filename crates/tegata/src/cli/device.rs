@@ -89,6 +89,19 @@ pub enum DeviceCommand {
         /// Device id
         device: device::DeviceId,
     },
+    /// Show the log that a device handed over, and check that nothing in it is missing or changed
+    Log {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Device id
+        device: device::DeviceId,
+    },
+    /// Read segments of a device's log from files and say what is in them
+    ReadLog {
+        /// Files, a segment each
+        #[arg(required = true)]
+        files: Vec<std::path::PathBuf>,
+    },
     /// Give a device a command: restart, self-test, factory-reset, erase-keys, or what else it knows
     Command {
         #[command(flatten)]

@@ -2,7 +2,8 @@ use crate::{
     cli::{DeviceCommand, EstArgs, Language},
     clock,
     commands::{
-        command, credential_pem, fleet, import, label, life, messages, update_token, write_private,
+        command, credential_pem, device_log, fleet, import, label, life, messages, update_token,
+        write_private,
     },
     output::Output,
     remote::{Remote, only, read_identity, read_roots},
@@ -89,6 +90,10 @@ pub async fn run(command: DeviceCommand, output: Output, language: Language) -> 
         DeviceCommand::Messages { server, device } => {
             messages::list(&Remote::open(&server, language)?, device, output).await
         }
+        DeviceCommand::Log { server, device } => {
+            device_log::list(&Remote::open(&server, language)?, device, output).await
+        }
+        DeviceCommand::ReadLog { files } => device_log::read(&files, output),
         DeviceCommand::RefusedMessages { server, device } => {
             messages::refused(&Remote::open(&server, language)?, device, output, language).await
         }

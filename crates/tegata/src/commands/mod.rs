@@ -7,6 +7,7 @@ pub mod ca;
 pub mod campaign;
 pub mod command;
 pub mod device;
+pub mod device_log;
 pub mod diagnosis;
 pub mod event;
 pub mod fleet;

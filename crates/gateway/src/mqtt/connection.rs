@@ -31,8 +31,10 @@ use tokio::{
 
 /// Bytes read at a time.
 const READ_BYTES: usize = 4096;
-/// How long nothing more is read from who sends more than it may.
-const TOO_MANY: Duration = Duration::from_millis(20);
+/// How long nothing more is read from who sends more than it may, for each message beyond that, and at
+/// most.
+const TOO_MANY: Duration = Duration::from_millis(50);
+const TOO_MANY_MOST: Duration = Duration::from_secs(2);
 /// How long the end of a connection may take; somebody who may not be here any more has less.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 const FAREWELL_UNWANTED: Duration = Duration::from_millis(200);
@@ -279,8 +281,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         self.pace.take(allowance, ticks);
         let wait = self.pace.wait(allowance, ticks);
         if wait > 0 {
-            self.paused_until = Some(Instant::now() + Duration::from_nanos(wait));
+            self.pause_until(Instant::now() + Duration::from_nanos(wait));
         }
+    }
+
+    /// Reads nothing until then, or longer where that was so already.
+    fn pause_until(&mut self, at: Instant) {
+        self.paused_until = self.paused_until.max(Some(at));
     }
 
     async fn feed(&mut self, bytes: &[u8]) -> Step {
@@ -444,8 +451,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             Err(MessageRefused::Refused(refusal)) => {
                 if refusal == Refusal::DeviceRate {
                     // It is heard more slowly, so that a part of a fleet that sends all it can takes
-                    // little from the others.
-                    self.paused_until = Some(Instant::now() + TOO_MANY);
+                    // little from the others. Many messages may have come at once: each adds to it.
+                    let now = Instant::now();
+                    let from = self.paused_until.map_or(now, |at| at.max(now));
+                    self.pause_until((from + TOO_MANY).min(now + TOO_MANY_MOST));
                 }
                 Some(refusal.answer().mqtt)
             }

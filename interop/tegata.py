@@ -32,6 +32,8 @@ class Platform:
     CONSOLE, IDLE_MINUTES = False, 60
     # Whether there is a door for messages.
     MQTT = False
+    # Whether there is one for CoAP.
+    COAP = False
     # What else the server is told.
     MORE = ()
 
@@ -40,6 +42,7 @@ class Platform:
         folder.mkdir(parents=True, exist_ok=True)
         self.port, self.public_port = free_port(), free_port()
         self.console_port, self.mqtt_port, self.websocket_port = free_port(), free_port(), free_port()
+        self.coap_port = free_port()
         self.console_url = f"http://localhost:{self.console_port}"
         self.url = f"https://localhost:{self.port}"
         self.public_url = f"http://127.0.0.1:{self.public_port}"
@@ -83,6 +86,7 @@ class Platform:
                 *(["--mqtt", f"127.0.0.1:{self.mqtt_port}",
                    "--mqtt-websocket", f"127.0.0.1:{self.websocket_port}",
                    "--mqtt-websocket-origin", "https://maps.example"] if self.MQTT else []),
+                *(["--coap", f"127.0.0.1:{self.coap_port}"] if self.COAP else []),
                 "--session-idle", str(self.IDLE_MINUTES), *self.MORE,
             ],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment(),

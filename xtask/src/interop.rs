@@ -29,6 +29,7 @@ const PACKAGES: &[&str] = &[
     "dmtx-utils",
     "fonts-noto-cjk",
     "g++",
+    "libcoap3-bin",
     "libstrongswan-standard-plugins",
     "mosquitto-clients",
     "openssl",

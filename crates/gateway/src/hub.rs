@@ -1,8 +1,11 @@
 //! Sessions of all devices, and who hears what.
 
-use crate::mqtt::{
-    packets, publish_will,
-    session::{Key, Outgoing, PendingWill, Session},
+use crate::{
+    coap::{Budget, Known},
+    mqtt::{
+        packets, publish_will,
+        session::{Key, Outgoing, PendingWill, Session},
+    },
 };
 use admission::TopicName;
 use device::{DeviceId, OrganisationId};
@@ -53,6 +56,8 @@ pub struct GatewayLimits {
     pub patience: Duration,
     /// how long a client may take to open a WebSocket
     pub opening: Duration,
+    /// bytes of bodies that come in blocks over CoAP, of all clients together
+    pub bodies_bytes: usize,
 }
 
 impl Default for GatewayLimits {
@@ -73,6 +78,7 @@ impl Default for GatewayLimits {
             session_expiry_s: 86_400,
             patience: Duration::from_secs(30),
             opening: Duration::from_secs(10),
+            bodies_bytes: 64 * 1024 * 1024,
         }
     }
 }
@@ -85,6 +91,10 @@ pub(crate) struct Inner {
     pub(crate) service: Service,
     pub(crate) limits: GatewayLimits,
     sessions: Mutex<Sessions>,
+    /// who speaks CoAP
+    conversations: Mutex<HashMap<usize, Arc<Known>>>,
+    /// bytes of what comes in blocks
+    pub(crate) bodies: Budget,
     /// bytes that wait for all sessions together
     waiting: Arc<AtomicUsize>,
     /// one change of policies is looked at after the other
@@ -117,6 +127,8 @@ impl Gateway {
             service,
             limits,
             sessions,
+            conversations: Mutex::default(),
+            bodies: Budget::new(limits.bodies_bytes),
             waiting: Arc::default(),
             reviews: Arc::default(),
         }))
@@ -311,6 +323,9 @@ impl Inner {
         for session in self.every() {
             session.look_if(|sender| self.service.concerns(changes, sender));
         }
+        for known in self.conversations() {
+            known.look_if(|sender| self.service.concerns(changes, sender));
+        }
     }
 
     /// Has those looked at whose certificate is over.
@@ -318,6 +333,27 @@ impl Inner {
         for session in self.every() {
             session.look_if(|sender| self.service.is_over(sender));
         }
+        for known in self.conversations() {
+            known.look_if(|sender| self.service.is_over(sender));
+        }
+    }
+
+    fn lock_conversations(&self) -> MutexGuard<'_, HashMap<usize, Arc<Known>>> {
+        self.conversations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn conversations(&self) -> Vec<Arc<Known>> {
+        self.lock_conversations().values().cloned().collect()
+    }
+
+    /// Somebody speaks CoAP, and is to be told of changes.
+    pub(crate) fn begin(&self, known: &Arc<Known>) {
+        self.lock_conversations().insert(Arc::as_ptr(known).addr(), known.clone());
+    }
+
+    /// It has ended.
+    pub(crate) fn end(&self, known: &Arc<Known>) {
+        self.lock_conversations().remove(&Arc::as_ptr(known).addr());
     }
 
     /// Remembers that a session listens to more than its device's own space.

@@ -22,6 +22,9 @@ pub struct Config {
     pub mqtt: Option<SocketAddr>,
     /// The same over WebSocket over TLS. `None`: no such door. Port 0 takes a free one.
     pub mqtt_websocket: Option<SocketAddr>,
+    /// The door for devices' messages by CoAP over DTLS (UDP). `None`: no such door. Port 0 takes a free
+    /// one.
+    pub coap: Option<SocketAddr>,
     /// Origins of pages that may open one, as browsers write them.
     pub websocket_origins: Vec<String>,
     /// Networks that routes of messages may go to beside addresses that are everybody's.
@@ -67,6 +70,7 @@ impl Default for Config {
             console: None,
             mqtt: None,
             mqtt_websocket: None,
+            coap: None,
             websocket_origins: Vec::new(),
             route_networks: Vec::new(),
             gateway: gateway::GatewayLimits::default(),

@@ -7,6 +7,8 @@
 //!   validated by `pki::validate`, and revocation is looked at for each request.
 //! - REST under `/v1` (docs/rest.md), OpenAPI 3.1 at `/v1/openapi.json`, refusals as problem
 //!   documents (RFC 9457).
+//! - MQTT over TLS, also over WebSocket, and CoAP over DTLS 1.2, for the messages of devices
+//!   (docs/gateway.md, docs/coap.md); what they say is the crate `gateway`'s affair.
 //! - EST under `/.well-known/est` (RFC 7030, RFC 8951; docs/est.md).
 //! - OCSP at `/ocsp` (RFC 6960, RFC 5019; docs/ocsp.md), CRLs, CA certificates, tiles (C2SP
 //!   tlog-tiles).
@@ -23,6 +25,7 @@ mod body;
 mod clock;
 mod config;
 mod console_door;
+mod datagrams;
 mod ddi;
 mod director;
 mod download;

@@ -2,7 +2,9 @@ use crate::{
     Config,
     admission::admit,
     app::App,
-    console_door, ddi, director, est,
+    console_door,
+    datagrams::Datagrams,
+    ddi, director, est,
     listener::{Listener, Messages, Tls, told_to_stop},
     ocsp,
     outward::reach::Reach,
@@ -20,7 +22,7 @@ use console::Origin;
 use service::Service;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
-    net::{TcpListener, TcpSocket},
+    net::{TcpListener, TcpSocket, UdpSocket},
     sync::watch,
     task::JoinSet,
     time::sleep,
@@ -46,6 +48,9 @@ pub enum StartError {
     /// TLS cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
+    /// DTLS cannot be set up.
+    #[error("DTLS cannot be set up: {0}")]
+    Dtls(String),
 }
 
 /// Connections that wait to be accepted; the kernel may allow less.
@@ -100,6 +105,15 @@ impl Server {
         let delivering = routes::run(service.clone(), gateway.clone(), reach, stopped.clone());
         tasks.spawn(delivering);
         tasks.spawn(gateway.clone().keep(stopped.clone()));
+        let mut coap_at = None;
+        if let Some(wanted) = config.coap {
+            let failed = |cause| StartError::Listen { address: wanted, cause };
+            let socket = UdpSocket::bind(wanted).await.map_err(failed)?;
+            coap_at = Some(socket.local_addr().map_err(failed)?);
+            let (app, gateway, trust) = (app.clone(), gateway.clone(), trust.clone());
+            let door = Datagrams { socket, app, gateway, trust };
+            tasks.spawn(door.serve(own.clone(), stopped.clone()).map_err(StartError::Dtls)?);
+        }
         let origins = gateway::Origins {
             own: config.names.clone(),
             others: config.websocket_origins.clone(),
@@ -152,6 +166,7 @@ impl Server {
             console_at,
             mqtt_at,
             websocket_at,
+            coap_at,
             stop,
             tasks,
         })
@@ -166,6 +181,7 @@ pub struct RunningServer {
     console_at: Option<(SocketAddr, Origin)>,
     mqtt_at: Option<SocketAddr>,
     websocket_at: Option<SocketAddr>,
+    coap_at: Option<SocketAddr>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -189,6 +205,11 @@ impl RunningServer {
     /// Where the door for MQTT over WebSocket listens, where there is one.
     pub fn websocket_address(&self) -> Option<SocketAddr> {
         self.websocket_at
+    }
+
+    /// Where the door for CoAP listens, where there is one.
+    pub fn coap_address(&self) -> Option<SocketAddr> {
+        self.coap_at
     }
 
     /// Where the door for people listens, where there is one.

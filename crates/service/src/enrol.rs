@@ -239,8 +239,8 @@ impl Service {
         Ok(Vec::new())
     }
 
-    /// CA certificates for EST: the roots, then the issuing CAs of the product line, or all
-    /// owners' and product lines'. Public.
+    /// CA certificates for EST: the roots, then the issuing CAs of the product line, or all of them: the
+    /// platform's too, which a client needs whom a server shows its own certificate alone. Public.
     ///
     /// # Errors
     /// `not-found` where no CA has this label.
@@ -254,7 +254,7 @@ impl Service {
         let mut certificates: Vec<Certificate> = self.anchors()?.iter().cloned().collect();
         let wanted = |ca: &&Arc<CaEntry>| match label {
             Some(label) => ca.slug.rsplit_once('.').is_some_and(|(_, p)| p == label.as_str()),
-            None => ca.kind != CaKind::Platform,
+            None => true,
         };
         let mut cas: Vec<&Arc<CaEntry>> = index.all().filter(wanted).collect();
         if cas.is_empty() && label.is_some() {

@@ -34,7 +34,7 @@ const READ_BYTES: usize = 4096;
 /// How long nothing more is read from who sends more than it may, for each message beyond that, and at
 /// most.
 const TOO_MANY: Duration = Duration::from_millis(50);
-const TOO_MANY_MOST: Duration = Duration::from_secs(2);
+const TOO_MANY_MOST: Duration = Duration::from_secs(1);
 /// How long the end of a connection may take; somebody who may not be here any more has less.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 const FAREWELL_UNWANTED: Duration = Duration::from_millis(200);

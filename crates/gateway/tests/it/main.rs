@@ -1,4 +1,4 @@
-//! The MQTT door over the real service: raw bytes of a client in, the server's packets out.
+//! The doors over the real service: raw bytes of a client in, the server's packets out.
 //! docs/mqtt-conformance.md says which test shows which statement of the standard.
 #![allow(
     clippy::unwrap_used,
@@ -9,6 +9,7 @@
 )]
 
 mod client;
+mod coap;
 mod cut;
 mod flows;
 mod malformed;

@@ -208,6 +208,30 @@ impl World {
         kept.items.into_iter().map(|message| message.topic).collect()
     }
 
+    /// A command for a device.
+    pub(crate) async fn command(&self, thing: &Thing, reason: &str) {
+        let new = service::NewCommand {
+            name: "restart".into(),
+            parameters: format!("{{\"note\":\"{reason}\"}}"),
+            reason: "test".into(),
+            lifetime_s: 600,
+        };
+        self.service.give_command(&self.station, &thing.id, new).await.unwrap();
+    }
+
+    /// It may not be here any more.
+    pub(crate) async fn suspend(&self, thing: &Thing) {
+        let cause = device::Cause::Anomaly;
+        self.service.suspend_device(&self.station, &thing.id, cause).await.unwrap();
+    }
+
+    /// What was refused of it.
+    pub(crate) async fn refused(&self, thing: &Thing) -> Vec<(&'static str, u64)> {
+        self.service.settle_messages().await.unwrap();
+        let lines = self.service.refused_messages(&self.station, &thing.id).await.unwrap();
+        lines.into_iter().map(|line| (line.reason.code(), line.count)).collect()
+    }
+
     /// The server stops.
     pub(crate) fn stop(&self) {
         self.stop.send_replace(true);

@@ -53,6 +53,11 @@ impl OwnCertificate {
         Ok(Self { names, current })
     }
 
+    /// The certificate in use, with its key.
+    pub(crate) fn current(&self) -> Arc<CertifiedKey> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).key.clone()
+    }
+
     /// The same certificate for connections that the server opens.
     pub(crate) fn as_client(self: &Arc<Self>) -> Arc<dyn ResolvesClientCert> {
         Arc::new(AsClient(self.clone()))
@@ -105,7 +110,7 @@ struct AsClient(Arc<OwnCertificate>);
 
 impl ResolvesClientCert for AsClient {
     fn resolve(&self, _roots: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        let key = self.0.current.read().unwrap_or_else(PoisonError::into_inner).key.clone();
+        let key = self.0.current();
         key.key.choose_scheme(schemes).map(|_| key)
     }
 
@@ -116,6 +121,6 @@ impl ResolvesClientCert for AsClient {
 
 impl ResolvesServerCert for OwnCertificate {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.current.read().unwrap_or_else(PoisonError::into_inner).key.clone())
+        Some(self.current())
     }
 }

@@ -48,6 +48,8 @@ pub enum MessageDoor {
     Http = 2,
     /// MQTT over WebSocket over TLS
     Websocket = 3,
+    /// CoAP over DTLS
+    Coap = 4,
 }
 
 impl MessageDoor {
@@ -57,6 +59,7 @@ impl MessageDoor {
             Self::Mqtt => "mqtt",
             Self::Http => "http",
             Self::Websocket => "websocket",
+            Self::Coap => "coap",
         }
     }
 
@@ -65,7 +68,9 @@ impl MessageDoor {
     }
 
     pub(crate) fn from_code(code: u8) -> Option<Self> {
-        [Self::Mqtt, Self::Http, Self::Websocket].into_iter().find(|door| door.code() == code)
+        [Self::Mqtt, Self::Http, Self::Websocket, Self::Coap]
+            .into_iter()
+            .find(|door| door.code() == code)
     }
 }
 

@@ -63,6 +63,9 @@ pub struct ServeArgs {
     /// `https://maps.example` (repeat for more); those of others are turned away
     #[arg(long = "mqtt-websocket-origin", requires = "mqtt_websocket", value_parser = page_origin)]
     pub mqtt_websocket_origins: Vec<String>,
+    /// Address of the door for CoAP over DTLS, on UDP; without it there is none
+    #[arg(long, env = "TEGATA_COAP")]
+    pub coap: Option<SocketAddr>,
     /// Network that routes of messages may go to, such as 10.1.0.0/16 (repeat for more); beside
     /// addresses that are everybody's
     #[arg(long = "route-network")]

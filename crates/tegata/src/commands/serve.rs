@@ -55,6 +55,7 @@ pub async fn run(args: &ServeArgs) -> anyhow::Result<()> {
         console,
         mqtt: args.mqtt,
         mqtt_websocket: args.mqtt_websocket,
+        coap: args.coap,
         route_networks: args.route_networks.clone(),
         websocket_origins: args.mqtt_websocket_origins.clone(),
         limits: Limits {
@@ -74,6 +75,9 @@ pub async fn run(args: &ServeArgs) -> anyhow::Result<()> {
     }
     if let Some(address) = running.websocket_address() {
         eprintln!("wss://{address}/mqtt");
+    }
+    if let Some(address) = running.coap_address() {
+        eprintln!("coaps://{address}");
     }
     if let Some(origin) = running.console_origin() {
         eprintln!("console {origin}");

@@ -1,0 +1,460 @@
+//! CoAP (RFC 7252): one device's side of a conversation over datagrams that somebody else secured.
+//! docs/coap.md.
+//!
+//! The path is the topic: a request to send it there is a message like by any other door, and is
+//! answered once it is on disk. A device asks `me/down` for what it is to hear.
+
+mod body;
+mod packet;
+
+pub(crate) use body::Budget;
+
+use crate::{Gateway, hub::Inner};
+use admission::{OWN, Refusal, TopicName};
+use body::{Bodies, Rendered, part};
+use crypto::{UnixTime, sha256};
+use packet::{
+    Answer, BAD_REQUEST, CHANGED, CONTENT, Code, Heard, INTERNAL, METHOD_NOT_ALLOWED, Method,
+    NOT_ACCEPTABLE, NOT_FOUND, Request, UNSUPPORTED_FORMAT, read, reset,
+};
+use pki::Certificate;
+use service::{DoorSender, IncomingMessage, MessageDoor, MessageRefused};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{sync::Notify, time::Instant};
+
+/// How long an answer is remembered, so that the same message is not taken twice (RFC 7252 section
+/// 4.8.2, EXCHANGE_LIFETIME).
+const REMEMBERED: Duration = Duration::from_secs(247);
+/// Answers of one device that are remembered.
+const REMEMBERED_MAX: usize = 32;
+/// Bytes of answers of one device that are remembered.
+const REMEMBERED_BYTES_MAX: usize = 8 * 1024;
+/// After which a device that sent too much may try again, in seconds.
+const RETRY_S: u32 = 1;
+/// Content formats (RFC 7252 section 12.3 and its registry) and the media types that they are.
+const FORMATS: [(u16, &str); 6] = [
+    (0, "text/plain"),
+    (42, "application/octet-stream"),
+    (50, "application/json"),
+    (60, "application/cbor"),
+    (110, "application/senml+json"),
+    (112, "application/senml+cbor"),
+];
+const LINK_FORMAT: u16 = 40;
+const JSON: u16 = 50;
+/// What there is to ask for (RFC 6690).
+const LINKS: &str = "</me/down>;ct=50;title=\"commands and settings\"";
+
+/// What there is to do after a datagram.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// what is sent back
+    pub datagram: Option<Vec<u8>>,
+    /// whether the device may not be here any more
+    pub ends: bool,
+}
+
+/// A device that speaks CoAP, over one association.
+pub struct Conversation {
+    inner: Arc<Inner>,
+    certificate: Certificate,
+    sender: DoorSender,
+    known: Arc<Known>,
+    exchanges: Exchanges,
+    bodies: Bodies,
+    rendered: Rendered,
+    /// of messages that are sent from here
+    next_id: u16,
+}
+
+/// A conversation, as the gateway knows it: so that it can be told that something changed.
+pub(crate) struct Known {
+    sender: Mutex<DoorSender>,
+    look: AtomicBool,
+    wake: Notify,
+}
+
+impl Known {
+    /// Has it looked at where that may concern it.
+    pub(crate) fn look_if(&self, concerns: impl FnOnce(&DoorSender) -> bool) {
+        let concerned = concerns(&self.sender.lock().unwrap_or_else(PoisonError::into_inner));
+        if concerned {
+            self.look.store(true, Ordering::SeqCst);
+            self.wake.notify_one();
+        }
+    }
+}
+
+impl Gateway {
+    /// Begins a conversation with whoever showed this certificate, validated; `None` where it may not be
+    /// here.
+    pub async fn coap(&self, certificate: &Certificate) -> Option<Conversation> {
+        let inner = self.0.clone();
+        // First who is told of changes, then how things are: nothing falls between.
+        let seen = inner.service.standing_count();
+        let sender = who(&inner, certificate).await?;
+        if let Err(refusal) = sender.stands() {
+            inner.service.refuse_message(&sender, MessageDoor::Coap, refusal, "");
+            return None;
+        }
+        let known = Arc::new(Known {
+            sender: Mutex::new(sender.clone()),
+            look: AtomicBool::new(false),
+            wake: Notify::new(),
+        });
+        inner.begin(&known);
+        let changes = inner.service.standing_changes(seen);
+        known.look_if(|sender| inner.service.concerns(&changes, sender));
+        Some(Conversation {
+            bodies: Bodies::new(inner.bodies.clone()),
+            inner,
+            certificate: certificate.clone(),
+            sender,
+            known,
+            exchanges: Exchanges::default(),
+            rendered: Rendered::default(),
+            next_id: 0,
+        })
+    }
+}
+
+/// Whether a datagram is a request that is understood, so that it would be judged.
+pub fn is_request(datagram: &[u8]) -> bool {
+    matches!(read(datagram), Heard::Request(..))
+}
+
+/// Who shows a certificate, as it stands now.
+async fn who(inner: &Inner, certificate: &Certificate) -> Option<DoorSender> {
+    let caller = inner.service.identify_certificate(certificate).await.ok()?;
+    inner.service.door_sender(&caller, certificate).ok()
+}
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        self.inner.end(&self.known);
+    }
+}
+
+impl Conversation {
+    /// Returns once it must be looked whether the device may still be here.
+    pub async fn changed(&self) {
+        while !self.known.look.load(Ordering::SeqCst) {
+            self.known.wake.notified().await;
+        }
+    }
+
+    /// Looks again who this is; false where it may not be here any more.
+    pub async fn look_again(&mut self) -> bool {
+        if !self.known.look.swap(false, Ordering::SeqCst) {
+            return true;
+        }
+        let sender = who(&self.inner, &self.certificate).await;
+        let refusal = match &sender {
+            None => Some(Refusal::Revoked),
+            Some(sender) => sender.stands().err(),
+        };
+        if let Some(refusal) = refusal {
+            self.inner.service.refuse_message(&self.sender, MessageDoor::Coap, refusal, "");
+            return false;
+        }
+        let Some(sender) = sender.filter(|sender| sender.same_owner(&self.sender)) else {
+            // What was said under the former owner ends with it; the device may come again.
+            return false;
+        };
+        *self.known.sender.lock().unwrap_or_else(PoisonError::into_inner) = sender.clone();
+        self.sender = sender;
+        true
+    }
+
+    /// Hears what one datagram says.
+    pub async fn hear(&mut self, datagram: &[u8]) -> Reply {
+        if !self.look_again().await {
+            return Reply { datagram: None, ends: true };
+        }
+        let (asked, request) = match read(datagram) {
+            Heard::Nothing => return Reply::default(),
+            Heard::Reset { id, malformed } => {
+                let passed = self.count(malformed.then_some(Refusal::Malformed));
+                let datagram = passed.is_ok().then(|| reset(id));
+                return Reply { datagram, ends: false };
+            }
+            Heard::Refused(asked, code) => (asked, Err(code)),
+            Heard::Request(asked, request) => (asked, Ok(request)),
+        };
+        let now = Instant::now();
+        if let Some(datagram) = self.exchanges.answer(asked.id, now) {
+            return Reply { datagram: Some(datagram), ends: false };
+        }
+        let answered = match request {
+            Err(code) => self.count(Some(Refusal::Malformed)).map(|()| code.into()),
+            Ok(mut request) => match self.bodies.take(&mut request, now) {
+                // A part of a message counts as one: else parts would cost nobody anything.
+                Err(answer) => self.count(None).map(|()| answer),
+                Ok(()) => self.serve(*request, now).await,
+            },
+        };
+        let (answer, ends) = match answered {
+            Ok(answer) => (answer, false),
+            Err(refusal) => (refused(refusal), refusal.is_standing()),
+        };
+        self.next_id = self.next_id.wrapping_add(1);
+        let datagram = answer.written(&asked, self.next_id);
+        self.exchanges.remember(asked.id, &datagram, now);
+        Reply { datagram: Some(datagram), ends }
+    }
+
+    /// Counts something that is no message against what the device may send.
+    fn count(&self, why: Option<Refusal>) -> Result<(), Refusal> {
+        let service = &self.inner.service;
+        let passed = service.pass_request(&self.sender);
+        if let Some(refusal) = passed.err().or(why) {
+            service.refuse_message(&self.sender, MessageDoor::Coap, refusal, "");
+        }
+        passed
+    }
+
+    async fn serve(&mut self, request: Request, now: Instant) -> Result<Answer, Refusal> {
+        let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
+        let down = path == [OWN, "down"];
+        let links = path == [".well-known", "core"];
+        match request.method {
+            Method::Get if down || links => {
+                self.count(None)?;
+                Ok(if down { self.down(&request, now) } else { shown_links(&request) })
+            }
+            Method::Post if !path.is_empty() && !links => self.publish(request).await,
+            _ => {
+                self.count(None)?;
+                Ok(if path.is_empty() { NOT_FOUND } else { METHOD_NOT_ALLOWED }.into())
+            }
+        }
+    }
+
+    /// A message.
+    async fn publish(&self, request: Request) -> Result<Answer, Refusal> {
+        let block1 = request.block1.map(|block| packet::Block { more: false, ..block });
+        let with = |code: Code| Answer { block1, ..Answer::from(code) };
+        let known = |format| FORMATS.iter().find(|(number, _)| *number == format);
+        let media_type = match request.format.map(known) {
+            None => None,
+            Some(Some((_, media_type))) => Some((*media_type).to_owned()),
+            Some(None) => {
+                self.count(None)?;
+                return Ok(with(UNSUPPORTED_FORMAT));
+            }
+        };
+        let marks = Marks::read(&request.query);
+        let topic = TopicName::new(request.path.join("/"));
+        let topic = topic.and_then(|name| self.sender.space().absolute(name));
+        let (Some(marks), Ok(topic)) = (marks, topic) else {
+            self.count(Some(Refusal::Malformed))?;
+            return Ok(with(BAD_REQUEST));
+        };
+        let message = IncomingMessage {
+            door: MessageDoor::Coap,
+            topic,
+            payload: request.payload.into(),
+            media_type,
+            made_at: marks.made_at,
+            counter: marks.counter,
+            retain: marks.retain.then_some(1),
+            expires_s: marks.expires_s,
+            // One that is not confirmable hears 2.04 all the same, so it must be true.
+            acknowledged: true,
+        };
+        match self.inner.service.take_message(&self.sender, &message).await {
+            Ok(()) => {
+                Gateway(self.inner.clone()).heard(&self.sender, &message);
+                Ok(with(CHANGED))
+            }
+            Err(MessageRefused::Refused(refusal)) => Err(refusal),
+            Err(MessageRefused::Failed(error)) => {
+                tracing::error!(%error, "a message could not be kept");
+                Ok(with(INTERNAL))
+            }
+        }
+    }
+
+    /// Commands that the device has not answered, and its settings: as `GET /v1/messages` gives them.
+    fn down(&mut self, request: &Request, now: Instant) -> Answer {
+        if request.accept.is_some_and(|format| format != JSON) {
+            return NOT_ACCEPTABLE.into();
+        }
+        let wanted = request.block2;
+        // Who asks for a later part wants it of what the first one was of.
+        if wanted.is_some_and(|block| block.number > 0) {
+            let Some((body, etag)) = self.rendered.get(now) else {
+                return packet::INCOMPLETE.into();
+            };
+            return match part(body, wanted) {
+                Some((payload, block2)) => content(payload, block2, etag),
+                None => BAD_REQUEST.into(),
+            };
+        }
+        let found = match self.inner.service.downlinks(&self.sender, true) {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::error!(%error, "what is to be told to a device could not be read");
+                return INTERNAL.into();
+            }
+        };
+        let root = self.sender.space().root();
+        let items: Option<Vec<serde_json::Value>> = found
+            .iter()
+            .map(|downlink| {
+                let payload: serde_json::Value = serde_json::from_slice(&downlink.payload).ok()?;
+                let topic = downlink.topic.as_str().replacen(root, OWN, 1);
+                Some(serde_json::json!({ "topic": topic, "payload": payload }))
+            })
+            .collect();
+        let Some(items) = items else {
+            tracing::error!("what the store gave as JSON is none");
+            return INTERNAL.into();
+        };
+        let body = serde_json::Value::Array(items).to_string().into_bytes();
+        let digest = sha256(&body);
+        let etag = digest.as_bytes().get(..4).unwrap_or_default();
+        let Some((payload, block2)) = part(&body, wanted) else { return BAD_REQUEST.into() };
+        if block2.is_some() {
+            self.rendered.keep(&body, etag, now);
+        }
+        self.inner.service.handed_over(&found);
+        content(payload, block2, etag)
+    }
+}
+
+fn content(payload: Vec<u8>, block2: Option<packet::Block>, etag: &[u8]) -> Answer {
+    // What waits may be something else a moment later.
+    let (format, max_age_s, etag) = (Some(JSON), Some(0), Some(etag.to_vec()));
+    Answer { format, max_age_s, etag, block2, payload, ..Answer::from(CONTENT) }
+}
+
+fn shown_links(request: &Request) -> Answer {
+    if request.accept.is_some_and(|format| format != LINK_FORMAT) {
+        return NOT_ACCEPTABLE.into();
+    }
+    Answer { format: Some(LINK_FORMAT), payload: LINKS.into(), ..Answer::from(CONTENT) }
+}
+
+/// What a device hears of a refusal: no more than by any other door.
+fn refused(refusal: Refusal) -> Answer {
+    let code = refusal.answer().coap;
+    let waits = matches!(code, (4, 29) | (5, 3));
+    Answer { max_age_s: waits.then_some(RETRY_S), ..Answer::from(code) }
+}
+
+/// What the query of a message says of it.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Marks {
+    made_at: Option<UnixTime>,
+    counter: Option<u64>,
+    expires_s: Option<u32>,
+    retain: bool,
+}
+
+impl Marks {
+    /// `None` where something is unknown, no number, or there twice.
+    fn read(query: &[String]) -> Option<Self> {
+        fn put<T: std::str::FromStr>(into: &mut Option<T>, value: &str) -> Option<()> {
+            into.replace(value.parse().ok()?).is_none().then_some(())
+        }
+        let (mut time, mut counter, mut expires, mut retain) = (None::<i64>, None, None, None);
+        for part in query {
+            let (name, value) = part.split_once('=')?;
+            match name {
+                "time" => put(&mut time, value)?,
+                "counter" => put(&mut counter, value)?,
+                "expires" => put(&mut expires, value)?,
+                "retain" => put(&mut retain, value)?,
+                _ => return None,
+            }
+        }
+        let made_at = time.map(UnixTime);
+        Some(Self { made_at, counter, expires_s: expires, retain: retain.unwrap_or(false) })
+    }
+}
+
+/// Answers of messages that were heard, by their identifiers (RFC 7252 section 4.5).
+#[derive(Debug, Default)]
+struct Exchanges {
+    heard: VecDeque<(u16, Instant, Vec<u8>)>,
+    bytes: usize,
+}
+
+impl Exchanges {
+    fn answer(&self, id: u16, now: Instant) -> Option<Vec<u8>> {
+        let known = self.heard.iter().find(|(known, until, _)| *known == id && *until > now);
+        known.map(|(_, _, answer)| answer.clone())
+    }
+
+    fn remember(&mut self, id: u16, answer: &[u8], now: Instant) {
+        self.forget(|(known, until, _)| *known == id || *until <= now);
+        self.bytes = self.bytes.saturating_add(answer.len());
+        self.heard.push_back((id, now + REMEMBERED, answer.to_vec()));
+        while self.heard.len() > REMEMBERED_MAX || self.bytes > REMEMBERED_BYTES_MAX {
+            let Some((.., answer)) = self.heard.pop_front() else { break };
+            self.bytes = self.bytes.saturating_sub(answer.len());
+        }
+    }
+
+    fn forget(&mut self, over: impl Fn(&(u16, Instant, Vec<u8>)) -> bool) {
+        let bytes = &mut self.bytes;
+        self.heard.retain(|one| {
+            let over = over(one);
+            if over {
+                *bytes = bytes.saturating_sub(one.2.len());
+            }
+            !over
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_numbers_and_stand_once() {
+        let read = |query: &[&str]| {
+            Marks::read(&query.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>())
+        };
+        let all = read(&["time=5", "counter=18446744073709551615", "expires=9", "retain=true"]);
+        let wanted = Marks {
+            made_at: Some(UnixTime(5)),
+            counter: Some(u64::MAX),
+            expires_s: Some(9),
+            retain: true,
+        };
+        assert_eq!(all, Some(wanted));
+        assert_eq!(read(&[]), Some(Marks::default()));
+        for wrong in ["time", "time=", "counter=-1", "expires=4294967296", "retain=1", "what=1"] {
+            assert_eq!(read(&[wrong]), None, "{wrong}");
+        }
+        assert_eq!(read(&["counter=1", "counter=1"]), None);
+    }
+
+    #[test]
+    fn an_answer_is_remembered_for_a_while_and_not_for_ever() {
+        let (mut exchanges, now) = (Exchanges::default(), Instant::now());
+        exchanges.remember(7, b"seven", now);
+        assert_eq!(exchanges.answer(7, now).as_deref(), Some(b"seven".as_slice()));
+        assert_eq!(exchanges.answer(8, now), None);
+        assert_eq!(exchanges.answer(7, now + REMEMBERED), None);
+        for id in 100..200 {
+            exchanges.remember(id, &[0; 100], now);
+        }
+        assert_eq!(exchanges.heard.len(), REMEMBERED_MAX);
+        assert_eq!(exchanges.answer(7, now), None);
+        exchanges.remember(200, &[0; REMEMBERED_BYTES_MAX], now);
+        assert_eq!((exchanges.heard.len(), exchanges.bytes), (1, REMEMBERED_BYTES_MAX));
+        exchanges.remember(201, b"x", now + REMEMBERED);
+        assert_eq!((exchanges.heard.len(), exchanges.bytes), (1, 1));
+    }
+}

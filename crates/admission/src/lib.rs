@@ -5,8 +5,8 @@
 //! message, [`decide`] a subscription and each delivery, [`Refusal`] says why not in words for the
 //! owner and in as much of an answer as helps the sender and tells an attacker nothing.
 //!
-//! Deliberately absent: protocols and sockets, storage, schemas (JSON Schema, CDDL), Cedar;
-//! they stand behind [`Policy`] and around [`admit`].
+//! Deliberately absent: protocols and sockets, storage, Cedar, schemas (JSON Schema, CDDL, Protobuf);
+//! they stand behind [`Policy`] and [`PayloadRule`], and around [`admit`].
 //!
 //! ```
 //! use admission::{Direction, OwnSpaceOnly, Space, TopicFilter, TopicName, decide};
@@ -26,7 +26,9 @@ mod erasure;
 mod format;
 mod freshness;
 mod heard;
+mod payload;
 mod pipeline;
+mod problem;
 mod rate;
 mod refusal;
 pub mod route;
@@ -42,10 +44,12 @@ pub use erasure::{ERASURE_PROOF_BYTES_MAX, ErasedKey, ErasureError, KeysErased};
 pub use format::{DEPTH_MAX, Encoding, FormatError, FormatRule, VALUES_MAX};
 pub use freshness::{FreshnessRule, LEAP_MAX, ReplayWindow, Staleness, WINDOW_BITS};
 pub use heard::{DOWNLINKS_BYTES_MAX, Heard, encode_answer};
+pub use payload::{PayloadAnswer, PayloadRule};
 pub use pipeline::{
     Admitted, Identity, Message, Meters, OrganisationTraffic, Quotas, Rules, Sender, Surroundings,
     Traffic, admit,
 };
+pub use problem::{Problem, Problems, one_line, place_of};
 pub use rate::{Allowance, Meter, Shared, Ticks};
 pub use refusal::{Answer, Refusal};
 pub use space::{

@@ -7,6 +7,7 @@
 use crate::{
     format::{FormatError, FormatRule},
     freshness::{FreshnessRule, ReplayWindow},
+    payload::{PayloadAnswer, PayloadRule},
     rate::{Allowance, Meter, Shared, Ticks},
     refusal::Refusal,
     space::{Direction, Policy, Space, decide},
@@ -210,6 +211,8 @@ pub struct Surroundings<'a> {
     pub sender: &'a Sender,
     /// what the organisation's policies say
     pub policy: &'a dyn Policy,
+    /// what the organisation's schemas say
+    pub payload: &'a dyn PayloadRule,
     /// what is asked of it
     pub rules: &'a Rules,
     /// how much may be sent
@@ -253,6 +256,9 @@ pub fn admit(
         FormatError::TooDeep | FormatError::TooMany => Refusal::TooComplex,
         FormatError::Malformed | FormatError::Duplicate => Refusal::Malformed,
     })?;
+    if let PayloadAnswer::Refused(refusal) = around.payload.ask(message) {
+        return Err(refusal);
+    }
     if !around.rules.consented {
         return Err(Refusal::Consent);
     }
@@ -292,6 +298,7 @@ mod tests {
         device: Meter,
         organisation: OrganisationTraffic,
         traffic: Traffic,
+        payload: PayloadAnswer,
     }
 
     impl World {
@@ -305,6 +312,7 @@ mod tests {
                 device: Meter::default(),
                 organisation: OrganisationTraffic::new(&quotas),
                 traffic: Traffic::new(&quotas),
+                payload: PayloadAnswer::Nothing,
             }
         }
 
@@ -325,6 +333,7 @@ mod tests {
             let around = Surroundings {
                 sender: &self.sender,
                 policy: &OwnSpaceOnly,
+                payload: &self.payload,
                 rules: &self.rules,
                 quotas: &self.quotas,
                 window: &self.window,
@@ -391,6 +400,9 @@ mod tests {
         assert_eq!(large, Err(Refusal::TooLarge));
         let deep = world.send_marked("me/up/x", b"[[1]]", now, Some(1));
         assert_eq!(deep, Err(Refusal::TooComplex));
+        world.payload = PayloadAnswer::Refused(Refusal::Schema);
+        assert_eq!(world.send_marked("me/up/x", b"[1]", now, Some(1)), Err(Refusal::Schema));
+        world.payload = PayloadAnswer::Fits;
         assert_eq!(world.send_marked("me/up/x", b"[1]", now, Some(1)), Err(Refusal::Consent));
         world.rules.consented = true;
         // What was refused was not heard: its counter may come again.

@@ -3,11 +3,12 @@
 
 use crate::{
     facts::{Commander, DeviceFacts, MemberFacts, Question},
-    problem::{Problem, Problems, one_line},
     set::Policies,
     space::{Bound, decide_topic},
 };
-use admission::{CommandName, Direction, OWN, Says, TopicFilter, TopicName};
+use admission::{
+    CommandName, Direction, OWN, Problem, Problems, Says, TopicFilter, TopicName, one_line,
+};
 use device::{DeviceId, OrganisationId};
 use serde::Deserialize;
 use serde_saphyr::{Spanned, options::DuplicateKeyPolicy};

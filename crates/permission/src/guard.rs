@@ -1,7 +1,7 @@
 //! What a policy text may be before Cedar's parser sees it. That parser and what follows it call
 //! themselves for each level of nesting, and nothing in them counts.
 
-use crate::problem::{Problem, Problems, place_of};
+use admission::{Problem, Problems, place_of};
 
 /// Longest text of a policy set, in bytes.
 pub const TEXT_BYTES_MAX: usize = 64 * 1024;

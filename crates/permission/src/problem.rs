@@ -1,99 +1,18 @@
-//! What is wrong with a policy or a case, where, and what to do.
+//! What Cedar says is wrong, in our words.
 
+use admission::{Problem, place_of};
 use miette::Diagnostic;
-use std::fmt;
 
-/// Problems that are told of one text; the rest is told once these are mended.
-const PROBLEMS_MAX: usize = 20;
-/// Longest message or hint, in characters.
-const TEXT_CHARACTERS_MAX: usize = 400;
-
-/// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// line, from 1; 0 where it concerns the whole
-    pub line: usize,
-    /// column in characters, from 1; 0 where it concerns the line
-    pub column: usize,
-    /// what is wrong
-    pub message: String,
-    /// what to do about it
-    pub hint: String,
-}
-
-/// All that is wrong with a text: at least one thing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct Problems(pub Vec<Problem>);
-
-impl Problem {
-    pub(crate) fn new(
-        (line, column): (usize, usize),
-        message: impl Into<String>,
-        hint: impl Into<String>,
-    ) -> Self {
-        Self { line, column, message: one_line(&message.into()), hint: one_line(&hint.into()) }
-    }
-
-    /// What Cedar says, with its place in `text`.
-    pub(crate) fn of(text: &str, said: &dyn Diagnostic, hint: &str) -> Self {
-        let offset = said.labels().and_then(|mut labels| labels.next()).map(|it| it.offset());
-        let place = offset.map_or((0, 0), |offset| place_of(text, offset));
-        let label = said.labels().and_then(|mut labels| labels.next());
-        let label = label.and_then(|it| it.label().map(str::to_owned));
-        let message = match label.filter(|label| !label.is_empty()) {
-            Some(label) => format!("{said}: {label}"),
-            None => said.to_string(),
-        };
-        let help = said.help().map(|help| help.to_string());
-        Self::new(place, message, help.unwrap_or_else(|| hint.to_owned()))
-    }
-}
-
-impl From<Problem> for Problems {
-    fn from(problem: Problem) -> Self {
-        Self(vec![problem])
-    }
-}
-
-impl Problems {
-    pub(crate) fn of(problems: impl IntoIterator<Item = Problem>) -> Self {
-        Self(problems.into_iter().take(PROBLEMS_MAX).collect())
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.line, self.column) {
-            (0, _) => {}
-            (line, 0) => write!(f, "line {line}: ")?,
-            (line, column) => write!(f, "line {line}, column {column}: ")?,
-        }
-        write!(f, "{}; {}", self.message, self.hint)
-    }
-}
-
-impl fmt::Display for Problems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, problem) in self.0.iter().enumerate() {
-            if at > 0 {
-                f.write_str("; ")?;
-            }
-            problem.fmt(f)?;
-        }
-        Ok(())
-    }
-}
-
-/// Line and column of a byte.
-pub(crate) fn place_of(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.bytes().filter(|byte| *byte == b'\n').count().saturating_add(1);
-    let last = before.rsplit('\n').next().unwrap_or_default();
-    (line, last.chars().count().saturating_add(1))
-}
-
-/// Text of others for logs and terminals: one line, without control characters, bounded.
-pub(crate) fn one_line(text: &str) -> String {
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    words.chars().filter(|c| !c.is_control()).take(TEXT_CHARACTERS_MAX).collect()
+/// What Cedar says, with its place in `text`.
+pub(crate) fn problem_of(text: &str, said: &dyn Diagnostic, hint: &str) -> Problem {
+    let offset = said.labels().and_then(|mut labels| labels.next()).map(|it| it.offset());
+    let place = offset.map_or((0, 0), |offset| place_of(text, offset));
+    let label = said.labels().and_then(|mut labels| labels.next());
+    let label = label.and_then(|it| it.label().map(str::to_owned));
+    let message = match label.filter(|label| !label.is_empty()) {
+        Some(label) => format!("{said}: {label}"),
+        None => said.to_string(),
+    };
+    let help = said.help().map(|help| help.to_string());
+    Problem::new(place, message, help.unwrap_or_else(|| hint.to_owned()))
 }

@@ -3,9 +3,9 @@
 use crate::{
     facts::{Commander, DeviceFacts, MemberFacts, Question, is_reserved, path_of},
     guard,
-    problem::{Problem, Problems, one_line},
+    problem::problem_of,
 };
-use admission::{Direction, PolicyAnswer, Says};
+use admission::{Direction, PolicyAnswer, Problem, Problems, Says, one_line};
 use cedar_policy::{
     Authorizer, Context, Decision, Effect, Entities, Entity, EntityId, EntityTypeName, EntityUid,
     PolicyId, PolicySet, Request, RestrictedExpression, Schema, ValidationMode, Validator,
@@ -102,8 +102,8 @@ impl Policies {
         let parsed = PolicySet::from_str(text).map_err(|errors| {
             let hint = "see docs/policies.md for examples";
             let related = errors.related().into_iter().flatten();
-            let all: Vec<_> = std::iter::once(Problem::of(text, &errors, hint))
-                .chain(related.map(|it| Problem::of(text, it, hint)))
+            let all: Vec<_> = std::iter::once(problem_of(text, &errors, hint))
+                .chain(related.map(|it| problem_of(text, it, hint)))
                 .collect();
             Problems::of(all)
         })?;
@@ -115,12 +115,12 @@ impl Policies {
         let validated = Validator::new(frame.schema.clone()).validate(&set, ValidationMode::Strict);
         let hint = "docs/policies.md has the schema";
         let wrong: Vec<_> =
-            validated.validation_errors().map(|it| Problem::of(text, it, hint)).collect();
+            validated.validation_errors().map(|it| problem_of(text, it, hint)).collect();
         if !wrong.is_empty() {
             return Err(Problems::of(wrong));
         }
         let warnings = validated.validation_warnings();
-        let warnings = Problems::of(warnings.map(|it| Problem::of(text, it, hint))).0;
+        let warnings = Problems::of(warnings.map(|it| problem_of(text, it, hint))).0;
         Ok(Self { set, ids, warnings, frame, authorizer: Authorizer::new() })
     }
 
@@ -226,7 +226,7 @@ fn named(
     for (at, start) in starts.iter().enumerate() {
         // Cedar numbers them in the order of the text.
         let Some(policy) = parsed.policy(&PolicyId::new(format!("policy{at}"))) else { continue };
-        let place = crate::problem::place_of(text, *start);
+        let place = admission::place_of(text, *start);
         let id = policy.annotation("id").unwrap_or_default();
         let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let (message, hint) = if id.is_empty() {
@@ -253,7 +253,7 @@ fn named(
         return Err(Problems::of(problems));
     }
     let set = PolicySet::from_policies(policies).map_err(|error| {
-        Problems::from(Problem::of(text, &error, "give each policy an id of its own"))
+        Problems::from(problem_of(text, &error, "give each policy an id of its own"))
     })?;
     Ok((set, ids))
 }

@@ -32,6 +32,7 @@
 //! | `messages` | messages of devices, what was refused of them |
 //! | `device_log` | the logs that devices hand over |
 //! | `policies` | an organisation's policies for the doors: versions, tests, what is in force, why |
+//! | `schemas` | what payloads must be: versions, tests, what is in force, what came of payloads |
 //! | `reports` | audit chain, accounts of keys, key policy, expiry, statistics |
 //!
 //! How durability works: commands go over a queue to one writer thread, which gathers what waits
@@ -92,6 +93,7 @@ mod public_scan;
 mod record;
 mod reports;
 mod routes;
+mod schemas;
 mod seed;
 mod sequencer;
 mod service;
@@ -181,6 +183,11 @@ pub use routes::{
     DeadMessage, Lane, LaneFailure, LaneOutcome, NewRoute, OpenedRoute, PutRoute, QueuedMessage,
     ROUTE_LIMITS, ROUTES_MAX, RouteLimits, RouteRowQuery, RouteTarget, RouteView, RoutedRow,
     SAMPLES_MAX, Sample, TriedMessage, read_rule,
+};
+pub use schemas::{
+    NewSchema, SCHEMA_DRAFTS_MAX, SCHEMAS_IN_FORCE_BYTES_MAX, SCHEMAS_IN_FORCE_MAX, SCHEMAS_MAX,
+    SchemaActivation, SchemaFound, SchemaMode, SchemaStrictness, SchemaTested, SchemaTexts,
+    SchemaView,
 };
 pub use service::Service;
 pub use signers::{NewSigner, SIGNER_PROOF_CONTENT_TYPE, SignerView, signer_proof};

@@ -59,6 +59,8 @@ pub(crate) struct Live {
     pub(crate) decisions: Cache<crate::policies::DecisionKey, admission::PolicyAnswer>,
     /// devices, as policies know them
     pub(crate) device_facts: Cache<device::DeviceId, Arc<crate::policies::Facts>>,
+    /// what payloads must be, by organisation
+    pub(crate) schemas: Cache<i64, Arc<crate::schemas::LiveSchemas>>,
     /// routes, by organisation
     pub(crate) routes: Cache<i64, Arc<Vec<crate::routes::LiveRoute>>>,
     /// whether product lines are in operation
@@ -111,6 +113,7 @@ impl Live {
             policies: Cache::new(10_000),
             decisions: Cache::new(16_384),
             device_facts: Cache::new(100_000),
+            schemas: Cache::new(2_000),
             routes: Cache::new(10_000),
             operations: Cache::new(10_000),
             signers: Cache::new(10_000),
@@ -247,6 +250,7 @@ impl Effects for Live {
                     self.decisions.clear();
                     self.changes.add(crate::messages::Change::Policies(organisation));
                 }
+                Effect::Schemas(organisation) => self.schemas.forget(&organisation),
                 Effect::Routes => self.routes.clear(),
                 Effect::Directory => {
                     self.organisations.clear();

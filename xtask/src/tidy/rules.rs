@@ -13,6 +13,7 @@ pub(super) const LAYERS: &[&str] = &[
     "audit",
     "admission",
     "permission",
+    "schema",
     "assessment",
     "service",
     "gateway",
@@ -46,6 +47,7 @@ pub(super) const DOMAIN: &[&str] = &[
     "audit",
     "admission",
     "permission",
+    "schema",
     "assessment",
 ];
 

@@ -41,6 +41,8 @@ pub struct RefusedView {
     pub last_topic: String,
     /// the policies that refused it, where policies did
     pub last_policies: Option<String>,
+    /// what exactly was wrong with it: the schema, where in the payload, and which rule
+    pub last_detail: Option<String>,
 }
 
 impl Service {
@@ -94,6 +96,7 @@ impl Service {
                     last_at: row.last_at,
                     last_topic: row.last_topic,
                     last_policies: row.last_policies,
+                    last_detail: row.last_detail,
                 })
             })
             .collect())

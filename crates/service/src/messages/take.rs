@@ -1,6 +1,6 @@
 //! A message comes in.
 
-use super::sender::DoorSender;
+use super::{sender::DoorSender, traffic::Why};
 use crate::{
     Service, ServiceError,
     commands::{Speaker, hear, holds},
@@ -11,8 +11,8 @@ use crate::{
     },
 };
 use admission::{
-    Direction, Message, Meters, OrganisationTraffic, OwnSpaceOnly, Policy, Quotas, Refusal, Rules,
-    Said, Surroundings, TopicFilter, TopicName, admit, route::RoutedMessage,
+    Direction, Message, Meters, OrganisationTraffic, OwnSpaceOnly, PayloadAnswer, Policy, Quotas,
+    Refusal, Rules, Said, Surroundings, TopicFilter, TopicName, admit, route::RoutedMessage,
 };
 use audit::{Kind, Outcome, SecurityEvent};
 use crypto::UnixTime;
@@ -135,7 +135,9 @@ impl Service {
         message: &IncomingMessage,
     ) -> Result<(), MessageRefused> {
         let now = self.now();
-        let judged = self.judge_message(sender, message, now);
+        let asked = self.ask_schemas(sender, message).await;
+        let judged = self.judge_message(sender, message, &asked.answer, now);
+        self.count_schemas(sender, message, &asked, judged);
         let media_type = message.media_type.clone().filter(|it| it.len() <= MEDIA_TYPE_MAX);
         let judged = judged.and_then(|()| {
             let below = message.topic.as_str().strip_prefix(sender.space().root());
@@ -154,7 +156,9 @@ impl Service {
         let (topic, said, space) = match judged {
             Ok(own) => own,
             Err(refusal) => {
-                self.refuse_publishing(sender, message, refusal);
+                let why = asked.answer == PayloadAnswer::Refused(refusal);
+                let why = asked.detail.filter(|_| why);
+                self.refuse_publishing(sender, message, refusal, why);
                 return Err(MessageRefused::Refused(refusal));
             }
         };
@@ -239,7 +243,7 @@ impl Service {
         match late {
             None => Ok(()),
             Some(refusal) => {
-                self.refuse_publishing(sender, message, refusal);
+                self.refuse_publishing(sender, message, refusal, None);
                 Err(MessageRefused::Refused(refusal))
             }
         }
@@ -280,6 +284,7 @@ impl Service {
         &self,
         sender: &DoorSender,
         message: &IncomingMessage,
+        payload: &PayloadAnswer,
         now: UnixTime,
     ) -> Result<(), Refusal> {
         if self.is_over(sender) {
@@ -295,12 +300,8 @@ impl Service {
         let ticks = self.traffic.ticks();
         // Who sends more than it may has no policy asked on its behalf: that costs more than a meter, and
         // what it would hear is the same.
-        if sender.stands().is_ok() {
-            let counts = self.traffic.lock();
-            let meter = counts.devices.get(&sender.sender.device);
-            if meter.is_some_and(|meter| !meter.has_room(quotas.device, ticks)) {
-                return Err(Refusal::DeviceRate);
-            }
+        if sender.stands().is_ok() && !self.has_room(sender) {
+            return Err(Refusal::DeviceRate);
         }
         // Asked before the meters are taken, which everybody shares.
         let answer = self.policy_answer(sender, Direction::Publish, message.topic.as_str());
@@ -312,6 +313,7 @@ impl Service {
         let around = Surroundings {
             sender: &sender.sender,
             policy,
+            payload,
             rules: &rules,
             quotas: &quotas,
             window,
@@ -335,6 +337,14 @@ impl Service {
             traffic: platform,
         };
         admit(&judged, &around, &mut meters).map(|_| ())
+    }
+
+    /// Whether a device may send one more message; nothing is taken.
+    pub(crate) fn has_room(&self, sender: &DoorSender) -> bool {
+        let ticks = self.traffic.ticks();
+        let counts = self.traffic.lock();
+        let meter = counts.devices.get(&sender.sender.device);
+        meter.is_none_or(|meter| meter.has_room(Quotas::default().device, ticks))
     }
 
     /// Takes one out of what a device may send, for something that is no message: who asks again and
@@ -375,23 +385,30 @@ impl Service {
         refusal: Refusal,
         topic: &str,
     ) {
-        self.refuse_by(sender, door, refusal, topic, Vec::new());
+        self.refuse_by(sender, door, refusal, topic, Why::default());
     }
 
     /// As [`Self::refuse_message`], of a filter that somebody may not listen to: with the policies
     /// that say so.
     pub fn refuse_listening(&self, sender: &DoorSender, door: MessageDoor, filter: &TopicFilter) {
         let asked = self.decide_topic(sender, Direction::Subscribe, filter.as_str());
-        self.refuse_by(sender, door, Refusal::Topic, filter.as_str(), asked.because);
+        let why = Why { policies: asked.because, detail: None };
+        self.refuse_by(sender, door, Refusal::Topic, filter.as_str(), why);
     }
 
-    fn refuse_publishing(&self, sender: &DoorSender, message: &IncomingMessage, refusal: Refusal) {
+    fn refuse_publishing(
+        &self,
+        sender: &DoorSender,
+        message: &IncomingMessage,
+        refusal: Refusal,
+        detail: Option<String>,
+    ) {
         let topic = message.topic.as_str();
-        let because = match refusal {
+        let policies = match refusal {
             Refusal::Topic => self.decide_topic(sender, Direction::Publish, topic).because,
             _ => Vec::new(),
         };
-        self.refuse_by(sender, message.door, refusal, topic, because);
+        self.refuse_by(sender, message.door, refusal, topic, Why { policies, detail });
     }
 
     fn refuse_by(
@@ -400,11 +417,11 @@ impl Service {
         door: MessageDoor,
         refusal: Refusal,
         topic: &str,
-        policies: Vec<String>,
+        why: Why,
     ) {
         let now = self.now();
         let key = ((sender.row, sender.owner), refusal, door);
-        self.traffic.lock().refuse(key, now, topic, policies);
+        self.traffic.lock().refuse(key, now, topic, why);
     }
 
     /// The path below another device's space of the same organisation, and that device's row.
@@ -508,6 +525,7 @@ impl Service {
             }
         }
         self.settle_device_logs().await?;
+        self.settle_schemas().await?;
         let (refused, dropped) = self.traffic.lock().take_refused();
         if refused.is_empty() && dropped == 0 {
             return Ok(());
@@ -528,6 +546,10 @@ impl Service {
                     .detail("door", door)
                     .detail("count", &row.count.to_string())
                     .detail("topic", &row.last_topic);
+                let event = match &row.last_detail {
+                    Some(detail) => event.detail("why", detail),
+                    None => event,
+                };
                 let event = match &row.last_policies {
                     Some(policies) => event.detail("policies", policies),
                     None => event,

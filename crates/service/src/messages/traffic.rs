@@ -24,8 +24,17 @@ pub(crate) struct TrafficState {
 
 /// Device, owner, why, at which door.
 type RefusedKey = (i64, i64, Refusal, u8);
-/// How often, when last, the first topic, and the policies that refused it.
-type RefusedCount = (u64, UnixTime, String, Vec<String>);
+/// What exactly refused a message.
+#[derive(Debug, Default)]
+pub(super) struct Why {
+    /// the policies, where policies did
+    pub(super) policies: Vec<String>,
+    /// the schema, the place in the payload and the rule, where a schema did
+    pub(super) detail: Option<String>,
+}
+
+/// How often, when last, the first topic, and what refused it.
+type RefusedCount = (u64, UnixTime, String, Why);
 /// Longest list of policies that is kept with a refusal, in bytes.
 const POLICIES_BYTES_MAX: usize = 300;
 
@@ -71,14 +80,14 @@ impl Counts {
         ((device, owner), reason, door): ((i64, i64), Refusal, MessageDoor),
         now: UnixTime,
         topic: &str,
-        policies: Vec<String>,
+        why: Why,
     ) {
         let key = (device, owner, reason, door.code());
         if let Some(entry) = self.refused.get_mut(&key) {
             entry.0 = entry.0.saturating_add(1);
             entry.1 = now;
         } else if self.refused.len() < REFUSED_MAX {
-            self.refused.insert(key, (1, now, topic.to_owned(), policies));
+            self.refused.insert(key, (1, now, topic.to_owned(), why));
         } else {
             self.dropped = self.dropped.saturating_add(1);
         }
@@ -88,7 +97,7 @@ impl Counts {
     pub(super) fn take_refused(&mut self) -> (Vec<(Refusal, RefusedRow)>, u64) {
         let rows = std::mem::take(&mut self.refused)
             .into_iter()
-            .map(|((device, owner, reason, door), (count, last_at, last_topic, policies))| {
+            .map(|((device, owner, reason, door), (count, last_at, last_topic, why))| {
                 let text = reason.code().to_owned();
                 (
                     reason,
@@ -100,7 +109,8 @@ impl Counts {
                         count,
                         last_at,
                         last_topic,
-                        last_policies: joined(&policies),
+                        last_policies: joined(&why.policies),
+                        last_detail: why.detail,
                     },
                 )
             })

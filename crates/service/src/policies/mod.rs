@@ -11,6 +11,7 @@ mod versions;
 
 pub use explain::{ExplainedDecision, PolicyQuestion};
 pub(crate) use force::{DecisionKey, Facts, InForce};
+pub(crate) use versions::needed;
 pub use versions::{
     NewPolicySet, POLICY_DRAFTS_MAX, PolicyActivation, PolicyEffect, PolicySetState,
     PolicySetTested, PolicySetTexts, PolicySetView,

@@ -139,7 +139,7 @@ fn gone() -> ServiceError {
 
 impl Service {
     /// The caller's own organisation, where it may do that with its policies.
-    pub(super) fn for_policies(
+    pub(crate) fn for_policies(
         &self,
         caller: &Caller,
         action: Action,
@@ -396,7 +396,7 @@ fn cases_for(own: &OrganisationId, text: &str) -> Result<Cases, ServiceError> {
     .in_japanese(format!("テストケースの organisation が {own} ではありません")))
 }
 
-fn needed(text: &str) -> Result<String, ServiceError> {
+pub(crate) fn needed(text: &str) -> Result<String, ServiceError> {
     crate::fleet::reason(Some(text))?.ok_or_else(|| {
         ServiceError::malformed("reason", "say why: whoever looks at the policies later asks")
             .in_japanese("理由を書いてください。後でポリシーを確認する人に必要です")

@@ -456,16 +456,18 @@ pub(crate) struct RefusedRow {
     pub(crate) last_at: UnixTime,
     pub(crate) last_topic: String,
     pub(crate) last_policies: Option<String>,
+    pub(crate) last_detail: Option<String>,
 }
 
 pub(crate) fn add_refused(tx: &Tx<'_>, row: &RefusedRow) -> Result<(), ServiceError> {
     tx.prepare_cached(
         "INSERT INTO message_refused
-         (device, owner, reason, door, count, last_at, last_topic, last_policies)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+         (device, owner, reason, door, count, last_at, last_topic, last_policies, last_detail)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
          ON CONFLICT (device, owner, reason, door) DO UPDATE SET
              count = count + excluded.count, last_at = excluded.last_at,
-             last_topic = excluded.last_topic, last_policies = excluded.last_policies",
+             last_topic = excluded.last_topic, last_policies = excluded.last_policies,
+             last_detail = excluded.last_detail",
     )?
     .execute(params![
         row.device,
@@ -475,7 +477,8 @@ pub(crate) fn add_refused(tx: &Tx<'_>, row: &RefusedRow) -> Result<(), ServiceEr
         to_i64(row.count),
         row.last_at.0,
         row.last_topic,
-        row.last_policies
+        row.last_policies,
+        row.last_detail
     ])?;
     Ok(())
 }
@@ -487,7 +490,8 @@ pub(crate) fn refused(
     owner: i64,
 ) -> Result<Vec<RefusedRow>, ServiceError> {
     let mut statement = connection.prepare_cached(
-        "SELECT device, owner, reason, door, count, last_at, last_topic, last_policies
+        "SELECT device, owner, reason, door, count, last_at, last_topic, last_policies,
+             last_detail
          FROM message_refused
          WHERE device = ?1 AND owner = ?2 ORDER BY last_at DESC",
     )?;
@@ -501,6 +505,7 @@ pub(crate) fn refused(
             last_at: UnixTime(row.get(5)?),
             last_topic: row.get(6)?,
             last_policies: row.get(7)?,
+            last_detail: row.get(8)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

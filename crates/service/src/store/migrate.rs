@@ -3,7 +3,7 @@
 use crate::ServiceError;
 use rusqlite::{Connection, TransactionBehavior, params};
 
-const MIGRATIONS: [&str; 24] = [
+const MIGRATIONS: [&str; 25] = [
     include_str!("0001.sql"),
     include_str!("0002.sql"),
     include_str!("0003.sql"),
@@ -28,6 +28,7 @@ const MIGRATIONS: [&str; 24] = [
     include_str!("0022.sql"),
     include_str!("0023.sql"),
     include_str!("0024.sql"),
+    include_str!("0025.sql"),
 ];
 
 /// Brings the database to the newest version.

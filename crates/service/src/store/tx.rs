@@ -30,6 +30,8 @@ pub(crate) enum Effect {
     Directors,
     /// Other policies are in force of an organisation, by its row.
     Policies(i64),
+    /// schemas of an organisation, by its row
+    Schemas(i64),
     /// Routes changed.
     Routes,
 }

@@ -45,6 +45,7 @@ mod releases;
 mod repository;
 mod revocation;
 mod routes;
+mod schemas;
 mod sealed;
 mod security;
 mod standing;

@@ -8,6 +8,7 @@ mod impact;
 mod operation;
 mod policy_set;
 mod release;
+mod schema;
 mod threat;
 mod vulnerabilities;
 

@@ -20,6 +20,7 @@ mod product;
 pub mod release;
 pub mod release_sealed;
 pub mod route;
+pub mod schema;
 pub mod sealed;
 mod server;
 pub mod threat;
@@ -141,6 +142,10 @@ pub enum Command {
     /// files, too
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
+    /// Schemas for payloads: what devices may say on a topic, in JSON Schema, CDDL or Protobuf; `test`
+    /// works on files, too
+    #[command(subcommand)]
+    Schema(schema::SchemaCommand),
     /// The verifiable log: checkpoint, proofs, audit
     #[command(subcommand)]
     Log(LogCommand),

@@ -140,6 +140,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Policy(command) => {
                 return commands::policy::run(command, output, language).await;
             }
+            Command::Schema(command) => {
+                return commands::schema::run(command, output, language).await;
+            }
             Command::Release(command) => {
                 return commands::release::run(command, output, language).await;
             }

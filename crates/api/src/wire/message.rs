@@ -63,4 +63,8 @@ pub struct RefusedMessages {
     /// Ids of the policies that refused it, where policies did.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub policies: Option<String>,
+    /// The schema, where in the payload, and which rule, where a schema refused it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(example = "telemetry v3: /celsius: /properties/celsius/maximum")]
+    pub detail: Option<String>,
 }

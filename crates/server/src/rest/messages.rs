@@ -25,8 +25,15 @@ use service::{IncomingMessage, MessageDoor, MessageRefused};
 /// As much as the widest rule lets pass.
 const PAYLOAD_BYTES_MAX: usize = 65_536;
 /// What a payload may say that it is.
-const MEDIA_TYPES: [&str; 4] =
-    ["application/octet-stream", "application/json", "application/cbor", "text/plain"];
+const MEDIA_TYPES: [&str; 7] = [
+    "application/octet-stream",
+    "application/json",
+    "application/cbor",
+    "application/protobuf",
+    "application/x-protobuf",
+    "application/vnd.google.protobuf",
+    "text/plain",
+];
 
 /// A message of the device that asks
 ///
@@ -35,7 +42,9 @@ const MEDIA_TYPES: [&str; 4] =
 /// a device that means well; its owner reads the exact reason.
 #[utoipa::path(post, path = "/v1/messages", tag = "messages", params(MessageQuery),
     request_body(content((Binary = "application/octet-stream"), (Binary = "application/json"),
-        (Binary = "application/cbor"), (Binary = "text/plain"))),
+        (Binary = "application/cbor"), (Binary = "application/protobuf"),
+        (Binary = "application/x-protobuf"), (Binary = "application/vnd.google.protobuf"),
+        (Binary = "text/plain"))),
     responses((status = 204, description = "the message is on disk")))]
 pub(super) async fn send(
     State(app): State<App>,
@@ -136,6 +145,7 @@ pub(super) async fn refused(
         last: line.last_at.into(),
         topic: line.last_topic,
         policies: line.last_policies,
+        detail: line.last_detail,
     });
     Ok(Json(lines.collect()))
 }

@@ -36,6 +36,7 @@ mod releases;
 mod reports;
 mod repository;
 mod routes;
+mod schemas;
 mod sealed;
 mod standing;
 mod streams;
@@ -160,6 +161,12 @@ fn products_and_devices() -> OpenApiRouter<App> {
         .routes(routes!(policies::test))
         .routes(routes!(policies::activations, policies::activate))
         .routes(routes!(policies::explain))
+        .routes(routes!(schemas::list))
+        .routes(routes!(schemas::versions, schemas::put))
+        .routes(routes!(schemas::one))
+        .routes(routes!(schemas::test))
+        .routes(routes!(schemas::activations, schemas::activate))
+        .routes(routes!(schemas::strictness, schemas::set_strictness))
         .routes(routes!(events::record))
         .routes(routes!(events::record_many))
         .routes(routes!(certificates::list))

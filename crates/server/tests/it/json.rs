@@ -74,6 +74,14 @@ fn bodies(csr: &str, certificate: &str) -> Vec<(&'static str, &'static str, Valu
                 {one: {}}, cases: [{name: own, by: one, does: publish, topic: me/up, expect: allowed}]}"}),
         ),
         ("post", "/v1/policies/activations", json!({"reason": "a test"})),
+        (
+            "post",
+            "/v1/schemas/{schema}/versions",
+            json!({"kind": "json-schema", "schema": "e30=", "topic": "up/x", "cases": "x",
+                "reason": "a test"}),
+        ),
+        ("post", "/v1/schemas/{schema}/activations", json!({"reason": "a test"})),
+        ("post", "/v1/schema-strictness", json!({"strict": true, "reason": "a test"})),
         ("post", "/v1/keys/rotations", json!({"key": "events"})),
         ("post", "/v1/events/batch", json!({"events": ["AA=="]})),
         (

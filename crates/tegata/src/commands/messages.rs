@@ -40,19 +40,24 @@ pub async fn refused(
 ) -> anyhow::Result<()> {
     let all: Vec<RefusedMessages> =
         remote.get(&format!("/v1/devices/{device}/messages/refused")).await?;
-    output.list(&all, &["reason", "door", "count", "last", "topic", "what to do"], |line| {
-        let text = match (Refusal::from_code(&line.reason), language) {
-            (Some(reason), Language::Ja) => reason.japanese().to_owned(),
-            (Some(reason), _) => reason.english().to_owned(),
-            (None, _) => line.text.clone(),
-        };
-        vec![
-            line.reason.clone(),
-            line.door.clone(),
-            line.count.to_string(),
-            line.last.to_string(),
-            line.topic.clone(),
-            text,
-        ]
-    })
+    output.list(
+        &all,
+        &["reason", "door", "count", "last", "topic", "where", "what to do"],
+        |line| {
+            let text = match (Refusal::from_code(&line.reason), language) {
+                (Some(reason), Language::Ja) => reason.japanese().to_owned(),
+                (Some(reason), _) => reason.english().to_owned(),
+                (None, _) => line.text.clone(),
+            };
+            vec![
+                line.reason.clone(),
+                line.door.clone(),
+                line.count.to_string(),
+                line.last.to_string(),
+                line.topic.clone(),
+                line.detail.clone().or_else(|| line.policies.clone()).unwrap_or_default(),
+                text,
+            ]
+        },
+    )
 }

@@ -28,6 +28,7 @@ pub mod policy;
 pub mod product;
 pub mod release;
 pub mod route;
+pub mod schema;
 pub mod serve;
 pub mod stream;
 pub mod threat;

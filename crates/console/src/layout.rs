@@ -63,6 +63,8 @@ pub enum Section {
     Cases,
     /// policies for the doors
     Policies,
+    /// schemas of payloads
+    Schemas,
     /// people and roles
     People,
     /// what waits for a second person
@@ -94,7 +96,7 @@ impl Section {
             Self::Vulnerabilities => Some(Action::ReadVulnerabilities),
             Self::Cases => Some(Action::ReadCases),
             Self::Audit => Some(Action::ReadAuditLog),
-            Self::Policies => Some(Action::ReadPolicies),
+            Self::Policies | Self::Schemas => Some(Action::ReadPolicies),
             Self::People => Some(Action::ReadPeople),
             Self::Approvals => Some(Action::ReadApprovals),
             Self::None | Self::Log | Self::Glossary | Self::Guide | Self::Account => None,
@@ -144,6 +146,7 @@ navigation! {
     }
     "nav-group-trust" {
         Policies, "/policies", "nav-policies", Gate;
+        Schemas, "/schemas", "nav-schemas", Gate;
         Authorities, "/authorities", "nav-authorities", Key;
         Log, "/log", "nav-log", Log;
         Audit, "/audit", "nav-audit", Audit;

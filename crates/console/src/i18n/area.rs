@@ -48,6 +48,7 @@ areas! {
     "messages",
     "device-log",
     "policies",
+    "schemas",
     "routes",
 }
 

@@ -106,6 +106,8 @@ struct RefusedRow {
     count: String,
     last: Moment,
     topic: String,
+    /// the schema, place and rule, or the policies
+    detail: Option<String>,
 }
 
 fn refused_row(t: Locale, one: RefusedView) -> RefusedRow {
@@ -119,6 +121,7 @@ fn refused_row(t: Locale, one: RefusedView) -> RefusedRow {
         count: t.number(one.count),
         last: t.time(one.last_at),
         topic: one.last_topic,
+        detail: one.last_detail.or(one.last_policies),
     }
 }
 

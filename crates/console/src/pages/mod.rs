@@ -30,6 +30,7 @@ mod products;
 mod public;
 mod releases;
 mod routes;
+mod schemas;
 mod sensitive;
 mod sign_in;
 mod threats;
@@ -64,6 +65,7 @@ pub(crate) fn router() -> Router<Console> {
         .merge(messages::router())
         .merge(device_log::router())
         .merge(policies::router())
+        .merge(schemas::router())
         .merge(operation::router())
         .merge(organisations::router())
         .merge(overview::router())

@@ -23,6 +23,7 @@ mod public;
 mod records;
 mod reports;
 mod routes;
+mod schemas;
 mod site;
 mod stage;
 mod texts;

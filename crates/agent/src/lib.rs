@@ -18,7 +18,6 @@ mod clock;
 mod commands;
 mod config;
 mod deltas;
-mod device_log;
 mod director;
 pub mod doors;
 mod download;

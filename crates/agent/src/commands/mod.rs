@@ -88,8 +88,6 @@ impl Agent {
             None => Served::On,
         };
         if served == Served::On {
-            self.observe(Some(shown));
-            self.tell_log(&mut line)?;
             self.tell_telemetry(&mut line)?;
         }
         Ok(served)

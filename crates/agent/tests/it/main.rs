@@ -12,7 +12,6 @@
 
 mod campaign;
 mod commands;
-mod device_log;
 mod directed;
 mod director;
 mod engine;

@@ -2,7 +2,6 @@
 device may; mosquitto and curl hand them over."""
 
 import contextlib
-import hashlib
 import io
 import json
 import random
@@ -10,15 +9,11 @@ import random
 import cbor2
 from zcbor import CddlValidationError, DataTranslator
 
+from device_log import Log, encoded
 from lib import OUT, ROOT, TEGATA, case, finish, require, run
 from mqtt_device import Device, Gate, eventually
 
 CDDL = DataTranslator.from_cddl((ROOT / "docs/device-log.cddl").read_text(), 64).my_types["segment"]
-START, ENTRY = b"tegata/device-log-start/v1\0", b"tegata/device-log/v1\0"
-
-
-def encoded(item):
-    return cbor2.dumps(item, canonical=True)
 
 
 def fits_the_cddl(item):
@@ -29,29 +24,6 @@ def fits_the_cddl(item):
         except CddlValidationError:
             return False
     return True
-
-
-class Log:
-    """A device's log, written from the page alone."""
-
-    def __init__(self, id):
-        self.id, self.time, self.entries = id, 0, []
-        self.places = [(hashlib.sha256(START + id).digest(), 0)]
-
-    def add(self, time, kind, severity, outcome, more=None):
-        hash, before = self.places[-1]
-        entry = [time - before, kind, severity, outcome] + ([more] if more else [])
-        counted = (len(self.places)).to_bytes(8, "big") + time.to_bytes(8, "big", signed=True)
-        self.places.append((hashlib.sha256(ENTRY + hash + counted + encoded(entry)).digest(), time))
-        self.entries.append(entry)
-
-    def segment(self, first, last, dropped=0):
-        item = {0: 1, 1: self.id, 2: first, 5: self.entries[first - 1 : last]}
-        if first > 1:
-            item |= {3: self.places[first - 1][0], 4: self.places[first - 1][1]}
-        if dropped:
-            item[6] = dropped
-        return item
 
 
 def read(items):

@@ -6,6 +6,7 @@ use crate::{
     boot::BootRecord,
     clock,
     commands::{Journal, Served, Settings},
+    device_log::DeviceLog,
     director::{self, Director, PROOF_PENDING, require_proof},
     doors::{self, Known, Offered, Poll, Seen, Wanted},
     download::{Download, Outcome},
@@ -105,6 +106,7 @@ pub struct Agent {
     /// what it runs with
     pub(crate) settings: Settings,
     pub(crate) telemetry: Telemetry,
+    pub(crate) device_log: DeviceLog,
     pub(crate) tamper: Tamper,
     clock_kept: UnixTime,
     /// when director and repositories were looked at last since this process started
@@ -135,6 +137,7 @@ impl Agent {
             journal: Journal::default(),
             settings: Settings::default(),
             telemetry: Telemetry::default(),
+            device_log: DeviceLog::default(),
             tamper: Tamper::default(),
             clock_kept,
             looked_at: None,
@@ -143,7 +146,16 @@ impl Agent {
         agent.telemetry = Telemetry::open(&agent.store, clock::wall())?;
         agent.tamper = Tamper::open(&agent.store)?;
         agent.recover_commands()?;
+        if agent.config.device_log.is_some() {
+            agent.device_log = DeviceLog::open(&agent.store)?;
+            agent.observe(None);
+        }
         Ok(agent)
+    }
+
+    /// Says that this process stays: that it began belongs into the device's log.
+    pub fn began(&mut self) {
+        self.device_log.began = true;
     }
 
     /// What is kept about updates.
@@ -233,6 +245,7 @@ impl Agent {
             log::warning(failure.code, &failure.detail);
         }
         let fresh = std::mem::take(&mut self.tamper.fresh);
+        self.observe(None);
         self.heed_tamper()?;
         let word = self.asked() || fresh;
         let left_s = self.due_s.map_or(0, |due| due.saturating_sub(clock::uptime_s()));
@@ -242,6 +255,7 @@ impl Agent {
             return Ok(if restarting { Round::Restarting } else { rest });
         }
         let outcome = self.work();
+        self.observe(None);
         match &outcome {
             Ok(Round::Rest(seconds)) => {
                 self.failures = 0;
@@ -279,7 +293,9 @@ impl Agent {
     /// So many seconds, or fewer, so that the owner is heard in time.
     fn sooner(&self, seconds: u64) -> u64 {
         let commands = self.config.commands.as_ref().map(|commands| jitter(commands.poll_s));
-        [commands, self.next_sample_s()].into_iter().flatten().fold(seconds, u64::min)
+        let log = self.config.device_log.as_ref().filter(|_| self.device_log.waits());
+        let log = log.map(|log| jitter(log.tell_s));
+        [commands, self.next_sample_s(), log].into_iter().flatten().fold(seconds, u64::min)
     }
 
     /// Between two rounds: what the owner tells the device, and nothing else.

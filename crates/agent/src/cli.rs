@@ -136,6 +136,7 @@ fn run(cli: &Cli) -> Result<ExitCode, Failure> {
 /// The service: never ends by itself but for a self-test that failed.
 fn work(config: Config) -> Result<ExitCode, Failure> {
     let mut agent = Agent::open(config)?;
+    agent.began();
     loop {
         match require_fit(&agent.self_test()?) {
             Ok(()) => break,
@@ -299,6 +300,7 @@ fn status(config: &Config) -> Result<Value, Failure> {
         "boot_record": record,
         "update": store.state()?,
         "commands": crate::commands::shown(&store)?,
+        "device_log": crate::device_log::shown(&store)?,
     }))
 }
 

@@ -37,6 +37,7 @@ struct Raw {
     slots: Option<RawSlots>,
     commands: Option<RawCommands>,
     telemetry: Option<RawTelemetry>,
+    device_log: Option<RawDeviceLog>,
     #[serde(default)]
     tamper: Vec<RawTamper>,
     #[serde(default)]
@@ -55,6 +56,13 @@ struct RawTelemetry {
     kept: Option<usize>,
     #[serde(default, rename = "source")]
     sources: Vec<RawSource>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDeviceLog {
+    kept: Option<usize>,
+    tell_s: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -196,10 +204,21 @@ pub struct Config {
     pub commands: Option<Commands>,
     /// what it publishes of itself
     pub telemetry: Option<Telemetry>,
+    /// the device's own log, where it hands one over
+    pub device_log: Option<DeviceLog>,
     /// inputs that say that somebody tampers with it
     pub tamper: Vec<TamperInput>,
     /// commands at the steps of an update, and those that an owner's commands lead to
     pub hooks: Hooks,
+}
+
+/// The device's own log.
+#[derive(Clone, Debug)]
+pub struct DeviceLog {
+    /// most entries that wait for the platform
+    pub kept: usize,
+    /// seconds after which the platform is told, at the latest
+    pub tell_s: u64,
 }
 
 /// What a device publishes of itself.
@@ -473,6 +492,7 @@ impl Config {
         }
         let commands = raw.commands.map(|raw| commands(&raw)).transpose()?;
         let telemetry = raw.telemetry.map(telemetry).transpose()?;
+        let device_log = raw.device_log.map(|raw| device_log(&raw)).transpose()?;
         let tamper = tamper(raw.tamper)?;
         Ok(Self {
             server: raw.server,
@@ -488,6 +508,7 @@ impl Config {
             slots,
             commands,
             telemetry,
+            device_log,
             tamper,
             hooks,
         })
@@ -644,6 +665,14 @@ fn program(key: &str, words: &[String]) -> Result<(), Failure> {
         return Ok(());
     }
     Err(bad(format!("{key} must be a program with its absolute path and at most 31 arguments")))
+}
+
+fn device_log(raw: &RawDeviceLog) -> Result<DeviceLog, Failure> {
+    let (kept, tell_s) = (raw.kept.unwrap_or(500), raw.tell_s.unwrap_or(60));
+    if !(16..=2000).contains(&kept) || !(1..=86_400).contains(&tell_s) {
+        return Err(bad("device_log.kept must be 16 to 2000, device_log.tell_s 1 to 86400"));
+    }
+    Ok(DeviceLog { kept, tell_s })
 }
 
 fn telemetry(raw: RawTelemetry) -> Result<Telemetry, Failure> {

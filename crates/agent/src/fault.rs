@@ -55,6 +55,10 @@ pub const POINTS_ERASURE: [&str; 5] = [
 /// Points of telemetry on its way.
 pub const POINTS_TELEMETRY: [&str; 2] = ["before-telemetry", "after-telemetry"];
 
+/// Points of the device's own log.
+pub const POINTS_DEVICE_LOG: [&str; 3] =
+    ["device-log-written", "before-device-log", "after-device-log"];
+
 /// Points of an update by a delta, beside the others.
 pub const POINTS_DELTA: [&str; 3] = ["delta-fetched", "delta-piece-written", "delta-applied"];
 

@@ -18,6 +18,7 @@ mod clock;
 mod commands;
 mod config;
 mod deltas;
+mod device_log;
 mod director;
 pub mod doors;
 mod download;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
 
 const RECORD: &str = "tamper";
-const TEST: &str = "tamper";
+pub(crate) const TEST: &str = "tamper";
 /// Longest contents of an input, in bytes.
 const INPUT_BYTES_MAX: u64 = 256;
 /// Longest time for a command that looks at an input, in seconds.
@@ -50,6 +50,11 @@ impl Tamper {
         let seen: BTreeMap<String, Seen> = store.record(RECORD)?.unwrap_or_default();
         // Who heard of it nobody knows any more: said again, it is the same.
         Ok(Self { news: !seen.is_empty(), seen, ..Self::default() })
+    }
+
+    /// The inputs at which something was seen.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.seen.keys().map(String::as_str)
     }
 
     /// Takes everything for well: a person has looked.

@@ -220,6 +220,17 @@ impl Journal {
         self.entries.iter().find(|entry| matches!(entry.stage, Stage::Over { told: false, .. }))
     }
 
+    /// Those that ended: id, name, whether it was done, and words about it.
+    pub(crate) fn ended(&self) -> impl Iterator<Item = (&str, &str, bool, &str)> {
+        self.entries.iter().filter_map(|entry| match &entry.stage {
+            Stage::Over { progress, detail, .. } => {
+                let done = *progress == Progress::Done;
+                Some((entry.id.as_str(), entry.name.as_str(), done, detail.as_str()))
+            }
+            Stage::Begun { .. } => None,
+        })
+    }
+
     /// Puts down that the platform knows, or will never.
     pub(crate) fn told(&mut self, id: &str) {
         for entry in self.entries.iter_mut().filter(|entry| entry.id == id) {

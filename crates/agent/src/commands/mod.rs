@@ -88,6 +88,8 @@ impl Agent {
             None => Served::On,
         };
         if served == Served::On {
+            self.observe(Some(shown));
+            self.tell_log(&mut line)?;
             self.tell_telemetry(&mut line)?;
         }
         Ok(served)

@@ -40,6 +40,11 @@ impl Settings {
         Ok(Self { kept: store.record(RECORD)?, tried: None })
     }
 
+    /// The version that runs.
+    pub(crate) fn version(&self) -> Option<u64> {
+        self.kept.as_ref().map(|kept| kept.version)
+    }
+
     /// Forgets them: what is wanted is taken up anew.
     pub(crate) fn forget(&mut self, store: &Store) -> Result<(), Failure> {
         *self = Self::default();

@@ -12,6 +12,7 @@
 
 mod campaign;
 mod commands;
+mod device_log;
 mod directed;
 mod director;
 mod engine;

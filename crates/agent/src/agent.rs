@@ -293,8 +293,7 @@ impl Agent {
     /// So many seconds, or fewer, so that the owner is heard in time.
     fn sooner(&self, seconds: u64) -> u64 {
         let commands = self.config.commands.as_ref().map(|commands| jitter(commands.poll_s));
-        let log = self.config.device_log.as_ref().filter(|_| self.device_log.waits());
-        let log = log.map(|log| jitter(log.tell_s));
+        let log = self.config.device_log.as_ref().map(|log| jitter(log.tell_s));
         [commands, self.next_sample_s(), log].into_iter().flatten().fold(seconds, u64::min)
     }
 

@@ -4,7 +4,7 @@ use crate::{
     Agent, Config, Failure, Kind, Round, Slots, Store,
     agent::{RESTARTING_S, Word},
     boot::BootRecord,
-    files, log,
+    files, log, notes,
     self_test::{self, Consequence, Finding},
 };
 use clap::{Args, Parser, Subcommand};
@@ -53,6 +53,8 @@ enum Command {
     Confirm,
     /// Leave the image that is on trial
     Rollback,
+    /// Put an entry into the device's log, for other programs of the device
+    Note(Note),
     /// Print the slot to start and take one try away; for boot scripts
     Boot(Boot),
 }
@@ -75,6 +77,27 @@ struct SelfTest {
     /// Take every tamper input for well, after somebody has looked at the device
     #[arg(long)]
     accept_tamper: bool,
+}
+
+#[derive(Args, Debug)]
+struct Note {
+    /// What: local-login, account-change, clock … as docs/device-log.md has it
+    kind: String,
+    /// informational, low, medium, high or critical
+    #[arg(long, default_value = "low")]
+    severity: String,
+    /// success, failure or error
+    #[arg(long, default_value = "success")]
+    outcome: String,
+    /// Who did it
+    #[arg(long)]
+    actor: Option<String>,
+    /// What it was done to
+    #[arg(long)]
+    subject: Option<String>,
+    /// More: a name and a value, up to four times
+    #[arg(long = "detail", value_name = "NAME=VALUE")]
+    details: Vec<String>,
 }
 
 #[derive(Args, Debug)]
@@ -129,6 +152,7 @@ fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::SelfTest(args) => self_test(cli, config, args),
         Command::Confirm => word(&config, Word::Confirm),
         Command::Rollback => word(&config, Word::Rollback),
+        Command::Note(note) => self::note(&config, note),
         Command::Boot(_) => Ok(ExitCode::SUCCESS),
     }
 }
@@ -203,6 +227,26 @@ fn enrol(cli: &Cli, config: &Config, args: &Enrol) -> Result<ExitCode, Failure> 
     agent.enrol(code.transpose()?.as_ref())?;
     drop(agent);
     show(cli, &status(config)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn note(config: &Config, args: &Note) -> Result<ExitCode, Failure> {
+    let pair = |text: &String| {
+        let (name, value) = text.split_once('=')?;
+        Some((name.to_owned(), value.to_owned()))
+    };
+    let wrong = || Failure::malformed("note", "a detail is NAME=VALUE".to_owned());
+    let details = args.details.iter().map(pair).collect::<Option<_>>().ok_or_else(wrong)?;
+    let note = notes::Note {
+        kind: args.kind.clone(),
+        severity: args.severity.clone(),
+        outcome: args.outcome.clone(),
+        actor: args.actor.clone(),
+        subject: args.subject.clone(),
+        details,
+        at: 0,
+    };
+    note.leave(config)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -11,7 +11,7 @@ use crate::{
     engine::{Execution, Report},
     fault,
     identity::Credential,
-    log,
+    log, notes,
     self_test::{Consequence, Finding},
     store::Store,
 };
@@ -105,11 +105,6 @@ impl DeviceLog {
             }
         };
         Ok(Self { kept: Some(kept), began: false })
-    }
-
-    /// Whether something waits.
-    pub(crate) fn waits(&self) -> bool {
-        self.kept.as_ref().is_some_and(|kept| !kept.waiting.is_empty())
     }
 }
 
@@ -301,6 +296,19 @@ impl Agent {
                 found.push(with(entry, "ldevid", &[("what", what), ("certificate", &digest)]));
             }
         }
+        let left = notes::waiting(&self.store);
+        let (new, _) = kept.changes("notes", &left.keys().cloned().collect());
+        for (name, mut entry) in left.iter().map(|(name, entry)| (name, entry.clone())) {
+            if !new.contains(name) {
+                continue;
+            }
+            if entry.time < clock::BUILT_AFTER.0 {
+                // Left while the clock was not set: when it was taken says more.
+                let now = kept.entry(entry.kind, entry.severity, entry.outcome);
+                (entry.time, entry.boot) = (now.time, now.boot);
+            }
+            found.push(entry);
+        }
         for entry in found {
             kept.push(entry, room)?;
         }
@@ -310,6 +318,8 @@ impl Agent {
             fault::point("device-log-written");
             self.device_log.kept = Some(kept);
         }
+        // What is in the log may go: a second look would know its name.
+        notes::taken(&self.store, left.keys());
         self.device_log.began = false;
         Ok(())
     }

@@ -30,6 +30,7 @@ mod hooks;
 mod identity;
 mod log;
 pub mod net;
+mod notes;
 mod repository;
 pub mod self_test;
 mod slots;

@@ -5,6 +5,7 @@
 //! lock              held while an agent runs
 //! state             updates: slots, phase, reports that wait (engine::State)
 //! device-log        entries that wait, and what was looked at (device_log)
+//! notes/            what other programs left for that log (notes)
 //! clock             the last time that was seen
 //! program-a, -b     hash of the program at its first start in each slot
 //! identity/ldevid   certificate chain and sealed key; idevid, pending likewise

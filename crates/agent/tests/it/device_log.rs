@@ -61,6 +61,42 @@ async fn each_event_is_told_once_whenever_the_agent_dies() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_other_programs_note_is_told_once() {
+    let platform = Platform::new(86_400).await;
+    let device = Device::with(&platform, LOG).await;
+    device.write("lid", b"0");
+    device.ok(&["once"]);
+    let before = told(&device).await.len();
+    let login = ["note", "local-login", "--outcome", "failure", "--actor", "root"];
+    for point in POINTS_DEVICE_LOG {
+        device.ok(&login);
+        assert!(device.killed_at(point), "{point}");
+        device.ok(&["once"]);
+    }
+    let mut more = login.to_vec();
+    more.extend(["--severity", "high", "--detail", "port=ttyS0"]);
+    device.ok(&more);
+    device.ok(&["once"]);
+    device.ok(&["once"]);
+    let all = told(&device).await;
+    assert_eq!(all.len(), before + 4);
+    let last = &all.last().unwrap().entry;
+    assert_eq!((last.kind, last.severity), (LogKind::LocalLogin, LogSeverity::High));
+    assert_eq!((last.outcome, last.actor.as_deref()), (LogOutcome::Failure, Some("root")));
+    assert_eq!(last.details["port"], "ttyS0");
+    // What is no note is refused, and a file that is none stops nothing.
+    for wrong in [["note", "login"], ["note", "local-login --outcome=maybe"]] {
+        assert!(!device.run(&wrong).status.success());
+    }
+    assert!(!device.run(&["note", "boot", "--severity", "5"]).status.success());
+    assert!(!device.run(&["note", "boot", "--detail", "port"]).status.success());
+    std::fs::write(device.path("state/notes/0-0"), b"{").unwrap();
+    device.ok(&["once"]);
+    assert_eq!(told(&device).await.len(), before + 4);
+    assert_eq!(std::fs::read_dir(device.path("state/notes")).unwrap().count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_there_is_no_room_the_oldest_go_and_it_shows() {
     let platform = Platform::new(86_400).await;
     let device = Device::with(&platform, LOG).await;

@@ -51,6 +51,10 @@ pub enum Kind {
     DeviceLog,
     /// a device's log has a gap, was changed or began anew
     DeviceLogBroken,
+    /// a device behaves otherwise than it used to, or than its maker says
+    Deviation,
+    /// an alert was raised, or somebody did something about it
+    Alert,
     /// the platform started
     Start,
     /// the platform stopped
@@ -59,7 +63,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::Connection,
         Self::Authentication,
         Self::Authorisation,
@@ -85,6 +89,8 @@ impl Kind {
         Self::Delivery,
         Self::DeviceLog,
         Self::DeviceLogBroken,
+        Self::Deviation,
+        Self::Alert,
         Self::Start,
         Self::Stop,
     ];
@@ -117,6 +123,8 @@ impl Kind {
             Self::Delivery => "delivery",
             Self::DeviceLog => "device-log",
             Self::DeviceLogBroken => "device-log-broken",
+            Self::Deviation => "deviation",
+            Self::Alert => "alert",
             Self::Start => "start",
             Self::Stop => "stop",
         }
@@ -155,6 +163,8 @@ impl Kind {
             Self::Delivery => "delivery of security events",
             Self::DeviceLog => "told by a device of itself",
             Self::DeviceLogBroken => "break in a device's log",
+            Self::Deviation => "behaviour outside what is expected",
+            Self::Alert => "alert",
             Self::Start => "platform start",
             Self::Stop => "platform stop",
         }
@@ -188,6 +198,8 @@ impl Kind {
             Self::Delivery => "セキュリティイベントの送信",
             Self::DeviceLog => "機器自身の申告",
             Self::DeviceLogBroken => "機器のログの欠落・不整合",
+            Self::Deviation => "想定外のふるまい",
+            Self::Alert => "警報",
             Self::Start => "プラットフォームの起動",
             Self::Stop => "プラットフォームの停止",
         }

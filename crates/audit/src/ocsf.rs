@@ -104,7 +104,18 @@ fn class_of(event: &SecurityEvent) -> Class {
         | Kind::Update
         | Kind::Vulnerability => entity((3, "Update")),
         Kind::Erasure => entity((4, "Delete")),
-        Kind::IllegalMove | Kind::Verdict => class(FINDINGS, FINDING, (1, "Create")),
+        // A finding has a life: what is done about it follows on what raised it.
+        Kind::Alert => {
+            let activity = match detail(event, "what") {
+                Some("closed") => (3, "Close"),
+                None | Some("raised") => (1, "Create"),
+                Some(_) => (2, "Update"),
+            };
+            class(FINDINGS, FINDING, activity)
+        }
+        Kind::IllegalMove | Kind::Verdict | Kind::Deviation => {
+            class(FINDINGS, FINDING, (1, "Create"))
+        }
         // A log that checks is log activity; one that does not is a finding.
         Kind::LogCheck if outcome == Outcome::Success => {
             class(SYSTEM, (1008, "Event Log Activity"), OTHER)
@@ -152,13 +163,23 @@ pub fn event(event: &SecurityEvent, sequence: u64, version: &str) -> Value {
     put("metadata", metadata(event, sequence, version, class.is_extension()));
     if class.class == FINDING {
         // Findings have a life of their own; the outcome is in `unmapped`.
-        put("status_id", 1.into());
-        put("status", "New".into());
+        let (status, caption) = match class.activity.0 {
+            3 => (4, "Resolved"),
+            2 => (2, "In Progress"),
+            _ => (1, "New"),
+        };
+        put("status_id", status.into());
+        put("status", caption.into());
+        // Everything about one alert is one finding.
+        let uid = match detail(event, "alert") {
+            Some(alert) if event.kind() == Kind::Alert => format!("alert-{alert}"),
+            _ => format!("{}-{sequence}", event.kind().name()),
+        };
         put(
             "finding_info",
             json!({
-                "title": event.kind().english(),
-                "uid": format!("{}-{sequence}", event.kind().name()),
+                "title": detail(event, "title").unwrap_or_else(|| event.kind().english()),
+                "uid": uid,
                 "desc": event.english(),
                 "types": [event.kind().name()],
             }),

@@ -194,6 +194,9 @@ pub const ACCESS: &[Access] = &[
     access(Action::ActivatePolicies, A),
     access(Action::ReadRoutes, AOU),
     access(Action::ManageRoutes, A).internal(),
+    access(Action::ReadAlerts, AOU).internal(),
+    access(Action::HandleAlerts, AO).internal(),
+    access(Action::ManageAlertRules, A).internal(),
     access(Action::ManageApprovalPolicy, A).internal(),
 ];
 

@@ -121,6 +121,9 @@ actions! {
     ActivatePolicies "activate-policies" "put policies for the doors in force",
     ReadRoutes "read-routes" "read routes of messages, how they stand, rows and dead messages; try a rule",
     ManageRoutes "manage-routes" "make, change, pause and end routes of messages, retry and discard dead messages",
+    ReadAlerts "read-alerts" "read the organisation's alerts with what they rest on, and the rules",
+    HandleAlerts "handle-alerts" "acknowledge and close alerts, write what was found",
+    ManageAlertRules "manage-alert-rules" "change, switch off and add rules of alerts, and where alerts go",
     ManageApprovalPolicy "manage-approval-policy" "choose which acts need a second person",
 }
 

@@ -1,0 +1,163 @@
+use crate::Prefix;
+use audit::SecurityEvent;
+use device::DeviceId;
+use std::fmt;
+
+/// Of whom events are counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Group {
+    /// one device
+    Device,
+    /// the devices of one product line
+    Product,
+    /// one source: an address of IPv4, a /64 of IPv6
+    Source,
+    /// one person or member
+    Person,
+    /// the organisation as a whole
+    Organisation,
+}
+
+impl Group {
+    /// Every group.
+    pub const ALL: [Self; 5] =
+        [Self::Device, Self::Product, Self::Source, Self::Person, Self::Organisation];
+
+    /// Stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::Product => "product",
+            Self::Source => "source",
+            Self::Person => "person",
+            Self::Organisation => "organisation",
+        }
+    }
+
+    /// Reads a stable name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|group| group.name() == name)
+    }
+}
+
+/// Whom an alert is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum About {
+    /// a device
+    Device(DeviceId),
+    /// a product line, `MAKER/PRODUCT`
+    Product(String),
+    /// a source
+    Source(Prefix),
+    /// a person or member, `person acme/aiko`
+    Person(String),
+    /// the organisation
+    Organisation,
+}
+
+impl About {
+    /// Whom an event speaks of within a group; `None` where it speaks of nobody of that kind.
+    /// `product` finds a device's product line.
+    pub fn of(
+        group: Group,
+        event: &SecurityEvent,
+        product: &dyn Fn(&DeviceId) -> Option<String>,
+    ) -> Option<Self> {
+        Some(match group {
+            Group::Device => Self::Device(device_of(event)?.0),
+            Group::Product => Self::Product(product(&device_of(event)?.0)?),
+            Group::Source => Self::Source(Prefix::line(event.source_of()?)),
+            Group::Person => {
+                let actor = event.actor_of()?;
+                let known = ["person ", "member "].iter().any(|kind| actor.starts_with(kind));
+                Self::Person(known.then(|| actor.to_owned())?)
+            }
+            Group::Organisation => Self::Organisation,
+        })
+    }
+
+    /// The device, where it is about one.
+    pub fn device(&self) -> Option<&DeviceId> {
+        match self {
+            Self::Device(device) => Some(device),
+            _ => None,
+        }
+    }
+
+    /// Reads what [`fmt::Display`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, rest) = text.split_once(' ').unwrap_or((text, ""));
+        Some(match (Group::from_name(kind)?, rest) {
+            (Group::Device, device) => Self::Device(device.parse().ok()?),
+            (Group::Product, product) if !product.is_empty() => Self::Product(product.to_owned()),
+            (Group::Source, source) => Self::Source(source.parse().ok()?),
+            (Group::Person, person) if !person.is_empty() => Self::Person(person.to_owned()),
+            (Group::Organisation, "") => Self::Organisation,
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for About {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Device(device) => write!(f, "device {device}"),
+            Self::Product(product) => write!(f, "product {product}"),
+            Self::Source(source) => write!(f, "source {source}"),
+            Self::Person(person) => write!(f, "person {person}"),
+            Self::Organisation => f.write_str("organisation"),
+        }
+    }
+}
+
+/// The device that an event speaks of, and whether it proved with its own key that it is that device:
+/// who acts is known by a certificate, what is acted on is only named. A token is no key of the
+/// device's.
+pub(crate) fn device_of(event: &SecurityEvent) -> Option<(DeviceId, bool)> {
+    let acts = event.actor_of().and_then(|actor| actor.strip_prefix("device "));
+    if let Some(device) = acts.and_then(|id| id.parse().ok()) {
+        return Some((device, true));
+    }
+    event.subject_of().and_then(|id| id.parse().ok()).map(|device| (device, false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use audit::{Kind, Outcome};
+    use crypto::UnixTime;
+
+    const ID: &str = "00112233445566778899aabbccddeeff";
+
+    fn event() -> SecurityEvent {
+        SecurityEvent::new(UnixTime(0), Kind::Authentication, Outcome::Failure)
+    }
+
+    #[test]
+    fn only_its_own_key_speaks_for_a_device() {
+        let id: DeviceId = ID.parse().unwrap();
+        let of = |event: SecurityEvent| device_of(&event);
+        assert_eq!(of(event().actor(&format!("device {ID}"))), Some((id, true)));
+        assert_eq!(of(event().subject(ID)), Some((id, false)));
+        assert_eq!(of(event().actor(&format!("device {ID} by its token"))), None);
+        let token = event().actor(&format!("device {ID} by its token")).subject(ID);
+        assert_eq!(of(token), Some((id, false)));
+        assert_eq!(of(event().actor("anonymous")), None);
+    }
+
+    #[test]
+    fn whom_it_is_about_comes_back() {
+        for about in [
+            About::Device(ID.parse().unwrap()),
+            About::Product("acme/gate-3".into()),
+            About::Source("192.0.2.1".parse().unwrap()),
+            About::Person("person acme/aiko".into()),
+            About::Organisation,
+        ] {
+            assert_eq!(About::parse(&about.to_string()), Some(about));
+        }
+        for wrong in ["", "device", "device x", "product ", "source ", "organisation x", "x y"] {
+            assert_eq!(About::parse(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -61,6 +61,8 @@ pub enum Section {
     Vulnerabilities,
     /// cases that must be reported
     Cases,
+    /// alerts
+    Alerts,
     /// policies for the doors
     Policies,
     /// schemas of payloads
@@ -97,6 +99,7 @@ impl Section {
             Self::Cases => Some(Action::ReadCases),
             Self::Audit => Some(Action::ReadAuditLog),
             Self::Policies | Self::Schemas => Some(Action::ReadPolicies),
+            Self::Alerts => Some(Action::ReadAlerts),
             Self::People => Some(Action::ReadPeople),
             Self::Approvals => Some(Action::ReadApprovals),
             Self::None | Self::Log | Self::Glossary | Self::Guide | Self::Account => None,
@@ -133,6 +136,7 @@ navigation! {
         Devices, "/devices", "nav-devices", Device;
         Jobs, "/jobs", "nav-jobs", Jobs;
         Products, "/products", "nav-products", Product;
+        Alerts, "/alerts", "nav-alerts", Warning;
     }
     "nav-group-assessment" {
         Diagnoses, "/diagnoses", "nav-diagnoses", Diagnosis;

@@ -19,6 +19,7 @@
 //! anybody else, since whoever may set them may be anybody.
 
 mod admission;
+mod alerts;
 mod app;
 mod authenticated;
 mod body;

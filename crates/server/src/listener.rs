@@ -198,11 +198,13 @@ async fn mqtt(door: Arc<Shared>, (stream, address): (TcpStream, SocketAddr), _co
         let stop = door.stop.clone();
         match messages {
             Messages::Mqtt(gateway) => {
-                gateway.mqtt(stream, certificate, MessageDoor::Mqtt, stop).await;
+                let from = (MessageDoor::Mqtt, address.ip());
+                gateway.mqtt(stream, certificate, from, stop).await;
             }
             // Apart: a connection without WebSocket is not to be as large as one with it.
             Messages::Websocket(gateway, origins) => {
-                let served = gateway.websocket(stream, certificate, origins, stop);
+                let from = (&**origins, address.ip());
+                let served = gateway.websocket(stream, certificate, from, stop);
                 if let Err(why) = Box::pin(served).await {
                     let peer = Peer::new(address, None);
                     door.app.turn_away(Turned::Handshake, &peer, Door::Public, why);

@@ -1,6 +1,7 @@
 use crate::{
     Config,
     admission::admit,
+    alerts,
     app::App,
     console_door,
     datagrams::Datagrams,
@@ -158,6 +159,7 @@ impl Server {
             }
             console_at = Some((at, origin));
         }
+        tasks.spawn(alerts::run(service.clone(), stopped.clone()));
         tasks.spawn(streams::run(service.clone(), own.clone(), stopped.clone()));
         tasks.spawn(keep_certificate(own, service, stopped));
         Ok(RunningServer {

@@ -29,6 +29,7 @@
 //! | `diagnoses` | diagnoses by the check sheet, answers, figures, sign-off |
 //! | `threats` | threat models, decisions about threats, the trace to verdicts |
 //! | `vulnerabilities` | SBOMs, advisories, VEX, which software and devices are affected |
+//! | `alerts` | rules over security events, alerts, what is done about them |
 //! | `messages` | messages of devices, what was refused of them |
 //! | `device_log` | the logs that devices hand over |
 //! | `policies` | an organisation's policies for the doors: versions, tests, what is in force, why |
@@ -42,6 +43,7 @@
 //!
 //! Deliberately absent: sockets, HTTP, wire types, PostgreSQL.
 
+mod alerts;
 mod approvals;
 mod audit_checks;
 mod audit_trail;
@@ -106,6 +108,11 @@ mod verdict;
 mod vulnerabilities;
 mod witnessed;
 
+pub use alerts::{
+    ALERT_NOTE_CHARS_MAX, AlertDetail, AlertDevice, AlertEvidence, AlertNote, AlertQuery,
+    AlertRuleOrigin, AlertRuleView, AlertSettings, AlertState, AlertView, AutomaticQuarantine,
+    QUARANTINE_PER_HOUR, QUARANTINE_PER_HOUR_MAX,
+};
 pub use approvals::{
     ApprovalDevice, ApprovalDevices, ApprovalId, ApprovalIdError, ApprovalQuery, ApprovalState,
     ApprovalView, Continuation, Continued, Decision, PolicyLine,
@@ -151,7 +158,7 @@ pub use fleet::{
 };
 pub use members::{MemberView, NewMember};
 pub use messages::{
-    DoorSender, IncomingMessage, MessageDoor, MessageRefused, MessageView, RefusedView,
+    DeviceHere, DoorSender, IncomingMessage, MessageDoor, MessageRefused, MessageView, RefusedView,
     RetainedMessage, StandingChanges,
 };
 pub use ocsp::OcspAnswer;

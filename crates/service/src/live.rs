@@ -63,6 +63,8 @@ pub(crate) struct Live {
     pub(crate) schemas: Cache<i64, Arc<crate::schemas::LiveSchemas>>,
     /// routes, by organisation
     pub(crate) routes: Cache<i64, Arc<Vec<crate::routes::LiveRoute>>>,
+    /// rules of alerts that are not off, by organisation
+    pub(crate) alert_rules: Cache<String, Arc<Vec<alert::Rule>>>,
     /// whether product lines are in operation
     pub(crate) operations: Cache<i64, crate::diagnoses::Gated>,
     pub(crate) signers: Cache<Sha256, Option<Arc<SignerEntry>>>,
@@ -115,6 +117,7 @@ impl Live {
             device_facts: Cache::new(100_000),
             schemas: Cache::new(2_000),
             routes: Cache::new(10_000),
+            alert_rules: Cache::new(10_000),
             operations: Cache::new(10_000),
             signers: Cache::new(10_000),
             members: Cache::new(10_000),
@@ -252,7 +255,9 @@ impl Effects for Live {
                 }
                 Effect::Schemas(organisation) => self.schemas.forget(&organisation),
                 Effect::Routes => self.routes.clear(),
+                Effect::AlertRules => self.alert_rules.clear(),
                 Effect::Directory => {
+                    self.alert_rules.clear();
                     self.organisations.clear();
                     self.organisations_by_id.clear();
                     self.products_by_id.clear();

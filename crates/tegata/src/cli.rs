@@ -1,5 +1,6 @@
 //! Every command and flag, each defined once.
 
+pub mod alert;
 pub mod assessment;
 pub mod bundle;
 mod ca;
@@ -160,6 +161,9 @@ pub enum Command {
     /// Routes: rules that send messages of devices on
     #[command(subcommand)]
     Route(route::RouteCommand),
+    /// Alerts: what left what is expected, what to do about it, and their rules
+    #[command(subcommand)]
+    Alert(alert::AlertCommand),
     /// Security events of the platform
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -3,6 +3,7 @@
 //! Requests refuse unknown fields, so that a typing error is told and not ignored. Identifiers,
 //! times, digests and certificates are types of their own ([`scalar`]) and are checked on reading.
 
+mod alert;
 mod campaign;
 mod certificate;
 mod command;
@@ -38,6 +39,7 @@ mod update_token;
 mod verdict;
 mod vulnerability;
 
+pub use alert::*;
 pub use campaign::*;
 pub use certificate::*;
 pub use command::*;

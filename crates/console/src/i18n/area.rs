@@ -50,6 +50,7 @@ areas! {
     "policies",
     "schemas",
     "routes",
+    "alerts",
 }
 
 /// Every text, read once.

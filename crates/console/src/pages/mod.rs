@@ -1,6 +1,7 @@
 //! The pages: one module per family, merged here, one line each.
 
 mod account;
+mod alerts;
 mod approvals;
 mod audit;
 mod authorities;
@@ -75,6 +76,7 @@ pub(crate) fn router() -> Router<Console> {
         .merge(products::router())
         .merge(public::router())
         .merge(releases::router())
+        .merge(alerts::router())
         .merge(routes::router())
         .merge(sign_in::router())
         .merge(threats::router())

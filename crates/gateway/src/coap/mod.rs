@@ -18,9 +18,10 @@ use packet::{
     NOT_ACCEPTABLE, NOT_FOUND, Request, UNSUPPORTED_FORMAT, read, reset,
 };
 use pki::Certificate;
-use service::{DoorSender, IncomingMessage, MessageDoor, MessageRefused};
+use service::{DeviceHere, DoorSender, IncomingMessage, MessageDoor, MessageRefused};
 use std::{
     collections::VecDeque,
+    net::IpAddr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -72,6 +73,8 @@ pub struct Conversation {
     rendered: Rendered,
     /// of messages that are sent from here
     next_id: u16,
+    /// that the device is connected from there
+    _here: Option<DeviceHere>,
 }
 
 /// A conversation, as the gateway knows it: so that it can be told that something changed.
@@ -93,9 +96,9 @@ impl Known {
 }
 
 impl Gateway {
-    /// Begins a conversation with whoever showed this certificate, validated; `None` where it may not be
-    /// here.
-    pub async fn coap(&self, certificate: &Certificate) -> Option<Conversation> {
+    /// Begins a conversation with whoever showed this certificate, validated, and from where it comes;
+    /// `None` where it may not be here.
+    pub async fn coap(&self, certificate: &Certificate, source: IpAddr) -> Option<Conversation> {
         let inner = self.0.clone();
         // First who is told of changes, then how things are: nothing falls between.
         let seen = inner.service.standing_count();
@@ -110,6 +113,7 @@ impl Gateway {
             wake: Notify::new(),
         });
         inner.begin(&known);
+        let here = inner.service.device_connected(&sender, source, "coap");
         let changes = inner.service.standing_changes(seen);
         known.look_if(|sender| inner.service.concerns(&changes, sender));
         Some(Conversation {
@@ -121,6 +125,7 @@ impl Gateway {
             exchanges: Exchanges::default(),
             rendered: Rendered::default(),
             next_id: 0,
+            _here: here,
         })
     }
 }

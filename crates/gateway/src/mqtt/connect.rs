@@ -66,7 +66,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         // From here on this connection has the session: dropped, it lets go of it.
         let will = connect.will.clone();
         let keep = self.keep_of(&connect);
-        let joined = Joined { five, session: session.clone(), turn, sender, will, keep };
+        let here = self.inner.service.device_connected(&sender, self.source, &connect.client);
+        let joined =
+            Joined { five, session: session.clone(), turn, sender, will, keep, _here: here };
         if present {
             let _late = timeout(FAREWELL, session.let_go()).await;
         }

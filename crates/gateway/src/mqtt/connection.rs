@@ -17,9 +17,10 @@ use mqtt_protocol_core::mqtt::{
     result_code::{DisconnectReasonCode, MqttError},
 };
 use pki::Certificate;
-use service::{DoorSender, MessageDoor, MessageRefused};
+use service::{DeviceHere, DoorSender, MessageDoor, MessageRefused};
 use std::{
     collections::{HashMap, HashSet},
+    net::IpAddr,
     sync::Arc,
     time::Duration,
 };
@@ -51,12 +52,12 @@ pub(super) type Step = Result<(), End>;
 
 impl Gateway {
     /// Serves one client over a stream that is secure and authenticated: `certificate` is the
-    /// client's, validated.
+    /// client's, validated; which door that is, and from where the client comes.
     pub async fn mqtt<S>(
         &self,
         stream: S,
         certificate: &Certificate,
-        door: MessageDoor,
+        (door, source): (MessageDoor, IpAddr),
         stop: watch::Receiver<bool>,
     ) where
         S: AsyncRead + AsyncWrite + Unpin + Send,
@@ -71,6 +72,7 @@ impl Gateway {
             inner: self.0.clone(),
             certificate: certificate.clone(),
             door,
+            source,
             stream,
             codec,
             guard: Guard::default(),
@@ -96,7 +98,7 @@ impl Gateway {
         &self,
         stream: S,
         certificate: &Certificate,
-        origins: &Origins,
+        (origins, source): (&Origins, IpAddr),
         stop: watch::Receiver<bool>,
     ) -> Result<(), &'static str>
     where
@@ -107,7 +109,7 @@ impl Gateway {
         let message_bytes = usize::try_from(limits.packet_bytes).unwrap_or(usize::MAX);
         let opened = websocket::open(stream, origins, message_bytes, limits.opening).await;
         let stream = opened.map_err(websocket::Unopened::why)?;
-        self.mqtt(stream, certificate, MessageDoor::Websocket, stop).await;
+        self.mqtt(stream, certificate, (MessageDoor::Websocket, source), stop).await;
         Ok(())
     }
 }
@@ -116,6 +118,7 @@ pub(super) struct Link<S> {
     pub(super) inner: Arc<Inner>,
     pub(super) certificate: Certificate,
     pub(super) door: MessageDoor,
+    pub(super) source: IpAddr,
     stream: S,
     pub(super) codec: Connection<role::Server>,
     guard: Guard,
@@ -146,6 +149,8 @@ pub(super) struct Joined {
     pub(super) will: Option<Will>,
     /// what the session's keeping may be raised to at the end: not at all, where it was zero
     pub(super) keep: Duration,
+    /// that the device is connected from there
+    pub(super) _here: Option<DeviceHere>,
 }
 
 impl Drop for Joined {
@@ -294,7 +299,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         let passed = self.guard.pass(bytes);
         let good = passed.err().and_then(|good| bytes.get(..good)).unwrap_or(bytes);
         self.read(good).await?;
-        passed.map_err(|_| End::Say(DisconnectReasonCode::MalformedPacket))
+        passed.map_err(|_| {
+            self.note_malformed();
+            End::Say(DisconnectReasonCode::MalformedPacket)
+        })
+    }
+
+    /// Counts what is no MQTT, of a device that is here.
+    fn note_malformed(&self) {
+        if let Some(joined) = &self.joined {
+            let refusal = Refusal::Malformed;
+            self.inner.service.refuse_message(&joined.sender, self.door, refusal, "");
+        }
     }
 
     async fn read(&mut self, bytes: &[u8]) -> Step {
@@ -307,6 +323,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
                 self.look().await?;
                 self.slow_down();
                 self.handle(packet.into()).await?;
+            }
+            if wrong {
+                self.note_malformed();
             }
             if wants.close || wrong {
                 // What the codec has to say about it is on its way out already.

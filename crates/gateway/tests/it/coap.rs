@@ -79,7 +79,7 @@ impl Answer {
 }
 
 async fn begin(world: &World, thing: &Thing) -> Conversation {
-    world.gateway.coap(&thing.certificate).await.unwrap()
+    world.gateway.coap(&thing.certificate, [127, 0, 0, 1].into()).await.unwrap()
 }
 
 async fn ask(conversation: &mut Conversation, bytes: &[u8]) -> Answer {
@@ -226,6 +226,6 @@ async fn who_may_not_be_here_any_more_is_told_nothing_more() {
     // It is told without asking, and soon.
     tokio::time::timeout(Duration::from_secs(20), conversation.changed()).await.unwrap();
     assert!(!conversation.look_again().await);
-    assert!(world.gateway.coap(&thing.certificate).await.is_none());
+    assert!(world.gateway.coap(&thing.certificate, [127, 0, 0, 1].into()).await.is_none());
     assert_eq!(world.kept(&thing).await.len(), 1);
 }

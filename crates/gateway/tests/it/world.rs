@@ -196,7 +196,9 @@ impl World {
         let (gateway, certificate) = (self.gateway.clone(), thing.certificate.clone());
         let stop = self.stop.subscribe();
         drop(tokio::spawn(async move {
-            gateway.mqtt(near, &certificate, MessageDoor::Mqtt, stop).await;
+            gateway
+                .mqtt(near, &certificate, (MessageDoor::Mqtt, [127, 0, 0, 1].into()), stop)
+                .await;
         }));
         far
     }

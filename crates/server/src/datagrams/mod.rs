@@ -243,7 +243,8 @@ impl Association {
             return Err(Over);
         };
         app.metrics.handshake(false, false);
-        self.conversation = Some(self.door.gateway.coap(certificate).await.ok_or(Over)?);
+        self.conversation =
+            Some(self.door.gateway.coap(certificate, self.address.ip()).await.ok_or(Over)?);
         Ok(())
     }
 

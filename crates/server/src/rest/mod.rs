@@ -1,5 +1,6 @@
 //! REST under `/v1`, described by the OpenAPI document that is built from the same routes.
 
+mod alerts;
 mod approvals;
 mod authorities;
 mod campaigns;
@@ -196,6 +197,15 @@ fn message_routes() -> OpenApiRouter<App> {
         .routes(routes!(routes::retry))
         .routes(routes!(routes::discard))
         .routes(routes!(routes::rows))
+        .routes(routes!(alerts::list))
+        .routes(routes!(alerts::one))
+        .routes(routes!(alerts::acknowledge))
+        .routes(routes!(alerts::close))
+        .routes(routes!(alerts::quarantine))
+        .routes(routes!(alerts::release))
+        .routes(routes!(alerts::rules))
+        .routes(routes!(alerts::rule, alerts::put_rule, alerts::reset_rule))
+        .routes(routes!(alerts::settings, alerts::set_settings))
 }
 
 /// Security events, accounts, search, jobs, figures.

@@ -67,6 +67,7 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
         ("threats", "threat models, decisions, the trace to verdicts (docs/threat-model.md)"),
         ("releases", "uploads, releases, gates, image repositories (docs/release.md)"),
         ("messages", "messages of devices (docs/gateway.md)"),
+        ("alerts", "alerts, their rules, quarantine (docs/alerts.md)"),
         ("fleet", "search, acts on behalf, jobs, views, overview (docs/fleet.md)"),
     ]);
     api.tags = Some(

@@ -151,6 +151,19 @@ pub(crate) fn body(
         "/v1/organisations/{organisation}/routes/{route}/pause" => json(json!({"paused": true})),
         "/v1/organisations/{organisation}/routes/{route}/dead/retry"
         | "/v1/organisations/{organisation}/routes/{route}/dead/discard" => json(json!({})),
+        "/v1/organisations/{organisation}/alerts/{alert}/acknowledge"
+        | "/v1/organisations/{organisation}/alerts/{alert}/close"
+        | "/v1/organisations/{organisation}/alerts/{alert}/quarantine"
+        | "/v1/organisations/{organisation}/alerts/{alert}/release" => {
+            json(json!({"note": "mine now"}))
+        }
+        "/v1/organisations/{organisation}/alert-rules/{rule}" => json(json!({
+            "name": "secret-rule", "title": "x", "watch": {"kinds": ["connection"]}, "threshold": 1,
+            "window_s": 60, "group": "source", "severity": "low", "suggest": "block-source",
+        })),
+        "/v1/organisations/{organisation}/alert-settings" => {
+            json(json!({"quarantine_per_hour": 1000}))
+        }
         "/v1/organisations/{organisation}/route-trials" => json(json!({"last": 10})),
         "/v1/audit/streams" => json(json!({"name": "spy", "target": "file"})),
         "/v1/audit/streams/{stream}/pause" => json(json!({"paused": true})),
@@ -323,6 +336,8 @@ async fn every_operation_keeps_tenants_apart() {
         ("stream", "siem".to_owned()),
         ("route", "secret-route".to_owned()),
         ("command", command.id.to_string()),
+        ("alert", "1".to_owned()),
+        ("rule", "secret-rule".to_owned()),
     ];
     let route = service::NewRoute {
         product: None,
@@ -339,6 +354,13 @@ async fn every_operation_keeps_tenants_apart() {
     };
     let owner = device::OrganisationId::new("victim").unwrap();
     world.service.put_route(admin, &owner, "secret-route", route).await.unwrap();
+    let rule = json!({
+        "name": "secret-rule", "title": "secret-title", "watch": {"kinds": ["key-use"]},
+        "threshold": 1, "window_s": 60, "group": "organisation", "severity": "low",
+        "suggest": "check-log",
+    });
+    let rule = rule.to_string();
+    world.service.put_alert_rule(admin, &owner, "secret-rule", &rule).await.unwrap();
     let csr = api::wire::scalar::CsrPem(crate::world::csr(&crate::world::key(), "")).to_string();
     let secrets = [
         "victim",
@@ -355,6 +377,7 @@ async fn every_operation_keeps_tenants_apart() {
         "secret-schema",
         "secret-case",
         "secret-topic",
+        "secret-title",
         thing.serial.as_str(),
         "Taro Yamada",
     ];

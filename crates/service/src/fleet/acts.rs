@@ -427,6 +427,26 @@ pub(crate) struct Doing {
 }
 
 impl Doing {
+    /// Puts a device into quarantine in the name of its owner, whose rule said so.
+    pub(crate) fn quarantine(
+        platform: &Arc<crate::service::Platform>,
+        owner: OrganisationId,
+        device: DeviceId,
+        why: String,
+        now: crypto::UnixTime,
+    ) -> Self {
+        Self {
+            platform: Arc::clone(platform),
+            by: Some(owner),
+            actor: "platform alerts".to_owned(),
+            device,
+            act: DeviceAct::Suspend { cause: Cause::Anomaly },
+            reason: Some(why),
+            now,
+            job_of: None,
+        }
+    }
+
     /// As part of a job, which its own organisation's second person has approved where one is
     /// wanted, and nobody else's.
     pub(crate) fn in_job_of(mut self, organisation: i64) -> Self {

@@ -20,6 +20,7 @@ mod text;
 mod verdicts;
 mod views;
 
+pub(crate) use acts::Doing;
 pub(crate) use asker::Asker;
 pub(crate) use desk::{Asked, Desk};
 pub(crate) use overview::Overviews;

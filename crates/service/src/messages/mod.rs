@@ -2,6 +2,7 @@
 //! judges; what is admitted is on disk before the door acknowledges it. docs/gateway.md.
 
 mod changes;
+mod presence;
 mod read;
 mod sender;
 mod take;
@@ -9,6 +10,8 @@ mod traffic;
 
 pub use changes::StandingChanges;
 pub(crate) use changes::{Change, Changes};
+pub use presence::DeviceHere;
+pub(crate) use presence::Presence;
 pub use read::{MessageView, RefusedView};
 pub use sender::DoorSender;
 pub use take::{IncomingMessage, MessageDoor, MessageRefused, RetainedMessage};

@@ -527,10 +527,14 @@ impl Service {
         self.settle_device_logs().await?;
         self.settle_schemas().await?;
         let (refused, dropped) = self.traffic.lock().take_refused();
-        if refused.is_empty() && dropped == 0 {
+        let places = self.take_places(now);
+        if refused.is_empty() && dropped == 0 && places.is_empty() {
             return Ok(());
         }
         self.commit(move |tx| {
+            for event in &places {
+                tx.audit(event)?;
+            }
             for (_, row) in &refused {
                 store::add_refused(tx, row)?;
             }

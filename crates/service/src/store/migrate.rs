@@ -3,7 +3,7 @@
 use crate::ServiceError;
 use rusqlite::{Connection, TransactionBehavior, params};
 
-const MIGRATIONS: [&str; 25] = [
+const MIGRATIONS: [&str; 26] = [
     include_str!("0001.sql"),
     include_str!("0002.sql"),
     include_str!("0003.sql"),
@@ -29,6 +29,7 @@ const MIGRATIONS: [&str; 25] = [
     include_str!("0023.sql"),
     include_str!("0024.sql"),
     include_str!("0025.sql"),
+    include_str!("0026.sql"),
 ];
 
 /// Brings the database to the newest version.

@@ -6,6 +6,8 @@
 
 pub(crate) mod access;
 pub(crate) mod advisory;
+pub(crate) mod alert;
+pub(crate) mod alert_rule;
 pub(crate) mod approval;
 pub(crate) mod blob;
 pub(crate) mod campaign;

@@ -34,6 +34,8 @@ pub(crate) enum Effect {
     Schemas(i64),
     /// Routes changed.
     Routes,
+    /// Rules of alerts changed.
+    AlertRules,
 }
 
 /// A transaction on the writer thread. A command that fails leaves nothing behind but what

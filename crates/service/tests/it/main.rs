@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod alerts;
 mod approvals;
 mod authorities;
 mod callers;

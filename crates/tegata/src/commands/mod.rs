@@ -1,5 +1,6 @@
 //! The commands, one file per noun. Each parses its arguments, calls, and prints.
 
+pub mod alert;
 pub mod approval;
 pub mod assessment;
 pub mod audit;

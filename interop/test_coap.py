@@ -6,6 +6,7 @@ import json
 import os
 import socket
 
+from device_log import Log, encoded
 from lib import OUT, case, finish, require, run
 from mqtt_device import SECONDS_MAX, Device
 from tegata import Platform
@@ -66,6 +67,15 @@ def clients(platform, device, other):
             found = kept(device, f"up/long-{name}")
             require(len(found) == 1, said(result))
             require(len(found[0]["payload"]) >= 20_000, "a part of it")
+
+        with case(f"{client}: a piece of the device's log (docs/device-log.md)"):
+            log = Log(name.encode().ljust(8, b"-")[:8])
+            log.add(1_795_000_000, 0, 1, 0)
+            result = ask(platform, "me/up/log", "-t", "60", client=client, payload=encoded(log.segment(1, 1)),
+                         who=device)
+            require("4." not in said(result), said(result))
+            newest = platform.call("device", "log", device.id, by="maker")["entries"][0]
+            require((newest["door"], newest["hash"]) == ("coap", log.places[1][0].hex()), newest)
 
         with case(f"{client}: another device's space is closed"):
             result = ask(platform, f"d/{other.id}/up/x", client=client, payload=b"x", who=device)

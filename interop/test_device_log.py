@@ -7,6 +7,7 @@ import json
 import random
 
 import cbor2
+import paho.mqtt.client as mqtt
 from zcbor import CddlValidationError, DataTranslator
 
 from device_log import Log, encoded
@@ -164,6 +165,18 @@ def main():
             require(len(told("device-log-broken")) == 1, told("device-log-broken"))
             tell(log.segment(4, 7))
             require(kept()["missing"] == [], kept())
+
+        with case("paho: a segment over WebSocket, by both versions of the protocol"):
+            for version, name in [(mqtt.MQTTv5, "five"), (mqtt.MQTTv311, "three")]:
+                log.add(1_795_000_200, 14, 2, 0)
+                client = device.client(version, name, transport="websockets")
+                client.connect()
+                count = len(log.entries)
+                client.client.publish("me/up/log", encoded(log.segment(count, count)), qos=1)
+                client.wait("published")
+                client.end()
+                newest = kept()["entries"][0]
+                require((newest["sequence"], newest["door"], newest["kind"]) == (count, "websocket", "clock"), newest)
 
         with case("another past is a fork"):
             copy = Log(log.id)

@@ -66,9 +66,8 @@ pub const FAMILIES: &[(&str, &[&str])] = &[
     ("command-name", &["restart", "self-test", "factory-reset", "erase-keys", "other"]),
     ("policy-state", &["draft", "tested", "active", "former"]),
     ("policy-action", &["publish", "subscribe", "receive"]),
-    ("schema-kind", &["json-schema", "cddl", "protobuf"]),
     ("schema-mode", &["enforce", "observe"]),
-    ("schema-mode-long", &["enforce", "observe"]),
+    ("schema-how", &["enforce", "observe"]),
     ("command-lifetime", &["hour", "day", "week", "month"]),
     (
         "command-state",

@@ -62,7 +62,7 @@ struct Row {
     name: String,
     version: u64,
     state: Badge,
-    kind: String,
+    kind: &'static str,
     topic: String,
     product: Option<String>,
     tested: String,
@@ -77,7 +77,7 @@ fn row(t: Locale, one: SchemaView) -> Row {
         state: state(t, &one),
         name: one.name,
         version: one.version,
-        kind: t.word("schema-kind", one.kind.name()).to_string(),
+        kind: language(one.kind),
         topic: one.topic,
         product: one.product,
         tested: match one.tested {
@@ -90,6 +90,15 @@ fn row(t: Locale, one: SchemaView) -> Row {
         reason: one.reason,
         by: one.made_by,
         at: t.time(one.made_at),
+    }
+}
+
+/// What a language is called, in every language.
+fn language(kind: Kind) -> &'static str {
+    match kind {
+        Kind::JsonSchema => "JSON Schema",
+        Kind::Cddl => "CDDL",
+        Kind::Protobuf => "Protobuf",
     }
 }
 
@@ -323,8 +332,7 @@ fn reason_field(t: Locale, value: &str) -> Field {
 
 fn new_form(member: &Member, said: &Said) -> form::FormPage {
     let t = member.t;
-    let kinds =
-        Kind::ALL.iter().map(|kind| Choice::new(kind.name(), t.word("schema-kind", kind.name())));
+    let kinds = Kind::ALL.iter().map(|kind| Choice::new(kind.name(), language(*kind)));
     let unknown = vec![
         Choice::new("no", t.text("schemas-unknown-no")),
         Choice::new("yes", t.text("schemas-unknown-yes")),
@@ -495,9 +503,8 @@ fn activate_form(member: &Member, said: &Activation) -> form::FormPage {
     };
     let mut fields = Vec::new();
     if !said.version.is_empty() {
-        let modes = MODES
-            .iter()
-            .map(|mode| Choice::new(mode.name(), t.word("schema-mode-long", mode.name())));
+        let modes =
+            MODES.iter().map(|mode| Choice::new(mode.name(), t.word("schema-how", mode.name())));
         let chosen = if said.mode.is_empty() { SchemaMode::Observe.name() } else { &said.mode };
         fields
             .push(Field::select(t, "mode", t.text("schemas-mode"), modes.collect()).value(chosen));

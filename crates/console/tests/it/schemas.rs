@@ -48,7 +48,7 @@ async fn a_schema_is_put_in_tried_observed_and_retired_without_a_script() {
     let (good, wrong) = (cases("refused"), cases("accepted"));
     for (fields, told) in [
         (put("{\"type\": \"float\"}", &good, "up/t", "why"), "there is no such type"),
-        (put(SCHEMA, "cases: []", "up/t", "why"), "there are 0 cases"),
+        (put(SCHEMA, "cases: []", "up/t", "why"), "here are 0 cases"),
         (put(SCHEMA, &good, "d/x", "why"), "space"),
         (put(SCHEMA, &good, "up/t", " "), "Say why"),
     ] {

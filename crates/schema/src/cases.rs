@@ -12,7 +12,7 @@ pub const CASES_BYTES_MAX: usize = 128 * 1024;
 /// Most cases of a schema.
 pub const CASES_MAX: usize = 100;
 /// Steps of all cases together.
-const STEPS_ALL: u64 = 20 * STEPS_MAX;
+const STEPS_ALL: u64 = 2 * STEPS_MAX;
 /// Longest name of a case, in characters.
 const NAME_CHARACTERS_MAX: usize = 120;
 

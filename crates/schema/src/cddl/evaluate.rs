@@ -93,7 +93,7 @@ impl Walk<'_> {
     }
 
     /// Notes what does not fit, where nothing further inside was found before; always `false`.
-    fn violation(&mut self, at: At<'_>, expected: &str) -> bool {
+    fn violation(&mut self, at: At<'_>, expected: &str) -> Fits {
         let mut depth = 0_usize;
         let mut place = Some(at.place);
         while let Some(above) = place {
@@ -101,10 +101,12 @@ impl Walk<'_> {
             place = above.above;
         }
         if self.found.as_ref().is_none_or(|(known, _)| *known < depth) {
+            // Writing it down is as much work as many a rule.
+            self.steps.take(8_u64.saturating_add(u64::try_from(depth / 2).unwrap_or(0)))?;
             let rule = format!("{}: {expected}", at.rule.name);
             self.found = Some((depth, Violation::new(&at.place.pointer(), &rule)));
         }
-        false
+        Ok(false)
     }
 
     /// What was tried in vain is forgotten once something else fits.
@@ -147,7 +149,7 @@ impl Walk<'_> {
                     ) => *found >= from && if *with_end { *found <= to } else { *found < to },
                     _ => false,
                 };
-                Ok(fits || walk.violation(at, "a number of the range"))
+                Ok(fits || walk.violation(at, "a number of the range")?)
             }
             Type1::Control { of, control } => {
                 Ok(walk.type2(of, item, at)? && walk.control(control, item, at)?)
@@ -163,7 +165,7 @@ impl Walk<'_> {
                 _ => (false, ".regexp"),
             },
             Control::Cbor(to) => {
-                let Item::Bytes(bytes) = item else { return Ok(self.violation(at, ".cbor")) };
+                let Item::Bytes(bytes) = item else { return self.violation(at, ".cbor") };
                 self.steps.take(of_bytes(bytes.len()))?;
                 let rule = admission::FormatRule {
                     encoding: admission::Encoding::Cbor,
@@ -197,7 +199,7 @@ impl Walk<'_> {
             }
             Control::Default => (true, ""),
         };
-        Ok(fits || self.violation(at, name))
+        Ok(fits || self.violation(at, name)?)
     }
 
     /// RFC 8610 section 3.8.1: bytes of a string, or what an unsigned number fits in.
@@ -273,7 +275,7 @@ impl Walk<'_> {
             Type2::Any => true,
             Type2::Literal(literal) => {
                 self.steps.take(1)?;
-                return Ok(is(item, literal) || self.violation(at, &shown(literal)));
+                return Ok(is(item, literal) || self.violation(at, &shown(literal))?);
             }
             Type2::Name(name, given) => {
                 let fits = self.named(name, given, at, |walk, at, of| match of {
@@ -281,7 +283,7 @@ impl Walk<'_> {
                     Inner::Given(of) => walk.type1(of, item, at),
                     Inner::Group(_) => Ok(false),
                 })?;
-                return Ok(fits || self.violation(at, name));
+                return Ok(fits || self.violation(at, name)?);
             }
             Type2::Paren(group) => match group.plain() {
                 Some(of) => return self.type_(of, item, at),
@@ -315,7 +317,7 @@ impl Walk<'_> {
                     }
                     _ => false,
                 };
-                return Ok(fits || self.violation(at, "one of the group's values"));
+                return Ok(fits || self.violation(at, "one of the group's values")?);
             }
             Type2::Tag(wanted, inner) => match item {
                 Item::Tag(tag, tagged) if wanted.is_none_or(|wanted| wanted == *tag) => {
@@ -324,7 +326,7 @@ impl Walk<'_> {
                 _ => {
                     let wanted =
                         wanted.map_or_else(|| "a tag".to_owned(), |it| format!("tag {it}"));
-                    return Ok(self.violation(at, &wanted));
+                    return self.violation(at, &wanted);
                 }
             },
             Type2::Major(major) => major_of(item) == *major,
@@ -334,7 +336,7 @@ impl Walk<'_> {
                 _ => false,
             },
         };
-        Ok(fits || self.violation(at, &expected(of)))
+        Ok(fits || self.violation(at, &expected(of))?)
     }
 
     /// Whether an item is one of a group's values.
@@ -348,7 +350,7 @@ impl Walk<'_> {
     }
 
     fn array(&mut self, group: &Group, item: &Item, at: At<'_>) -> Fits {
-        let Item::Array(items) = item else { return Ok(self.violation(at, "a list")) };
+        let Item::Array(items) = item else { return self.violation(at, "a list") };
         let before = self.found.take();
         let mut fits = false;
         for entries in &group.0 {
@@ -359,13 +361,13 @@ impl Walk<'_> {
                 }
                 Some(end) => {
                     let place = at.place.below(Step::Index(end));
-                    self.violation(At { place: &place, ..at }, "nothing more");
+                    self.violation(At { place: &place, ..at }, "nothing more")?;
                 }
                 None => {}
             }
         }
         self.forget(before, fits);
-        Ok(fits || self.violation(at, "a list of that"))
+        Ok(fits || self.violation(at, "a list of that")?)
     }
 
     fn sequence(
@@ -393,7 +395,7 @@ impl Walk<'_> {
             }
             if count < entry.least {
                 let place = at.place.below(Step::Index(here));
-                self.violation(At { place: &place, ..at }, "something more");
+                self.violation(At { place: &place, ..at }, "something more")?;
                 return Ok(None);
             }
         }
@@ -479,7 +481,7 @@ impl Walk<'_> {
     }
 
     fn map(&mut self, group: &Group, item: &Item, at: At<'_>) -> Fits {
-        let Item::Map(pairs) = item else { return Ok(self.violation(at, "a map")) };
+        let Item::Map(pairs) = item else { return self.violation(at, "a map") };
         let before = self.found.take();
         let mut fits = false;
         for entries in &group.0 {
@@ -494,10 +496,10 @@ impl Walk<'_> {
                 break;
             };
             let place = at.place.below(step(key));
-            self.violation(At { place: &place, ..at }, "nothing of that name");
+            self.violation(At { place: &place, ..at }, "nothing of that name")?;
         }
         self.forget(before, fits);
-        Ok(fits || self.violation(at, "a map of that"))
+        Ok(fits || self.violation(at, "a map of that")?)
     }
 
     fn members(
@@ -556,11 +558,11 @@ impl Walk<'_> {
             return Ok(true);
         }
         let Type1::Plain(Type2::Literal(missing)) = &key.key else {
-            return Ok(self.violation(at, "something more"));
+            return self.violation(at, "something more");
         };
         let key = item_of(missing);
         let place = at.place.below(step(&key));
-        Ok(self.violation(At { place: &place, ..at }, "this must be there"))
+        self.violation(At { place: &place, ..at }, "this must be there")
     }
 
     fn group_member(
@@ -595,7 +597,7 @@ impl Walk<'_> {
                 break;
             }
         }
-        Ok(count >= entry.least || self.violation(at, "the group's members"))
+        Ok(count >= entry.least || self.violation(at, "the group's members")?)
     }
 }
 

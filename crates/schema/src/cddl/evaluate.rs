@@ -102,7 +102,7 @@ impl Walk<'_> {
         }
         if self.found.as_ref().is_none_or(|(known, _)| *known < depth) {
             // Writing it down is as much work as many a rule.
-            self.steps.take(8_u64.saturating_add(u64::try_from(depth / 2).unwrap_or(0)))?;
+            self.steps.take(32_u64.saturating_add(u64::try_from(depth).unwrap_or(0)))?;
             let rule = format!("{}: {expected}", at.rule.name);
             self.found = Some((depth, Violation::new(&at.place.pointer(), &rule)));
         }

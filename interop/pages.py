@@ -70,6 +70,8 @@ ABOUT = [
     ("device-log", "/devices/{device}/log", True),
     ("command-new", "/devices/{device}/commands/new", True),
     ("configuration", "/devices/{device}/configuration", True),
+    ("alerts", "/alerts", True),
+    ("alert-rules", "/alert-rules", True),
     ("routes", "/routes", True),
     ("route-new", "/new-route", True),
     ("route-trial", "/route-trial?condition=%24.payload", True),

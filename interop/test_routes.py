@@ -2,90 +2,15 @@
 stopped and started, answers 500, 429 and 410; the server dies by SIGKILL under load. Nothing that was acknowledged at
 QoS 1 is missing at the receiver, and each device's messages come in order."""
 
-import http.server
 import json
-import socket
-import ssl
-import threading
 import time
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from lib import OUT, Failure, case, finish, require
 from mqtt_device import SECONDS_MAX, Device, Gate
-from receiver import certificates, until
-from tegata import answers, free_port
-
-
-class Hook:
-    """A receiver of web hooks over TLS that answers as it is told."""
-
-    def __init__(self, keys):
-        self.port, self.keys = free_port(), keys
-        self.answers, self.secret = {}, None
-        self.requests, self.taken, self.server, self.connections = [], [], None, []
-
-    def start(self):
-        hook = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                status, headers = hook.judge(self.path, self.headers, body)
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def setup(self):
-                super().setup()
-                hook.connections.append(self.connection)
-
-            def log_message(self, *_):
-                pass
-
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.keys / "hook.pem", self.keys / "hook.key")
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        self.server.daemon_threads = True
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def stop(self):
-        if self.server:
-            self.server.shutdown()
-            self.server.server_close()
-            for connection in self.connections:
-                try:
-                    connection.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
-        self.server, self.connections = None, []
-
-    def judge(self, path, headers, body):
-        told = {name.lower(): value for name, value in headers.items()}
-        try:
-            message = Webhook(self.secret).verify(body, told)
-        except WebhookVerificationError:
-            self.requests.append((path, told, body, "bad signature"))
-            return 401, {}
-        status, extra = self.answers.get(message["topic"], lambda: (204, {}))()
-        self.requests.append((path, told, body, status))
-        if 200 <= status < 300:
-            self.taken.append((told["webhook-id"], message))
-        return status, extra
-
-    def payloads(self, device, topic=None):
-        """What was taken of a device, in order; what came again counts once."""
-        seen, found = set(), []
-        for delivery, message in list(self.taken):
-            if message["device"] == device.id and delivery not in seen and topic in (None, message["topic"]):
-                seen.add(delivery)
-                found.append(message["payload"])
-        return found
+from receiver import Hook, certificates, until
+from tegata import answers
 
 
 def once(status, then=204, **headers):

@@ -103,6 +103,7 @@ impl Server {
         let gateway = gateway::Gateway::new(service.clone(), config.gateway);
         let _once = app.gateway.set(gateway.clone());
         let reach = Reach::Open(config.route_networks.clone().into());
+        tasks.spawn(alerts::run(service.clone(), reach.clone(), stopped.clone()));
         let delivering = routes::run(service.clone(), gateway.clone(), reach, stopped.clone());
         tasks.spawn(delivering);
         tasks.spawn(gateway.clone().keep(stopped.clone()));
@@ -159,7 +160,6 @@ impl Server {
             }
             console_at = Some((at, origin));
         }
-        tasks.spawn(alerts::run(service.clone(), stopped.clone()));
         tasks.spawn(streams::run(service.clone(), own.clone(), stopped.clone()));
         tasks.spawn(keep_certificate(own, service, stopped));
         Ok(RunningServer {

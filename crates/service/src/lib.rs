@@ -109,9 +109,11 @@ mod vulnerabilities;
 mod witnessed;
 
 pub use alerts::{
-    ALERT_NOTE_CHARS_MAX, AlertDetail, AlertDevice, AlertEvidence, AlertNote, AlertQuery,
-    AlertRuleOrigin, AlertRuleView, AlertSettings, AlertState, AlertView, AutomaticQuarantine,
-    QUARANTINE_PER_HOUR, QUARANTINE_PER_HOUR_MAX,
+    ALERT_NOTE_CHARS_MAX, ALERT_RECEIVERS_MAX, AlertDetail, AlertDevice, AlertEvidence, AlertNote,
+    AlertNotice, AlertQuery, AlertReceiverView, AlertRuleOrigin, AlertRuleView, AlertSettings,
+    AlertState, AlertTarget, AlertTold, AlertView, AutomaticQuarantine, MAIL_TO_MAX,
+    NewAlertReceiver, OpenedAlertReceiver, PutAlertReceiver, QUARANTINE_PER_HOUR,
+    QUARANTINE_PER_HOUR_MAX,
 };
 pub use approvals::{
     ApprovalDevice, ApprovalDevices, ApprovalId, ApprovalIdError, ApprovalQuery, ApprovalState,

@@ -315,3 +315,107 @@ pub struct AlertQuery {
     #[param(minimum = 1, maximum = 1000, default = 100)]
     pub limit: Option<u32>,
 }
+
+/// Language of texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AlertLanguage {
+    /// English.
+    #[default]
+    En,
+    /// Japanese.
+    Ja,
+}
+
+/// Where alerts are to go (docs/alerts.md).
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAlertReceiver {
+    /// `https://HOST/PATH`, `smtp://HOST` (STARTTLS) or `smtps://HOST`.
+    #[schema(min_length = 4, max_length = 1024)]
+    pub target: String,
+    /// Who mail is from.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(max_length = 320)]
+    pub mail_from: Option<String>,
+    /// Who mail goes to.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    #[schema(max_items = 8)]
+    pub mail_to: Vec<String>,
+    /// In which language.
+    #[serde(default)]
+    pub language: AlertLanguage,
+    /// Alerts at least so grave.
+    pub severity: AlertSeverity,
+    /// CA certificates of the receiver, in PEM; those that the platform's machine trusts otherwise.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(max_length = 65_536)]
+    pub roots: Option<String>,
+    /// Key of a web hook, `whsec_…`, or `USER:PASSWORD` of a mail server; what is there stays where none
+    /// is given. Never shown again.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(max_length = 512)]
+    pub secret: Option<String>,
+    /// Nothing is sent for now; alerts wait.
+    #[serde(default)]
+    pub paused: bool,
+}
+
+/// A receiver of alerts, and how it stands.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AlertReceiver {
+    /// Its name.
+    pub name: String,
+    /// Where alerts go.
+    pub target: String,
+    /// Who mail is from.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mail_from: Option<String>,
+    /// Who mail goes to.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub mail_to: Vec<String>,
+    /// In which language.
+    pub language: AlertLanguage,
+    /// Alerts at least so grave.
+    pub severity: AlertSeverity,
+    /// Nothing is sent for now.
+    pub paused: bool,
+    /// When it was changed.
+    pub changed: Timestamp,
+    /// By whom.
+    pub changed_by: String,
+    /// What waits.
+    pub waiting: u64,
+    /// What it did not take.
+    pub dead: u64,
+    /// What it took.
+    pub delivered: u64,
+    /// What went for want of room.
+    pub dropped: u64,
+    /// When it took something last.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub delivered_at: Option<Timestamp>,
+    /// Since when it takes nothing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub failing_since: Option<Timestamp>,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub failure: Option<String>,
+}
+
+/// A receiver that was put.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AlertReceiverPut {
+    /// As it is now.
+    pub receiver: AlertReceiver,
+    /// The key of a web hook that was made for it; it is not shown again.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub secret: Option<String>,
+}
+
+/// How much waits again.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AlertReceiverRetried {
+    /// So much.
+    pub count: u64,
+}

@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod alerts;
 mod components;
 mod device_log;
 mod devices;

@@ -105,7 +105,8 @@ async fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     looked.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
 }
 
-async fn dial(host: &str, port: u16, reach: &Reach) -> Result<TcpStream, String> {
+/// A connection to an address that was looked at.
+pub(crate) async fn dial(host: &str, port: u16, reach: &Reach) -> Result<TcpStream, String> {
     let found = look_up(host, port).await?;
     let (open, closed): (Vec<SocketAddr>, Vec<SocketAddr>) =
         found.into_iter().partition(|address| reach.is_open(address.ip()));

@@ -9,8 +9,9 @@ use crate::{app::App, authenticated::Authenticated, limit::body};
 use api::{
     problem::Code,
     wire::{
-        self, Alert, AlertCount, AlertDetail, AlertNote, AlertQuery, AlertRule, AlertRuleStands,
-        AlertSettings, AlertWords, Page,
+        self, Alert, AlertCount, AlertDetail, AlertNote, AlertQuery, AlertReceiver,
+        AlertReceiverPut, AlertReceiverRetried, AlertRule, AlertRuleStands, AlertSettings,
+        AlertWords, NewAlertReceiver, Page,
         scalar::{DeviceRef, OrganisationRef},
     },
 };
@@ -21,6 +22,8 @@ use service::{AlertRuleOrigin, AlertRuleView, AlertState, AlertView, AutomaticQu
 
 /// A rule, and what stands around it.
 const RULE_BYTES_MAX: usize = alert::RULE_BYTES_MAX;
+/// Roots, and what stands around them.
+const RECEIVER_BYTES_MAX: usize = 96 * 1024;
 
 /// An organisation's alerts, newest first
 #[utoipa::path(get, path = "/v1/organisations/{organisation}/alerts", tag = "alerts",
@@ -229,6 +232,115 @@ pub(super) async fn set_settings(
     Ok(Json(settings))
 }
 
+/// Where an organisation's alerts go
+#[utoipa::path(get, path = "/v1/organisations/{organisation}/alert-receivers", tag = "alerts",
+    params(("organisation" = OrganisationRef, Path)),
+    responses((status = 200, body = Page<AlertReceiver>)))]
+pub(super) async fn receivers(
+    State(app): State<App>,
+    caller: Authenticated,
+    Path(organisation): Path<OrganisationRef>,
+) -> Result<Json<Page<AlertReceiver>>, Fault> {
+    let found = app.service.alert_receivers(&caller, &organisation.0).await?;
+    Ok(Json(Page { items: found.into_iter().map(receiver).collect(), next: None }))
+}
+
+/// Makes a receiver of alerts, or changes it
+///
+/// The key of a web hook is answered once, where one was made.
+#[utoipa::path(put, path = "/v1/organisations/{organisation}/alert-receivers/{receiver}",
+    tag = "alerts",
+    params(("organisation" = OrganisationRef, Path),
+        ("receiver" = String, Path, description = "its name", pattern = "^[a-z][a-z0-9-]{0,31}$")),
+    request_body = NewAlertReceiver, responses((status = 200, body = AlertReceiverPut)))]
+pub(super) async fn put_receiver(
+    State(app): State<App>,
+    caller: Authenticated,
+    Path((organisation, name)): Path<(OrganisationRef, String)>,
+    JsonBody(new): JsonBody<NewAlertReceiver, RECEIVER_BYTES_MAX>,
+) -> Result<Json<AlertReceiverPut>, Fault> {
+    let new = service::NewAlertReceiver {
+        target: new.target,
+        mail_from: new.mail_from,
+        mail_to: new.mail_to,
+        language: match new.language {
+            wire::AlertLanguage::En => Language::En,
+            wire::AlertLanguage::Ja => Language::Ja,
+        },
+        severity: severity_of(new.severity),
+        roots: new.roots,
+        secret: new.secret.map(|text| crypto::Secret::new(text.into_bytes())),
+        paused: new.paused,
+    };
+    let put = app.service.put_alert_receiver(&caller, &organisation.0, &name, new).await?;
+    let text = |key: crypto::Secret| String::from_utf8_lossy(key.expose()).into_owned();
+    Ok(Json(AlertReceiverPut { receiver: receiver(put.view), secret: put.secret.map(text) }))
+}
+
+/// Ends a receiver of alerts; what waits for it goes with it
+#[utoipa::path(delete, path = "/v1/organisations/{organisation}/alert-receivers/{receiver}",
+    tag = "alerts",
+    params(("organisation" = OrganisationRef, Path),
+        ("receiver" = String, Path, description = "its name", pattern = "^[a-z][a-z0-9-]{0,31}$")),
+    responses((status = 204, description = "it has ended")))]
+pub(super) async fn end_receiver(
+    State(app): State<App>,
+    caller: Authenticated,
+    Path((organisation, name)): Path<(OrganisationRef, String)>,
+) -> Result<StatusCode, Fault> {
+    app.service.end_alert_receiver(&caller, &organisation.0, &name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Has wait again what a receiver of alerts did not take
+#[utoipa::path(post, path = "/v1/organisations/{organisation}/alert-receivers/{receiver}/retry",
+    tag = "alerts",
+    params(("organisation" = OrganisationRef, Path),
+        ("receiver" = String, Path, description = "its name", pattern = "^[a-z][a-z0-9-]{0,31}$")),
+    responses((status = 200, body = AlertReceiverRetried)))]
+pub(super) async fn retry_receiver(
+    State(app): State<App>,
+    caller: Authenticated,
+    Path((organisation, name)): Path<(OrganisationRef, String)>,
+) -> Result<Json<AlertReceiverRetried>, Fault> {
+    let count = app.service.retry_alert_receiver(&caller, &organisation.0, &name).await?;
+    Ok(Json(AlertReceiverRetried { count }))
+}
+
+fn receiver(view: service::AlertReceiverView) -> AlertReceiver {
+    AlertReceiver {
+        name: view.name,
+        target: view.target,
+        mail_from: view.mail_from,
+        mail_to: view.mail_to,
+        language: match view.language {
+            Language::En => wire::AlertLanguage::En,
+            Language::Ja => wire::AlertLanguage::Ja,
+        },
+        severity: severity_shown(view.severity),
+        paused: view.paused,
+        changed: view.changed_at.into(),
+        changed_by: view.changed_by,
+        waiting: view.waiting,
+        dead: view.dead,
+        delivered: view.delivered,
+        dropped: view.dropped,
+        delivered_at: view.delivered_at.map(Into::into),
+        failing_since: view.failing_since.map(Into::into),
+        failure: view.failure,
+    }
+}
+
+fn severity_shown(severity: audit::Severity) -> wire::AlertSeverity {
+    match severity {
+        audit::Severity::Informational => wire::AlertSeverity::Informational,
+        audit::Severity::Low => wire::AlertSeverity::Low,
+        audit::Severity::Medium => wire::AlertSeverity::Medium,
+        audit::Severity::High => wire::AlertSeverity::High,
+        audit::Severity::Critical => wire::AlertSeverity::Critical,
+    }
+}
+
 fn severity_of(severity: wire::AlertSeverity) -> audit::Severity {
     match severity {
         wire::AlertSeverity::Informational => audit::Severity::Informational,
@@ -246,13 +358,7 @@ fn shown(view: AlertView, language: Language) -> Alert {
         rule: view.rule,
         title: view.title,
         title_ja: view.title_ja,
-        severity: match view.severity {
-            audit::Severity::Informational => wire::AlertSeverity::Informational,
-            audit::Severity::Low => wire::AlertSeverity::Low,
-            audit::Severity::Medium => wire::AlertSeverity::Medium,
-            audit::Severity::High => wire::AlertSeverity::High,
-            audit::Severity::Critical => wire::AlertSeverity::Critical,
-        },
+        severity: severity_shown(view.severity),
         suggest: view.suggest.code().to_owned(),
         suggestion: match language {
             Language::Ja => view.suggest.japanese(),

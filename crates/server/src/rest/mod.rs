@@ -205,6 +205,9 @@ fn message_routes() -> OpenApiRouter<App> {
         .routes(routes!(alerts::release))
         .routes(routes!(alerts::rules))
         .routes(routes!(alerts::rule, alerts::put_rule, alerts::reset_rule))
+        .routes(routes!(alerts::receivers))
+        .routes(routes!(alerts::put_receiver, alerts::end_receiver))
+        .routes(routes!(alerts::retry_receiver))
         .routes(routes!(alerts::settings, alerts::set_settings))
 }
 

@@ -161,6 +161,9 @@ pub(crate) fn body(
             "name": "secret-rule", "title": "x", "watch": {"kinds": ["connection"]}, "threshold": 1,
             "window_s": 60, "group": "source", "severity": "low", "suggest": "block-source",
         })),
+        "/v1/organisations/{organisation}/alert-receivers/{receiver}" => {
+            json(json!({"target": "https://spy.example/", "severity": "low"}))
+        }
         "/v1/organisations/{organisation}/alert-settings" => {
             json(json!({"quarantine_per_hour": 1000}))
         }
@@ -338,6 +341,7 @@ async fn every_operation_keeps_tenants_apart() {
         ("command", command.id.to_string()),
         ("alert", "1".to_owned()),
         ("rule", "secret-rule".to_owned()),
+        ("receiver", "secret-receiver".to_owned()),
     ];
     let route = service::NewRoute {
         product: None,

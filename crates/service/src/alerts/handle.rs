@@ -4,7 +4,10 @@ use super::{ALERT_NOTE_CHARS_MAX, AlertDetail, event_of, raise::note};
 use crate::{
     DeviceAct, Recorded, Service, ServiceError,
     live::found,
-    store::alert::{self as store, AlertRow, State},
+    store::{
+        alert::{self as store, AlertRow, State},
+        alert_receiver,
+    },
 };
 use alert::About;
 use device::{Cause, DeviceId, OrganisationId};
@@ -134,6 +137,7 @@ impl Service {
                 )
                 .in_japanese("1つの警報に記録できるのは200件までです。終了してください"));
             }
+            alert_receiver::tell(tx, (owner, id), row.severity, what, now)?;
             tx.audit(&event).map(|_| ())
         })
         .await

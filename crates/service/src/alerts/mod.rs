@@ -9,12 +9,17 @@ mod follow;
 mod handle;
 mod raise;
 mod read;
+mod receivers;
 mod rules;
 
 pub(crate) use follow::Following;
 pub use read::{
     AlertDetail, AlertDevice, AlertEvidence, AlertNote, AlertQuery, AlertState, AlertView,
     AutomaticQuarantine,
+};
+pub use receivers::{
+    ALERT_RECEIVERS_MAX, AlertNotice, AlertReceiverView, AlertTarget, AlertTold, MAIL_TO_MAX,
+    NewAlertReceiver, OpenedAlertReceiver, PutAlertReceiver,
 };
 pub use rules::{
     AlertRuleOrigin, AlertRuleView, AlertSettings, QUARANTINE_PER_HOUR, QUARANTINE_PER_HOUR_MAX,

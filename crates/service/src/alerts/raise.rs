@@ -8,7 +8,7 @@ use crate::{
     store::{
         Tx,
         alert::{self as store, ActRow, AlertRow, State},
-        alert_rule, device as devices,
+        alert_receiver, alert_rule, device as devices,
     },
 };
 use alert::{About, EVIDENCE_MAX, Hit, Own, Rule};
@@ -169,6 +169,7 @@ impl Work {
         let event = event_of(alert, organisation, "raised", self.now)
             .actor(BY_ITSELF)
             .detail("count", &alert.count.to_string());
+        alert_receiver::tell(tx, (row, alert.id), alert.severity, "raised", self.now)?;
         tx.audit(&event).map(|_| ())
     }
 
@@ -240,6 +241,7 @@ impl Work {
             _ => "quarantine-impossible",
         };
         note(tx, alert.id, self.now, BY_ITSELF, what, None)?;
+        alert_receiver::tell(tx, (whose.1, alert.id), alert.severity, what, self.now)?;
         tx.audit(&event_of(alert, whose.0, what, self.now).actor(BY_ITSELF))?;
         Ok(outcome)
     }

@@ -16,6 +16,7 @@ pub use put::{NewRoute, PutRoute, ROUTE_LIMITS, ROUTES_MAX, RouteLimits};
 pub use read::{DeadMessage, RouteRowQuery, RouteView, RoutedRow};
 pub(crate) use take::{LiveRoute, Routed, going, put, refusal};
 pub use target::RouteTarget;
+pub(crate) use target::{signing_key, signing_key_text};
 pub use trial::{SAMPLES_MAX, Sample, TriedMessage, read_rule};
 
 use crate::{
@@ -63,7 +64,7 @@ impl Service {
 
 /// What is told of a target outside: of an address who it is, not the path and query, in which web hooks
 /// have their tokens.
-fn told_of(target: &str) -> &str {
+pub(crate) fn told_of(target: &str) -> &str {
     let Some(rest) = target.strip_prefix("https://") else { return target };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     target.get(..end.saturating_add("https://".len())).unwrap_or("https")

@@ -80,12 +80,12 @@ impl RouteTarget {
 }
 
 /// A key of web hooks, as people copy it.
-pub(super) fn signing_key_text(key: &Secret) -> Secret {
+pub(crate) fn signing_key_text(key: &Secret) -> Secret {
     Secret::new(format!("whsec_{}", BASE64_STANDARD.encode(key.expose())).into_bytes())
 }
 
 /// The key in the text that people copy.
-pub(super) fn signing_key(text: &Secret) -> Result<Secret, ServiceError> {
+pub(crate) fn signing_key(text: &Secret) -> Result<Secret, ServiceError> {
     let key = std::str::from_utf8(text.expose())
         .ok()
         .and_then(|text| text.trim().strip_prefix("whsec_"))

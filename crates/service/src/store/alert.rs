@@ -330,7 +330,7 @@ pub(crate) fn forget_closed(
     const OLDEST: &str = "SELECT id FROM alert WHERE organisation = ?1 AND state = 3
         ORDER BY id LIMIT ?2";
     let limit = limit_of(limit);
-    for table in ["alert_count", "alert_act"] {
+    for table in ["alert_count", "alert_act", "alert_notice"] {
         tx.prepare_cached(&format!("DELETE FROM {table} WHERE alert IN ({OLDEST})"))?
             .execute(params![organisation, limit])?;
     }

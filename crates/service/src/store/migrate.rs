@@ -3,7 +3,7 @@
 use crate::ServiceError;
 use rusqlite::{Connection, TransactionBehavior, params};
 
-const MIGRATIONS: [&str; 26] = [
+const MIGRATIONS: [&str; 27] = [
     include_str!("0001.sql"),
     include_str!("0002.sql"),
     include_str!("0003.sql"),
@@ -30,6 +30,7 @@ const MIGRATIONS: [&str; 26] = [
     include_str!("0024.sql"),
     include_str!("0025.sql"),
     include_str!("0026.sql"),
+    include_str!("0027.sql"),
 ];
 
 /// Brings the database to the newest version.

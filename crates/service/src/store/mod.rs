@@ -7,6 +7,7 @@
 pub(crate) mod access;
 pub(crate) mod advisory;
 pub(crate) mod alert;
+pub(crate) mod alert_receiver;
 pub(crate) mod alert_rule;
 pub(crate) mod approval;
 pub(crate) mod blob;

@@ -8,10 +8,11 @@ use crate::{
 use admission::TopicName;
 use audit::{Kind, Outcome, SecurityEvent};
 use crypto::UnixTime;
-use device::{Cause, DeviceId, DeviceKind, StandingKind};
+use device::{Cause, DeviceId, DeviceKind, Language, StandingKind};
+use policy::Caller;
 use service::{
-    AlertQuery, AlertSettings, AlertState, AlertView, AutomaticQuarantine, Config, DoorSender,
-    IncomingMessage, MessageDoor, Page, Service, fault,
+    AlertQuery, AlertSettings, AlertState, AlertTarget, AlertTold, AlertView, AutomaticQuarantine,
+    Config, DoorSender, IncomingMessage, MessageDoor, NewAlertReceiver, Page, Service, fault,
 };
 use std::sync::{
     Arc,
@@ -348,4 +349,84 @@ async fn a_certificate_in_two_networks_at_once_raises_the_alarm() {
     let again = service.suspend_device(&stage.owner.admin, &stage.device.thing.id, Cause::Anomaly);
     drop(again.await);
     assert_eq!(stage.standing(&stage.device).await, StandingKind::Suspended);
+}
+
+fn hook(target: &str) -> NewAlertReceiver {
+    NewAlertReceiver {
+        target: target.into(),
+        mail_from: None,
+        mail_to: Vec::new(),
+        language: Language::En,
+        severity: audit::Severity::Medium,
+        roots: None,
+        secret: None,
+        paused: false,
+    }
+}
+
+#[tokio::test]
+async fn what_is_raised_waits_for_its_receivers_until_they_take_it() {
+    const DELIVERER: Caller = Caller::Platform { task: "alerts" };
+    let stage = Stage::new().await;
+    let (service, admin, org) = (&stage.world.service, &stage.owner.admin, &stage.owner.id);
+    let put = service.put_alert_receiver(admin, org, "desk", hook("https://hooks.example/x")).await;
+    assert!(put.unwrap().secret.unwrap().expose().starts_with(b"whsec_"));
+    let quiet =
+        NewAlertReceiver { severity: audit::Severity::Critical, ..hook("https://a.example") };
+    service.put_alert_receiver(admin, org, "critical", quiet).await.unwrap();
+    let mail = NewAlertReceiver {
+        mail_from: Some("tegata@example.org".into()),
+        mail_to: vec!["ops@example.org".into()],
+        secret: Some(crypto::Secret::new(b"user:word".to_vec())),
+        ..hook("smtps://mail.example")
+    };
+    service.put_alert_receiver(admin, org, "mail", mail).await.unwrap();
+    probe(service, &stage.device, 20).await;
+    follow(service).await;
+    let waiting = async || {
+        let all = service.alert_receivers(admin, org).await.unwrap();
+        all.into_iter().map(|it| (it.name, it.waiting, it.dead)).collect::<Vec<_>>()
+    };
+    let of = |name: &str, waiting, dead| (name.to_owned(), waiting, dead);
+    assert_eq!(waiting().await, [of("critical", 0, 0), of("desk", 1, 0), of("mail", 1, 0)]);
+    // Whoever delivers gets it in order, with the same number each time, and with the secrets.
+    let live = service.live_alert_receivers(&DELIVERER).unwrap();
+    let desk = live.iter().map(|(id, _)| *id).find(|id| {
+        let opened = service.open_alert_receiver(&DELIVERER, *id).unwrap();
+        matches!(opened.target, AlertTarget::Https { host, .. } if host == "hooks.example")
+    });
+    let desk = desk.unwrap();
+    let next = || service.next_alert_notice(&DELIVERER, desk).unwrap();
+    let notice = next().unwrap();
+    assert_eq!((notice.what.as_str(), notice.alert.rule.as_str()), ("raised", "topic-probing"));
+    let later = AlertTold::Later("answered 500".into(), 30);
+    service.alert_told(&DELIVERER, desk, &notice, later).await.unwrap();
+    assert!(next().is_none(), "not before its time");
+    stage.world.clock.advance(30);
+    assert_eq!(next().unwrap().id, notice.id);
+    let never = AlertTold::Never("answered 410".into());
+    service.alert_told(&DELIVERER, desk, &notice, never).await.unwrap();
+    assert_eq!(waiting().await[1], of("desk", 0, 1));
+    assert_eq!(service.retry_alert_receiver(admin, org, "desk").await.unwrap(), 1);
+    service.alert_told(&DELIVERER, desk, &next().unwrap(), AlertTold::Taken).await.unwrap();
+    assert_eq!(waiting().await[1], of("desk", 0, 0));
+    // What is done about it is told too.
+    let id = alerts_of(service, &stage.owner).await[0].id;
+    service.close_alert(admin, org, id, None).await.unwrap();
+    assert_eq!(next().unwrap().what, "closed");
+    service.end_alert_receiver(admin, org, "desk").await.unwrap();
+    // Addresses that would be something else, kinds that do not fit, rights, tenants.
+    for (target, wanted) in [
+        ("http://a.example/", "alert-target"),
+        ("smtp://mail.example/x", "alert-target"),
+        ("smtp://mail.example", "alert-mail"),
+    ] {
+        let refused = service.put_alert_receiver(admin, org, "x", hook(target)).await;
+        assert_eq!(code(refused), wanted, "{target}");
+    }
+    let strange =
+        service.put_alert_receiver(&stage.maker.admin, org, "x", hook("https://a/")).await;
+    assert_eq!(code(strange), "not-found");
+    let reader = service.alert_receivers(&stage.owner.reader, org).await;
+    assert_eq!(code(reader), "role");
 }

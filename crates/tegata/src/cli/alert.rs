@@ -137,6 +137,9 @@ pub enum AlertCommand {
     /// Rules: what raises alerts
     #[command(subcommand)]
     Rules(AlertRulesCommand),
+    /// Where alerts go: web hooks, mail
+    #[command(subcommand)]
+    Receiver(AlertReceiverCommand),
     /// How many devices may go into quarantine by themselves within an hour
     Limit {
         #[command(flatten)]
@@ -198,6 +201,69 @@ pub enum AlertRulesCommand {
         #[command(flatten)]
         whose: WhoseArgs,
         /// Name of the rule
+        name: String,
+    },
+}
+
+/// In which language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AlertLanguageArg {
+    /// English
+    En,
+    /// 日本語
+    Ja,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AlertReceiverCommand {
+    /// List where alerts go, and how each stands
+    List {
+        #[command(flatten)]
+        whose: WhoseArgs,
+    },
+    /// Make a receiver, or change it
+    Put {
+        #[command(flatten)]
+        whose: WhoseArgs,
+        /// Name of the receiver
+        name: String,
+        /// https://HOST/PATH, smtp://HOST (STARTTLS) or smtps://HOST
+        #[arg(long)]
+        to: String,
+        /// Who mail is from
+        #[arg(long)]
+        mail_from: Option<String>,
+        /// Who mail goes to; may be given more than once
+        #[arg(long)]
+        mail_to: Vec<String>,
+        /// Language of mail
+        #[arg(long, value_enum, default_value = "en")]
+        mail_language: AlertLanguageArg,
+        /// Alerts at least so grave
+        #[arg(long, value_enum, default_value = "medium")]
+        severity: AlertSeverityArg,
+        /// CA certificates of the receiver, in PEM; those that the platform's machine trusts otherwise
+        #[arg(long, value_hint = ValueHint::FilePath)]
+        receiver_ca: Option<PathBuf>,
+        /// File with the key of a web hook (`whsec_…`), or with `USER:PASSWORD` of the mail server
+        #[arg(long, value_hint = ValueHint::FilePath)]
+        secret: Option<PathBuf>,
+        /// Send nothing for now; alerts wait
+        #[arg(long)]
+        paused: bool,
+    },
+    /// End a receiver; what waits for it goes with it
+    End {
+        #[command(flatten)]
+        whose: WhoseArgs,
+        /// Name of the receiver
+        name: String,
+    },
+    /// Have wait again what a receiver did not take
+    Retry {
+        #[command(flatten)]
+        whose: WhoseArgs,
+        /// Name of the receiver
         name: String,
     },
 }

@@ -3,7 +3,10 @@
 use crate::{
     cli::{
         Language,
-        alert::{AlertActArgs, AlertArgs, AlertCommand, AlertRulesCommand, WhoseArgs},
+        alert::{
+            AlertActArgs, AlertArgs, AlertCommand, AlertLanguageArg, AlertReceiverCommand,
+            AlertRulesCommand, AlertSeverityArg, WhoseArgs,
+        },
     },
     output::Output,
     remote::Remote,
@@ -12,8 +15,9 @@ use anyhow::Context as _;
 use api::{
     client::{Call, percent_encode},
     wire::{
-        Alert, AlertAutomatic, AlertDetail, AlertQuarantine, AlertRule, AlertRuleStands,
-        AlertSettings, AlertState, AlertWords,
+        Alert, AlertAutomatic, AlertDetail, AlertLanguage, AlertQuarantine, AlertReceiver,
+        AlertReceiverPut, AlertReceiverRetried, AlertRule, AlertRuleStands, AlertSettings,
+        AlertSeverity, AlertState, AlertWords, NewAlertReceiver,
     },
 };
 use http::Method;
@@ -61,6 +65,7 @@ pub async fn run(command: AlertCommand, output: Output, language: Language) -> a
         AlertCommand::Quarantine { act } => done(act, "quarantine", output, language).await,
         AlertCommand::Release { act } => done(act, "release", output, language).await,
         AlertCommand::Rules(command) => rules(command, output, language).await,
+        AlertCommand::Receiver(command) => receivers(command, output, language).await,
         AlertCommand::Limit { whose, set } => {
             let remote = Remote::open(&whose.server, language)?;
             let path = of(&whose, "alert-settings");
@@ -134,6 +139,105 @@ async fn rules(
             output.one(&name, |name| format!("rule {name} is as it was before, or gone"))
         }
     }
+}
+
+async fn receivers(
+    command: AlertReceiverCommand,
+    output: Output,
+    language: Language,
+) -> anyhow::Result<()> {
+    let path = |whose: &WhoseArgs, name: &str| {
+        format!("{}/{}", of(whose, "alert-receivers"), percent_encode(name))
+    };
+    match command {
+        AlertReceiverCommand::List { whose } => {
+            let remote = Remote::open(&whose.server, language)?;
+            let all: Vec<AlertReceiver> = remote.all(&of(&whose, "alert-receivers")).await?;
+            let head = ["name", "target", "severity", "waiting", "delivered", "dead", "state"];
+            output.list(&all, &head, |receiver| {
+                vec![
+                    receiver.name.clone(),
+                    receiver.target.clone(),
+                    name(&receiver.severity),
+                    receiver.waiting.to_string(),
+                    receiver.delivered.to_string(),
+                    receiver.dead.to_string(),
+                    stands(receiver),
+                ]
+            })
+        }
+        AlertReceiverCommand::Put {
+            whose,
+            name,
+            to,
+            mail_from,
+            mail_to,
+            mail_language,
+            severity,
+            receiver_ca,
+            secret,
+            paused,
+        } => {
+            let new = NewAlertReceiver {
+                target: to,
+                mail_from,
+                mail_to,
+                language: match mail_language {
+                    AlertLanguageArg::En => AlertLanguage::En,
+                    AlertLanguageArg::Ja => AlertLanguage::Ja,
+                },
+                severity: match severity {
+                    AlertSeverityArg::Informational => AlertSeverity::Informational,
+                    AlertSeverityArg::Low => AlertSeverity::Low,
+                    AlertSeverityArg::Medium => AlertSeverity::Medium,
+                    AlertSeverityArg::High => AlertSeverity::High,
+                    AlertSeverityArg::Critical => AlertSeverity::Critical,
+                },
+                roots: receiver_ca.as_deref().map(whole).transpose()?,
+                secret: secret
+                    .as_deref()
+                    .map(|path| whole(path).map(|text| text.trim().to_owned()))
+                    .transpose()?,
+                paused,
+            };
+            let remote = Remote::open(&whose.server, language)?;
+            let call = Call::new(Method::PUT, path(&whose, &name)).json(&new)?;
+            let put: AlertReceiverPut = remote.client().call(call).await?.json()?;
+            output.one(&put, |put| {
+                let mut out = format!("alerts go to {}", put.receiver.target);
+                if let Some(secret) = &put.secret {
+                    out.push_str(&format!(
+                        "\nkey of the web hook, shown this once: {secret}\nhint: give it to the \
+                         receiver; it verifies by it what comes from here"
+                    ));
+                }
+                out
+            })
+        }
+        AlertReceiverCommand::End { whose, name } => {
+            let remote = Remote::open(&whose.server, language)?;
+            remote.delete(&path(&whose, &name)).await?;
+            output.one(&name, |name| format!("no alerts go to {name} any more"))
+        }
+        AlertReceiverCommand::Retry { whose, name } => {
+            let remote = Remote::open(&whose.server, language)?;
+            let path = format!("{}/retry", path(&whose, &name));
+            let retried: AlertReceiverRetried = remote.post_empty(&path).await?;
+            output.one(&retried, |retried| format!("{} wait again", retried.count))
+        }
+    }
+}
+
+fn stands(receiver: &AlertReceiver) -> String {
+    match (&receiver.failure, &receiver.failing_since) {
+        _ if receiver.paused => "paused".to_owned(),
+        (Some(why), Some(since)) => format!("fails since {since}: {why}"),
+        _ => "delivers".to_owned(),
+    }
+}
+
+fn whole(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 async fn rule(remote: &Remote, whose: &WhoseArgs, name: &str) -> anyhow::Result<AlertRuleStands> {

@@ -64,6 +64,7 @@ ABOUT = [
     ("act-dispose", "/devices/{retired}/act/dispose", True),
     ("act-erase", "/devices/{device}/act/erase", True),
     ("act-refused", "/devices/{device}/act/release", True),
+    ("traffic", "/traffic", True),
     ("policies", "/policies", True),
     ("policies-new", "/policies/new", True),
     ("messages", "/devices/{device}/messages", True),

@@ -67,6 +67,8 @@ pub enum Section {
     Policies,
     /// schemas of payloads
     Schemas,
+    /// what goes through the doors
+    Traffic,
     /// people and roles
     People,
     /// what waits for a second person
@@ -100,6 +102,7 @@ impl Section {
             Self::Audit => Some(Action::ReadAuditLog),
             Self::Policies | Self::Schemas => Some(Action::ReadPolicies),
             Self::Alerts => Some(Action::ReadAlerts),
+            Self::Traffic => Some(Action::ReadMessages),
             Self::People => Some(Action::ReadPeople),
             Self::Approvals => Some(Action::ReadApprovals),
             Self::None | Self::Log | Self::Glossary | Self::Guide | Self::Account => None,
@@ -149,6 +152,7 @@ navigation! {
         Cases, "/cases", "nav-cases", Clock;
     }
     "nav-group-trust" {
+        Traffic, "/traffic", "nav-traffic", Jobs;
         Policies, "/policies", "nav-policies", Gate;
         Schemas, "/schemas", "nav-schemas", Gate;
         Authorities, "/authorities", "nav-authorities", Key;

@@ -158,6 +158,8 @@ pub enum Command {
     Release(release::ReleaseCommand),
     /// Run an independent witness that refuses a forked log
     Witness(WitnessArgs),
+    /// Messages of an organisation's devices at each door, in spans of five minutes
+    Traffic(route::TrafficArgs),
     /// Routes: rules that send messages of devices on
     #[command(subcommand)]
     Route(route::RouteCommand),

@@ -128,6 +128,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Log(command) => commands::log::run(command, output, language).await?,
             Command::Witness(args) => commands::witness::run(args.command, output).await?,
             Command::Alert(command) => commands::alert::run(command, output, language).await?,
+            Command::Traffic(args) => commands::route::traffic(args, output, language).await?,
             Command::Route(command) => commands::route::run(command, output, language).await?,
             Command::Audit(command) => commands::audit::run(command, output, language).await?,
             Command::Person(command) => commands::person::run(command, output, language).await?,

@@ -159,6 +159,7 @@ nav-diagnoses = Diagnoses
 nav-operation = Operation
 nav-policies = Policies
 nav-schemas = Schemas
+nav-traffic = Doors
 notice-diagnosis-opened = The diagnosis is open. Answer its items; several people can do it at a time.
 notice-diagnosis-signed = The diagnosis is signed.
 notice-diagnosis-discarded = The diagnosis is discarded.

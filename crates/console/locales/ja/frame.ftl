@@ -129,6 +129,7 @@ nav-diagnoses = 診断
 nav-operation = 運用開始の条件
 nav-policies = ポリシー
 nav-schemas = スキーマ
+nav-traffic = メッセージの入口
 notice-diagnosis-opened = 診断を開始しました。複数人で同時に回答できます。
 notice-diagnosis-signed = 診断に署名しました。
 notice-diagnosis-discarded = 診断を破棄しました。

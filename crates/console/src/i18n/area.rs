@@ -51,6 +51,7 @@ areas! {
     "schemas",
     "routes",
     "alerts",
+    "traffic",
 }
 
 /// Every text, read once.

@@ -168,6 +168,7 @@ pub const FAMILIES: &[(&str, &[&str])] = &[
     ),
     ("audit-severity", &["informational", "low", "medium", "high", "critical"]),
     ("audit-outcome", &["success", "failure", "error"]),
+    ("traffic-door", &["mqtt", "http", "websocket", "coap"]),
     (
         "notice",
         &[

@@ -96,6 +96,11 @@ impl Locale {
         moment::day(self, time)
     }
 
+    /// Hour and minute, for axes.
+    pub fn clock(self, time: UnixTime) -> String {
+        moment::clock(self, time)
+    }
+
     /// How long ago or ahead, roughly; as a `<time>` element whose title is the exact time.
     pub fn ago(self, time: UnixTime, now: UnixTime) -> Moment {
         Moment::ago(self, time, now)

@@ -143,6 +143,14 @@ pub(super) fn day(locale: Locale, time: UnixTime) -> String {
     }
 }
 
+/// Hour and minute, for axes.
+pub(super) fn clock(locale: Locale, time: UnixTime) -> String {
+    match local(locale, time) {
+        Some((_, _, _, hour, minute, _)) => format!("{hour:02}:{minute:02}"),
+        None => time.to_string(),
+    }
+}
+
 fn date_time(locale: Locale, time: UnixTime) -> String {
     if let Some(never) = never(locale, time) {
         return never;

@@ -35,6 +35,7 @@ mod schemas;
 mod sensitive;
 mod sign_in;
 mod threats;
+mod traffic;
 mod visitor;
 mod vulnerabilities;
 mod words;
@@ -67,6 +68,7 @@ pub(crate) fn router() -> Router<Console> {
         .merge(device_log::router())
         .merge(policies::router())
         .merge(schemas::router())
+        .merge(traffic::router())
         .merge(operation::router())
         .merge(organisations::router())
         .merge(overview::router())

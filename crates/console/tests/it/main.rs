@@ -29,6 +29,7 @@ mod site;
 mod stage;
 mod texts;
 mod threats;
+mod traffic;
 mod updates;
 #[allow(dead_code, reason = "the world of the service's tests, of which these need a part")]
 #[path = "../../../service/tests/it/world.rs"]

@@ -180,6 +180,7 @@ pub(crate) fn is_sound(page: &Page, path: &str) {
         "messages-",
         "device-log-",
         "routes-",
+        "traffic-",
         "command-",
         "policies-",
         "policy-",

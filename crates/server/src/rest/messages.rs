@@ -13,8 +13,8 @@ use ::admission::{Refusal, TopicName};
 use api::{
     problem::Code,
     wire::{
-        DeviceMessage, MessageQuery, Page, PageQuery, RefusedMessages,
-        scalar::{Base64, Binary, DeviceRef},
+        DeviceMessage, DoorTraffic, MessageQuery, Page, PageQuery, RefusedMessages, TrafficQuery,
+        scalar::{Base64, Binary, DeviceRef, OrganisationRef},
     },
 };
 use axum::extract::State;
@@ -149,6 +149,32 @@ pub(super) async fn refused(
         detail: line.last_detail,
     });
     Ok(Json(lines.collect()))
+}
+
+/// Hours that are counted where nobody says otherwise.
+const HOURS: u32 = 24;
+
+/// Messages of an organisation's devices at each door, in spans of five minutes, oldest first
+///
+/// Spans and doors without any are left out. Counts are kept for 14 days.
+#[utoipa::path(get, path = "/v1/organisations/{organisation}/traffic", tag = "messages",
+    params(("organisation" = OrganisationRef, Path), TrafficQuery),
+    responses((status = 200, body = Vec<DoorTraffic>)))]
+pub(super) async fn traffic(
+    State(app): State<App>,
+    caller: Authenticated,
+    Path(organisation): Path<OrganisationRef>,
+    Query(query): Query<TrafficQuery>,
+) -> Result<Json<Vec<DoorTraffic>>, Fault> {
+    let hours = query.hours.unwrap_or(HOURS);
+    let found = app.service.door_traffic(&caller, &organisation.0, hours).await?;
+    let rows = found.into_iter().map(|row| DoorTraffic {
+        at: row.at.into(),
+        door: row.door.name().to_owned(),
+        admitted: row.admitted,
+        refused: row.refused,
+    });
+    Ok(Json(rows.collect()))
 }
 
 fn in_words(reason: Refusal, language: Language) -> &'static str {

@@ -155,6 +155,7 @@ fn products_and_devices() -> OpenApiRouter<App> {
         .routes(routes!(commands::versions))
         .routes(routes!(messages::list))
         .routes(routes!(messages::refused))
+        .routes(routes!(messages::traffic))
         .routes(routes!(device_log::list))
         .routes(routes!(device_log::stretches))
         .routes(routes!(policies::list, policies::put))

@@ -3,6 +3,7 @@
 
 mod changes;
 mod presence;
+mod rates;
 mod read;
 mod sender;
 mod take;
@@ -12,6 +13,7 @@ pub use changes::StandingChanges;
 pub(crate) use changes::{Change, Changes};
 pub use presence::DeviceHere;
 pub(crate) use presence::Presence;
+pub use rates::{DoorTraffic, TRAFFIC_KEPT_S, TRAFFIC_SPAN_S};
 pub use read::{MessageView, RefusedView};
 pub use sender::DoorSender;
 pub use take::{IncomingMessage, MessageDoor, MessageRefused, RetainedMessage};

@@ -63,14 +63,15 @@ impl MessageDoor {
         }
     }
 
+    /// Every door.
+    pub const ALL: [Self; 4] = [Self::Mqtt, Self::Http, Self::Websocket, Self::Coap];
+
     pub(crate) fn code(self) -> u8 {
         self as u8
     }
 
     pub(crate) fn from_code(code: u8) -> Option<Self> {
-        [Self::Mqtt, Self::Http, Self::Websocket, Self::Coap]
-            .into_iter()
-            .find(|door| door.code() == code)
+        Self::ALL.into_iter().find(|door| door.code() == code)
     }
 }
 
@@ -231,6 +232,7 @@ impl Service {
         // What can still be refused is waited for: who listens hears nothing that was not admitted.
         if !message.acknowledged && counter.is_none() && retain.is_none() && !answers && !waits {
             self.store.writer.queue_quietly(move |tx| work(tx).map(|_| ()));
+            self.traffic.lock().admitted(sender.owner, message.door);
             return Ok(());
         }
         self.faults.point(crate::fault::BEFORE_MESSAGE)?;
@@ -241,7 +243,10 @@ impl Service {
         };
         self.faults.point(crate::fault::AFTER_MESSAGE)?;
         match late {
-            None => Ok(()),
+            None => {
+                self.traffic.lock().admitted(sender.owner, message.door);
+                Ok(())
+            }
             Some(refusal) => {
                 self.refuse_publishing(sender, message, refusal, None);
                 Err(MessageRefused::Refused(refusal))
@@ -526,6 +531,7 @@ impl Service {
         }
         self.settle_device_logs().await?;
         self.settle_schemas().await?;
+        self.settle_traffic().await?;
         let (refused, dropped) = self.traffic.lock().take_refused();
         let places = self.take_places(now);
         if refused.is_empty() && dropped == 0 && places.is_empty() {

@@ -1,7 +1,7 @@
 //! What is counted of messages, in memory: rates, and what was refused since it was last written.
 
 use super::take::MessageDoor;
-use crate::store::message::RefusedRow;
+use crate::store::{message::RefusedRow, traffic::TrafficRow};
 use admission::{Meter, OrganisationTraffic, Quotas, Refusal, Ticks, Traffic};
 use crypto::UnixTime;
 use device::{DeviceId, OrganisationId};
@@ -44,6 +44,8 @@ pub(super) struct Counts {
     pub(super) platform: Traffic,
     refused: HashMap<RefusedKey, RefusedCount>,
     dropped: u64,
+    /// admitted and refused since they were last written, by owner and door
+    counted: HashMap<(i64, u8), (u64, u64)>,
 }
 
 impl TrafficState {
@@ -54,6 +56,7 @@ impl TrafficState {
             platform: Traffic::new(quotas),
             refused: HashMap::new(),
             dropped: 0,
+            counted: HashMap::new(),
         };
         Self { began: Instant::now(), counts: Mutex::new(counts) }
     }
@@ -82,6 +85,8 @@ impl Counts {
         topic: &str,
         why: Why,
     ) {
+        let of_door = self.counted.entry((owner, door.code())).or_default();
+        of_door.1 = of_door.1.saturating_add(1);
         let key = (device, owner, reason, door.code());
         if let Some(entry) = self.refused.get_mut(&key) {
             entry.0 = entry.0.saturating_add(1);
@@ -91,6 +96,25 @@ impl Counts {
         } else {
             self.dropped = self.dropped.saturating_add(1);
         }
+    }
+
+    /// Counts a message that was admitted.
+    pub(super) fn admitted(&mut self, owner: i64, door: MessageDoor) {
+        let of_door = self.counted.entry((owner, door.code())).or_default();
+        of_door.0 = of_door.0.saturating_add(1);
+    }
+
+    /// What was counted since the last time, to be written for a span of time.
+    pub(super) fn take_counted(&mut self, at: UnixTime) -> Vec<TrafficRow> {
+        let counted = std::mem::take(&mut self.counted).into_iter();
+        let rows = counted.map(|((organisation, door), (admitted, refused))| TrafficRow {
+            organisation,
+            at,
+            door,
+            admitted,
+            refused,
+        });
+        rows.filter(|row| row.admitted > 0 || row.refused > 0).collect()
     }
 
     /// What was refused since the last time, to be written.

@@ -3,7 +3,7 @@
 use crate::ServiceError;
 use rusqlite::{Connection, TransactionBehavior, params};
 
-const MIGRATIONS: [&str; 27] = [
+const MIGRATIONS: [&str; 28] = [
     include_str!("0001.sql"),
     include_str!("0002.sql"),
     include_str!("0003.sql"),
@@ -31,6 +31,7 @@ const MIGRATIONS: [&str; 27] = [
     include_str!("0025.sql"),
     include_str!("0026.sql"),
     include_str!("0027.sql"),
+    include_str!("0028.sql"),
 ];
 
 /// Brings the database to the newest version.

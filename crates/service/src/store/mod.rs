@@ -54,6 +54,7 @@ pub(crate) mod search;
 pub(crate) mod search_person;
 pub(crate) mod stream;
 pub(crate) mod threat;
+pub(crate) mod traffic;
 mod tx;
 pub(crate) mod update_token;
 pub(crate) mod vex;

@@ -27,6 +27,19 @@ pub struct RouteArgs {
     pub organisation: OrganisationId,
 }
 
+/// Over which time.
+#[derive(Debug, Args, Clone)]
+pub struct TrafficArgs {
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// Organisation
+    #[arg(long)]
+    pub organisation: OrganisationId,
+    /// The last hours
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=336))]
+    pub hours: u32,
+}
+
 /// Which messages.
 #[derive(Debug, Args, Clone)]
 pub struct RuleArgs {

@@ -3,7 +3,7 @@
 use crate::{
     cli::{
         Language,
-        route::{DeadArgs, RouteArgs, RouteCommand, RuleArgs, WhenFullArg},
+        route::{DeadArgs, RouteArgs, RouteCommand, RuleArgs, TrafficArgs, WhenFullArg},
     },
     output::Output,
     remote::Remote,
@@ -16,8 +16,8 @@ use anyhow::Context as _;
 use api::{
     client::{Call, percent_encode},
     wire::{
-        DeadLetter, DeadLetterChoice, NewRoute, Page, Route, RouteCount, RoutePause, RoutePut,
-        RouteRow, RouteRule, RouteTrial, RouteTried, WhenFull,
+        DeadLetter, DeadLetterChoice, DoorTraffic, NewRoute, Page, Route, RouteCount, RoutePause,
+        RoutePut, RouteRow, RouteRule, RouteTrial, RouteTried, WhenFull,
         scalar::{DeviceRef, Timestamp},
     },
 };
@@ -34,6 +34,22 @@ use std::{
 const LINE_BYTES_MAX: u64 = 256 * 1024;
 /// Most samples.
 const SAMPLES_MAX: usize = 10_000;
+
+/// Runs `tegata traffic`.
+pub async fn traffic(args: TrafficArgs, output: Output, language: Language) -> anyhow::Result<()> {
+    let TrafficArgs { server, organisation, hours } = args;
+    let remote = Remote::open(&server, language)?;
+    let path = format!("/v1/organisations/{organisation}/traffic?hours={hours}");
+    let all: Vec<DoorTraffic> = remote.get(&path).await?;
+    output.list(&all, &["from", "door", "admitted", "refused"], |row| {
+        vec![
+            row.at.to_string(),
+            row.door.clone(),
+            row.admitted.to_string(),
+            row.refused.to_string(),
+        ]
+    })
+}
 
 /// Runs `tegata route …`.
 pub async fn run(command: RouteCommand, output: Output, language: Language) -> anyhow::Result<()> {

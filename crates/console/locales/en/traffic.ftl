@@ -1,0 +1,17 @@
+traffic-title = Doors for messages
+traffic-lead = Messages of your organisation's devices at each door: what was admitted, and what was refused. Counts are kept for 14 days.
+traffic-span = Time
+traffic-day = 24 hours
+traffic-week = 7 days
+traffic-admitted = Admitted
+traffic-admitted-says = Messages that were admitted and are on disk, by the door that they came through.
+traffic-refused = Refused
+traffic-refused-says = Messages that were refused, by door. A device's page says why.
+traffic-when = From
+traffic-none = No messages in this time
+traffic-none-hint = Once your devices send messages, you see here how many, by which door.
+traffic-door-mqtt = MQTT
+traffic-door-http = HTTP
+traffic-door-websocket = MQTT over WebSocket
+traffic-door-coap = CoAP
+traffic-all = All doors

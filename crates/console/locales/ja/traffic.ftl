@@ -1,0 +1,17 @@
+traffic-title = メッセージの入口
+traffic-lead = 組織の機器から届いたメッセージの数です。入口ごとに、受け入れた数と拒否した数を示します。件数は14日間残ります。
+traffic-span = 期間
+traffic-day = 24時間
+traffic-week = 7日間
+traffic-admitted = 受け入れ
+traffic-admitted-says = 受け入れてディスクに保存したメッセージの数（入口別）。
+traffic-refused = 拒否
+traffic-refused-says = 拒否したメッセージの数（入口別）。理由は各機器のページに表示します。
+traffic-when = 開始
+traffic-none = この期間にメッセージはありません
+traffic-none-hint = 機器がメッセージを送ると、入口ごとの件数をここに表示します。
+traffic-door-mqtt = MQTT
+traffic-door-http = HTTP
+traffic-door-websocket = WebSocket上のMQTT
+traffic-door-coap = CoAP
+traffic-all = すべての入口

@@ -48,9 +48,20 @@ impl<'a> Hello<'a> {
         Some(Self { bytes, random, cookie_at, cookie_length })
     }
 
-    /// Whether it answers a HelloVerifyRequest.
-    pub fn has_cookie(&self) -> bool {
-        self.cookie_length > 0
+    /// The cookie by which it answers a HelloVerifyRequest; empty where it answers none.
+    pub fn cookie(&self) -> &'a [u8] {
+        self.bytes.get(self.cookie_at..self.cookie_at + self.cookie_length).unwrap_or_default()
+    }
+
+    /// The HelloVerifyRequest that asks for a cookie (section 4.3.2), in the record that has the number of
+    /// this one's.
+    pub fn question(&self, cookie: &[u8; 32]) -> Vec<u8> {
+        let mut bytes = vec![22, 0xfe, 0xff, 0, 0];
+        bytes.extend_from_slice(self.bytes.get(5..11).unwrap_or(&[0; 6]));
+        // Lengths of the record, the message, its only fragment, and of the cookie.
+        bytes.extend_from_slice(&[0, 47, 3, 0, 0, 35, 0, 0, 0, 0, 0, 0, 0, 35, 0xfe, 0xff, 32]);
+        bytes.extend_from_slice(cookie);
+        bytes
     }
 
     /// The ClientHello that came before it, as far as anybody could tell them apart: without the cookie,
@@ -75,11 +86,6 @@ impl<'a> Hello<'a> {
         first.get_mut(22..25)?.copy_from_slice(length.get(1..)?);
         Some(first)
     }
-}
-
-/// Whether a datagram that is to be sent asks for a cookie (HelloVerifyRequest).
-pub fn asks_for_cookie(bytes: &[u8]) -> bool {
-    is_handshake(bytes) && bytes.get(RECORD) == Some(&3)
 }
 
 fn number(bytes: &[u8]) -> usize {
@@ -108,12 +114,16 @@ mod tests {
     fn the_second_hello_without_its_cookie_is_the_first() {
         let second = hello(&[5; 32], 1, 1);
         let read = Hello::read(&second).unwrap();
-        assert!(read.has_cookie());
+        assert_eq!(read.cookie(), [5; 32]);
         assert_eq!(read.random, [9; 32]);
         assert_eq!(read.first().unwrap(), hello(&[], 0, 0));
         let first = hello(&[], 0, 0);
-        assert!(!Hello::read(&first).unwrap().has_cookie());
-        assert_eq!(Hello::read(&first).unwrap().first(), None);
+        let first = Hello::read(&first).unwrap();
+        assert!(first.cookie().is_empty());
+        assert_eq!(first.first(), None);
+        let question = first.question(&[7; 32]);
+        assert_eq!(question.len(), 60);
+        assert_eq!(question.get(28..), Some([7; 32].as_slice()));
     }
 
     #[test]
@@ -141,7 +151,7 @@ mod tests {
             }
             if let Some(first) = Hello::read(&damaged).and_then(|hello| hello.first()) {
                 prop_assert!(first.len() < damaged.len());
-                prop_assert!(Hello::read(&first).is_some_and(|first| !first.has_cookie()));
+                prop_assert!(Hello::read(&first).is_some_and(|first| first.cookie().is_empty()));
             }
         }
     }

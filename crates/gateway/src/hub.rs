@@ -56,6 +56,8 @@ pub struct GatewayLimits {
     pub patience: Duration,
     /// how long a client may take to open a WebSocket
     pub opening: Duration,
+    /// datagrams of one client per second, of any kind; beyond it, reading waits
+    pub datagrams_per_second: u32,
     /// bytes of bodies that come in blocks over CoAP, of all clients together
     pub bodies_bytes: usize,
 }
@@ -78,6 +80,7 @@ impl Default for GatewayLimits {
             session_expiry_s: 86_400,
             patience: Duration::from_secs(30),
             opening: Duration::from_secs(10),
+            datagrams_per_second: 200,
             bodies_bytes: 64 * 1024 * 1024,
         }
     }
@@ -91,8 +94,8 @@ pub(crate) struct Inner {
     pub(crate) service: Service,
     pub(crate) limits: GatewayLimits,
     sessions: Mutex<Sessions>,
-    /// who speaks CoAP
-    conversations: Mutex<HashMap<usize, Arc<Known>>>,
+    /// who speaks CoAP, by device
+    conversations: Mutex<HashMap<DeviceId, Vec<Arc<Known>>>>,
     /// bytes of what comes in blocks
     pub(crate) bodies: Budget,
     /// bytes that wait for all sessions together
@@ -338,22 +341,36 @@ impl Inner {
         }
     }
 
-    fn lock_conversations(&self) -> MutexGuard<'_, HashMap<usize, Arc<Known>>> {
+    fn lock_conversations(&self) -> MutexGuard<'_, HashMap<DeviceId, Vec<Arc<Known>>>> {
         self.conversations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn conversations(&self) -> Vec<Arc<Known>> {
-        self.lock_conversations().values().cloned().collect()
+        self.lock_conversations().values().flatten().cloned().collect()
     }
 
-    /// Somebody speaks CoAP, and is to be told of changes.
+    /// A device speaks CoAP, and is to be told of changes. Where it does so too often already, the
+    /// conversation that was heard of longest ago ends.
     pub(crate) fn begin(&self, known: &Arc<Known>) {
-        self.lock_conversations().insert(Arc::as_ptr(known).addr(), known.clone());
+        let mut conversations = self.lock_conversations();
+        let own = conversations.entry(known.device()).or_default();
+        while own.len() >= self.limits.sessions_per_device.max(1) {
+            let oldest = own.iter().enumerate().min_by_key(|(_, it)| it.heard()).map(|(at, _)| at);
+            let Some(at) = oldest else { break };
+            own.swap_remove(at).end();
+        }
+        own.push(known.clone());
     }
 
     /// It has ended.
     pub(crate) fn end(&self, known: &Arc<Known>) {
-        self.lock_conversations().remove(&Arc::as_ptr(known).addr());
+        let mut conversations = self.lock_conversations();
+        if let Some(own) = conversations.get_mut(&known.device()) {
+            own.retain(|it| !Arc::ptr_eq(it, known));
+            if own.is_empty() {
+                conversations.remove(&known.device());
+            }
+        }
     }
 
     /// Remembers that a session listens to more than its device's own space.

@@ -15,6 +15,6 @@ mod mqtt;
 mod websocket;
 
 pub use coap::{Conversation, Reply, is_request};
-pub use hello::{Hello, asks_for_cookie};
+pub use hello::Hello;
 pub use hub::{Gateway, GatewayLimits};
 pub use websocket::Origins;

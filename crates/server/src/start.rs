@@ -113,7 +113,7 @@ impl Server {
             let socket = UdpSocket::bind(wanted).await.map_err(failed)?;
             coap_at = Some(socket.local_addr().map_err(failed)?);
             let (app, gateway, trust) = (app.clone(), gateway.clone(), trust.clone());
-            let door = Datagrams { socket, app, gateway, trust };
+            let door = Datagrams { socket, app, gateway, trust, grace: config.grace };
             tasks.spawn(door.serve(own.clone(), stopped.clone()).map_err(StartError::Dtls)?);
         }
         let origins = gateway::Origins {

@@ -70,6 +70,16 @@ impl Bodies {
         Self { coming: None, budget }
     }
 
+    /// When what is coming has come for too long.
+    pub(super) fn until(&self) -> Option<Instant> {
+        self.coming.as_ref().map(|it| it.until)
+    }
+
+    /// Forgets what has come for too long.
+    pub(super) fn forget(&mut self, now: Instant) {
+        self.coming = self.coming.take().filter(|it| it.until > now);
+    }
+
     /// Takes a block; with the last one the whole body stands in the request.
     ///
     /// # Errors
@@ -91,7 +101,8 @@ impl Bodies {
             return Err(Answer { block1: Some(block), ..too_large() });
         }
         // What began too long ago has ended; block 0 begins anew.
-        self.coming = self.coming.take().filter(|it| it.until > now && block.number > 0);
+        self.forget(now);
+        self.coming = self.coming.take().filter(|_| block.number > 0);
         let coming = match &mut self.coming {
             Some(coming) => coming,
             None if block.number > 0 => return Err(refuse(INCOMPLETE)),
@@ -142,9 +153,19 @@ impl Rendered {
         self.0 = Some((body.to_vec(), etag.to_vec(), now + PATIENCE));
     }
 
+    /// When it has been kept for too long.
+    pub(super) fn until(&self) -> Option<Instant> {
+        self.0.as_ref().map(|(.., until)| *until)
+    }
+
+    /// Forgets what was kept for too long.
+    pub(super) fn forget(&mut self, now: Instant) {
+        self.0 = self.0.take().filter(|(.., until)| *until > now);
+    }
+
     /// The body and its tag, where it is there still.
     pub(super) fn get(&mut self, now: Instant) -> Option<(&[u8], &[u8])> {
-        self.0 = self.0.take().filter(|(.., until)| *until > now);
+        self.forget(now);
         self.0.as_ref().map(|(body, etag, _)| (body.as_slice(), etag.as_slice()))
     }
 }

@@ -10,15 +10,18 @@ mod packet;
 pub(crate) use body::Budget;
 
 use crate::{Gateway, hub::Inner};
-use admission::{OWN, Refusal, TopicName};
+use admission::{Allowance, Meter, OWN, Refusal, Ticks, TopicName};
 use body::{Bodies, Rendered, part};
-use crypto::{UnixTime, sha256};
+use crypto::{Sha256, UnixTime, sha256};
+use device::DeviceId;
 use packet::{
     Answer, BAD_REQUEST, CHANGED, CONTENT, Code, Heard, INTERNAL, METHOD_NOT_ALLOWED, Method,
     NOT_ACCEPTABLE, NOT_FOUND, Request, UNSUPPORTED_FORMAT, read, reset,
 };
 use pki::Certificate;
-use service::{DeviceHere, DoorSender, IncomingMessage, MessageDoor, MessageRefused};
+use service::{
+    DeviceHere, DoorSender, ErrorKind, IncomingMessage, MessageDoor, MessageRefused, ServiceError,
+};
 use std::{
     collections::VecDeque,
     net::IpAddr,
@@ -37,6 +40,8 @@ const REMEMBERED: Duration = Duration::from_secs(247);
 const REMEMBERED_MAX: usize = 32;
 /// Bytes of answers of one device that are remembered.
 const REMEMBERED_BYTES_MAX: usize = 8 * 1024;
+/// How long nothing more is heard of who sends more than it may, for each message beyond that.
+const TOO_MANY: Duration = Duration::from_millis(50);
 /// After which a device that sent too much may try again, in seconds.
 const RETRY_S: u32 = 1;
 /// Content formats (RFC 7252 section 12.3 and its registry) and the media types that they are.
@@ -60,6 +65,10 @@ pub struct Reply {
     pub datagram: Option<Vec<u8>>,
     /// whether the device may not be here any more
     pub ends: bool,
+    /// whether it was a request, and not something that costs its sender nothing
+    pub meant: bool,
+    /// for how long nothing more is to be heard: the device sends more than it may
+    pub pause: Duration,
 }
 
 /// A device that speaks CoAP, over one association.
@@ -71,6 +80,9 @@ pub struct Conversation {
     exchanges: Exchanges,
     bodies: Bodies,
     rendered: Rendered,
+    began: Instant,
+    /// datagrams of any kind
+    pace: Meter,
     /// of messages that are sent from here
     next_id: u16,
     /// that the device is connected from there
@@ -79,12 +91,34 @@ pub struct Conversation {
 
 /// A conversation, as the gateway knows it: so that it can be told that something changed.
 pub(crate) struct Known {
+    device: DeviceId,
     sender: Mutex<DoorSender>,
+    /// when it was last heard of
+    heard: Mutex<Instant>,
     look: AtomicBool,
+    /// another one of the device has its place
+    over: AtomicBool,
     wake: Notify,
 }
 
 impl Known {
+    /// Which device's.
+    pub(crate) fn device(&self) -> DeviceId {
+        self.device
+    }
+
+    /// When it was last heard of.
+    pub(crate) fn heard(&self) -> Instant {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends it.
+    pub(crate) fn end(&self) {
+        self.over.store(true, Ordering::SeqCst);
+        self.look.store(true, Ordering::SeqCst);
+        self.wake.notify_one();
+    }
+
     /// Has it looked at where that may concern it.
     pub(crate) fn look_if(&self, concerns: impl FnOnce(&DoorSender) -> bool) {
         let concerned = concerns(&self.sender.lock().unwrap_or_else(PoisonError::into_inner));
@@ -102,13 +136,16 @@ impl Gateway {
         let inner = self.0.clone();
         // First who is told of changes, then how things are: nothing falls between.
         let seen = inner.service.standing_count();
-        let sender = who(&inner, certificate).await?;
+        let sender = who(&inner, certificate).await.ok()??;
         if let Err(refusal) = sender.stands() {
             inner.service.refuse_message(&sender, MessageDoor::Coap, refusal, "");
             return None;
         }
         let known = Arc::new(Known {
+            device: sender.device(),
             sender: Mutex::new(sender.clone()),
+            heard: Mutex::new(Instant::now()),
+            over: AtomicBool::new(false),
             look: AtomicBool::new(false),
             wake: Notify::new(),
         });
@@ -124,6 +161,8 @@ impl Gateway {
             known,
             exchanges: Exchanges::default(),
             rendered: Rendered::default(),
+            began: Instant::now(),
+            pace: Meter::default(),
             next_id: 0,
             _here: here,
         })
@@ -135,10 +174,19 @@ pub fn is_request(datagram: &[u8]) -> bool {
     matches!(read(datagram), Heard::Request(..))
 }
 
-/// Who shows a certificate, as it stands now.
-async fn who(inner: &Inner, certificate: &Certificate) -> Option<DoorSender> {
-    let caller = inner.service.identify_certificate(certificate).await.ok()?;
-    inner.service.door_sender(&caller, certificate).ok()
+/// Who shows a certificate, as it stands now; `None` where it may not be here.
+///
+/// # Errors
+/// Where the store cannot say so now.
+async fn who(inner: &Inner, certificate: &Certificate) -> Result<Option<DoorSender>, ServiceError> {
+    let caller = inner.service.identify_certificate(certificate).await;
+    match caller.and_then(|caller| inner.service.door_sender(&caller, certificate)) {
+        Ok(sender) => Ok(Some(sender)),
+        Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Fatal) => {
+            Err(error)
+        }
+        Err(_) => Ok(None),
+    }
 }
 
 impl Drop for Conversation {
@@ -160,7 +208,18 @@ impl Conversation {
         if !self.known.look.swap(false, Ordering::SeqCst) {
             return true;
         }
-        let sender = who(&self.inner, &self.certificate).await;
+        if self.known.over.load(Ordering::SeqCst) {
+            return false;
+        }
+        let sender = match who(&self.inner, &self.certificate).await {
+            Ok(sender) => sender,
+            Err(error) => {
+                // Each message is judged again where it is kept. Later, then.
+                tracing::error!(%error, "it could not be looked whether a device may still be here");
+                self.known.look.store(true, Ordering::SeqCst);
+                return true;
+            }
+        };
         let refusal = match &sender {
             None => Some(Refusal::Revoked),
             Some(sender) => sender.stands().err(),
@@ -178,24 +237,58 @@ impl Conversation {
         true
     }
 
+    /// When something that was kept has been kept for too long.
+    pub fn body_until(&self) -> Option<Instant> {
+        [self.bodies.until(), self.rendered.until()].into_iter().flatten().min()
+    }
+
+    /// Forgets what was kept for too long.
+    pub fn forget(&mut self, now: Instant) {
+        self.bodies.forget(now);
+        self.rendered.forget(now);
+    }
+
     /// Hears what one datagram says.
     pub async fn hear(&mut self, datagram: &[u8]) -> Reply {
+        let pause = self.slow_down();
+        let mut reply = self.hear_one(datagram).await;
+        reply.pause = reply.pause.max(pause);
+        if reply.meant {
+            let mut heard = self.known.heard.lock().unwrap_or_else(PoisonError::into_inner);
+            *heard = Instant::now();
+        }
+        reply
+    }
+
+    /// Counts datagrams of any kind: how long nothing more is to be heard.
+    fn slow_down(&mut self) -> Duration {
+        let per_second = self.inner.limits.datagrams_per_second;
+        let allowance = Allowance::new(per_second, per_second);
+        let since = self.began.elapsed().as_nanos();
+        let ticks = Ticks(u64::try_from(since).unwrap_or(u64::MAX));
+        self.pace.take(allowance, ticks);
+        Duration::from_nanos(self.pace.wait(allowance, ticks))
+    }
+
+    async fn hear_one(&mut self, datagram: &[u8]) -> Reply {
         if !self.look_again().await {
-            return Reply { datagram: None, ends: true };
+            return Reply { ends: true, ..Reply::default() };
         }
         let (asked, request) = match read(datagram) {
             Heard::Nothing => return Reply::default(),
             Heard::Reset { id, malformed } => {
                 let passed = self.count(malformed.then_some(Refusal::Malformed));
+                let pause = passed.err().map_or(Duration::ZERO, pause_after);
                 let datagram = passed.is_ok().then(|| reset(id));
-                return Reply { datagram, ends: false };
+                return Reply { datagram, pause, ..Reply::default() };
             }
             Heard::Refused(asked, code) => (asked, Err(code)),
             Heard::Request(asked, request) => (asked, Ok(request)),
         };
         let now = Instant::now();
-        if let Some(datagram) = self.exchanges.answer(asked.id, now) {
-            return Reply { datagram: Some(datagram), ends: false };
+        let exchange = Exchange::of(asked.id, datagram);
+        if let Some(datagram) = self.exchanges.answer(&exchange, now) {
+            return Reply { datagram: Some(datagram), ..Reply::default() };
         }
         let answered = match request {
             Err(code) => self.count(Some(Refusal::Malformed)).map(|()| code.into()),
@@ -205,14 +298,14 @@ impl Conversation {
                 Ok(()) => self.serve(*request, now).await,
             },
         };
-        let (answer, ends) = match answered {
-            Ok(answer) => (answer, false),
-            Err(refusal) => (refused(refusal), refusal.is_standing()),
+        let (answer, ends, pause) = match answered {
+            Ok(answer) => (answer, false, Duration::ZERO),
+            Err(refusal) => (refused(refusal), refusal.is_standing(), pause_after(refusal)),
         };
         self.next_id = self.next_id.wrapping_add(1);
         let datagram = answer.written(&asked, self.next_id);
-        self.exchanges.remember(asked.id, &datagram, now);
-        Reply { datagram: Some(datagram), ends }
+        self.exchanges.remember(exchange, &datagram, now);
+        Reply { datagram: Some(datagram), ends, meant: true, pause }
     }
 
     /// Counts something that is no message against what the device may send.
@@ -348,6 +441,11 @@ fn shown_links(request: &Request) -> Answer {
     Answer { format: Some(LINK_FORMAT), payload: LINKS.into(), ..Answer::from(CONTENT) }
 }
 
+/// How long a device is not heard after a refusal.
+fn pause_after(refusal: Refusal) -> Duration {
+    if refusal == Refusal::DeviceRate { TOO_MANY } else { Duration::ZERO }
+}
+
 /// What a device hears of a refusal: no more than by any other door.
 fn refused(refusal: Refusal) -> Answer {
     let code = refusal.answer().coap;
@@ -386,30 +484,41 @@ impl Marks {
     }
 }
 
-/// Answers of messages that were heard, by their identifiers (RFC 7252 section 4.5).
+/// A message, by its identifier and what it is: some clients draw identifiers by lot, and use one again
+/// for something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Exchange(u16, Sha256);
+
+impl Exchange {
+    fn of(id: u16, datagram: &[u8]) -> Self {
+        Self(id, sha256(datagram))
+    }
+}
+
+/// Answers of messages that were heard (RFC 7252 section 4.5).
 #[derive(Debug, Default)]
 struct Exchanges {
-    heard: VecDeque<(u16, Instant, Vec<u8>)>,
+    heard: VecDeque<(Exchange, Instant, Vec<u8>)>,
     bytes: usize,
 }
 
 impl Exchanges {
-    fn answer(&self, id: u16, now: Instant) -> Option<Vec<u8>> {
-        let known = self.heard.iter().find(|(known, until, _)| *known == id && *until > now);
+    fn answer(&self, exchange: &Exchange, now: Instant) -> Option<Vec<u8>> {
+        let known = self.heard.iter().find(|(known, until, _)| known == exchange && *until > now);
         known.map(|(_, _, answer)| answer.clone())
     }
 
-    fn remember(&mut self, id: u16, answer: &[u8], now: Instant) {
-        self.forget(|(known, until, _)| *known == id || *until <= now);
+    fn remember(&mut self, exchange: Exchange, answer: &[u8], now: Instant) {
+        self.forget(|(known, until, _)| *known == exchange || *until <= now);
         self.bytes = self.bytes.saturating_add(answer.len());
-        self.heard.push_back((id, now + REMEMBERED, answer.to_vec()));
+        self.heard.push_back((exchange, now + REMEMBERED, answer.to_vec()));
         while self.heard.len() > REMEMBERED_MAX || self.bytes > REMEMBERED_BYTES_MAX {
             let Some((.., answer)) = self.heard.pop_front() else { break };
             self.bytes = self.bytes.saturating_sub(answer.len());
         }
     }
 
-    fn forget(&mut self, over: impl Fn(&(u16, Instant, Vec<u8>)) -> bool) {
+    fn forget(&mut self, over: impl Fn(&(Exchange, Instant, Vec<u8>)) -> bool) {
         let bytes = &mut self.bytes;
         self.heard.retain(|one| {
             let over = over(one);
@@ -448,18 +557,20 @@ mod tests {
     #[test]
     fn an_answer_is_remembered_for_a_while_and_not_for_ever() {
         let (mut exchanges, now) = (Exchanges::default(), Instant::now());
-        exchanges.remember(7, b"seven", now);
-        assert_eq!(exchanges.answer(7, now).as_deref(), Some(b"seven".as_slice()));
-        assert_eq!(exchanges.answer(8, now), None);
-        assert_eq!(exchanges.answer(7, now + REMEMBERED), None);
+        let seven = Exchange::of(7, b"a");
+        exchanges.remember(seven, b"seven", now);
+        assert_eq!(exchanges.answer(&seven, now).as_deref(), Some(b"seven".as_slice()));
+        assert_eq!(exchanges.answer(&Exchange::of(8, b"a"), now), None);
+        assert_eq!(exchanges.answer(&Exchange::of(7, b"b"), now), None, "something else");
+        assert_eq!(exchanges.answer(&seven, now + REMEMBERED), None);
         for id in 100..200 {
-            exchanges.remember(id, &[0; 100], now);
+            exchanges.remember(Exchange::of(id, b"a"), &[0; 100], now);
         }
         assert_eq!(exchanges.heard.len(), REMEMBERED_MAX);
-        assert_eq!(exchanges.answer(7, now), None);
-        exchanges.remember(200, &[0; REMEMBERED_BYTES_MAX], now);
+        assert_eq!(exchanges.answer(&seven, now), None);
+        exchanges.remember(Exchange::of(200, b"a"), &[0; REMEMBERED_BYTES_MAX], now);
         assert_eq!((exchanges.heard.len(), exchanges.bytes), (1, REMEMBERED_BYTES_MAX));
-        exchanges.remember(201, b"x", now + REMEMBERED);
+        exchanges.remember(Exchange::of(201, b"a"), b"x", now + REMEMBERED);
         assert_eq!((exchanges.heard.len(), exchanges.bytes), (1, 1));
     }
 }

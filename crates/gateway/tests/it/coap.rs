@@ -155,6 +155,7 @@ async fn what_is_no_message_is_reset_and_who_floods_is_told_less() {
     assert_eq!(last.option(14), Some([1].as_slice()), "when to come again");
     let silent = conversation.hear(&[0x40, 0, 1, 4]).await;
     assert_eq!(silent.datagram, None, "not even a ping is answered");
+    assert!(!silent.pause.is_zero() && !silent.meant);
     let taken = answers.iter().filter(|answer| answer.code == CHANGED).count();
     assert_eq!(world.kept(&thing).await.len(), taken);
     assert!(taken < 130, "{taken}");
@@ -214,6 +215,37 @@ async fn a_device_asks_what_it_is_to_hear() {
     let options = [to("me/down"), vec![(17, &[60][..])]].concat();
     assert_eq!(ask(&mut conversation, &request(6, GET, &options, b"")).await.code, 0x86);
     assert_eq!(ask(&mut conversation, &request(7, GET, &to("me/up"), b"")).await.code, 0x85);
+}
+
+#[tokio::test]
+async fn a_device_has_so_many_conversations_and_not_more() {
+    let world = World::new().await;
+    let thing = world.device().await;
+    let mut all = Vec::new();
+    for id in 0..4 {
+        let mut conversation = begin(&world, &thing).await;
+        ask(&mut conversation, &request(id, POST, &to("me/up/t"), b"x")).await;
+        all.push(conversation);
+    }
+    // The first one says something more: the second is the one that was heard of longest ago.
+    ask(&mut all[0], &request(9, POST, &to("me/up/t"), b"x")).await;
+    let mut fifth = begin(&world, &thing).await;
+    tokio::time::timeout(Duration::from_secs(20), all[1].changed()).await.unwrap();
+    assert!(!all[1].look_again().await);
+    for at in [0, 2, 3] {
+        assert!(all[at].look_again().await, "{at}");
+    }
+    ask(&mut fifth, &request(10, POST, &to("me/up/t"), b"x")).await;
+}
+
+#[tokio::test]
+async fn an_identifier_may_be_used_again_for_something_else() {
+    let world = World::new().await;
+    let thing = world.device().await;
+    let mut conversation = begin(&world, &thing).await;
+    ask(&mut conversation, &request(7, POST, &to("me/up/a"), b"x")).await;
+    ask(&mut conversation, &request(7, POST, &to("me/up/b"), b"x")).await;
+    assert_eq!(world.kept(&thing).await, ["up/b", "up/a"]);
 }
 
 #[tokio::test]

@@ -1,5 +1,9 @@
 //! DTLS 1.2 (RFC 6347) by `dimpl`: our certificate and key, ECDHE with AEAD only, a certificate of every
 //! client, and cookies that hold for one address.
+//!
+//! `dimpl` keeps an association from the first hello on, and makes its cookie of a secret of that
+//! association: every stranger would cost memory. So the cookie is made and looked at here, and an
+//! association begins with the second hello: it is told the first one again, and that the cookie is right.
 
 use crate::tls::OwnCertificate;
 use crypto::{Secret, hmac_sha256};
@@ -10,7 +14,7 @@ use dimpl::{
         SignatureAlgorithm, SigningKey, aws_lc_rs::default_provider,
     },
 };
-use gateway::{Hello, asks_for_cookie};
+use gateway::Hello;
 use rustls::{SignatureScheme, sign::CertifiedKey};
 use std::{
     cell::Cell,
@@ -27,6 +31,8 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const COOKIE_S: u64 = 30;
 /// Room for one datagram that is sent.
 pub(super) const DATAGRAM: usize = 2048;
+/// Datagrams that an association keeps until those before them have come.
+const WAITING: usize = 16;
 
 const SUITES: [Dtls12CipherSuite; 3] = [
     Dtls12CipherSuite::ECDHE_ECDSA_AES128_GCM_SHA256,
@@ -35,16 +41,16 @@ const SUITES: [Dtls12CipherSuite; 3] = [
 ];
 
 thread_local! {
-    /// For whom a cookie is being made or checked on this thread, and in which span of time.
-    static FOR: Cell<Option<(SocketAddr, u64)>> = const { Cell::new(None) };
+    /// The cookie that is right, while an association is told hellos on this thread.
+    static RIGHT: Cell<Option<[u8; 32]>> = const { Cell::new(None) };
 }
 
-/// What came of a first word.
+/// What a ClientHello of somebody who is not known is worth.
 pub(super) enum Greeted {
-    /// nothing is kept; this is sent back, or nothing at all
-    Stranger(Option<Vec<u8>>),
-    /// the sender is where it says it is: the handshake goes on, and this is sent
-    Known(Box<Dtls>, Vec<Vec<u8>>),
+    /// nothing is kept; this is asked
+    Stranger(Vec<u8>),
+    /// it is where it says it is, and this is its cookie
+    There([u8; 32]),
 }
 
 /// Makes associations.
@@ -52,6 +58,7 @@ pub(super) struct Associations {
     own: Arc<OwnCertificate>,
     keys: &'static Keys,
     config: Arc<Config>,
+    secret: Secret,
     began: Instant,
 }
 
@@ -61,75 +68,61 @@ impl Associations {
     pub(super) fn new(own: Arc<OwnCertificate>) -> Result<Self, String> {
         // `dimpl` wants them for ever; there is one for each door that is opened.
         let keys: &'static Keys = Box::leak(Box::default());
-        let cookies: &'static Cookies =
-            Box::leak(Box::new(Cookies { secret: crypto::random::secret::<32>() }));
         let provider =
-            CryptoProvider { key_provider: keys, hmac_provider: cookies, ..default_provider() };
+            CryptoProvider { key_provider: keys, hmac_provider: &Cookies, ..default_provider() };
         let config = Config::builder()
             .with_crypto_provider(provider)
             .dtls12_cipher_suites(&SUITES)
             .require_client_certificate(true)
             .use_server_cookie(true)
             .handshake_timeout(HANDSHAKE)
+            .max_queue_rx(WAITING)
             .build()
             .map_err(|error| error.to_string())?;
-        Ok(Self { own, keys, config: Arc::new(config), began: Instant::now() })
+        let (config, began) = (Arc::new(config), Instant::now());
+        Ok(Self { own, keys, config, secret: crypto::random::secret::<32>(), began })
     }
 
-    fn fresh(&self, now: Instant) -> Option<Dtls> {
-        let certificate = self.keys.show(self.own.current())?;
-        let mut dtls = Dtls::new_12(self.config.clone(), certificate, now.into_std());
-        dtls.handle_timeout(now.into_std()).ok()?;
-        Some(dtls)
-    }
-
-    /// Hears a ClientHello of somebody who is not known. Whoever cannot be reached where it says it is
-    /// leaves nothing behind.
-    pub(super) fn greet(&self, from: SocketAddr, hello: &Hello<'_>, bytes: &[u8]) -> Greeted {
+    /// Looks at a ClientHello of somebody who is not known. It costs two hashes.
+    pub(super) fn greet(&self, from: SocketAddr, hello: &Hello<'_>) -> Greeted {
         let span = Instant::now().duration_since(self.began).as_secs() / COOKIE_S;
-        let question = |sent: Vec<Vec<u8>>| {
-            Greeted::Stranger(sent.into_iter().next().filter(|it| asks_for_cookie(it)))
-        };
-        let nothing = Greeted::Stranger(None);
-        if !hello.has_cookie() {
-            return self.hear(from, span, &[bytes]).map_or(nothing, |(_, sent)| question(sent));
-        }
-        // Its state is that of one who has sent the first hello, too: that one was forgotten.
-        let Some(first) = hello.first() else { return nothing };
-        for span in [Some(span), span.checked_sub(1)].into_iter().flatten() {
-            let Some((dtls, sent)) = self.hear(from, span, &[&first, bytes]) else {
-                return nothing;
-            };
-            if !sent.first().is_some_and(|it| asks_for_cookie(it)) {
-                return Greeted::Known(Box::new(dtls), sent);
+        let right = self.cookie(from, span, hello);
+        let former = span.checked_sub(1).map(|span| self.cookie(from, span, hello));
+        for cookie in [Some(right), former].into_iter().flatten() {
+            if crypto::constant_time_eq(&cookie, hello.cookie()) {
+                return Greeted::There(cookie);
             }
         }
         // A cookie that does not hold is like none (RFC 6347 section 4.2.1).
-        self.hear(from, span, &[&first]).map_or(nothing, |(_, sent)| question(sent))
+        Greeted::Stranger(hello.question(&right))
     }
 
-    /// An association that has heard these datagrams, and what it sends after the last of them; `None`
-    /// where it refuses one.
-    fn hear(&self, from: SocketAddr, span: u64, hellos: &[&[u8]]) -> Option<(Dtls, Vec<Vec<u8>>)> {
-        let mut dtls = self.fresh(Instant::now())?;
-        let mut buffer = vec![0; DATAGRAM];
-        let mut sent = Vec::new();
-        for hello in hellos {
-            sent.clear();
-            FOR.set(Some((from, span)));
-            let heard = dtls.handle_packet(hello);
-            FOR.set(None);
-            heard.ok()?;
-            loop {
-                match dtls.poll_output(&mut buffer) {
-                    Output::Packet(packet) => sent.push(packet.to_vec()),
-                    Output::Timeout(_) => break,
-                    Output::BufferTooSmall { needed } => buffer.resize(needed, 0),
-                    _ => {}
-                }
-            }
-        }
-        Some((dtls, sent))
+    fn cookie(&self, from: SocketAddr, span: u64, hello: &Hello<'_>) -> [u8; 32] {
+        let address = match from.ip() {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+            IpAddr::V6(ip) => ip.octets(),
+        };
+        let (port, span) = (from.port().to_be_bytes(), span.to_be_bytes());
+        hmac_sha256(&self.secret, &[b"cookie", &address, &port, &span, &hello.random])
+    }
+
+    /// An association with somebody who is there, which has heard its second hello; `None` where it
+    /// refuses it.
+    pub(super) fn begin(&self, second: &[u8], cookie: [u8; 32]) -> Option<Box<Dtls>> {
+        let first = Hello::read(second)?.first()?;
+        let certificate = self.keys.show(self.own.current())?;
+        let now = Instant::now().into_std();
+        let mut dtls = Box::new(Dtls::new_12(self.config.clone(), certificate, now));
+        dtls.handle_timeout(now).ok()?;
+        RIGHT.set(Some(cookie));
+        let heard = dtls.handle_packet(&first).and_then(|()| {
+            // What it asks was asked and answered before.
+            let mut buffer = vec![0; DATAGRAM];
+            while !matches!(dtls.poll_output(&mut buffer), Output::Timeout(_)) {}
+            dtls.handle_packet(second)
+        });
+        RIGHT.set(None);
+        heard.ok().map(|()| dtls)
     }
 }
 
@@ -186,32 +179,18 @@ impl SigningKey for Key {
     }
 }
 
-/// Cookies that hold for one address and for a short time, and need no memory. `dimpl` makes a cookie of
-/// the client's random and a secret of the association; here the association is forgotten, and the secret
-/// is the door's.
-struct Cookies {
-    secret: Secret,
-}
-
-impl std::fmt::Debug for Cookies {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Cookies")
-    }
-}
+/// Where `dimpl` makes a cookie to compare the client's with, this is the one that was found to be right.
+#[derive(Debug)]
+struct Cookies;
 
 impl HmacProvider for Cookies {
     fn hmac_sha256(&self, key: &[u8], data: &[u8]) -> Result<[u8; 32], CryptoError> {
-        let Some((from, span)) = FOR.get() else {
-            let mut out = [0; 32];
-            self.hmac(HashAlgorithm::SHA256, key, data, &mut out)?;
-            return Ok(out);
-        };
-        let address = match from.ip() {
-            IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
-            IpAddr::V6(ip) => ip.octets(),
-        };
-        let (port, span) = (from.port().to_be_bytes(), span.to_be_bytes());
-        Ok(hmac_sha256(&self.secret, &[b"cookie", &address, &port, &span, data]))
+        if let Some(right) = RIGHT.get() {
+            return Ok(right);
+        }
+        let mut out = [0; 32];
+        self.hmac(HashAlgorithm::SHA256, key, data, &mut out)?;
+        Ok(out)
     }
 
     fn hmac(

@@ -1,33 +1,33 @@
 //! The door for datagrams: CoAP over DTLS 1.2 (docs/coap.md). What CoAP says is `gateway`'s affair; here
 //! are the socket, the associations and their limits.
 
+mod association;
 mod dtls;
 
 use crate::{
     app::App,
-    limit::{Permit, Source},
+    limit::{Buckets, Counted, Permit, Rate, Source},
     listener::told_to_stop,
-    metrics::{Door, Turned},
+    metrics::Door,
     peer::Peer,
     tls::{ClientTrust, OwnCertificate},
 };
-use dimpl::{Dtls, Output};
-use dtls::{Associations, DATAGRAM, Greeted};
-use gateway::{Conversation, Gateway, Hello};
-use rustls::pki_types::CertificateDer;
-use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+use association::Association;
+use dtls::{Associations, Greeted};
+use gateway::{Gateway, Hello};
+use std::{collections::HashMap, convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::UdpSocket,
     sync::{mpsc, watch},
-    time::{Instant, sleep_until},
+    time::{sleep, timeout},
 };
 
 /// Datagrams that wait for one association; more are dropped, as a network would.
-const WAITING: usize = 32;
-/// Longest datagram that is read: a whole record and its header.
-const DATAGRAM_MAX: usize = 16 * 1024 + 512;
-/// How long a device may be silent before its association is forgotten.
-const SILENCE: Duration = Duration::from_secs(1200);
+const WAITING: usize = 16;
+/// Longest datagram that is read: a block and its message fit several times.
+const DATAGRAM_MAX: usize = 4096;
+/// Handshakes of one source: each costs us a signature.
+const HANDSHAKES: Rate = Rate::new(20, 100);
 
 /// A door for datagrams.
 pub(crate) struct Datagrams {
@@ -35,6 +35,8 @@ pub(crate) struct Datagrams {
     pub(crate) app: App,
     pub(crate) gateway: Gateway,
     pub(crate) trust: Arc<ClientTrust>,
+    /// how long what was begun may still run when the server stops
+    pub(crate) grace: Duration,
 }
 
 /// An association, as the door knows it.
@@ -44,10 +46,27 @@ struct Known {
     /// the client's random, by which a hello that comes again is told from a new one
     random: [u8; 32],
     datagrams: mpsc::Sender<Vec<u8>>,
+    counted: Arc<Place>,
+}
+
+/// What an association counts as: a connection of all doors, and one of this door, which may have half of
+/// them.
+struct Place {
+    _all: Permit,
+    _own: Permit,
+}
+
+/// Says that an association has ended, however it did.
+struct Ended(mpsc::UnboundedSender<(SocketAddr, u64)>, (SocketAddr, u64));
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _gone = self.0.send(self.1);
+    }
 }
 
 impl Datagrams {
-    /// Serves until `stop` says so.
+    /// Serves until `stop` says so; then lets what was begun end, for a while.
     ///
     /// # Errors
     /// As a sentence, where DTLS cannot be spoken.
@@ -56,16 +75,21 @@ impl Datagrams {
         own: Arc<OwnCertificate>,
         stop: watch::Receiver<bool>,
     ) -> Result<impl Future<Output = ()> + Send + use<>, String> {
-        let associations = Associations::new(own)?;
+        let associations = Arc::new(Associations::new(own)?);
         Ok(self.listen(associations, stop))
     }
 
-    async fn listen(self, associations: Associations, stop: watch::Receiver<bool>) {
+    async fn listen(self, associations: Arc<Associations>, stop: watch::Receiver<bool>) {
         let door = Arc::new(self);
+        let limits = &door.app.limits;
+        let own = Counted::new(limits.connections_max / 2, limits.connections_per_source_max);
+        let handshakes = Buckets::new(HANDSHAKES);
         let mut known: HashMap<SocketAddr, Known> = HashMap::new();
         let (ended, mut over) = mpsc::unbounded_channel::<(SocketAddr, u64)>();
+        // Closed once the last association has let go of it.
+        let (open, mut all_closed) = mpsc::channel::<Infallible>(1);
         let mut stopping = stop.clone();
-        let mut buffer = vec![0; DATAGRAM_MAX];
+        let mut buffer = vec![0; DATAGRAM_MAX + 1];
         let mut number = 0_u64;
         loop {
             let received = tokio::select! {
@@ -79,202 +103,73 @@ impl Datagrams {
                 }
                 received = door.socket.recv_from(&mut buffer) => received,
             };
-            // A message of ICMP that nobody is there concerns one address, and not the door.
-            let Ok((length, from)) = received else { continue };
-            let Some(bytes) = buffer.get(..length).filter(|it| it.len() < DATAGRAM_MAX) else {
+            let (length, from) = match received {
+                Ok(received) => received,
+                Err(error) => {
+                    tracing::warn!(%error, "no datagram could be read");
+                    sleep(Duration::from_millis(10)).await;
+                    continue;
+                }
+            };
+            let Some(bytes) = buffer.get(..length).filter(|it| it.len() <= DATAGRAM_MAX) else {
                 continue;
             };
             let hello = Hello::read(bytes);
             if let Some(association) = known.get(&from) {
                 // A hello that comes again is the association's; a new one comes from somebody who has
                 // forgotten it, or says so (RFC 6347 section 4.2.8).
-                if hello.is_none_or(|it| it.has_cookie() && it.random == association.random) {
+                let again =
+                    |it: Hello<'_>| !it.cookie().is_empty() && it.random == association.random;
+                if hello.is_none_or(again) {
                     let _full = association.datagrams.try_send(bytes.to_vec());
                     continue;
                 }
             }
             let Some(hello) = hello else { continue };
-            match associations.greet(from, &hello, bytes) {
-                Greeted::Stranger(None) => {}
-                Greeted::Stranger(Some(question)) => {
-                    let _unreachable = door.socket.send_to(&question, from).await;
-                }
-                Greeted::Known(dtls, first) => {
-                    // The former association goes before the new one is counted.
-                    known.remove(&from);
-                    let permit = match door.app.connections.admit(Source::from(from.ip())) {
-                        Ok(permit) => permit,
-                        Err(refusal) => {
-                            let peer = Peer::new(from, None);
-                            door.app.turn_away(refusal.into(), &peer, Door::Public, "");
-                            continue;
-                        }
-                    };
-                    number = number.wrapping_add(1);
-                    let (datagrams, incoming) = mpsc::channel(WAITING);
-                    known.insert(from, Known { number, random: hello.random, datagrams });
-                    let association = Association {
-                        door: door.clone(),
-                        address: from,
-                        dtls,
-                        incoming,
-                        certificate: None,
-                        connected: false,
-                        conversation: None,
-                        _permit: permit,
-                    };
-                    let (ended, stop) = (ended.clone(), stop.clone());
-                    drop(tokio::spawn(async move {
-                        association.run(first, stop).await;
-                        let _gone = ended.send((from, number));
-                    }));
-                }
-            }
-        }
-    }
-}
-
-struct Association {
-    door: Arc<Datagrams>,
-    address: SocketAddr,
-    dtls: Box<Dtls>,
-    incoming: mpsc::Receiver<Vec<u8>>,
-    /// what the client showed
-    certificate: Option<Vec<u8>>,
-    connected: bool,
-    conversation: Option<Conversation>,
-    _permit: Permit,
-}
-
-/// It is over.
-struct Over;
-
-impl Association {
-    async fn run(mut self, first: Vec<Vec<u8>>, stop: watch::Receiver<bool>) {
-        self.door.app.metrics.connected();
-        for datagram in first {
-            self.send(&datagram).await;
-        }
-        if let Err(Over) = self.converse(stop).await
-            && self.dtls.close().is_ok()
-        {
-            let _drained = self.drain().await;
-        }
-    }
-
-    async fn converse(&mut self, mut stop: watch::Receiver<bool>) -> Result<(), Over> {
-        let mut silent_at = Instant::now() + SILENCE;
-        loop {
-            let (wake_at, said) = self.drain().await?;
-            if self.connected && self.conversation.is_none() {
-                self.begin().await?;
-            }
-            if let (Some(conversation), false) = (&mut self.conversation, said.is_empty()) {
-                for datagram in said {
-                    let reply = conversation.hear(&datagram).await;
-                    if let Some(answer) = reply.datagram {
-                        self.dtls.send_application_data(&answer).map_err(|_| Over)?;
-                    }
-                    if reply.ends {
-                        return Err(Over);
-                    }
-                }
-                silent_at = Instant::now() + SILENCE;
-                continue;
-            }
-            let changed = async {
-                match &self.conversation {
-                    Some(conversation) => conversation.changed().await,
-                    None => std::future::pending().await,
+            let cookie = match associations.greet(from, &hello) {
+                Greeted::There(cookie) => cookie,
+                Greeted::Stranger(question) => {
+                    // What there is no room for is asked again.
+                    let _full = door.socket.try_send_to(&question, from);
+                    continue;
                 }
             };
-            tokio::select! {
-                biased;
-                () = told_to_stop(&mut stop) => return Err(Over),
-                () = changed => {
-                    if let Some(conversation) = &mut self.conversation
-                        && !conversation.look_again().await
-                    {
-                        return Err(Over);
-                    }
-                }
-                datagram = self.incoming.recv() => {
-                    // Another association has its address now.
-                    let Some(datagram) = datagram else { return Err(Over) };
-                    self.tell(|dtls| dtls.handle_packet(&datagram))?;
-                }
-                () = sleep_until(wake_at.min(silent_at)) => {
-                    if Instant::now() >= silent_at {
-                        return Err(Over);
-                    }
-                    self.tell(|_| Ok(()))?;
-                }
+            let source = Source::from(from.ip());
+            if handshakes.take(source).is_err() {
+                continue;
             }
+            // Who comes anew from its address takes the place that it had.
+            let place = known.remove(&from).map(|former| former.counted);
+            let counted = match place.map_or_else(|| count(&door.app, &own, source), Ok) {
+                Ok(counted) => counted,
+                Err(refusal) => {
+                    let peer = Peer::new(from, None);
+                    door.app.turn_away(refusal.into(), &peer, Door::Public, "");
+                    continue;
+                }
+            };
+            number = number.wrapping_add(1);
+            let (datagrams, incoming) = mpsc::channel(WAITING);
+            let random = hello.random;
+            known.insert(from, Known { number, random, datagrams, counted: counted.clone() });
+            let ended = Ended(ended.clone(), (from, number));
+            let (door, associations, second) = (door.clone(), associations.clone(), bytes.to_vec());
+            let (stop, open) = (stop.clone(), open.clone());
+            drop(tokio::spawn(async move {
+                let _held = (ended, open, counted);
+                if let Some(dtls) = associations.begin(&second, cookie) {
+                    Association::new(door, from, dtls, incoming).run(stop).await;
+                }
+            }));
+        }
+        drop((known, open));
+        if timeout(door.grace, all_closed.recv()).await.is_err() {
+            tracing::warn!("associations were cut off");
         }
     }
+}
 
-    /// Has something done at the present moment.
-    fn tell(
-        &mut self,
-        what: impl FnOnce(&mut Dtls) -> Result<(), dimpl::Error>,
-    ) -> Result<(), Over> {
-        let done = self.dtls.handle_timeout(Instant::now().into_std());
-        done.and_then(|()| what(&mut self.dtls)).map_err(|error| {
-            if !self.connected {
-                self.turn_away(&error.to_string());
-            }
-            Over
-        })
-    }
-
-    /// Who has shaken hands: whether it may be here.
-    async fn begin(&mut self) -> Result<(), Over> {
-        let shown = self.certificate.take().map(CertificateDer::from);
-        let shown: Vec<CertificateDer<'_>> = shown.into_iter().collect();
-        let app = &self.door.app;
-        let chain = self.door.trust.chain(&shown, app.service.now()).map_err(|error| {
-            self.turn_away(&error.to_string());
-            Over
-        })?;
-        let Some(certificate) = chain.first() else {
-            let peer = Peer::new(self.address, None);
-            let why = "no client certificate was shown";
-            app.turn_away(Turned::Unauthenticated, &peer, Door::Public, why);
-            return Err(Over);
-        };
-        app.metrics.handshake(false, false);
-        self.conversation =
-            Some(self.door.gateway.coap(certificate, self.address.ip()).await.ok_or(Over)?);
-        Ok(())
-    }
-
-    fn turn_away(&self, why: &str) {
-        let peer = Peer::new(self.address, None);
-        self.door.app.turn_away(Turned::Handshake, &peer, Door::Public, why);
-    }
-
-    /// Sends what there is to send; when to wake up, and what the client said.
-    async fn drain(&mut self) -> Result<(Instant, Vec<Vec<u8>>), Over> {
-        let mut buffer = vec![0; DATAGRAM];
-        let mut said = Vec::new();
-        loop {
-            match self.dtls.poll_output(&mut buffer) {
-                Output::Packet(packet) => {
-                    let _unreachable = self.door.socket.send_to(packet, self.address).await;
-                }
-                Output::BufferTooSmall { needed } => buffer.resize(needed, 0),
-                Output::Timeout(at) => return Ok((Instant::from_std(at), said)),
-                Output::Connected => self.connected = true,
-                Output::PeerCert(certificate) => self.certificate = Some(certificate.to_vec()),
-                Output::ApplicationData(data) => said.push(data.to_vec()),
-                Output::CloseNotify => return Err(Over),
-                _ => {}
-            }
-        }
-    }
-
-    async fn send(&self, datagram: &[u8]) {
-        // What does not arrive is sent again.
-        let _unreachable = self.door.socket.send_to(datagram, self.address).await;
-    }
+fn count(app: &App, own: &Counted, source: Source) -> Result<Arc<Place>, crate::limit::Refusal> {
+    let (own, all) = (own.admit(source)?, app.connections.admit(source)?);
+    Ok(Arc::new(Place { _all: all, _own: own }))
 }

@@ -1,0 +1,213 @@
+//! One association: handshake, who it is, and its conversation.
+
+use super::{Datagrams, dtls::DATAGRAM};
+use crate::{
+    listener::told_to_stop,
+    metrics::{Door, Turned},
+    peer::Peer,
+};
+use dimpl::{Dtls, Output};
+use gateway::Conversation;
+use rustls::pki_types::CertificateDer;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep_until},
+};
+
+/// How long a device may be silent before its association is forgotten.
+const SILENCE: Duration = Duration::from_secs(1200);
+/// Most bytes that are heard before the client is known.
+const HANDSHAKE_BYTES: usize = 32 * 1024;
+/// Room for a certificate: more than was heard.
+const CERTIFICATE: usize = 2 * HANDSHAKE_BYTES;
+
+pub(super) struct Association {
+    door: Arc<Datagrams>,
+    address: SocketAddr,
+    dtls: Box<Dtls>,
+    incoming: mpsc::Receiver<Vec<u8>>,
+    /// bytes that were heard before the client was known
+    heard: usize,
+    /// what the client showed
+    certificate: Option<Vec<u8>>,
+    connected: bool,
+    conversation: Option<Conversation>,
+    /// nothing is heard until then: the client sends faster than it may
+    paused_until: Option<Instant>,
+}
+
+/// It is over.
+struct Over;
+
+impl Association {
+    pub(super) fn new(
+        door: Arc<Datagrams>,
+        address: SocketAddr,
+        dtls: Box<Dtls>,
+        incoming: mpsc::Receiver<Vec<u8>>,
+    ) -> Self {
+        Self {
+            door,
+            address,
+            dtls,
+            incoming,
+            heard: 0,
+            certificate: None,
+            connected: false,
+            conversation: None,
+            paused_until: None,
+        }
+    }
+
+    pub(super) async fn run(mut self, stop: watch::Receiver<bool>) {
+        self.door.app.metrics.connected();
+        if let Err(Over) = self.converse(stop).await
+            && self.dtls.close().is_ok()
+        {
+            let _drained = self.drain().await;
+        }
+    }
+
+    async fn converse(&mut self, mut stop: watch::Receiver<bool>) -> Result<(), Over> {
+        let mut silent_at = Instant::now() + SILENCE;
+        loop {
+            let (wake_at, said) = self.drain().await?;
+            if self.connected && self.conversation.is_none() {
+                self.begin().await?;
+            }
+            if !said.is_empty() {
+                if self.hear(said).await? {
+                    silent_at = Instant::now() + SILENCE;
+                }
+                continue;
+            }
+            let now = Instant::now();
+            self.paused_until = self.paused_until.filter(|at| *at > now);
+            let body_until = self.conversation.as_ref().and_then(Conversation::body_until);
+            let alarms = [Some(wake_at), Some(silent_at), self.paused_until, body_until];
+            let alarm = alarms.into_iter().flatten().min().unwrap_or(silent_at);
+            let changed = async {
+                match &self.conversation {
+                    Some(conversation) => conversation.changed().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = told_to_stop(&mut stop) => return Err(Over),
+                () = changed => {
+                    if let Some(conversation) = &mut self.conversation
+                        && !conversation.look_again().await
+                    {
+                        return Err(Over);
+                    }
+                }
+                datagram = self.incoming.recv(), if self.paused_until.is_none() => {
+                    // Another association has its address now.
+                    let Some(datagram) = datagram else { return Err(Over) };
+                    if !self.connected {
+                        self.heard = self.heard.saturating_add(datagram.len());
+                        if self.heard > HANDSHAKE_BYTES {
+                            self.turn_away("more bytes than a handshake has");
+                            return Err(Over);
+                        }
+                    }
+                    self.tell(|dtls| dtls.handle_packet(&datagram))?;
+                }
+                () = sleep_until(alarm) => {
+                    let now = Instant::now();
+                    if now >= silent_at {
+                        return Err(Over);
+                    }
+                    if let Some(conversation) = &mut self.conversation {
+                        conversation.forget(now);
+                    }
+                    self.tell(|_| Ok(()))?;
+                }
+            }
+        }
+    }
+
+    /// Hears what the client said; whether it was anything.
+    async fn hear(&mut self, said: Vec<Vec<u8>>) -> Result<bool, Over> {
+        let mut meant = false;
+        for datagram in said {
+            let Some(conversation) = &mut self.conversation else { return Ok(false) };
+            let reply = conversation.hear(&datagram).await;
+            if let Some(answer) = reply.datagram {
+                self.dtls.send_application_data(&answer).map_err(|_| Over)?;
+            }
+            if reply.ends {
+                return Err(Over);
+            }
+            if !reply.pause.is_zero() {
+                self.paused_until = self.paused_until.max(Some(Instant::now() + reply.pause));
+            }
+            meant |= reply.meant;
+        }
+        Ok(meant)
+    }
+
+    /// Has something done at the present moment.
+    fn tell(
+        &mut self,
+        what: impl FnOnce(&mut Dtls) -> Result<(), dimpl::Error>,
+    ) -> Result<(), Over> {
+        let done = self.dtls.handle_timeout(Instant::now().into_std());
+        done.and_then(|()| what(&mut self.dtls)).map_err(|error| {
+            if !self.connected {
+                self.turn_away(&error.to_string());
+            }
+            Over
+        })
+    }
+
+    /// Who has shaken hands: whether it may be here.
+    async fn begin(&mut self) -> Result<(), Over> {
+        let shown = self.certificate.take().map(CertificateDer::from);
+        let shown: Vec<CertificateDer<'_>> = shown.into_iter().collect();
+        let app = &self.door.app;
+        let chain = self.door.trust.chain(&shown, app.service.now()).map_err(|error| {
+            self.turn_away(&error.to_string());
+            Over
+        })?;
+        let Some(certificate) = chain.first() else {
+            let peer = Peer::new(self.address, None);
+            let why = "no client certificate was shown";
+            app.turn_away(Turned::Unauthenticated, &peer, Door::Public, why);
+            return Err(Over);
+        };
+        app.metrics.handshake(false, false);
+        self.conversation =
+            Some(self.door.gateway.coap(certificate, self.address.ip()).await.ok_or(Over)?);
+        Ok(())
+    }
+
+    fn turn_away(&self, why: &str) {
+        let peer = Peer::new(self.address, None);
+        self.door.app.turn_away(Turned::Handshake, &peer, Door::Public, why);
+    }
+
+    /// Sends what there is to send; when to wake up, and what the client said.
+    async fn drain(&mut self) -> Result<(Instant, Vec<Vec<u8>>), Over> {
+        // `dimpl` asserts that there is room for the certificate, which comes before the client is known.
+        let mut buffer = vec![0; if self.connected { DATAGRAM } else { CERTIFICATE }];
+        let mut said = Vec::new();
+        loop {
+            match self.dtls.poll_output(&mut buffer) {
+                Output::Packet(packet) => {
+                    // What does not arrive is sent again.
+                    let _unreachable = self.door.socket.send_to(packet, self.address).await;
+                }
+                Output::BufferTooSmall { needed } => buffer.resize(needed, 0),
+                Output::Timeout(at) => return Ok((Instant::from_std(at), said)),
+                Output::Connected => self.connected = true,
+                Output::PeerCert(certificate) => self.certificate = Some(certificate.to_vec()),
+                Output::ApplicationData(data) => said.push(data.to_vec()),
+                Output::CloseNotify => return Err(Over),
+                _ => {}
+            }
+        }
+    }
+}

@@ -29,8 +29,10 @@ fuzz_target!(|bytes: &[u8]| {
     });
     assert_eq!(follow(Some(segment.before), kept), Ok(Some(place)));
     let run = KnownRun { began: Began::First, log: segment.log, before: segment.before, last: place };
-    let first = continuity(&segment, &[], |_, _| Ok::<_, Infallible>(None));
-    assert!(matches!(first, Ok(Continuity::Begin { because: Began::First, .. })));
-    let again = continuity(&segment, &[run], |_, _| Ok::<_, Infallible>(None));
-    assert_eq!(again, Ok(Continuity::Known));
+    let Ok(first) = continuity(&segment, &[], 0, |_, _| Ok::<_, Infallible>(None));
+    let [part] = first.as_slice() else { panic!("{first:?}") };
+    assert_eq!((part.from, part.to), (0, segment.entries.len()));
+    assert!(matches!(part.goes, Continuity::Begin { because: Began::First, .. }));
+    let again = continuity(&segment, &[run], 0, |_, _| Ok::<_, Infallible>(None));
+    assert_eq!(again, Ok(Vec::new()));
 });

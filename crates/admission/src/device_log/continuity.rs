@@ -66,110 +66,174 @@ impl Began {
     }
 }
 
-/// What to do with a segment.
+/// A part of a segment that was not heard before, and where it goes. Its entries are those from
+/// `from` until before `to`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// its first entry
+    pub from: usize,
+    /// the entry after its last
+    pub to: usize,
+    /// where it goes
+    pub goes: Continuity,
+}
+
+/// Where a part of a segment goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Continuity {
-    /// all of it was heard before
-    Known,
-    /// its entries from `skip` on go to the end of the run
+    /// to the end of a run
     Append {
         /// which, among those that were given
         run: usize,
-        /// entries that were heard before
-        skip: usize,
     },
-    /// its entries from `skip` on begin a new run
+    /// it begins a new run
     Begin {
         /// why
         because: Began,
-        /// entries that were heard before
-        skip: usize,
         /// entries right before it that were not heard
         missing: u64,
     },
 }
 
-/// Where a segment belongs. `runs` are those of the device, the newest first; `hash` gives the hash of
-/// an entry of one of them, `None` where that is kept no more. It is asked for numbers of the
-/// run's entries only, and at most eight times for each run.
+/// What of a segment was not heard before, in its order; nothing where all of it was. `runs` are those
+/// of the device, the newest first, and `newest` is the one to which an entry was put last. `hash` gives
+/// the hash of an entry of one of them, `None` where that is kept no more. It is asked for numbers of
+/// the run's entries only, and at most eight times for each run.
 ///
 /// # Errors
 /// Those of `hash`.
 pub fn continuity<E>(
     segment: &LogSegment,
     runs: &[KnownRun],
+    newest: usize,
     mut hash: impl FnMut(usize, u64) -> Result<Option<Sha256>, E>,
-) -> Result<Continuity, E> {
+) -> Result<Vec<Part>, E> {
+    let mut shared = Vec::new();
+    for (at, run) in runs.iter().enumerate().filter(|(_, run)| run.log == segment.log) {
+        let common = common(segment, run, |sequence| hash(at, sequence))?;
+        shared.push(Shared { at, run, common });
+    }
     let count = segment.entries.len();
-    let own = || runs.iter().enumerate().filter(|(_, run)| run.log == segment.log);
-    if own().next().is_none() {
+    if shared.is_empty() {
         let because = if runs.is_empty() { Began::First } else { Began::Restart };
-        return Ok(Continuity::Begin { because, skip: 0, missing: segment.before.sequence });
+        let goes = Continuity::Begin { because, missing: segment.before.sequence };
+        return Ok(vec![Part { from: 0, to: count, goes }]);
     }
-    // The longest beginning of the segment that was heard: run, and how many entries.
-    let mut best: Option<(usize, usize)> = None;
-    // The newest run that has other entries in their place.
-    let (mut differs, mut forgotten) = (None, false);
-    for (at, run) in own() {
-        match common(segment, run, |sequence| hash(at, sequence))? {
-            Common::Apart => {}
-            Common::Forgotten => forgotten = true,
-            Common::Differs => differs = differs.or(Some(at)),
-            Common::UpTo(skip) => {
-                if best.is_none_or(|(_, most)| skip > most) {
-                    best = Some((at, skip));
-                }
+    let first = segment.before.sequence;
+    let index = |number: u64| usize::try_from(number.saturating_sub(first)).unwrap_or(usize::MAX);
+    let mut heard: Vec<(u64, u64)> = shared.iter().filter_map(|it| it.heard(first)).collect();
+    let end = segment.place(count).sequence;
+    heard.push((end, end));
+    heard.sort_unstable();
+    let judge = Judge { runs, shared: &shared, newest, first, end };
+    let (mut parts, mut next) = (Vec::new(), first);
+    for (from, to) in heard {
+        if from > next {
+            let goes = judge.part(next, from);
+            parts.push(Part { from: index(next), to: index(from), goes });
+        }
+        next = next.max(to);
+    }
+    Ok(parts)
+}
+
+/// What a run of the segment's log and the segment have in common.
+struct Shared<'a> {
+    /// which run
+    at: usize,
+    run: &'a KnownRun,
+    common: Common,
+}
+
+impl Shared<'_> {
+    /// Which entries of the segment are known by it: those after the first of these numbers, up to the
+    /// second.
+    fn heard(&self, first: u64) -> Option<(u64, u64)> {
+        let (from, to) = match self.common {
+            Common::Apart | Common::Differs { after: None, .. } => return None,
+            // Nobody can say any more what was before it.
+            Common::Forgotten(to) => (first, to),
+            Common::UpTo(to) | Common::Differs { after: Some(to), .. } => {
+                (first.max(self.run.before.sequence), to)
             }
+        };
+        (from < to).then_some((from, to))
+    }
+
+    /// Whether it has others in the place of a part that ends with this number.
+    fn differs(&self, to: u64) -> bool {
+        matches!(self.common, Common::Differs { from, .. } if from <= to)
+    }
+}
+
+struct Judge<'a> {
+    runs: &'a [KnownRun],
+    /// those of the segment's log, the newest first
+    shared: &'a [Shared<'a>],
+    newest: usize,
+    /// the number before the segment's first
+    first: u64,
+    /// the segment's last
+    end: u64,
+}
+
+impl Judge<'_> {
+    /// Where the entries after one number and up to another go.
+    fn part(&self, after: u64, to: u64) -> Continuity {
+        let differs = self.shared.iter().any(|it| it.differs(to));
+        // What follows them was heard, and commits to them.
+        let inside = to < self.end;
+        let touched =
+            self.shared.iter().find(|it| matches!(it.common, Common::UpTo(last) if last == after));
+        let log = self.shared.first().map(|it| it.run.log);
+        let goes_on = self.runs.first().is_some_and(|run| Some(run.log) == log);
+        if let Some(run) = touched.filter(|it| it.run.last.sequence == after) {
+            // Once a log was changed, what it was before does not go on.
+            let newer = self.runs.get(..run.at).unwrap_or_default();
+            let changed = newer.iter().any(|it| it.began == Began::Fork);
+            let replaced = self.shared.iter().any(|it| it.at < run.at && it.differs(to));
+            if goes_on && !changed && !replaced {
+                return Continuity::Append { run: run.at };
+            }
+            return match inside && !differs {
+                true => Continuity::Begin { because: Began::Late, missing: 0 },
+                false => Continuity::Begin { because: Began::Fork, missing: 0 },
+            };
         }
-    }
-    let newest = runs.first().is_some_and(|run| run.log == segment.log);
-    let fork = |skip| Continuity::Begin { because: Began::Fork, skip, missing: 0 };
-    if let Some((run, skip)) = best {
-        if skip == count {
-            return Ok(Continuity::Known);
+        if differs || !(inside || goes_on) {
+            return Continuity::Begin { because: Began::Fork, missing: 0 };
         }
-        let at_end =
-            runs.get(run).is_some_and(|it| it.last.sequence == segment.place(skip).sequence);
-        // Once a log was changed, what it was before does not go on.
-        let newer = runs.get(..run).unwrap_or_default();
-        let changed = newer.iter().any(|it| it.began == Began::Fork);
-        let fits = newest && at_end && !changed && differs.is_none_or(|at| at > run);
-        return Ok(if fits { Continuity::Append { run, skip } } else { fork(skip) });
+        // The nearest that was heard before them.
+        let last = self.shared.iter().map(|it| it.run.last.sequence);
+        let missing = match after > self.first {
+            true => 0,
+            false => after.saturating_sub(last.filter(|last| *last < after).max().unwrap_or(0)),
+        };
+        // A number far ahead that came once does not make all that follows late.
+        let newest = self.shared.iter().find(|it| it.at == self.newest);
+        let late = inside || newest.is_some_and(|it| it.run.last.sequence > after);
+        let because = if late { Began::Late } else { Began::Gap };
+        Continuity::Begin { because, missing }
     }
-    if differs.is_some() || !newest {
-        return Ok(fork(0));
-    }
-    if forgotten {
-        return Ok(Continuity::Known);
-    }
-    let before = segment.before.sequence;
-    // The nearest that was heard before it.
-    let last = own().map(|(_, run)| run.last.sequence).filter(|last| *last < before).max();
-    let missing = before.saturating_sub(last.unwrap_or(0));
-    let highest = own().map(|(_, run)| run.last.sequence).max().unwrap_or(0);
-    if before > highest {
-        return Ok(Continuity::Begin { because: Began::Gap, skip: 0, missing });
-    }
-    let later: Vec<KnownRun> =
-        own().map(|(_, run)| *run).filter(|run| run.last.sequence > before).collect();
-    Ok(match is_before(segment, &later) {
-        true => Continuity::Begin { because: Began::Late, skip: 0, missing },
-        false => fork(0),
-    })
 }
 
 enum Common {
-    /// they have no number in common
+    /// they have no entry in common
     Apart,
-    /// what they have in common is kept no more
-    Forgotten,
-    /// they have numbers in common, and nothing else
-    Differs,
-    /// so many entries of the segment are the run's; zero: it is chained to one of the run's
-    UpTo(usize),
+    /// what they have in common, up to this number, is kept no more
+    Forgotten(u64),
+    /// they are equal up to this number, and share none after it
+    UpTo(u64),
+    /// other entries stand in their place
+    Differs {
+        /// the last that is equal
+        after: Option<u64>,
+        /// the first that is not
+        from: u64,
+    },
 }
 
-/// How much of the beginning of a segment a run has.
+/// What a segment and a run have in common.
 fn common<E>(
     segment: &LogSegment,
     run: &KnownRun,
@@ -191,39 +255,25 @@ fn common<E>(
         }
         Ok(hash(sequence)?.map(|hash| hash == place.hash))
     };
-    let up_to = |sequence: u64| {
-        // The segment ends where the run begins: none of its entries is the run's.
-        if sequence == run.before.sequence && sequence > first {
-            return Common::Apart;
-        }
-        Common::UpTo(usize::try_from(sequence.saturating_sub(first)).unwrap_or(usize::MAX))
-    };
     match same(high)? {
-        Some(true) => return Ok(up_to(high)),
+        // The segment ends where the run begins: none of its entries is the run's.
+        Some(true) if high == run.before.sequence && high > first => return Ok(Common::Apart),
+        Some(true) => return Ok(Common::UpTo(high)),
         // The newest that they have in common is gone, so all before it is.
-        None => return Ok(Common::Forgotten),
+        None => return Ok(Common::Forgotten(high)),
         Some(false) => {}
     }
-    // Equal up to some number and not after it.
+    // Equal up to some number and not after it. What is kept no more is older than what is.
     let (mut from, mut to) = (low, high);
     while from < to {
         let middle = from.saturating_add(to.saturating_sub(from) / 2);
-        if same(middle)? == Some(true) {
-            from = middle.saturating_add(1);
-        } else {
+        if same(middle)? == Some(false) {
             to = middle;
+        } else {
+            from = middle.saturating_add(1);
         }
     }
-    Ok(match from.checked_sub(1).filter(|last| *last >= low) {
-        Some(last) => up_to(last),
-        None => Common::Differs,
-    })
-}
-
-/// Whether a segment stands before all of these runs, and is chained to those that it touches.
-fn is_before(segment: &LogSegment, runs: &[KnownRun]) -> bool {
-    let end = segment.place(segment.entries.len());
-    runs.iter().all(|run| end.sequence < run.before.sequence || end == run.before)
+    Ok(Common::Differs { after: from.checked_sub(1).filter(|last| *last >= low), from })
 }
 
 #[cfg(test)]
@@ -231,7 +281,7 @@ mod tests {
     use super::*;
     use crate::device_log::{LogEntry, LogKind, LogOutcome, LogSeverity, encode_segment};
     use proptest::prelude::*;
-    use std::convert::Infallible;
+    use std::{collections::BTreeSet, convert::Infallible};
 
     /// A device's log, all of it.
     #[derive(Clone)]
@@ -276,14 +326,17 @@ mod tests {
         /// the oldest first
         runs: Vec<(KnownRun, Vec<LogPlace>)>,
         forgotten: u64,
+        /// the run to which an entry was put last
+        newest: usize,
     }
 
     impl Kept {
-        fn take(&mut self, segment: &LogSegment) -> Continuity {
+        fn take(&mut self, segment: &LogSegment) -> Vec<Part> {
             let known: Vec<KnownRun> = self.runs.iter().rev().map(|(run, _)| *run).collect();
             let count = self.runs.len();
+            let newest = count.saturating_sub(1).saturating_sub(self.newest);
             let mut asked = 0;
-            let judged = continuity(segment, &known, |run, sequence| {
+            let judged = continuity(segment, &known, newest, |run, sequence| {
                 asked += 1;
                 let (_, places) = &self.runs[count - 1 - run];
                 let found = places.iter().find(|place| place.sequence == sequence);
@@ -293,60 +346,120 @@ mod tests {
             });
             assert!(asked <= 8 * count);
             let Ok(judged) = judged;
-            match judged {
-                Continuity::Known => {}
-                Continuity::Append { run, skip } => {
-                    let (run, places) = &mut self.runs[count - 1 - run];
-                    assert_eq!(run.last, segment.place(skip));
-                    places.extend(segment.entries[skip..].iter().map(|it| it.place));
-                    run.last = segment.place(segment.entries.len());
+            for Part { from, to, goes } in &judged {
+                let places = segment.entries[*from..*to].iter().map(|it| it.place);
+                match goes {
+                    Continuity::Append { run } => {
+                        let (run, kept) = &mut self.runs[count - 1 - run];
+                        assert_eq!(run.last, segment.place(*from));
+                        kept.extend(places);
+                        run.last = segment.place(*to);
+                    }
+                    Continuity::Begin { because, .. } => {
+                        let run = KnownRun {
+                            began: *because,
+                            log: segment.log,
+                            before: segment.place(*from),
+                            last: segment.place(*to),
+                        };
+                        self.runs.push((run, places.collect()));
+                    }
                 }
-                Continuity::Begin { skip, because, .. } => {
-                    let run = KnownRun {
-                        began: because,
-                        log: segment.log,
-                        before: segment.place(skip),
-                        last: segment.place(segment.entries.len()),
-                    };
-                    let places = segment.entries[skip..].iter().map(|it| it.place).collect();
-                    self.runs.push((run, places));
-                }
+                self.newest = match goes {
+                    Continuity::Append { run } => count - 1 - run,
+                    Continuity::Begin { .. } => self.runs.len() - 1,
+                };
             }
             judged
         }
+
+        /// What is kept, by its numbers.
+        fn numbers(&self) -> Vec<u64> {
+            let mut all: Vec<u64> =
+                self.runs.iter().flat_map(|(_, it)| it.iter().map(|p| p.sequence)).collect();
+            all.sort_unstable();
+            all
+        }
     }
 
-    fn begin(because: Began, skip: usize, missing: u64) -> Continuity {
-        Continuity::Begin { because, skip, missing }
+    const KNOWN: Vec<Part> = Vec::new();
+
+    fn begin(because: Began, from: usize, to: usize, missing: u64) -> Vec<Part> {
+        vec![Part { from, to, goes: Continuity::Begin { because, missing } }]
+    }
+
+    fn append(run: usize, from: usize, to: usize) -> Vec<Part> {
+        vec![Part { from, to, goes: Continuity::Append { run } }]
     }
 
     #[test]
     fn what_comes_in_order_is_one_run_and_again_is_nothing() {
         let (mut log, mut kept) = (Log::new(1), Kept::default());
         log.write(30, 1);
-        assert_eq!(kept.take(&log.segment(1, 10)), begin(Began::First, 0, 0));
-        assert_eq!(kept.take(&log.segment(1, 10)), Continuity::Known);
-        assert_eq!(kept.take(&log.segment(11, 12)), Continuity::Append { run: 0, skip: 0 });
-        assert_eq!(kept.take(&log.segment(3, 12)), Continuity::Known);
-        assert_eq!(kept.take(&log.segment(9, 20)), Continuity::Append { run: 0, skip: 4 });
+        assert_eq!(kept.take(&log.segment(1, 10)), begin(Began::First, 0, 10, 0));
+        assert_eq!(kept.take(&log.segment(1, 10)), KNOWN);
+        assert_eq!(kept.take(&log.segment(11, 12)), append(0, 0, 2));
+        assert_eq!(kept.take(&log.segment(3, 12)), KNOWN);
+        assert_eq!(kept.take(&log.segment(9, 20)), append(0, 4, 12));
         kept.forgotten = 15;
-        assert_eq!(kept.take(&log.segment(1, 12)), Continuity::Known);
-        assert_eq!(kept.take(&log.segment(14, 30)), Continuity::Append { run: 0, skip: 7 });
+        assert_eq!(kept.take(&log.segment(1, 12)), KNOWN);
+        assert_eq!(kept.take(&log.segment(14, 30)), append(0, 7, 17));
     }
 
     #[test]
     fn what_is_missing_may_come_late() {
         let (mut log, mut kept) = (Log::new(1), Kept::default());
         log.write(60, 1);
-        assert_eq!(kept.take(&log.segment(5, 10)), begin(Began::First, 0, 4));
-        assert_eq!(kept.take(&log.segment(31, 40)), begin(Began::Gap, 0, 20));
-        assert_eq!(kept.take(&log.segment(15, 17)), begin(Began::Late, 0, 4));
-        assert_eq!(kept.take(&log.segment(11, 14)), Continuity::Append { run: 2, skip: 0 });
-        assert_eq!(kept.take(&log.segment(18, 30)), Continuity::Append { run: 0, skip: 0 });
-        assert_eq!(kept.take(&log.segment(18, 30)), Continuity::Known);
-        assert_eq!(kept.take(&log.segment(1, 4)), begin(Began::Late, 0, 0));
+        assert_eq!(kept.take(&log.segment(5, 10)), begin(Began::First, 0, 6, 4));
+        assert_eq!(kept.take(&log.segment(31, 40)), begin(Began::Gap, 0, 10, 20));
+        assert_eq!(kept.take(&log.segment(15, 17)), begin(Began::Late, 0, 3, 4));
+        assert_eq!(kept.take(&log.segment(11, 14)), append(2, 0, 4));
+        assert_eq!(kept.take(&log.segment(18, 30)), append(0, 0, 13));
+        assert_eq!(kept.take(&log.segment(18, 30)), KNOWN);
+        assert_eq!(kept.take(&log.segment(1, 4)), begin(Began::Late, 0, 4, 0));
         // The newest is an older piece by now; what is at the end of all goes on there.
-        assert_eq!(kept.take(&log.segment(41, 50)), Continuity::Append { run: 2, skip: 0 });
+        assert_eq!(kept.take(&log.segment(41, 50)), append(2, 0, 10));
+    }
+
+    #[test]
+    fn what_comes_in_other_cuts_is_kept() {
+        let (mut log, mut kept) = (Log::new(1), Kept::default());
+        log.write(40, 1);
+        assert_eq!(kept.take(&log.segment(5, 10)), begin(Began::First, 0, 6, 4));
+        assert_eq!(kept.take(&log.segment(3, 8)), begin(Began::Late, 0, 2, 2));
+        let both = [begin(Began::Late, 0, 2, 0), append(1, 10, 12)].concat();
+        assert_eq!(kept.take(&log.segment(1, 12)), both);
+        assert_eq!(kept.take(&log.segment(1, 12)), KNOWN);
+        assert_eq!(kept.take(&log.segment(20, 22)), begin(Began::Gap, 0, 3, 7));
+        assert_eq!(kept.take(&log.segment(30, 32)), begin(Began::Gap, 0, 3, 7));
+        let between = [append(4, 2, 9), append(1, 12, 19), append(0, 22, 30)].concat();
+        assert_eq!(kept.take(&log.segment(11, 40)), between);
+        assert_eq!(kept.numbers(), (1..=40).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_number_far_ahead_does_not_hide_what_is_lost_later() {
+        let (mut log, mut kept) = (Log::new(1), Kept::default());
+        log.write(60, 1);
+        kept.take(&log.segment(1, 10));
+        let mut forged = Log::new(1);
+        forged.write(1000, 7);
+        assert_eq!(kept.take(&forged.segment(999, 1000)), begin(Began::Gap, 0, 2, 988));
+        assert_eq!(kept.take(&log.segment(11, 20)), append(1, 0, 10));
+        assert_eq!(kept.take(&log.segment(31, 40)), begin(Began::Gap, 0, 10, 10));
+        assert_eq!(kept.take(&log.segment(25, 26)), begin(Began::Late, 0, 2, 4));
+    }
+
+    #[test]
+    fn what_is_kept_no_more_does_not_hide_where_a_log_was_changed() {
+        let (mut log, mut kept) = (Log::new(1), Kept::default());
+        log.write(40, 1);
+        let mut copy = log.clone();
+        log.write(20, 2);
+        copy.write(20, 3);
+        kept.take(&log.segment(1, 60));
+        kept.forgotten = 35;
+        assert_eq!(kept.take(&copy.segment(6, 55)), begin(Began::Fork, 35, 50, 0));
     }
 
     #[test]
@@ -358,38 +471,42 @@ mod tests {
         copy.write(30, 3);
         kept.take(&log.segment(1, 20));
         // The device was set back to what it was after 10 entries.
-        assert_eq!(kept.take(&copy.segment(6, 15)), begin(Began::Fork, 5, 0));
-        assert_eq!(kept.take(&copy.segment(11, 15)), Continuity::Known);
-        assert_eq!(kept.take(&copy.segment(16, 20)), Continuity::Append { run: 0, skip: 0 });
+        assert_eq!(kept.take(&copy.segment(6, 15)), begin(Began::Fork, 5, 10, 0));
+        assert_eq!(kept.take(&copy.segment(11, 15)), KNOWN);
+        assert_eq!(kept.take(&copy.segment(16, 20)), append(0, 0, 5));
         // Two devices with one identity, in turn.
         log.write(10, 2);
-        assert_eq!(kept.take(&log.segment(21, 25)), begin(Began::Fork, 0, 0));
-        assert_eq!(kept.take(&copy.segment(21, 25)), begin(Began::Fork, 0, 0));
+        assert_eq!(kept.take(&log.segment(21, 25)), begin(Began::Fork, 0, 5, 0));
+        assert_eq!(kept.take(&copy.segment(21, 25)), begin(Began::Fork, 0, 5, 0));
         // A past that shares nothing.
         let mut other = Log::new(1);
         other.write(10, 9);
-        assert_eq!(kept.take(&other.segment(1, 10)), begin(Began::Fork, 0, 0));
+        assert_eq!(kept.take(&other.segment(1, 10)), begin(Began::Fork, 0, 10, 0));
         // State was lost; then the former log is heard of again.
         let mut anew = Log::new(2);
         anew.write(10, 1);
-        assert_eq!(kept.take(&anew.segment(4, 5)), begin(Began::Restart, 0, 3));
-        assert_eq!(kept.take(&other.segment(1, 10)), Continuity::Known);
+        assert_eq!(kept.take(&anew.segment(4, 5)), begin(Began::Restart, 0, 2, 3));
+        assert_eq!(kept.take(&other.segment(1, 10)), KNOWN);
         other.write(5, 1);
-        assert_eq!(kept.take(&other.segment(11, 12)), begin(Began::Fork, 0, 0));
-        assert_eq!(kept.take(&anew.segment(6, 7)), begin(Began::Fork, 0, 0));
+        assert_eq!(kept.take(&other.segment(11, 12)), begin(Began::Fork, 0, 2, 0));
+        assert_eq!(kept.take(&anew.segment(6, 7)), begin(Began::Fork, 0, 2, 0));
     }
 
     proptest! {
-        /// Whatever pieces of one log come, in whatever order and how often: no entry is taken twice.
+        /// Whatever pieces of one log come, in whatever order and how often: each entry is taken, and
+        /// none twice.
         #[test]
         fn one_log_is_taken_once(
             pieces in proptest::collection::vec((1..60_usize, 1..12_usize), 1..30),
         ) {
             let (mut log, mut kept) = (Log::new(1), Kept::default());
             log.write(72, 1);
+            let mut delivered = BTreeSet::new();
             for (from, length) in pieces {
                 kept.take(&log.segment(from, from + length - 1));
-                kept.take(&log.segment(from, from + length - 1));
+                delivered.extend((from..from + length).map(|it| it as u64));
+                prop_assert_eq!(kept.numbers(), delivered.iter().copied().collect::<Vec<_>>());
+                prop_assert_eq!(kept.take(&log.segment(from, from + length - 1)), KNOWN);
                 // A run is what it says that it is.
                 for (run, places) in &kept.runs {
                     let count = places.len() as u64;
@@ -413,20 +530,19 @@ mod tests {
                 next += lose;
                 let judged = kept.take(&log.segment(next, next + count - 1));
                 let expected = match (kept.runs.len(), lose) {
-                    (_, 0) if told > 0 => Continuity::Append { run: 0, skip: 0 },
-                    _ if told == 0 => begin(Began::First, 0, lose as u64),
-                    _ => begin(Began::Gap, 0, lose as u64),
+                    (_, 0) if told > 0 => append(0, 0, count),
+                    _ if told == 0 => begin(Began::First, 0, count, lose as u64),
+                    _ => begin(Began::Gap, 0, count, lose as u64),
                 };
                 prop_assert_eq!(judged, expected);
                 told += count;
                 if again {
-                    prop_assert_eq!(kept.take(&log.segment(next, next + count - 1)), Continuity::Known);
+                    prop_assert_eq!(kept.take(&log.segment(next, next + count - 1)), KNOWN);
                 }
                 next += count;
             }
-            let places: Vec<u64> =
-                kept.runs.iter().flat_map(|(_, it)| it.iter().map(|p| p.sequence)).collect();
-            let unique: std::collections::BTreeSet<u64> = places.iter().copied().collect();
+            let places = kept.numbers();
+            let unique: BTreeSet<u64> = places.iter().copied().collect();
             prop_assert_eq!(places.len(), unique.len());
             prop_assert_eq!((places.len(), lost + told), (told, next - 1));
         }

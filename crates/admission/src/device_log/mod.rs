@@ -10,7 +10,7 @@ mod continuity;
 mod place;
 
 pub use codec::{EntryRead, LogSegment, encode_segment, entry_of, read_entry};
-pub use continuity::{Began, Continuity, KnownRun, continuity};
+pub use continuity::{Began, Continuity, KnownRun, Part, continuity};
 pub use place::{KeptEntry, LogPlace, follow};
 
 use std::{collections::BTreeMap, fmt, str::FromStr};

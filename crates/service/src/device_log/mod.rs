@@ -6,4 +6,4 @@ mod read;
 mod take;
 
 pub use read::{DeviceLogEntryView, DeviceLogStretchView};
-pub(crate) use take::take;
+pub(crate) use take::{is_too_much, take};

@@ -1,6 +1,6 @@
 //! What a device's owner sees of its log.
 
-use super::take::RUNS;
+use super::take::RUNS_MOST;
 use crate::{
     Page, Paged, Service, ServiceError,
     messages::MessageDoor,
@@ -152,7 +152,7 @@ impl Service {
         let read = self.pool.begin(move || {
             service.read(|connection| {
                 let mut stretches = Vec::new();
-                for run in store::runs(connection, row.id, RUNS)? {
+                for run in store::runs(connection, row.id, RUNS_MOST)? {
                     if run.owner == row.owner {
                         let entries = store::entries_of(connection, run.id)?;
                         stretches.push(stretch(&run, &entries));

@@ -11,19 +11,27 @@ use crate::{
     },
 };
 use admission::device_log::{
-    Began, Continuity, EntryRead, KnownRun, LogEntry, LogOutcome, LogSegment, LogSeverity,
+    Began, Continuity, EntryRead, KnownRun, LogEntry, LogOutcome, LogSegment, LogSeverity, Part,
     continuity,
 };
 use audit::{Door, Kind, Outcome, SecurityEvent, Severity};
 use crypto::UnixTime;
 use device::DeviceId;
+use rusqlite::Connection;
 
 /// Entries of one device that are kept; the oldest go.
 const KEPT: usize = 10_000;
 /// So many more before they go, so that not every segment pays for it.
 const KEPT_MORE: i64 = 1_000;
 /// Stretches of one device that are kept; the oldest go with their entries.
-pub(super) const RUNS: usize = 64;
+const RUNS: usize = 64;
+/// Most stretches before they go, so that not every new one pays for it.
+pub(super) const RUNS_MOST: usize = RUNS + 16;
+/// Entries of one device that are taken in an hour: who has taken it over cannot push out in a moment
+/// what it said before.
+const CAME_MAX: i64 = 2_000;
+/// Once so many stretches began in an hour, nothing is taken that begins another, for the same reason.
+const BEGUN_MAX: i64 = 8;
 /// Security events that the log of one device makes in an hour. Severe ones, and breaks, still find
 /// room where the others have taken theirs.
 const TOLD_MAX: i64 = 120;
@@ -31,6 +39,61 @@ const TOLD_SEVERE_MAX: i64 = 180;
 const TOLD_BROKEN_MAX: i64 = 200;
 /// Devices whose silent entries are put on record in one commit.
 const SILENT_BATCH: usize = 100;
+
+/// What is known of a device's log, and what a segment adds.
+struct Judged {
+    /// the newest first
+    runs: Vec<RunRow>,
+    parts: Vec<Part>,
+}
+
+fn judge(
+    connection: &Connection,
+    device: i64,
+    segment: &LogSegment,
+) -> Result<Judged, ServiceError> {
+    let runs = store::runs(connection, device, RUNS_MOST)?;
+    let known: Vec<KnownRun> = runs.iter().map(|row| row.known).collect();
+    let newest = store::newest(connection, device)?;
+    let newest = runs.iter().position(|row| Some(row.id) == newest).unwrap_or(0);
+    let parts = continuity(segment, &known, newest, |run, sequence| {
+        let row = runs.get(run).map_or(0, |row| row.id);
+        store::hash_of(connection, row, sequence)
+    })?;
+    Ok(Judged { runs, parts })
+}
+
+/// Whether a device has told so much of its log in this hour that no more is taken. What was heard
+/// before, and changes nothing, is never too much.
+pub(crate) fn is_too_much(
+    connection: &Connection,
+    (device, owner): (i64, i64),
+    segment: &LogSegment,
+    now: UnixTime,
+) -> Result<bool, ServiceError> {
+    let counts = store::counts(connection, device)?
+        .filter(|it| (it.hour, it.owner) == (hour(now), owner))
+        .unwrap_or(Counts::fresh(owner, hour(now)));
+    let most = counts.came.saturating_add(number(segment.entries.len()));
+    if most <= CAME_MAX && counts.begun < BEGUN_MAX {
+        return Ok(false);
+    }
+    let Judged { runs, parts } = judge(connection, device, segment)?;
+    let came: i64 = parts.iter().map(|part| number(part.to.saturating_sub(part.from))).sum();
+    let begins = parts.iter().any(|part| goes_on(part, &runs, owner).is_none());
+    let full = came > 0 && counts.came.saturating_add(came) > CAME_MAX;
+    Ok(full || begins && counts.begun >= BEGUN_MAX)
+}
+
+fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// The stretch that a part goes on. That of a former owner goes on in one of its own.
+fn goes_on<'a>(part: &Part, runs: &'a [RunRow], owner: i64) -> Option<&'a RunRow> {
+    let Continuity::Append { run } = part.goes else { return None };
+    runs.get(run).filter(|row| row.owner == owner)
+}
 
 /// Puts down a segment, in the transaction that keeps its message. What was heard before changes
 /// nothing.
@@ -41,49 +104,77 @@ pub(crate) fn take(
     speaker: &Speaker,
     now: UnixTime,
 ) -> Result<(), ServiceError> {
-    let runs = store::runs(tx, mine.0, RUNS)?;
-    let known: Vec<KnownRun> = runs.iter().map(|row| row.known).collect();
-    let judged = continuity(segment, &known, |run, sequence| {
-        let row = runs.get(run).map_or(0, |row| row.id);
-        store::hash_of(tx, row, sequence)
-    })?;
-    let (run, because, skip, missing) = match judged {
-        Continuity::Known => return Ok(()),
-        Continuity::Append { run, skip } => {
-            let row = runs.get(run).filter(|row| row.owner == mine.1);
-            (row, Began::Owner, skip, 0)
-        }
-        Continuity::Begin { because, skip, missing } => (None, because, skip, missing),
-    };
-    let mut budget = Budget::open(tx, mine, speaker, now)?;
-    let run = match run {
-        Some(row) => row.id,
-        None => {
-            let before = segment.place(skip);
-            let begun = KnownRun { log: segment.log, began: because, before, last: before };
-            let id = store::begin(tx, mine, &begun, (missing, segment.dropped), now)?;
-            if let Some(event) = broken(&begun, missing, segment, &runs, speaker, now) {
-                budget.tell(tx, TOLD_BROKEN_MAX, &event)?;
-            }
-            id
-        }
-    };
-    for read in segment.entries.iter().skip(skip) {
-        let most = match read.entry.severity {
-            LogSeverity::High | LogSeverity::Critical => TOLD_SEVERE_MAX,
-            _ => TOLD_MAX,
-        };
-        let audit = budget.tell(tx, most, &told(read, segment, speaker, now))?;
-        store::insert(tx, mine, run, read, (speaker.door, audit), now)?;
-        budget.counts.kept = budget.counts.kept.saturating_add(1);
+    let Judged { runs, parts } = judge(tx, mine.0, segment)?;
+    if parts.is_empty() {
+        return Ok(());
     }
-    store::set_last(tx, run, &segment.place(segment.entries.len()))?;
-    let keep = i64::try_from(KEPT).unwrap_or(i64::MAX);
-    if runs.len() >= RUNS || budget.counts.kept > keep.saturating_add(KEPT_MORE) {
-        store::trim(tx, mine.0, KEPT, RUNS)?;
+    let mut budget = Budget::open(tx, mine, speaker, now)?;
+    // The first that a new owner hears is no break: it was another's before.
+    let sold = runs.first().is_some_and(|row| row.owner != mine.1);
+    let mut begun = 0_usize;
+    for part in &parts {
+        let run = match goes_on(part, &runs, mine.1) {
+            Some(row) => row.id,
+            None => {
+                begun = begun.saturating_add(1);
+                let (because, missing) = match part.goes {
+                    Continuity::Append { .. } => (Began::Owner, 0),
+                    // What is missing of its own log is for it to know; not how far another's went.
+                    Continuity::Begin { because: Began::Restart, missing } if sold => {
+                        (Began::Owner, missing)
+                    }
+                    Continuity::Begin { because: Began::Gap | Began::Late, .. } if sold => {
+                        (Began::Owner, 0)
+                    }
+                    Continuity::Begin { because, missing } => (because, missing),
+                };
+                let before = segment.place(part.from);
+                let run = KnownRun { log: segment.log, began: because, before, last: before };
+                let id = store::begin(tx, mine, &run, (missing, segment.dropped), now)?;
+                let heard = runs.iter().find(|row| row.owner == mine.1);
+                if let Some(event) = broken(&run, missing, segment, heard, speaker, now) {
+                    budget.tell(tx, TOLD_BROKEN_MAX, &event)?;
+                }
+                id
+            }
+        };
+        for read in segment.entries.get(part.from..part.to).unwrap_or_default() {
+            let most = match read.entry.severity {
+                LogSeverity::High | LogSeverity::Critical => TOLD_SEVERE_MAX,
+                _ => TOLD_MAX,
+            };
+            let audit = budget.tell(tx, most, &told(read, segment, speaker, now))?;
+            store::insert(tx, mine, run, read, (speaker.door, audit), now)?;
+        }
+        let came = number(part.to.saturating_sub(part.from));
+        budget.counts.kept = budget.counts.kept.saturating_add(came);
+        budget.counts.came = budget.counts.came.saturating_add(came);
+        store::set_last(tx, run, &segment.place(part.to))?;
+    }
+    budget.counts.begun = budget.counts.begun.saturating_add(number(begun));
+    let (all, keep) = (runs.len().saturating_add(begun), number(KEPT));
+    let mut trimmed = false;
+    if begun > 0 && all > RUNS_MOST {
+        // The newest stay; of those that were there before, as many as there is room for.
+        for row in runs.iter().skip(RUNS.saturating_sub(begun)) {
+            store::drop_run(tx, row.id)?;
+        }
+        trimmed = true;
+    }
+    if budget.counts.kept > keep.saturating_add(KEPT_MORE) {
+        store::trim(tx, mine.0, KEPT)?;
+        trimmed = true;
+    }
+    if trimmed {
         budget.counts.kept = store::kept(tx, mine.0)?;
     }
     store::set_counts(tx, mine.0, &budget.counts)
+}
+
+impl Counts {
+    fn fresh(owner: i64, hour: i64) -> Self {
+        Self { owner, kept: 0, hour, told: 0, silent: 0, came: 0, begun: 0 }
+    }
 }
 
 /// How many security events the log of a device may still make.
@@ -102,7 +193,7 @@ impl<'a> Budget<'a> {
     ) -> Result<Self, ServiceError> {
         let hour = hour(now);
         let before = store::counts(tx, mine.0)?;
-        let fresh = Counts { kept: 0, hour, told: 0, silent: 0, owner: mine.1 };
+        let fresh = Counts::fresh(mine.1, hour);
         let counts = match before {
             Some(counts) if (counts.hour, counts.owner) == (hour, mine.1) => counts,
             Some(counts) => {
@@ -162,7 +253,8 @@ fn sum_up(
         .detail("reason", "device-log-summary")
         .detail("count", &counts.silent.to_string())
         .detail("hour", &UnixTime(counts.hour.saturating_mul(3600)).to_string());
-    if let Some(newest) = store::runs(tx, row, 1)?.first() {
+    let newest = store::runs(tx, row, 1)?.into_iter().next();
+    if let Some(newest) = newest.filter(|it| it.owner == counts.owner) {
         event = event
             .detail("log", &newest.known.log.to_string())
             .detail("sequence", &newest.known.last.sequence.to_string())
@@ -215,14 +307,14 @@ fn broken(
     begun: &KnownRun,
     missing: u64,
     segment: &LogSegment,
-    runs: &[RunRow],
+    heard: Option<&RunRow>,
     speaker: &Speaker,
     now: UnixTime,
 ) -> Option<SecurityEvent> {
     let (reason, outcome) = match begun.began {
         Began::First if missing > 0 => (Began::Gap, Outcome::Failure),
         Began::First | Began::Owner => return None,
-        Began::Late => (Began::Late, Outcome::Success),
+        Began::Late if missing == 0 => (Began::Late, Outcome::Success),
         reason => (reason, Outcome::Failure),
     };
     let mut event = SecurityEvent::new(now, Kind::DeviceLogBroken, outcome)
@@ -235,7 +327,7 @@ fn broken(
     if segment.dropped > 0 {
         event = event.detail("declared", &segment.dropped.to_string());
     }
-    if let Some(newest) = runs.first() {
+    if let Some(newest) = heard {
         event = event
             .detail("heard_log", &newest.known.log.to_string())
             .detail("heard_sequence", &newest.known.last.sequence.to_string())

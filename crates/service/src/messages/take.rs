@@ -4,6 +4,7 @@ use super::{sender::DoorSender, traffic::Why};
 use crate::{
     Service, ServiceError,
     commands::{Speaker, hear, holds},
+    device_log::is_too_much,
     routes::Routed,
     store::{
         certificate::Status,
@@ -206,6 +207,11 @@ impl Service {
                 && !holds(tx, (new.device, new.owner), said)?
             {
                 return Ok(Some(Refusal::Protection));
+            }
+            if let Some((Said::Log(segment), _)) = &said
+                && is_too_much(tx, (new.device, new.owner), segment, now)?
+            {
+                return Ok(Some(Refusal::DeviceRate));
             }
             // A full queue is found before anything is written: what is refused was not heard.
             if let Some(refusal) = crate::routes::refusal(tx, routed.as_ref())? {

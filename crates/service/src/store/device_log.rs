@@ -149,37 +149,58 @@ pub(crate) fn insert(
     Ok(())
 }
 
-/// How many entries are kept, and security events of an hour.
+/// The stretch to which an entry was put last.
+pub(crate) fn newest(connection: &Connection, device: i64) -> Result<Option<i64>, ServiceError> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT run FROM device_log_entry WHERE device = ?1 ORDER BY id DESC LIMIT 1",
+        )?
+        .query_row([device], |row| row.get(0))
+        .optional()?)
+}
+
+/// How many entries are kept, and what came in an hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counts {
+    pub(crate) owner: i64,
     pub(crate) kept: i64,
     pub(crate) hour: i64,
+    /// security events
     pub(crate) told: i64,
+    /// that had none of their own
     pub(crate) silent: i64,
-    pub(crate) owner: i64,
+    /// entries
+    pub(crate) came: i64,
+    /// stretches
+    pub(crate) begun: i64,
+}
+
+const COUNTS: &str = "log.owner, log.kept, log.hour, log.told, log.silent, log.came, log.begun";
+
+fn read_counts(row: &Row<'_>) -> rusqlite::Result<Counts> {
+    Ok(Counts {
+        owner: row.get(0)?,
+        kept: row.get(1)?,
+        hour: row.get(2)?,
+        told: row.get(3)?,
+        silent: row.get(4)?,
+        came: row.get(5)?,
+        begun: row.get(6)?,
+    })
 }
 
 pub(crate) fn counts(connection: &Connection, device: i64) -> Result<Option<Counts>, ServiceError> {
-    Ok(connection
-        .prepare_cached("SELECT kept, hour, told, silent, owner FROM device_log WHERE device = ?1")?
-        .query_row([device], |row| {
-            Ok(Counts {
-                kept: row.get(0)?,
-                hour: row.get(1)?,
-                told: row.get(2)?,
-                silent: row.get(3)?,
-                owner: row.get(4)?,
-            })
-        })
-        .optional()?)
+    let sql = format!("SELECT {COUNTS} FROM device_log AS log WHERE device = ?1");
+    Ok(connection.prepare_cached(&sql)?.query_row([device], read_counts).optional()?)
 }
 
 pub(crate) fn set_counts(tx: &Tx<'_>, device: i64, counts: &Counts) -> Result<(), ServiceError> {
     tx.prepare_cached(
-        "INSERT INTO device_log (device, owner, kept, hour, told, silent)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        "INSERT INTO device_log (device, owner, kept, hour, told, silent, came, begun)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
          ON CONFLICT (device) DO UPDATE SET owner = excluded.owner, kept = excluded.kept,
-             hour = excluded.hour, told = excluded.told, silent = excluded.silent",
+             hour = excluded.hour, told = excluded.told, silent = excluded.silent,
+             came = excluded.came, begun = excluded.begun",
     )?
     .execute(params![
         device,
@@ -187,26 +208,28 @@ pub(crate) fn set_counts(tx: &Tx<'_>, device: i64, counts: &Counts) -> Result<()
         counts.kept,
         counts.hour,
         counts.told,
-        counts.silent
+        counts.silent,
+        counts.came,
+        counts.begun
     ])?;
     Ok(())
 }
 
-/// Lets the oldest entries of a device go until `keep` are left, and stretches beyond `runs`.
-pub(crate) fn trim(tx: &Tx<'_>, device: i64, keep: usize, runs: usize) -> Result<(), ServiceError> {
+/// Lets the oldest entries of a device go until `keep` are left.
+pub(crate) fn trim(tx: &Tx<'_>, device: i64, keep: usize) -> Result<(), ServiceError> {
     tx.prepare_cached(
         "DELETE FROM device_log_entry WHERE device = ?1 AND
-             (id <= (SELECT id FROM device_log_entry WHERE device = ?1
-                     ORDER BY id DESC LIMIT 1 OFFSET ?2)
-              OR run < (SELECT min(id) FROM (SELECT id FROM device_log_run WHERE device = ?1
-                     ORDER BY id DESC LIMIT ?3)))",
+             id <= (SELECT id FROM device_log_entry WHERE device = ?1
+                    ORDER BY id DESC LIMIT 1 OFFSET ?2)",
     )?
-    .execute(params![device, limit_of(keep), limit_of(runs)])?;
-    tx.prepare_cached(
-        "DELETE FROM device_log_run WHERE device = ?1 AND id NOT IN
-             (SELECT id FROM device_log_run WHERE device = ?1 ORDER BY id DESC LIMIT ?2)",
-    )?
-    .execute(params![device, limit_of(runs)])?;
+    .execute(params![device, limit_of(keep)])?;
+    Ok(())
+}
+
+/// Lets a stretch go with its entries.
+pub(crate) fn drop_run(tx: &Tx<'_>, run: i64) -> Result<(), ServiceError> {
+    tx.prepare_cached("DELETE FROM device_log_entry WHERE run = ?1")?.execute([run])?;
+    tx.prepare_cached("DELETE FROM device_log_run WHERE id = ?1")?.execute([run])?;
     Ok(())
 }
 
@@ -223,20 +246,14 @@ pub(crate) fn silent(
     hour: i64,
     limit: usize,
 ) -> Result<Vec<(i64, [u8; 16], Counts)>, ServiceError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT log.device, device.device_id, log.kept, log.hour, log.told, log.silent, log.owner
+    let sql = format!(
+        "SELECT {COUNTS}, log.device, device.device_id
          FROM device_log AS log JOIN device ON device.id = log.device
-         WHERE log.silent > 0 AND log.hour < ?1 ORDER BY log.hour LIMIT ?2",
-    )?;
+         WHERE log.silent > 0 AND log.hour < ?1 ORDER BY log.hour LIMIT ?2"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map(params![hour, limit_of(limit)], |row| {
-        let counts = Counts {
-            kept: row.get(2)?,
-            hour: row.get(3)?,
-            told: row.get(4)?,
-            silent: row.get(5)?,
-            owner: row.get(6)?,
-        };
-        Ok((row.get(0)?, row.get(1)?, counts))
+        Ok((row.get(7)?, row.get(8)?, read_counts(row)?))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

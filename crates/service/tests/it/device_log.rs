@@ -271,22 +271,141 @@ async fn a_device_that_tells_too_much_is_summed_up() {
 }
 
 #[tokio::test]
+async fn other_cuts_lose_nothing_and_what_comes_late_with_gaps_is_a_break() {
+    let (world, owner, device, sender) = world().await;
+    let (service, id) = (&world.service, device.thing.id);
+    let mut log = Log::new(1);
+    log.logins(40);
+    for (from, to) in [(5, 10), (1, 12), (30, 40), (20, 22)] {
+        tells(&world, &sender, &log.segment(from, to)).await.unwrap();
+    }
+    let stretches = service.device_log_stretches(&owner.admin, &id).await.unwrap();
+    let expected = [
+        (Began::First, 5, 12, 4, 8),
+        (Began::Late, 1, 4, 0, 4),
+        (Began::Gap, 30, 40, 17, 11),
+        (Began::Late, 20, 22, 7, 3),
+    ];
+    assert_eq!(shape(&stretches), expected);
+    let broken = events(&world, &owner.admin, "owner", Kind::DeviceLogBroken).await;
+    let each: Vec<_> = broken.iter().map(|it| (detail(it, "reason"), it.outcome())).collect();
+    let expected = [
+        ("gap", Outcome::Failure),
+        ("late", Outcome::Success),
+        ("gap", Outcome::Failure),
+        ("late", Outcome::Failure),
+    ];
+    assert_eq!(each, expected);
+    assert!(broken[3].severity_of() >= Severity::High);
+}
+
+#[tokio::test]
+async fn a_device_that_is_taken_over_does_not_push_out_what_it_said() {
+    let (world, owner, device, sender) = world().await;
+    let (service, id) = (&world.service, device.thing.id);
+    let mut log = Log::new(0);
+    log.logins(1);
+    tells(&world, &sender, &log.segment(1, 1)).await.unwrap();
+    let too_much = || Err("device-rate".to_owned());
+    let mut number = 0;
+    for hour in 0..11 {
+        // In the first hour one has begun, and two are too much.
+        for begun in if hour == 0 { 1..11 } else { 0..8 } {
+            number += 1;
+            let mut other = Log::new(number);
+            other.logins(1);
+            let expected = if begun < 8 { Ok(()) } else { too_much() };
+            assert_eq!(tells(&world, &sender, &other.segment(1, 1)).await, expected);
+        }
+        if hour == 0 {
+            assert_eq!(tells(&world, &sender, &log.segment(1, 1)).await, Ok(()), "heard before");
+        }
+        world.clock.advance(3600);
+    }
+    let stretches = service.device_log_stretches(&owner.admin, &id).await.unwrap();
+    assert_eq!(stretches.len(), 64 + 7, "the oldest go, not at each");
+    assert!(stretches.iter().all(|it| it.kept == 1 && it.broken_at.is_none()));
+    let connection = rusqlite::Connection::open(world.path().join("tegata.db")).unwrap();
+    let rows = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    let kept = rows("SELECT count(*) FROM device_log_entry");
+    assert_eq!(usize::try_from(kept).unwrap(), stretches.len());
+    assert_eq!(rows("SELECT kept FROM device_log"), kept);
+}
+
+#[tokio::test]
+async fn entries_of_an_hour_have_a_bound() {
+    let (world, owner, _device, sender) = world().await;
+    let too_much = || Err("device-rate".to_owned());
+    let mut long = Log::new(1);
+    long.logins(2100);
+    for at in 0..31 {
+        tells(&world, &sender, &long.segment(at * 64 + 1, at * 64 + 64)).await.unwrap();
+    }
+    assert_eq!(tells(&world, &sender, &long.segment(1985, 2048)).await, too_much());
+    assert_eq!(tells(&world, &sender, &long.segment(1953, 2000)).await, Ok(()));
+    assert_eq!(tells(&world, &sender, &long.segment(2001, 2001)).await, too_much());
+    assert_eq!(tells(&world, &sender, &long.segment(1985, 2000)).await, Ok(()), "heard before");
+    world.service.settle_messages().await.unwrap();
+    let limits = events(&world, &owner.admin, "owner", Kind::RateLimit).await;
+    assert!(limits.iter().any(|it| detail(it, "reason") == "device-rate"));
+    world.clock.advance(3600);
+    assert_eq!(tells(&world, &sender, &long.segment(1985, 2048)).await, Ok(()));
+}
+
+/// The device's way to another owner, with a log of its own there.
+async fn sold(
+    world: &World,
+    from: &crate::world::Org,
+    device: &Working,
+) -> (crate::world::Org, DoorSender) {
+    let id = device.thing.id;
+    let buyer = world.owner("buyer").await;
+    world.sell(from, &buyer, &id).await;
+    let onboarded = EventKind::Onboarded { owner: buyer.id.clone() };
+    world.report(&buyer, &id, onboarded).await.unwrap();
+    let caller = world.service.identify_certificate(&device.idevid.certificate).await.unwrap();
+    let request = EnrolRequest { label: None, csr: csr(&key(), &device.thing.serial) };
+    let ldevid = world.service.enrol_device(&caller, &request, None).await.unwrap();
+    let sender = at_door(world, &ldevid.certificate).await;
+    (buyer, sender)
+}
+
+#[tokio::test]
+async fn a_sale_is_no_break_and_tells_nothing_of_the_former_log() {
+    let (world, owner, device, sender) = world().await;
+    let id = device.thing.id;
+    let mut log = Log::new(1);
+    log.logins(6);
+    tells(&world, &sender, &log.segment(1, 4)).await.unwrap();
+    let (buyer, sender) = sold(&world, &owner, &device).await;
+    let (mut anew, mut third) = (Log::new(2), Log::new(3));
+    anew.logins(9);
+    third.logins(1);
+    tells(&world, &sender, &anew.segment(3, 4)).await.unwrap();
+    let stretches = world.service.device_log_stretches(&buyer.admin, &id).await.unwrap();
+    assert_eq!(shape(&stretches), [(Began::Owner, 3, 4, 2, 2)]);
+    assert!(events(&world, &buyer.admin, "buyer", Kind::DeviceLogBroken).await.is_empty());
+    // What breaks afterwards shows, and names what the buyer heard.
+    tells(&world, &sender, &anew.segment(9, 9)).await.unwrap();
+    tells(&world, &sender, &third.segment(1, 1)).await.unwrap();
+    let broken = events(&world, &buyer.admin, "buyer", Kind::DeviceLogBroken).await;
+    let heard: Vec<_> = broken.iter().map(|it| detail(it, "heard_log")).collect();
+    let own = anew.id.to_string();
+    assert_eq!(heard, [own.as_str(), own.as_str()]);
+    assert!(broken.iter().all(|it| it.outcome() == Outcome::Failure));
+}
+
+#[tokio::test]
 async fn a_later_owner_reads_nothing_of_a_former_one() {
     let (world, owner, device, sender) = world().await;
     let id = device.thing.id;
     let mut log = Log::new(1);
     log.logins(6);
     tells(&world, &sender, &log.segment(1, 4)).await.unwrap();
-    let buyer = world.owner("buyer").await;
-    world.sell(&owner, &buyer, &id).await;
+    let former = sender;
+    let (buyer, sender) = sold(&world, &owner, &device).await;
     // The former owner's certificate tells nobody anything any more.
-    assert!(tells(&world, &sender, &log.segment(5, 6)).await.is_err());
-    let onboarded = EventKind::Onboarded { owner: buyer.id.clone() };
-    world.report(&buyer, &id, onboarded).await.unwrap();
-    let caller = world.service.identify_certificate(&device.idevid.certificate).await.unwrap();
-    let request = EnrolRequest { label: None, csr: csr(&key(), &device.thing.serial) };
-    let ldevid = world.service.enrol_device(&caller, &request, None).await.unwrap();
-    let sender = at_door(&world, &ldevid.certificate).await;
+    assert!(tells(&world, &former, &log.segment(5, 6)).await.is_err());
     tells(&world, &sender, &log.segment(3, 6)).await.unwrap();
     let page = world.service.device_log(&buyer.admin, &id, &Page::default()).await.unwrap();
     assert_eq!(page.items.iter().map(|it| it.sequence).collect::<Vec<_>>(), [6, 5]);

@@ -8,6 +8,7 @@ use crate::{
 };
 use admission::device_log::{Began, LogOutcome, LogSeverity};
 use askama::Template;
+use audit::Text;
 use axum::{
     Router,
     extract::{Path, State},
@@ -84,6 +85,11 @@ fn mark(t: Locale, stretch: &DeviceLogStretchView) -> Option<Message> {
     Some(Message::new(Tone::Warn, text).title(t.text("device-log-missing-title")))
 }
 
+/// What a device says must not turn the direction of what stands around it.
+fn clean(text: &str) -> String {
+    Text::new(text).as_str().to_owned()
+}
+
 fn row(t: Locale, one: DeviceLogEntryView, stretches: &[DeviceLogStretchView]) -> Row {
     let stretch = stretches.iter().find(|it| it.id == one.stretch);
     let begins = stretch.filter(|it| it.before.sequence.saturating_add(1) == one.sequence);
@@ -99,9 +105,9 @@ fn row(t: Locale, one: DeviceLogEntryView, stretches: &[DeviceLogStretchView]) -
         kind: t.word("device-log-kind", entry.kind.name()).to_string(),
         severity: severity(t, entry.severity),
         outcome: outcome(t, entry.outcome),
-        who: entry.actor,
-        subject: entry.subject,
-        details: entry.details.into_iter().collect(),
+        who: entry.actor.as_deref().map(clean),
+        subject: entry.subject.as_deref().map(clean),
+        details: entry.details.iter().map(|(key, value)| (clean(key), clean(value))).collect(),
         received: t.time(one.received_at),
         door: one.door,
         audit: one.audit.map(|number| t.number(number)),

@@ -4,12 +4,16 @@ use crate::{output::Output, remote::Remote};
 use admission::device_log::{KeptEntry, LogPlace, LogSegment, follow};
 use anyhow::{Context as _, bail};
 use api::wire::{DeviceLogEntry, DeviceLogStretch};
+use audit::Text;
 use device::DeviceId;
 use serde::Serialize;
 use std::{collections::BTreeMap, path::PathBuf};
 
 /// Longest list of details in a table, in characters.
 const SHOWN: usize = 60;
+
+/// How often a log is asked for again that went on meanwhile.
+const AGAIN_MAX: u32 = 4;
 
 /// A log with what was found in it.
 #[derive(Serialize)]
@@ -35,9 +39,16 @@ struct Missing {
 /// Runs `tegata device log`.
 pub async fn list(remote: &Remote, device: DeviceId, output: Output) -> anyhow::Result<()> {
     let base = format!("/v1/devices/{device}/log");
-    let entries: Vec<DeviceLogEntry> = remote.all(&format!("{base}?limit=1000")).await?;
-    // Asked for afterwards: of every entry the stretch is known.
-    let stretches: Vec<DeviceLogStretch> = remote.get(&format!("{base}/stretches")).await?;
+    let mut again = AGAIN_MAX;
+    let (entries, stretches) = loop {
+        let entries: Vec<DeviceLogEntry> = remote.all(&format!("{base}?limit=1000")).await?;
+        // Asked for afterwards: of every entry the stretch is known.
+        let stretches: Vec<DeviceLogStretch> = remote.get(&format!("{base}/stretches")).await?;
+        if again == 0 || !grew(&stretches, &entries) {
+            break (entries, stretches);
+        }
+        again = again.saturating_sub(1);
+    };
     let broken: Vec<String> =
         stretches.iter().filter_map(|stretch| broken(stretch, &entries)).collect();
     let checked = Checked {
@@ -180,6 +191,14 @@ fn segment(file: String, bytes: &[u8]) -> Segment {
     }
 }
 
+/// Whether a stretch went on after its entries were read.
+fn grew(stretches: &[DeviceLogStretch], entries: &[DeviceLogEntry]) -> bool {
+    stretches.iter().any(|stretch| {
+        let own = entries.iter().filter(|entry| entry.stretch == stretch.id);
+        stretch.kept > 0 && own.map(|entry| entry.sequence).max() < Some(stretch.last)
+    })
+}
+
 /// The entry of a stretch that does not follow, by our own reckoning or by the platform's.
 fn broken(stretch: &DeviceLogStretch, entries: &[DeviceLogEntry]) -> Option<String> {
     let mut own: Vec<&DeviceLogEntry> = entries
@@ -248,6 +267,11 @@ fn missing(stretches: &[DeviceLogStretch]) -> Vec<Missing> {
     missing
 }
 
+/// What a device says must neither write on the terminal nor turn its direction.
+fn clean(text: &str) -> String {
+    Text::new(text).as_str().to_owned()
+}
+
 fn row(entry: &DeviceLogEntry) -> Vec<String> {
     let time = match (&entry.at, entry.boot) {
         (Some(at), _) => at.to_string(),
@@ -256,11 +280,7 @@ fn row(entry: &DeviceLogEntry) -> Vec<String> {
     let who = [entry.actor.as_deref(), entry.subject.as_deref()];
     let more: Vec<String> =
         entry.details.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    // What a device says must not write on the terminal.
-    let clean = |text: &str| -> String {
-        let shown = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
-        shown.take(SHOWN).collect()
-    };
+    let clean = |text: &str| clean(&text.chars().take(SHOWN).collect::<String>());
     vec![
         entry.sequence.to_string(),
         time,
@@ -294,6 +314,18 @@ mod tests {
             kept: 0,
             broken_at: None,
         }
+    }
+
+    #[test]
+    fn a_log_that_went_on_meanwhile_is_asked_for_again() {
+        let one = stretch("a", "first", 1, 2, 0);
+        assert!(!grew(std::slice::from_ref(&one), &[]), "what is kept no more does not come");
+        assert!(grew(&[DeviceLogStretch { kept: 2, ..one }], &[]));
+    }
+
+    #[test]
+    fn what_a_device_says_does_not_turn_the_direction() {
+        assert_eq!(clean("a\u{202e}b\u{2066}\u{1b}"), "a\u{fffd}b\u{fffd}\u{fffd}");
     }
 
     #[test]

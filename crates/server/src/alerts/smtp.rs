@@ -152,17 +152,17 @@ impl Mailer {
             expect(stream, "AUTH", 235).await?;
         }
         say(stream, &format!("MAIL FROM:<{}>", mail.from)).await?;
-        settle(answer(stream).await?, "MAIL", 250)?;
+        settle(&answer(stream).await?, "MAIL", 250)?;
         for to in mail.to {
             say(stream, &format!("RCPT TO:<{to}>")).await?;
-            settle(answer(stream).await?, &format!("RCPT {to}"), 250)?;
+            settle(&answer(stream).await?, &format!("RCPT {to}"), 250)?;
         }
         say(stream, "DATA").await?;
-        settle(answer(stream).await?, "DATA", 354)?;
+        settle(&answer(stream).await?, "DATA", 354)?;
         stream.write_all(mail.written().as_bytes()).await?;
         stream.write_all(b".\r\n").await?;
         stream.flush().await?;
-        settle(answer(stream).await?, "the message", 250)?;
+        settle(&answer(stream).await?, "the message", 250)?;
         // It is theirs now, whatever becomes of the farewell.
         let _farewell = say(stream, "QUIT").await;
         Ok(())
@@ -227,7 +227,7 @@ async fn expect<S: AsyncBufRead + Unpin>(
 }
 
 /// What an answer about a message means: what is refused for good is not sent again and again.
-fn settle(reply: Reply, what: &str, code: u16) -> Result<(), Stop> {
+fn settle(reply: &Reply, what: &str, code: u16) -> Result<(), Stop> {
     match reply.code {
         // 251: will forward.
         found if found == code || (code == 250 && found == 251) => Ok(()),

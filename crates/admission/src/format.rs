@@ -71,6 +71,9 @@ pub enum FormatError {
     /// one name twice: two readers would see two things
     #[error("the payload has a name twice")]
     Duplicate,
+    /// a name that cannot be compared with others: a container, a tag, a float, or in pieces
+    #[error("the payload has a name that is no whole number, text or byte string in one piece")]
+    Name,
 }
 
 impl FormatRule {
@@ -204,6 +207,28 @@ struct Open {
     pieces: Option<Type>,
 }
 
+/// A name as it is compared: the same for the same value, however it is written.
+fn comparable(kind: Type, bytes: &[u8]) -> Result<Vec<u8>, FormatError> {
+    let malformed = |_| FormatError::Malformed;
+    let mut reader = minicbor::Decoder::new(bytes);
+    let (mark, value) = match kind {
+        Type::U8
+        | Type::U16
+        | Type::U32
+        | Type::U64
+        | Type::I8
+        | Type::I16
+        | Type::I32
+        | Type::I64
+        | Type::Int => (0, i128::from(reader.int().map_err(malformed)?).to_be_bytes().to_vec()),
+        Type::Bytes => (2, reader.bytes().map_err(malformed)?.to_vec()),
+        Type::String => (3, reader.str().map_err(malformed)?.as_bytes().to_vec()),
+        Type::F16 | Type::F32 | Type::F64 => return Err(FormatError::Name),
+        _ => (8, bytes.to_vec()),
+    };
+    Ok([vec![mark], value].concat())
+}
+
 fn cbor(payload: &[u8], depth: u8) -> Result<(), FormatError> {
     let malformed = |_| FormatError::Malformed;
     let mut reader = minicbor::Decoder::new(payload);
@@ -266,10 +291,18 @@ fn cbor(payload: &[u8], depth: u8) -> Result<(), FormatError> {
             }
             // One item without others inside: it is read over.
             _ => {
+                // A simple value below 32 has one byte (RFC 8949 section 3.3); the decoder takes two.
+                let two = payload.get(begins..begins.saturating_add(2));
+                if matches!(two, Some([0xf8, 0..32])) {
+                    return Err(FormatError::Malformed);
+                }
                 reader.skip().map_err(malformed)?;
                 None
             }
         };
+        if name && inner.is_some() {
+            return Err(FormatError::Name);
+        }
         let Some(inner) = inner else {
             if kind == Type::String {
                 let text = payload.get(begins..reader.position()).unwrap_or_default();
@@ -277,9 +310,10 @@ fn cbor(payload: &[u8], depth: u8) -> Result<(), FormatError> {
                 again.str().map_err(malformed)?;
             }
             if name {
-                let bytes = payload.get(begins..reader.position()).unwrap_or_default().to_vec();
+                let bytes = payload.get(begins..reader.position()).unwrap_or_default();
+                let known = comparable(kind, bytes)?;
                 if let Some((names, _)) = open.last_mut().and_then(|at| at.names.as_mut())
-                    && !names.insert(bytes)
+                    && !names.insert(known)
                 {
                     return Err(FormatError::Duplicate);
                 }
@@ -375,6 +409,16 @@ mod tests {
             assert!(found.is_err(), "{bad}");
         }
         assert_eq!(check("a2616101616102"), Err(FormatError::Duplicate));
+        // The same name, written otherwise: 1 and 1 in two bytes, "a" and "a" with a longer head.
+        for twice in ["a201001801 00", "a2616100 78016100"] {
+            assert_eq!(check(&twice.replace(' ', "")), Err(FormatError::Duplicate), "{twice}");
+        }
+        assert_eq!(check("a201006131 00".replace(' ', "").as_str()), Ok(()), "1 and \"1\"");
+        assert_eq!(check("a18000"), Err(FormatError::Name));
+        assert_eq!(check("a1f93c0000"), Err(FormatError::Name));
+        assert_eq!(check("bf7f6161ff00ff"), Err(FormatError::Name));
+        assert_eq!(check("f815"), Err(FormatError::Malformed), "true in two bytes");
+        assert_eq!(check("f8ff"), Ok(()));
         assert_eq!(check("8181818180"), Err(FormatError::TooDeep));
         assert_eq!(check("9bffffffffffffffff"), Err(FormatError::Malformed));
         assert_eq!(check("bbffffffffffffffff"), Err(FormatError::Malformed));

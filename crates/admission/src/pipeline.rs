@@ -254,7 +254,7 @@ pub fn admit(
     around.rules.format.check(message.payload).map_err(|why| match why {
         FormatError::TooLarge => Refusal::TooLarge,
         FormatError::TooDeep | FormatError::TooMany => Refusal::TooComplex,
-        FormatError::Malformed | FormatError::Duplicate => Refusal::Malformed,
+        FormatError::Malformed | FormatError::Duplicate | FormatError::Name => Refusal::Malformed,
     })?;
     if let PayloadAnswer::Refused(refusal) = around.payload.ask(message) {
         return Err(refusal);

@@ -133,9 +133,12 @@ impl TopicFilter {
 
     /// Whether a message with this topic is for it (MQTT 5 section 4.7).
     pub fn matches(&self, name: &TopicName) -> bool {
-        if name.is_hidden() && self.0.starts_with(['+', '#']) {
-            return false;
-        }
+        !(name.is_hidden() && self.0.starts_with(['+', '#'])) && self.matches_below(name)
+    }
+
+    /// As [`Self::matches`], of a name that stands below a space: that it begins with `$` there hides
+    /// nothing.
+    pub fn matches_below(&self, name: &TopicName) -> bool {
         let mut filter = self.levels();
         let mut topic = name.levels();
         loop {

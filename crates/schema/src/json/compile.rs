@@ -51,6 +51,7 @@ pub(crate) fn compile(text: &str, warnings: &mut Vec<String>) -> Result<JsonSche
         ids: HashMap::new(),
         waiting: VecDeque::new(),
         nodes: Vec::new(),
+        pointers: 0,
         patterns: 0,
         warnings,
     };
@@ -84,6 +85,9 @@ fn problem(at: &str, message: &str, hint: &str) -> Problems {
     Problem::new((0, 0), format!("{at}: {message}"), hint).into()
 }
 
+/// Most bytes of where all subschemas stand.
+const POINTERS_BYTES_MAX: usize = 1024 * 1024;
+
 struct Reader<'a> {
     whole: &'a Value,
     draft: Draft,
@@ -92,6 +96,8 @@ struct Reader<'a> {
     ids: HashMap<String, Id>,
     waiting: VecDeque<Id>,
     nodes: Vec<Node>,
+    /// bytes of where all of them stand
+    pointers: usize,
     patterns: usize,
     warnings: &'a mut Vec<String>,
 }
@@ -156,6 +162,16 @@ impl Reader<'_> {
         if id >= SUBSCHEMAS_MAX {
             let message = format!("there are more than {SUBSCHEMAS_MAX} subschemas");
             return Err(problem(&pointer, &message, "write what is repeated once, in $defs"));
+        }
+        // Each keeps where it stands, with the names of all that it stands in.
+        self.pointers = self.pointers.saturating_add(pointer.len());
+        if self.pointers > POINTERS_BYTES_MAX {
+            let message = "names are too long for as many subschemas as stand below them";
+            return Err(problem(
+                "",
+                message,
+                "shorten names, or write what is below once, in $defs",
+            ));
         }
         self.nodes.push(Node { at: pointer.clone(), ..Node::default() });
         self.ids.insert(pointer, id);

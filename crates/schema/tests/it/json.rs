@@ -94,6 +94,12 @@ fn a_schema_that_cannot_be_used_is_told_where_and_why() {
     let many: Vec<_> = (0..2_001).map(|at| format!(r#""{at}":{{}}"#)).collect();
     let many = format!(r#"{{"properties":{{{}}}}}"#, many.join(","));
     assert!(wrong(Kind::JsonSchema, many.as_bytes()).contains("more than 2000 subschemas"));
+    // Each keeps where it stands, with a long name in it.
+    let below: Vec<String> = (0..1900).map(|number| format!("\"{number}\": true")).collect();
+    let name = "~".repeat(20_000);
+    let long =
+        format!(r#"{{"properties": {{"{name}": {{"properties": {{{}}}}}}}}}"#, below.join(", "));
+    assert!(wrong(Kind::JsonSchema, long.as_bytes()).contains("names are too long"));
     let patterns: Vec<_> = (0..33).map(|at| format!(r#"{{"pattern":"{at}"}}"#)).collect();
     let patterns = format!(r#"{{"anyOf":[{}]}}"#, patterns.join(","));
     assert!(wrong(Kind::JsonSchema, patterns.as_bytes()).contains("more than 32 patterns"));

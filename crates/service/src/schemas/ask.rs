@@ -109,10 +109,22 @@ impl Service {
             };
         }
         let mut all = Asked { answer: PayloadAnswer::Fits, ..Asked::default() };
-        for index in asked {
+        // What one message may cost is the same, however many schemas speak of its topic.
+        let long = STEPS_MAX / u64::try_from(asked.len()).unwrap_or(u64::MAX).max(1);
+        let mut at_once = Steps::new(STEPS_AT_ONCE);
+        for (number, index) in asked.into_iter().enumerate() {
             let Some(one) = live.all.get(index) else { continue };
-            match self.ask_schema(sender.rows().1, &live, index, message).await {
+            if number > 0 {
+                // Each reads the payload anew: others have their turn between them.
+                tokio::task::yield_now().await;
+            }
+            let work = (&mut at_once, long);
+            match self.ask_schema(sender.rows().1, &live, index, message, work).await {
                 Ok(broken) => all.add(one, broken),
+                // Who observes refuses nothing.
+                Err(refusal) if one.mode == SchemaMode::Observe => {
+                    all.add(one, Some(Wrong::new("not-asked", refusal)));
+                }
                 Err(refusal) => {
                     let detail = format!("{}: too many long checks at a time", one.name);
                     return Asked { found: all.found, ..Asked::refused(refusal, detail) };
@@ -156,6 +168,7 @@ impl Service {
         live: &Arc<LiveSchemas>,
         index: usize,
         message: &IncomingMessage,
+        (at_once, long): (&mut Steps, u64),
     ) -> Result<Option<Wrong>, Refusal> {
         let Some(LiveSchema { schema: Some(schema), .. }) = live.all.get(index) else {
             return Ok(Some(Wrong::new("schema-broken", Refusal::Schema)));
@@ -163,7 +176,7 @@ impl Service {
         if !schema.kind().takes(message.media_type.as_deref()) {
             return Ok(Some(Wrong::new("media-type", Refusal::Schema)));
         }
-        let first = schema.check(&message.payload, &mut Steps::new(STEPS_AT_ONCE));
+        let first = schema.check(&message.payload, at_once);
         if first != Err(Broken::Costly) {
             return Ok(first.err().map(Wrong::from));
         }
@@ -171,7 +184,7 @@ impl Service {
         let (live, payload) = (Arc::clone(live), Arc::clone(&message.payload));
         let work = move || {
             let found = live.all.get(index).and_then(|it| it.schema.as_ref());
-            let found = found.map(|it| it.check(&payload, &mut Steps::new(STEPS_MAX)));
+            let found = found.map(|it| it.check(&payload, &mut Steps::new(long)));
             drop(place);
             found.unwrap_or(Err(Broken::Costly))
         };
@@ -216,6 +229,7 @@ impl From<Broken> for Wrong {
             }
             Broken::Format(FormatError::Malformed) => Self::new("malformed", Refusal::Malformed),
             Broken::Format(FormatError::Duplicate) => Self::new("duplicate", Refusal::Malformed),
+            Broken::Format(FormatError::Name) => Self::new("name", Refusal::Malformed),
         }
     }
 }

@@ -37,7 +37,7 @@ impl LiveSchemas {
     pub(super) fn of(&self, topic: &TopicName, product: Option<&str>) -> Vec<usize> {
         let speaks = |it: &LiveSchema| {
             it.product.as_deref().is_none_or(|line| product == Some(line))
-                && it.topic.as_ref().is_none_or(|filter| filter.matches(topic))
+                && it.topic.as_ref().is_none_or(|filter| filter.matches_below(topic))
         };
         let all = self.all.iter().enumerate();
         all.filter(|(_, it)| speaks(it)).map(|(index, _)| index).collect()

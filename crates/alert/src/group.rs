@@ -110,13 +110,28 @@ impl fmt::Display for About {
     }
 }
 
+/// Reasons for which somebody is turned away who may not be there at all. A certificate of a former
+/// owner, or of the maker alone, names the device too: what comes with it is not the owner's device.
+const UNWELCOME: [&str; 8] = [
+    "identity",
+    "expired",
+    "revoked",
+    "suspended",
+    "quarantined",
+    "retired",
+    "wrong-owner",
+    "organisation-suspended",
+];
+
 /// The device that an event speaks of, and whether it proved with its own key that it is that device:
-/// who acts is known by a certificate, what is acted on is only named. A token is no key of the
-/// device's.
+/// who acts is known by a certificate that works, what is acted on is only named. A token is no key of
+/// the device's.
 pub(crate) fn device_of(event: &SecurityEvent) -> Option<(DeviceId, bool)> {
     let acts = event.actor_of().and_then(|actor| actor.strip_prefix("device "));
     if let Some(device) = acts.and_then(|id| id.parse().ok()) {
-        return Some((device, true));
+        let mut details = event.details();
+        let unwelcome = details.any(|(key, value)| key == "reason" && UNWELCOME.contains(&value));
+        return Some((device, !unwelcome));
     }
     event.subject_of().and_then(|id| id.parse().ok()).map(|device| (device, false))
 }
@@ -138,6 +153,10 @@ mod tests {
         let id: DeviceId = ID.parse().unwrap();
         let of = |event: SecurityEvent| device_of(&event);
         assert_eq!(of(event().actor(&format!("device {ID}"))), Some((id, true)));
+        let turned_away = event().actor(&format!("device {ID}")).detail("reason", "wrong-owner");
+        assert_eq!(of(turned_away), Some((id, false)), "a former owner's certificate");
+        let refused = event().actor(&format!("device {ID}")).detail("reason", "topic");
+        assert_eq!(of(refused), Some((id, true)));
         assert_eq!(of(event().subject(ID)), Some((id, false)));
         assert_eq!(of(event().actor(&format!("device {ID} by its token"))), None);
         let token = event().actor(&format!("device {ID} by its token")).subject(ID);

@@ -56,7 +56,9 @@ pub(super) async fn send(
     let certificate = peer.certificate().ok_or_else(|| Fault::new(Code::Unauthenticated))?;
     // Who may not send is told before what is sent is looked at.
     let sender = app.service.door_sender(&caller, certificate)?;
-    app.service.device_asked(&sender, peer.address.ip());
+    if sender.stands().is_ok() {
+        app.service.device_asked(&sender, peer.address.ip());
+    }
     if !MEDIA_TYPES.contains(&media_type.as_str()) {
         return Err(Fault::new(Code::UnsupportedMediaType)
             .hint(format!("send one of {}", MEDIA_TYPES.join(", "))));

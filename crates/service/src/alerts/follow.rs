@@ -50,7 +50,8 @@ impl Service {
             *following = state;
             return Ok(false);
         };
-        if !batch.counted.is_empty() || to.saturating_sub(from) >= BEHIND_MAX {
+        let nothing = batch.counted.is_empty() && batch.overflow.is_empty();
+        if !nothing || to.saturating_sub(from) >= BEHIND_MAX {
             let work = batch.prepare(self)?;
             let moved = self
                 .commit(move |tx| {

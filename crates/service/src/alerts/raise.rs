@@ -109,7 +109,14 @@ impl Work {
         for hit in hits {
             if let Some(alert) = &mut work {
                 more.add(hit);
-                if alert.quarantine == 0 && hit.quarantines(closed) {
+                // One that was held back is tried again once there is room: else a few devices that are
+                // spent for it would keep all others safe.
+                let untried = match alert.quarantine {
+                    0 => true,
+                    2 => self.may_quarantine(whose, tx)?,
+                    _ => false,
+                };
+                if untried && hit.quarantines(closed) {
                     alert.quarantine = self.quarantine(whose, alert, hit, tx)?;
                 }
                 continue;
@@ -246,6 +253,13 @@ impl Work {
         Ok(outcome)
     }
 
+    /// Whether another device of an organisation may be put into quarantine in this hour.
+    fn may_quarantine(&self, whose: Whose<'_>, tx: &Tx<'_>) -> Result<bool, ServiceError> {
+        let most = alert_rule::quarantine_per_hour(tx, whose.1)?.unwrap_or(QUARANTINE_PER_HOUR);
+        let since = UnixTime(self.now.0.saturating_sub(HOUR_S));
+        Ok(store::quarantined_since(tx, whose.1, since)? < most)
+    }
+
     fn try_quarantine(
         &mut self,
         whose: Whose<'_>,
@@ -258,9 +272,7 @@ impl Work {
         let Some(row) = row.filter(|row| row.owner == whose.1 && row.standing == good) else {
             return Ok(3);
         };
-        let most = alert_rule::quarantine_per_hour(tx, whose.1)?.unwrap_or(QUARANTINE_PER_HOUR);
-        let since = UnixTime(self.now.0.saturating_sub(HOUR_S));
-        if store::quarantined_since(tx, whose.1, since)? >= most {
+        if !self.may_quarantine(whose, tx)? {
             self.own(Own::QuarantineLimit, whose, 1, tx)?;
             return Ok(2);
         }

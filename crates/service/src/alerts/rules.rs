@@ -111,6 +111,15 @@ impl Service {
                 Err(error) => return Err(error),
             };
             let rows = self.read(|connection| store::rules(connection, row.id))?;
+            // One that cannot be read must not end the watch over everybody: it is left out, and said.
+            let whole = |row: &AlertRuleRow| {
+                let read = view(row);
+                if let Err(error) = &read {
+                    tracing::error!(%error, organisation, rule = row.name, "a rule is left out");
+                }
+                read.is_ok()
+            };
+            let rows: Vec<AlertRuleRow> = rows.into_iter().filter(whole).collect();
             let rules = merged(&rows)?.into_iter().map(|view| view.rule);
             Ok(Arc::new(rules.filter(|rule| !rule.off).collect()))
         })

@@ -18,7 +18,7 @@ use admission::{
 use audit::{Kind, Outcome, SecurityEvent};
 use crypto::UnixTime;
 use device::{Phase, StandingKind};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// What is kept of one device's messages; the oldest go, at the latest a moment after newer ones came.
 /// Its bytes count payloads, topics, and 128 for each message.
@@ -550,7 +550,8 @@ impl Service {
             for (_, row) in &refused {
                 store::add_refused(tx, row)?;
             }
-            for (reason, row) in refused.iter().take(EVENTS_MAX) {
+            let (told, silent) = shared(&refused);
+            for (reason, row) in told {
                 let device = crate::store::campaign::device_id(tx, row.device)?;
                 let owner = crate::store::organisation::organisation_by_id(tx, row.owner)?;
                 let (Some(device), Some(owner)) = (device, owner) else { continue };
@@ -572,18 +573,47 @@ impl Service {
                 };
                 tx.audit(&event)?;
             }
-            let silent = u64::try_from(refused.len().saturating_sub(EVENTS_MAX));
-            let silent = silent.unwrap_or(u64::MAX).saturating_add(dropped);
-            if silent > 0 {
+            let mut silent: Vec<(Option<i64>, u64)> =
+                silent.into_iter().map(|(owner, count)| (Some(owner), count)).collect();
+            silent.extend((dropped > 0).then_some((None, dropped)));
+            for (owner, count) in silent {
                 let event = SecurityEvent::new(now, Kind::RateLimit, Outcome::Failure)
                     .detail("reason", "more refusals than are told one by one")
-                    .detail("count", &silent.to_string());
+                    .detail("count", &count.to_string());
+                let owner = match owner {
+                    Some(owner) => crate::store::organisation::organisation_by_id(tx, owner)?,
+                    None => None,
+                };
+                let event = match owner {
+                    Some(owner) => event.organisation(&owner.slug),
+                    None => event,
+                };
                 tx.audit(&event)?;
             }
             Ok(())
         })
         .await
     }
+}
+
+/// Which refusals are told one by one, each organisation's in turn, so that the devices of one do not hide
+/// what happens to another's; and of each organisation how often something was refused that is not told.
+fn shared(
+    refused: &[(Refusal, store::RefusedRow)],
+) -> (Vec<&(Refusal, store::RefusedRow)>, BTreeMap<i64, u64>) {
+    let mut by_owner: BTreeMap<i64, Vec<&(Refusal, store::RefusedRow)>> = BTreeMap::new();
+    for one in refused {
+        by_owner.entry(one.1.owner).or_default().push(one);
+    }
+    let mut told = Vec::new();
+    while told.len() < EVENTS_MAX && by_owner.values().any(|own| !own.is_empty()) {
+        let next = by_owner.values_mut().filter_map(Vec::pop);
+        told.extend(next.take(EVENTS_MAX.saturating_sub(told.len())));
+    }
+    let silent = by_owner.into_iter().filter(|(_, own)| !own.is_empty()).map(|(owner, own)| {
+        (owner, own.iter().fold(0_u64, |sum, one| sum.saturating_add(one.1.count)))
+    });
+    (told, silent.collect())
 }
 
 /// Why a sender may not be here any more, as the store has it.
@@ -626,5 +656,33 @@ fn kind_of(refusal: Refusal) -> Kind {
         | Refusal::Route
         | Refusal::TooLarge => Kind::RateLimit,
         _ => Kind::MalformedMessage,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused_of_one_organisation_does_not_hide_what_is_of_another() {
+        let row = |owner, device| store::RefusedRow {
+            device,
+            owner,
+            reason: "topic".into(),
+            door: 1,
+            count: 3,
+            last_at: UnixTime(0),
+            last_topic: String::new(),
+            last_detail: None,
+            last_policies: None,
+        };
+        let many = (0..500).map(|device| (Refusal::Topic, row(1, device)));
+        let few = (500..510).map(|device| (Refusal::Topic, row(2, device)));
+        let refused: Vec<_> = many.chain(few).collect();
+        let (told, silent) = shared(&refused);
+        assert_eq!(told.len(), EVENTS_MAX);
+        assert_eq!(told.iter().filter(|one| one.1.owner == 2).count(), 10);
+        assert_eq!(silent, BTreeMap::from([(1, 410 * 3)]));
+        assert!(shared(&[]).0.is_empty());
     }
 }

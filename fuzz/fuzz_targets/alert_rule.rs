@@ -13,11 +13,12 @@ fuzz_target!(|text: &str| {
     let mut watching = Watching::default();
     let rules = [rule];
     for number in 0..40_i64 {
-        let event = SecurityEvent::new(UnixTime(number * 977), Kind::Authorisation, Outcome::Failure)
-            .actor("device 00112233445566778899aabbccddeeff")
-            .source([192, 0, 2, 1].into())
-            .detail("reason", "topic")
-            .detail("count", "3");
+        let event =
+            SecurityEvent::new(UnixTime(number * 977), Kind::Authorisation, Outcome::Failure)
+                .actor("device 00112233445566778899aabbccddeeff")
+                .source([192, 0, 2, 1].into())
+                .detail("reason", "topic")
+                .detail("count", "3");
         for hit in watching.observe("acme", &rules, 1, &event, &|_| Some("acme/gate".to_owned())) {
             assert!(hit.evidence.len() <= EVIDENCE_MAX);
             assert!(hit.authentic_since(None) <= hit.count_since(None));

@@ -28,7 +28,8 @@ fuzz_target!(|bytes: &[u8]| {
         bytes: &it.bytes,
     });
     assert_eq!(follow(Some(segment.before), kept), Ok(Some(place)));
-    let run = KnownRun { began: Began::First, log: segment.log, before: segment.before, last: place };
+    let run =
+        KnownRun { began: Began::First, log: segment.log, before: segment.before, last: place };
     let Ok(first) = continuity(&segment, &[], 0, |_, _| Ok::<_, Infallible>(None));
     let [part] = first.as_slice() else { panic!("{first:?}") };
     assert_eq!((part.from, part.to), (0, segment.entries.len()));

@@ -14,4 +14,3 @@ traffic-door-mqtt = MQTT
 traffic-door-http = HTTP
 traffic-door-websocket = MQTT over WebSocket
 traffic-door-coap = CoAP
-traffic-all = All doors

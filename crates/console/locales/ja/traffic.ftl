@@ -14,4 +14,3 @@ traffic-door-mqtt = MQTT
 traffic-door-http = HTTP
 traffic-door-websocket = WebSocket上のMQTT
 traffic-door-coap = CoAP
-traffic-all = すべての入口

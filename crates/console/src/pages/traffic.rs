@@ -61,17 +61,21 @@ async fn page(
     };
     let spans = vec![tab(DAY, "traffic-day"), tab(WEEK, "traffic-week")];
     let empty = Empty::new(Icon::Clock, t.text("traffic-none"), t.text("traffic-none-hint"));
-    let picture = |id, key: &'static str, count: fn(&DoorTraffic) -> u64| {
-        over_time(t, span, member.now, (id, key), &found, count)
-    };
+    let picture =
+        |id: &'static str, (title, says): (&str, &str), count: fn(&DoorTraffic) -> u64| {
+            let words = (id, t.text(title).to_string(), t.text(says).to_string());
+            over_time(t, span, member.now, words, &found, count)
+        };
     let page = TrafficPage {
         t,
         frame: member.frame(Section::Traffic, t.text("traffic-title")),
         spans: Tabs::new(t.text("traffic-span").to_string(), spans),
         tiles: tiles(t, &found),
         empty: found.is_empty().then_some(empty),
-        admitted: picture("admitted", "traffic-admitted", |row| row.admitted),
-        refused: picture("refused", "traffic-refused", |row| row.refused),
+        admitted: picture("admitted", ("traffic-admitted", "traffic-admitted-says"), |row| {
+            row.admitted
+        }),
+        refused: picture("refused", ("traffic-refused", "traffic-refused-says"), |row| row.refused),
     };
     Ok(member.page(&page))
 }
@@ -95,7 +99,7 @@ fn over_time(
     t: Locale,
     span: Span,
     now: UnixTime,
-    (id, key): (&'static str, &'static str),
+    (id, title, description): (&'static str, String, String),
     found: &[DoorTraffic],
     count: fn(&DoorTraffic) -> u64,
 ) -> OverTime {
@@ -114,15 +118,14 @@ fn over_time(
         }
         Series::new(door(t, *one), values)
     });
-    let says = format!("{key}-says");
     OverTime {
         shape: Shape::Stacked,
         axis: times.iter().map(|at| if span == DAY { t.clock(*at) } else { t.day(*at) }).collect(),
         chart: Chart {
             t,
             id,
-            title: t.text(key).to_string(),
-            description: t.text(&says).to_string(),
+            title,
+            description,
             category: t.text("traffic-when").to_string(),
             categories: times.iter().map(|at| t.time(*at).plain().to_owned()).collect(),
             series: series.collect(),

@@ -11,7 +11,8 @@ use std::{
 };
 
 /// Texts that are the same in both languages for a reason: names and abbreviations.
-const SAME: &[&str] = &["frame-brand"];
+const SAME: &[&str] =
+    &["frame-brand", "traffic-door-coap", "traffic-door-http", "traffic-door-mqtt"];
 
 /// Key to the text's arguments and its source form.
 type Texts = BTreeMap<String, (BTreeSet<String>, String)>;

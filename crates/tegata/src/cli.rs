@@ -24,6 +24,7 @@ pub mod route;
 pub mod schema;
 pub mod sealed;
 mod server;
+pub mod sim;
 pub mod threat;
 pub mod threat_impact;
 pub mod threat_kept;
@@ -183,6 +184,9 @@ pub enum Command {
     Platform(PlatformCommand),
     /// Measure against the limits of this machine
     Bench(BenchArgs),
+    /// Play fleets of devices, attackers included, against a server
+    #[command(subcommand)]
+    Sim(sim::SimCommand),
     /// Explain a term of IoT security, or list them all
     Glossary {
         /// Term, or a part of its explanation

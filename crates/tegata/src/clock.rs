@@ -9,6 +9,12 @@ pub fn now() -> UnixTime {
     UnixTime(since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX)))
 }
 
+/// A moment, to measure time by.
+#[expect(clippy::disallowed_methods, reason = "a binary measures time")]
+pub fn instant() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
 /// The machine's clock, for the service.
 pub struct SystemClock;
 

@@ -8,8 +8,11 @@ mod clock;
 mod commands;
 mod csr;
 mod demo;
+mod files;
+mod mqtt;
 mod output;
 mod remote;
+mod sim;
 
 use clap::{CommandFactory as _, Parser as _};
 use cli::{Cli, Command};
@@ -155,6 +158,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 return commands::vulnerabilities::run(command, output, language).await;
             }
             Command::Bench(args) => bench::run(&args, output).await?,
+            Command::Sim(command) => return sim::run(command, output, language).await,
             Command::Verify(_)
             | Command::Sbom(_)
             | Command::Advisory(_)

@@ -27,6 +27,7 @@ use crate::{
 };
 use anyhow::Context as _;
 use figure::Figure;
+pub use load::{drive, pieces};
 use std::{
     path::{Path, PathBuf},
     time::Duration,

@@ -17,7 +17,7 @@ mod log;
 mod people;
 mod plan;
 mod refusals;
-mod rogue;
+pub mod rogue;
 mod rows;
 mod stage;
 mod stay;

@@ -9,14 +9,16 @@ use std::sync::Arc;
 const YEAR: i64 = 31_556_952;
 
 /// A root and an issuing CA that look like ours, and that nobody trusts.
-pub(super) struct RogueCa {
+pub struct RogueCa {
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests look at it"))]
+    root: Certificate,
     issuing: Certificate,
     key: SoftwareKey,
     now: UnixTime,
 }
 
 impl RogueCa {
-    pub(super) fn new(now: UnixTime) -> anyhow::Result<Self> {
+    pub fn new(now: UnixTime) -> anyhow::Result<Self> {
         let (root_key, key) = (new_key()?, new_key()?);
         let subject = Subject {
             organisation: "tegata.local".to_owned(),
@@ -34,11 +36,17 @@ impl RogueCa {
         let mut request = Request::new(serial(), subject, key.public_key().clone(), (now, end));
         request.path_length = Some(0);
         let issuing = prepare(Profile::IssuingCa, &issuer, &request)?.sign(&root_key)?;
-        Ok(Self { issuing, key, now })
+        Ok(Self { root, issuing, key, now })
+    }
+
+    /// Its root, which nobody trusts.
+    #[cfg(test)]
+    pub fn root(&self) -> &Certificate {
+        &self.root
     }
 
     /// A certificate in the name of any device, with a fresh key.
-    pub(super) fn forge(
+    pub fn forge(
         &self,
         device: DeviceId,
         owner: &str,
@@ -59,7 +67,7 @@ impl RogueCa {
 }
 
 /// A key that nobody certified.
-pub(super) fn new_key() -> anyhow::Result<SoftwareKey> {
+pub fn new_key() -> anyhow::Result<SoftwareKey> {
     Ok(SoftwareKey::generate(KeyAlgorithm::EcdsaP256)?)
 }
 

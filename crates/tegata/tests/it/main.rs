@@ -18,5 +18,6 @@ mod pipeline;
 mod quickstart;
 mod sealed;
 mod second_person;
+mod sim;
 mod threat;
 mod update;

@@ -1,5 +1,6 @@
 //! Clients of MQTT 5 with certificates of their own, which do no more than a load needs.
 
+use crate::mqtt::{self, Welcome};
 use anyhow::Context as _;
 use crypto::{SoftwareKey, tls::signing_key};
 use device::DeviceId;
@@ -13,14 +14,14 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
 };
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader},
-    net::{TcpSocket, TcpStream},
-};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 /// Clients with one address: less than a server takes from it.
 const PER_ADDRESS: usize = 400;
+
+/// A connection that is welcome.
+pub type Mqtt = mqtt::Mqtt<TlsStream<TcpStream>>;
 
 /// A device with its certificate.
 #[derive(Clone)]
@@ -62,76 +63,14 @@ impl Thing {
         stream.set_nodelay(true)?;
         let server = ServerName::try_from("localhost")?;
         let stream = TlsConnector::from(self.tls.clone()).connect(server, stream).await?;
-        let mut mqtt = Mqtt { stream: BufReader::with_capacity(512, stream), id: 0 };
         // The broker's access list goes by the client's name: the device's id, where there is one.
         let client = match name {
             0 => self.id.to_string(),
             name => format!("{}-{name}", self.id),
         };
-        let mut packet = vec![0x10, u8::try_from(13 + client.len())?];
-        packet.extend_from_slice(b"\0\x04MQTT\x05\x02\0\0\0");
-        packet.extend_from_slice(&u16::try_from(client.len())?.to_be_bytes());
-        packet.extend_from_slice(client.as_bytes());
-        mqtt.stream.write_all(&packet).await?;
-        mqtt.stream.flush().await?;
-        let (first, body) = mqtt.read().await?;
-        let welcome = first == 0x20 && body.get(1) == Some(&0);
-        anyhow::ensure!(welcome, "not welcome: {body:02x?}");
-        Ok(mqtt)
-    }
-}
-
-/// A connection that is welcome.
-pub struct Mqtt {
-    stream: BufReader<TlsStream<TcpStream>>,
-    id: u16,
-}
-
-/// What a server may say to a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Said {
-    /// it has it
-    Acknowledged,
-    /// not this one
-    Refused(u8),
-}
-
-impl Mqtt {
-    /// Sends a message of QoS 1 and does not wait.
-    pub async fn send(&mut self, topic: &str, payload: &[u8]) -> anyhow::Result<()> {
-        self.id = self.id.checked_add(1).unwrap_or(1);
-        let length = u8::try_from(5 + topic.len() + payload.len()).ok().filter(|it| *it < 128);
-        let mut packet = vec![0x32, length.context("a message of more than 127 bytes")?];
-        packet.extend_from_slice(&u16::try_from(topic.len())?.to_be_bytes());
-        packet.extend_from_slice(topic.as_bytes());
-        packet.extend_from_slice(&self.id.to_be_bytes());
-        packet.push(0);
-        packet.extend_from_slice(payload);
-        self.stream.write_all(&packet).await?;
-        Ok(self.stream.flush().await?)
-    }
-
-    /// Waits for the next acknowledgement.
-    pub async fn acknowledged(&mut self) -> anyhow::Result<Said> {
-        let (first, body) = self.read().await?;
-        anyhow::ensure!(first == 0x40, "{first:#x} instead of PUBACK");
-        Ok(match body.get(2).copied().unwrap_or(0) {
-            0 | 0x10 => Said::Acknowledged,
-            code => Said::Refused(code),
-        })
-    }
-
-    /// Waits until the connection ends.
-    pub async fn ended(&mut self) {
-        while self.read().await.is_ok() {}
-    }
-
-    async fn read(&mut self) -> anyhow::Result<(u8, Vec<u8>)> {
-        let first = self.stream.read_u8().await?;
-        let length = self.stream.read_u8().await?;
-        anyhow::ensure!(length < 128, "a long packet");
-        let mut body = vec![0; length.into()];
-        self.stream.read_exact(&mut body).await?;
-        Ok((first, body))
+        match mqtt::Mqtt::open(stream, &client).await? {
+            Welcome::Yes(mqtt) => Ok(mqtt),
+            Welcome::No(code) => anyhow::bail!("not welcome: {code:#04x}"),
+        }
     }
 }

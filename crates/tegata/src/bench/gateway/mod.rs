@@ -12,9 +12,10 @@ use super::{
     load, machine,
     world::World,
 };
+use crate::{files, mqtt::Said};
 use api::{Client, Rest, Settings};
 use broker::Broker;
-use client::{Mqtt, Said, Thing};
+use client::{Mqtt, Thing};
 use device::Cause;
 use std::{
     net::SocketAddr,
@@ -57,7 +58,7 @@ pub async fn run(bench: &Bench) -> anyhow::Result<()> {
     let count = bench.count(1000);
     let idle = count.saturating_mul(IDLE_DEVICES).saturating_mul(IDLE_EACH);
     // Ours and the server's, which inherits it.
-    let files = raise_files(u64::try_from(idle.saturating_add(count))?.saturating_add(FILES));
+    let most_files = files::raise(u64::try_from(idle.saturating_add(count))?.saturating_add(FILES));
     let world = World::create(bench.dir()).await?;
     let all = count.saturating_mul(IDLE_DEVICES);
     let things = devices::make(&world, all, &bench.progress(all, "making devices")).await?;
@@ -75,24 +76,11 @@ pub async fn run(bench: &Bench) -> anyhow::Result<()> {
     hijacked(bench, sending, to).await?;
     reconnect(bench, sending, to).await?;
     cut_off(bench, &world, &server, sending).await?;
-    let most = usize::try_from(files.saturating_sub(FILES)).unwrap_or(usize::MAX).min(idle);
+    let most = usize::try_from(most_files.saturating_sub(FILES)).unwrap_or(usize::MAX).min(idle);
     if most < idle {
         eprintln!("only {most} connections of {idle}: raise the limit of open files (ulimit -n)");
     }
     do_nothing(bench, &things, server.id(), to, most).await
-}
-
-/// Raises how many files may be open; how many that is.
-fn raise_files(wanted: u64) -> u64 {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let now = getrlimit(Resource::Nofile);
-    let (current, most) = (now.current.unwrap_or(u64::MAX), now.maximum.unwrap_or(u64::MAX));
-    let new = wanted.max(current).min(most);
-    let limit = Rlimit { current: Some(new), maximum: now.maximum };
-    match setrlimit(Resource::Nofile, limit) {
-        Ok(()) => new,
-        Err(_) => current,
-    }
 }
 
 /// Connects them all; how long it took.

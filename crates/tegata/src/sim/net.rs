@@ -1,0 +1,264 @@
+//! The platform's doors, as devices reach them: TLS with a device's certificate, from an address of its
+//! own where the platform is on this machine.
+
+use super::{http::Http, scenario::Door, store::Thing};
+use crate::mqtt::{Mqtt, Welcome};
+use anyhow::Context as _;
+use api::Identity;
+use crypto::{Signer, tls::signing_key};
+use futures_util::{SinkExt as _, StreamExt as _};
+use pki::Certificate;
+use rustls::{
+    ClientConfig, RootCertStore,
+    client::{Resumption, WebPkiServerVerifier},
+    crypto::CryptoProvider,
+    pki_types::{CertificateDer, ServerName},
+    sign::{CertifiedKey, SingleCertAndKey},
+};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    net::{TcpSocket, TcpStream},
+    sync::Semaphore,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_websockets::{ClientBuilder, Message};
+
+/// Addresses of the loopback that devices come from: 512 connections of each are let in.
+const ADDRESSES: u64 = 250;
+/// Where a thief is: another network (/24) of the loopback.
+const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 9, 1);
+/// A connection with its handshake, behind those that wait for theirs.
+const CONNECT_MAX: Duration = Duration::from_secs(30);
+/// What the pump of a WebSocket holds.
+const PUMP_BYTES: usize = 8 * 1024;
+
+/// A stream of bytes to a door.
+pub trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+/// The same, of whichever door.
+pub type Stream = Box<dyn Wire>;
+
+/// Who shows itself.
+pub struct Credential {
+    chain: Vec<CertificateDer<'static>>,
+    key: Arc<dyn Signer>,
+}
+
+impl Credential {
+    /// A device, and the CA above it.
+    pub fn new(thing: Thing, issuer: &Certificate) -> Self {
+        let chain = vec![
+            CertificateDer::from(thing.certificate),
+            CertificateDer::from(issuer.der().to_vec()),
+        ];
+        Self { chain, key: Arc::new(thing.key) }
+    }
+
+    /// Anybody.
+    pub fn of(identity: &Identity) -> Self {
+        let der = |it: &Certificate| CertificateDer::from(it.der().to_vec());
+        Self { chain: identity.chain.iter().map(der).collect(), key: identity.key.clone() }
+    }
+}
+
+/// From where somebody comes.
+#[derive(Debug, Clone, Copy)]
+pub enum From {
+    /// the fleet's network; the number chooses the address
+    Home(u64),
+    /// another one, where this machine has one
+    Elsewhere,
+}
+
+/// The platform's doors.
+pub struct Doors {
+    name: ServerName<'static>,
+    host: String,
+    ip: IpAddr,
+    /// whether the platform is on this machine
+    pub loopback: bool,
+    ports: [u16; 3],
+    provider: Arc<CryptoProvider>,
+    verifier: Arc<WebPkiServerVerifier>,
+    handshakes: Semaphore,
+}
+
+impl Doors {
+    /// Finds the host of a server's URL; its doors are there alone.
+    pub async fn find(
+        server: &str,
+        (mqtt, websocket): (u16, u16),
+        roots: &[Certificate],
+        handshakes: u32,
+    ) -> anyhow::Result<Self> {
+        let url: http::Uri = server.parse().context("the server's address is no URL")?;
+        let host = url.host().context("the server's address names no host")?.to_owned();
+        let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let port = url.port_u16().unwrap_or(443);
+        let found: Vec<SocketAddr> = tokio::net::lookup_host((bare.as_str(), port))
+            .await
+            .with_context(|| format!("cannot find the host {bare}"))?
+            .collect();
+        let first = found.iter().find(|it| it.is_ipv4()).or_else(|| found.first());
+        let ip = first.with_context(|| format!("the host {bare} has no address"))?.ip();
+        let mut store = RootCertStore::empty();
+        for root in roots {
+            store.add(CertificateDer::from(root.der().to_vec()))?;
+        }
+        let provider = api::tls::provider();
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone())
+                .build()?;
+        Ok(Self {
+            name: ServerName::try_from(bare.clone())?,
+            host: bare,
+            ip,
+            // All of them: a name that leads here and elsewhere leads elsewhere.
+            loopback: found.iter().all(|it| it.ip().is_loopback()),
+            ports: [mqtt, websocket, port],
+            provider,
+            verifier,
+            handshakes: Semaphore::new(usize::try_from(handshakes)?),
+        })
+    }
+
+    /// The host's name.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    async fn tls(
+        &self,
+        door: Door,
+        credential: &Credential,
+        from: From,
+    ) -> anyhow::Result<TlsStream<TcpStream>> {
+        let [mqtt, websocket, http] = self.ports;
+        let port = match door {
+            Door::Mqtt => mqtt,
+            Door::Websocket => websocket,
+            Door::Http => http,
+        };
+        let to = SocketAddr::new(self.ip, port);
+        let key = signing_key(credential.key.clone());
+        let key = CertifiedKey::new(credential.chain.clone(), key);
+        let mut config = ClientConfig::builder_with_provider(self.provider.clone())
+            .with_safe_default_protocol_versions()?
+            .with_webpki_verifier(self.verifier.clone())
+            .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
+        // There is one configuration for each connection: nothing to be remembered in it.
+        config.resumption = Resumption::disabled();
+        if door == Door::Http {
+            config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        }
+        let stream = match self.ip {
+            IpAddr::V4(ip) if ip.is_loopback() => {
+                let socket = TcpSocket::new_v4()?;
+                let own = match from {
+                    From::Home(number) => {
+                        Ipv4Addr::new(127, 0, 0, u8::try_from(2 + number % ADDRESSES)?)
+                    }
+                    From::Elsewhere => ELSEWHERE,
+                };
+                socket.bind((own, 0).into())?;
+                socket.connect(to).await?
+            }
+            _ => TcpStream::connect(to).await?,
+        };
+        stream.set_nodelay(true)?;
+        Ok(TlsConnector::from(Arc::new(config)).connect(self.name.clone(), stream).await?)
+    }
+
+    /// Opens a session of MQTT.
+    pub async fn mqtt(
+        &self,
+        door: Door,
+        credential: &Credential,
+        client: &str,
+        from: From,
+    ) -> anyhow::Result<Welcome<Stream>> {
+        let _turn = self.handshakes.acquire().await?;
+        in_time(async {
+            let stream = self.tls(door, credential, from).await?;
+            let stream: Stream = match door {
+                Door::Websocket => self.websocket(stream).await?,
+                _ => Box::new(stream),
+            };
+            Mqtt::open(stream, client).await
+        })
+        .await
+    }
+
+    /// Opens a connection for HTTP.
+    pub async fn http(&self, credential: &Credential, from: From) -> anyhow::Result<Http> {
+        let _turn = self.handshakes.acquire().await?;
+        in_time(async {
+            let stream = self.tls(Door::Http, credential, from).await?;
+            Ok(Http::new(stream, self.host.clone()))
+        })
+        .await
+    }
+
+    /// MQTT over WebSocket, pumped into a stream of bytes.
+    async fn websocket(&self, stream: TlsStream<TcpStream>) -> anyhow::Result<Stream> {
+        let [_, port, _] = self.ports;
+        let protocol = http::HeaderValue::from_static("mqtt");
+        let (mut socket, _) = ClientBuilder::new()
+            .uri(&format!("wss://{}:{port}/mqtt", self.host))?
+            .add_header(http::header::SEC_WEBSOCKET_PROTOCOL, protocol)?
+            .connect_on(stream)
+            .await?;
+        let (ours, mut theirs) = tokio::io::duplex(PUMP_BYTES);
+        tokio::spawn(async move {
+            let mut out = vec![0; PUMP_BYTES];
+            loop {
+                tokio::select! {
+                    read = theirs.read(&mut out) => {
+                        let sent = match read {
+                            Ok(count @ 1..) => out.get(..count).unwrap_or_default().to_vec(),
+                            _ => break,
+                        };
+                        if socket.send(Message::binary(sent)).await.is_err() {
+                            break;
+                        }
+                    }
+                    heard = socket.next() => match heard {
+                        Some(Ok(message)) if message.is_binary() => {
+                            if theirs.write_all(message.as_payload()).await.is_err() {
+                                break;
+                            }
+                        }
+                        Some(Ok(message)) if !message.is_close() => {}
+                        _ => break,
+                    }
+                }
+            }
+            let _closed = socket.close().await;
+        });
+        Ok(Box::new(ours))
+    }
+}
+
+async fn in_time<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::time::timeout(CONNECT_MAX, work).await.context("no connection in time")?
+}
+
+/// In few words why something failed, for counting.
+pub fn reason(error: &anyhow::Error) -> String {
+    let cause = error.root_cause();
+    let found = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    let text = match found.map(std::io::Error::kind) {
+        Some(std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::BrokenPipe) => {
+            "the connection ended".to_owned()
+        }
+        Some(std::io::ErrorKind::ConnectionReset) => "the connection was reset".to_owned(),
+        Some(std::io::ErrorKind::ConnectionRefused) => "nobody listens there".to_owned(),
+        _ => cause.to_string(),
+    };
+    text.chars().take(100).collect()
+}

@@ -29,6 +29,7 @@ mod heard;
 mod payload;
 mod pipeline;
 mod problem;
+mod purpose;
 mod rate;
 mod refusal;
 pub mod route;
@@ -50,6 +51,11 @@ pub use pipeline::{
     Traffic, admit,
 };
 pub use problem::{Problem, Problems, one_line, place_of};
+pub use purpose::{
+    Basis, ConsentDecision, DataPurpose, Decided, PURPOSE_EXPLANATION_MAX, PURPOSE_LINE_MAX,
+    PURPOSE_NAME_MAX, PURPOSE_RECIPIENTS_MAX, PURPOSE_RETENTION_DAYS_MAX, PURPOSE_TOPICS_MAX,
+    PURPOSES_MAX, PurposeError, PurposeName, Purposes, TopicUses, agreed_since,
+};
 pub use rate::{Allowance, Meter, Shared, Ticks};
 pub use refusal::{Answer, Refusal};
 pub use space::{

@@ -33,6 +33,7 @@
 //! | `messages` | messages of devices, what was refused of them |
 //! | `device_log` | the logs that devices hand over |
 //! | `policies` | an organisation's policies for the doors: versions, tests, what is in force, why |
+//! | `purposes` | what data of devices is for, and who agreed to it |
 //! | `schemas` | what payloads must be: versions, tests, what is in force, what came of payloads |
 //! | `reports` | audit chain, accounts of keys, key policy, expiry, statistics |
 //!
@@ -92,6 +93,7 @@ mod public;
 mod public_label;
 mod public_product;
 mod public_scan;
+mod purposes;
 mod record;
 mod reports;
 mod routes;
@@ -186,6 +188,9 @@ pub use public_product::{
     Firmware, LABELS_MAX, LabelScheme, ProductChange, ProductPublic, SecurityLabel,
 };
 pub use public_scan::{PublicVisitor, ScanAlarm, ScanView};
+pub use purposes::{
+    ConsentDecisionView, NewConsentDecision, ProductConsents, PurposeConsent, PurposeView,
+};
 pub use record::Recorded;
 pub use reports::{AuditCheck, AuditView, KeyAccount, KeyUseView, Statistics};
 pub use routes::{

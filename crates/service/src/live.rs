@@ -61,6 +61,10 @@ pub(crate) struct Live {
     pub(crate) device_facts: Cache<device::DeviceId, Arc<crate::policies::Facts>>,
     /// what payloads must be, by organisation
     pub(crate) schemas: Cache<i64, Arc<crate::schemas::LiveSchemas>>,
+    /// what data is for, by product line
+    pub(crate) purposes: Cache<i64, Arc<crate::purposes::LinePurposes>>,
+    /// what stands of that, by device and owner
+    pub(crate) device_purposes: Cache<(i64, i64), Arc<crate::purposes::DevicePurposes>>,
     /// routes, by organisation
     pub(crate) routes: Cache<i64, Arc<Vec<crate::routes::LiveRoute>>>,
     /// rules of alerts that are not off, by organisation
@@ -116,6 +120,8 @@ impl Live {
             decisions: Cache::new(16_384),
             device_facts: Cache::new(100_000),
             schemas: Cache::new(2_000),
+            purposes: Cache::new(10_000),
+            device_purposes: Cache::new(100_000),
             routes: Cache::new(10_000),
             alert_rules: Cache::new(10_000),
             operations: Cache::new(10_000),
@@ -254,6 +260,19 @@ impl Effects for Live {
                     self.changes.add(crate::messages::Change::Policies(organisation));
                 }
                 Effect::Schemas(organisation) => self.schemas.forget(&organisation),
+                Effect::Purposes(product) => {
+                    // What stands for devices last: what is being read with the older text is not kept.
+                    self.purposes.forget(&product);
+                    self.device_purposes.clear();
+                    self.changes.add(crate::messages::Change::Purposes);
+                }
+                Effect::Consents { organisation, device } => {
+                    match device {
+                        Some(device) => self.device_purposes.forget(&(device, organisation)),
+                        None => self.device_purposes.clear(),
+                    }
+                    self.changes.add(crate::messages::Change::Policies(organisation));
+                }
                 Effect::Routes => self.routes.clear(),
                 Effect::AlertRules => self.alert_rules.clear(),
                 Effect::Directory => {
@@ -274,6 +293,7 @@ impl Effects for Live {
                 }
                 Effect::Device(row) => {
                     self.device_facts.clear();
+                    self.device_purposes.clear();
                     self.decisions.clear();
                     self.changes.add(crate::messages::Change::Device(row));
                 }

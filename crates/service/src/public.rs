@@ -123,6 +123,8 @@ pub struct PublicPassport {
     pub model: Option<String>,
     /// what its maker tells buyers
     pub public: ProductPublic,
+    /// what data of the product's devices is for
+    pub purposes: Vec<crate::PurposeView>,
     /// end of support, where promised
     pub support_end: Option<UnixTime>,
     /// where in its life it is
@@ -240,6 +242,7 @@ impl Service {
             Ok((product, public, scans, reported(connection, row.id, now)?))
         })?;
         let public = public_view(public)?;
+        let purposes = row.product.map(|product| self.public_purposes(product)).transpose()?;
         let concern = assess(&sightings(&scans), now, &ScanPolicy::default()).concern;
         let warnings = state.map(warnings).unwrap_or_default();
         let (finding, sureness) = find(&verdict, &warnings, concern);
@@ -260,6 +263,7 @@ impl Service {
             phase: state.map(|state| phase(state.phase())),
             update: update(&public, firmware),
             public,
+            purposes: purposes.unwrap_or_default(),
             as_of: now,
         };
         let passport = Arc::new(passport);

@@ -23,8 +23,10 @@ pub(crate) enum Change {
     Directory,
     /// there is something new to tell a device, by its row
     Downlink(i64),
-    /// other policies are in force of an organisation, by its row
+    /// other policies are in force of an organisation, by its row, or it agreed to something else
     Policies(i64),
+    /// what data is for is another
+    Purposes,
 }
 
 /// The newest of them, numbered.
@@ -73,6 +75,7 @@ impl Changes {
                 Change::Downlink(row) => {
                     changes.downlinks.insert(*row);
                 }
+                Change::Purposes => changes.purposes = true,
                 Change::Policies(organisation) => {
                     changes.policies.insert(*organisation);
                 }
@@ -91,6 +94,7 @@ pub struct StandingChanges {
     directory: bool,
     downlinks: HashSet<i64>,
     policies: HashSet<i64>,
+    purposes: bool,
     /// more than is remembered
     unknown: bool,
 }
@@ -106,14 +110,14 @@ impl StandingChanges {
         !self.unknown && self.downlinks.is_empty()
     }
 
-    /// Whether no other policies are in force than before.
+    /// Whether no other policies are in force than before, and nobody agreed to anything else.
     pub fn changes_no_policies(&self) -> bool {
-        !self.unknown && self.policies.is_empty()
+        !self.unknown && !self.purposes && self.policies.is_empty()
     }
 
     /// Whether other policies are in force for a sender.
     pub fn changes_policies_of(&self, sender: &DoorSender) -> bool {
-        self.unknown || self.policies.contains(&sender.owner)
+        self.unknown || self.purposes || self.policies.contains(&sender.owner)
     }
 
     /// Whether there is something new to tell a device, by its row.

@@ -5,6 +5,7 @@ use crate::{
     Service, ServiceError,
     commands::{Speaker, hear, holds},
     device_log::is_too_much,
+    purposes::MessageUses,
     routes::Routed,
     store::{
         certificate::Status,
@@ -138,7 +139,15 @@ impl Service {
     ) -> Result<(), MessageRefused> {
         let now = self.now();
         let asked = self.ask_schemas(sender, message).await;
-        let judged = self.judge_message(sender, message, &asked.answer, now);
+        let uses = match self.uses_of(sender, message) {
+            Ok(uses) => uses,
+            Err(error) => {
+                tracing::error!(%error, "purposes could not be looked up: nothing is taken");
+                self.refuse_publishing(sender, message, Refusal::Route, None);
+                return Err(MessageRefused::Refused(Refusal::Route));
+            }
+        };
+        let judged = self.judge_message(sender, message, (&asked.answer, uses.admitted()), now);
         self.count_schemas(sender, message, &asked, judged);
         let media_type = message.media_type.clone().filter(|it| it.len() <= MEDIA_TYPE_MAX);
         let judged = judged.and_then(|()| {
@@ -159,7 +168,10 @@ impl Service {
             Ok(own) => own,
             Err(refusal) => {
                 let why = asked.answer == PayloadAnswer::Refused(refusal);
-                let why = asked.detail.filter(|_| why);
+                let why = match refusal {
+                    Refusal::Consent => Some(uses.told()),
+                    _ => asked.detail.filter(|_| why),
+                };
                 self.refuse_publishing(sender, message, refusal, why);
                 return Err(MessageRefused::Refused(refusal));
             }
@@ -177,7 +189,7 @@ impl Service {
                 .expires_s
                 .map(|seconds| UnixTime(now.0.saturating_add(i64::from(seconds)))),
         };
-        let routed = self.routes_of_message(sender, &new, &message.topic)?;
+        let routed = self.routes_of_message(sender, &new, &message.topic, &uses)?;
         let (full, counter) = (message.topic.to_string(), message.counter);
         let (retain, certificate) = (message.retain, sender.certificate.clone());
         let (answers, waits) = (said.is_some(), routed.is_some() || space.is_some());
@@ -266,6 +278,7 @@ impl Service {
         sender: &DoorSender,
         new: &NewMessage,
         whole: &TopicName,
+        uses: &MessageUses,
     ) -> Result<Option<Routed>, ServiceError> {
         let routes = self.live_routes_of(sender.owner)?;
         if routes.is_empty() {
@@ -277,6 +290,7 @@ impl Service {
         let product = product.map(|(maker, product)| format!("{maker}/{product}"));
         let going = crate::routes::going(
             &routes,
+            uses,
             &RoutedMessage {
                 device: sender.sender.device,
                 product: product.as_deref(),
@@ -291,11 +305,25 @@ impl Service {
         Ok((!going.is_empty()).then_some(Routed { going, product, message }))
     }
 
+    /// What a message may be used for.
+    fn uses_of(
+        &self,
+        sender: &DoorSender,
+        message: &IncomingMessage,
+    ) -> Result<MessageUses, ServiceError> {
+        let whole = message.topic.as_str();
+        let own = whole.strip_prefix(sender.space().root()).and_then(|it| it.strip_prefix('/'));
+        match own {
+            Some(own) => self.message_uses(sender.rows(), own, None),
+            None => self.message_uses_beside(sender.rows(), whole, None),
+        }
+    }
+
     fn judge_message(
         &self,
         sender: &DoorSender,
         message: &IncomingMessage,
-        payload: &PayloadAnswer,
+        (payload, consented): (&PayloadAnswer, bool),
         now: UnixTime,
     ) -> Result<(), Refusal> {
         if self.is_over(sender) {
@@ -307,7 +335,7 @@ impl Service {
         // The counters that were heard are asked in the transaction, where nobody else is.
         let window = &admission::ReplayWindow::default();
         let quotas = Quotas::default();
-        let rules = Rules { consented: true, ..Rules::default() };
+        let rules = Rules { consented, ..Rules::default() };
         let ticks = self.traffic.ticks();
         // Who sends more than it may has no policy asked on its behalf: that costs more than a meter, and
         // what it would hear is the same.
@@ -386,6 +414,7 @@ impl Service {
         sender.stands().is_ok()
             && self.certificate_works(sender)
             && self.decide_topic(sender, Direction::Receive, topic.as_str()).allowed
+            && self.may_be_used(sender, topic, None)
     }
 
     /// Counts something that a door refused of a device.
@@ -494,7 +523,10 @@ impl Service {
             .into_iter()
             .filter_map(|row| {
                 let topic = TopicName::new(row.topic).ok()?;
-                let heard = filter.matches(&topic) && self.may_hear(sender, &topic);
+                // What came before consent was given is no part of it.
+                let heard = filter.matches(&topic)
+                    && self.may_hear(sender, &topic)
+                    && self.may_be_used(sender, &topic, Some(row.received_at));
                 heard.then(|| RetainedMessage {
                     topic,
                     qos: row.qos,

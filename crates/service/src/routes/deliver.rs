@@ -104,6 +104,8 @@ pub struct Lane {
     pub attempts: u32,
     /// the first messages
     pub messages: Vec<QueuedMessage>,
+    /// messages before or among them that may not be sent any more: consent was withdrawn
+    pub withheld: Vec<u64>,
 }
 
 /// What became of a lane.
@@ -113,6 +115,8 @@ pub struct LaneOutcome {
     pub delivered: Vec<u64>,
     /// messages that it will never take, and why
     pub dead: Vec<(u64, String)>,
+    /// messages that may not be sent any more
+    pub withheld: Vec<u64>,
     /// what ended it before its end
     pub failed: Option<LaneFailure>,
 }
@@ -177,7 +181,7 @@ impl Service {
     ) -> Result<Vec<Lane>, ServiceError> {
         let _permit = self.deliver_permit(caller)?;
         let now = self.now();
-        self.read(|connection| {
+        let found = self.read(|connection| {
             // Those that are busy may be due as well, and are read over.
             let due = queue::due(connection, id, now, most.saturating_add(busy.len()))?;
             let mut lanes = Vec::new();
@@ -186,11 +190,33 @@ impl Service {
                     break;
                 }
                 let rows = queue::waiting(connection, (id, device), LANE.0, LANE.1)?;
-                let messages = rows.into_iter().map(QueuedMessage::of).collect();
-                lanes.push(Lane { device, attempts, messages });
+                lanes.push((device, attempts, rows));
             }
-            Ok(lanes)
-        })
+            let route = store::route_of_id(connection, id)?;
+            Ok((route, lanes))
+        })?;
+        let (Some(route), lanes) = found else { return Ok(Vec::new()) };
+        let sorted = lanes.into_iter().map(|lane| self.sort_lane(&route, lane));
+        sorted.collect()
+    }
+
+    /// A lane without what its owner does not agree to any more: asked again for each, at the last moment.
+    fn sort_lane(
+        &self,
+        route: &RouteRow,
+        (device, attempts, rows): (i64, u32, Vec<QueuedRow>),
+    ) -> Result<Lane, ServiceError> {
+        let mut lane = Lane { device, attempts, messages: Vec::new(), withheld: Vec::new() };
+        for row in rows {
+            let of = (device, route.organisation);
+            let uses = self.message_uses_beside(of, &row.topic, Some(row.received_at))?;
+            let message = QueuedMessage::of(row);
+            match uses.goes_by(route.purpose.as_deref()) {
+                true => lane.messages.push(message),
+                false => lane.withheld.push(message.id),
+            }
+        }
+        Ok(lane)
     }
 
     /// Notes what became of a lane: in one commit. The first failure since the receiver took
@@ -214,6 +240,8 @@ impl Service {
             let number = |id: &u64| crate::store::to_i64(*id);
             let delivered: Vec<i64> = outcome.delivered.iter().map(number).collect();
             queue::delivered(tx, id, &delivered, now)?;
+            let withheld: Vec<i64> = outcome.withheld.iter().map(number).collect();
+            queue::withhold(tx, id, &withheld)?;
             let event = |outcome| service.delivery_event_of(&caller, &row, outcome);
             let bury = |tx: &mut crate::store::Tx<'_>, message: &u64, why: &str| {
                 let why = plain(why);

@@ -51,6 +51,8 @@ pub struct NewRoute {
     pub filter: Option<String>,
     /// messages of which this holds only: JSONPath over the envelope
     pub condition: Option<String>,
+    /// messages of one purpose of the product line only, where it stands
+    pub purpose: Option<String>,
     /// where they go, as [`RouteTarget::parse`] reads it
     pub target: String,
     /// CAs of the receiver, in PEM; those of the machine where there are none
@@ -99,6 +101,7 @@ impl Service {
         let (product, filter, condition) =
             (given(new.product), given(new.filter), given(new.condition));
         read_rule(product.as_deref(), filter.as_deref(), condition.as_deref())?;
+        let purpose = self.purpose_of_route(product.as_deref(), given(new.purpose))?;
         check_limits(&new.count_max, &new.bytes_max, new.attempts_max, new.retention_days)?;
         let target = RouteTarget::parse(new.target.trim()).ok_or_else(|| {
             ServiceError::malformed(
@@ -131,6 +134,7 @@ impl Service {
             product,
             filter,
             condition,
+            purpose,
             target: new.target.trim().to_owned(),
             roots,
             secret: sealed,
@@ -196,6 +200,30 @@ impl Service {
         .await?;
         let row = self.read(|connection| store::route(connection, owner, name))?;
         Ok(PutRoute { view: RouteView::of(found(row, "route")?, organisation), secret: made })
+    }
+
+    /// The purpose that a route serves: one of its product line's.
+    fn purpose_of_route(
+        &self,
+        product: Option<&str>,
+        purpose: Option<String>,
+    ) -> Result<Option<String>, ServiceError> {
+        let Some(purpose) = purpose else { return Ok(None) };
+        let wrong = || {
+            ServiceError::malformed(
+                "route-purpose",
+                "a route serves a purpose of its product line; name the product line, and a purpose \
+                 that it has",
+            )
+            .in_japanese("ルートの目的は製品ラインの目的から選びます。製品ラインと、その目的を指定してください")
+        };
+        let (maker, line) = product.and_then(|it| it.split_once('/')).ok_or_else(wrong)?;
+        let maker = maker.parse::<OrganisationId>().map_err(|_| wrong())?;
+        let line = line.parse::<device::ProductId>().map_err(|_| wrong())?;
+        let row = self.product_row(&maker, &line).map_err(|_| wrong())?;
+        let known =
+            self.read(|connection| crate::store::purpose::newest(connection, row.id, &purpose))?;
+        known.map(|_| Some(purpose)).ok_or_else(wrong)
     }
 
     /// The sealed secret of a route, and the one that was made for it.

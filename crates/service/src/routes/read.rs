@@ -29,6 +29,8 @@ pub struct RouteView {
     pub filter: Option<String>,
     /// messages of which this holds only
     pub condition: Option<String>,
+    /// messages of one purpose of the product line only, where it stands
+    pub purpose: Option<String>,
     /// where they go
     pub target: String,
     /// kind of the target
@@ -67,6 +69,8 @@ pub struct RouteView {
     pub delivered: u64,
     /// messages that went because the queue was full
     pub dropped: u64,
+    /// messages that were not sent because consent was withdrawn
+    pub withheld: u64,
     /// when messages were delivered last
     pub delivered_at: Option<UnixTime>,
     /// since when delivery fails
@@ -86,6 +90,7 @@ impl RouteView {
             product: row.product,
             filter: row.filter,
             condition: row.condition,
+            purpose: row.purpose,
             target: row.target,
             kind,
             roots: row.roots,
@@ -105,6 +110,7 @@ impl RouteView {
             bytes: row.state.bytes,
             delivered: row.state.delivered,
             dropped: row.state.dropped,
+            withheld: row.state.withheld,
             delivered_at: row.state.delivered_at,
             failing_since: row.state.failing_since,
             failure: row.state.failure,

@@ -2,6 +2,7 @@
 
 use crate::{
     Service, ServiceError,
+    purposes::MessageUses,
     store::{
         Tx,
         message::NewMessage,
@@ -21,14 +22,20 @@ use std::sync::Arc;
 pub(crate) struct LiveRoute {
     going: Going,
     rule: RouteRule,
+    /// the purpose that it serves
+    purpose: Option<String>,
 }
 
 /// The routes that take a message.
-pub(crate) fn going(routes: &[LiveRoute], message: &RoutedMessage<'_>) -> Vec<Going> {
+pub(crate) fn going(
+    routes: &[LiveRoute],
+    uses: &MessageUses,
+    message: &RoutedMessage<'_>,
+) -> Vec<Going> {
     let candidate = Candidate::new(message);
     routes
         .iter()
-        .filter(|route| route.rule.takes(&candidate))
+        .filter(|route| uses.goes_by(route.purpose.as_deref()) && route.rule.takes(&candidate))
         .map(|route| route.going.clone())
         .collect()
 }
@@ -44,6 +51,7 @@ impl Service {
             let live = rows.iter().map(|row| {
                 Ok(LiveRoute {
                     going: Going { route: row.id, table: row.target == "table", drops: row.drops },
+                    purpose: row.purpose.clone(),
                     // What was put was read: a row that says something else is damaged, and a message
                     // that would go nowhere for it is not to be acknowledged.
                     rule: super::read_rule(

@@ -353,6 +353,7 @@ pub(crate) struct RetainedRow {
     pub(crate) media_type: Option<String>,
     pub(crate) payload: Vec<u8>,
     pub(crate) expires_at: Option<UnixTime>,
+    pub(crate) received_at: UnixTime,
 }
 
 /// Keeps the newest message of a topic, or forgets it where it is empty; false where a device keeps
@@ -426,7 +427,7 @@ pub(crate) fn retained(
     now: UnixTime,
 ) -> Result<Vec<RetainedRow>, ServiceError> {
     let mut statement = connection.prepare_cached(
-        "SELECT topic, qos, media_type, payload, expires_at FROM message_retained
+        "SELECT topic, qos, media_type, payload, expires_at, received_at FROM message_retained
          WHERE topic = ?1 AND (expires_at IS NULL OR expires_at > ?2)",
     )?;
     let mut found = Vec::new();
@@ -438,6 +439,7 @@ pub(crate) fn retained(
                 media_type: row.get(2)?,
                 payload: row.get(3)?,
                 expires_at: row.get::<_, Option<i64>>(4)?.map(UnixTime),
+                received_at: UnixTime(row.get(5)?),
             })
         });
         found.extend(row.optional()?);

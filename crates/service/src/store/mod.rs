@@ -43,6 +43,7 @@ pub(crate) mod payload_schema;
 pub(crate) mod person;
 pub(crate) mod policy_set;
 pub(crate) mod public;
+pub(crate) mod purpose;
 mod reader;
 pub(crate) mod release;
 pub(crate) mod repository;

@@ -14,6 +14,7 @@ pub(crate) struct RouteRow {
     pub(crate) product: Option<String>,
     pub(crate) filter: Option<String>,
     pub(crate) condition: Option<String>,
+    pub(crate) purpose: Option<String>,
     pub(crate) target: String,
     pub(crate) roots: Option<String>,
     pub(crate) secret: Option<Vec<u8>>,
@@ -39,6 +40,7 @@ pub(crate) struct StateRow {
     pub(crate) dead: u64,
     pub(crate) delivered: u64,
     pub(crate) dropped: u64,
+    pub(crate) withheld: u64,
     pub(crate) delivered_at: Option<UnixTime>,
     pub(crate) failing_since: Option<UnixTime>,
     pub(crate) failure: Option<String>,
@@ -48,7 +50,7 @@ const SELECT: &str =
     "SELECT id, organisation, name, product, filter, condition, target, roots, secret,
     paused, drops, count_max, bytes_max, attempts_max, retention_days, revision, created_at,
     created_by, changed_at, changed_by, count, bytes, dead, delivered, dropped, delivered_at,
-    failing_since, failure FROM route CROSS JOIN route_state ON route_state.route = route.id";
+    failing_since, failure, purpose, withheld FROM route CROSS JOIN route_state ON route_state.route = route.id";
 
 fn row(row: &Row<'_>) -> rusqlite::Result<RouteRow> {
     let unsigned = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
@@ -60,6 +62,7 @@ fn row(row: &Row<'_>) -> rusqlite::Result<RouteRow> {
         product: row.get(3)?,
         filter: row.get(4)?,
         condition: row.get(5)?,
+        purpose: row.get(28)?,
         target: row.get(6)?,
         roots: row.get(7)?,
         secret: row.get(8)?,
@@ -80,6 +83,7 @@ fn row(row: &Row<'_>) -> rusqlite::Result<RouteRow> {
             dead: unsigned(22)?,
             delivered: unsigned(23)?,
             dropped: unsigned(24)?,
+            withheld: unsigned(29)?,
             delivered_at: time(25)?,
             failing_since: time(26)?,
             failure: row.get(27)?,
@@ -143,8 +147,8 @@ pub(crate) fn insert(tx: &Tx<'_>, row: &RouteRow) -> Result<(), ServiceError> {
     tx.prepare_cached(
         "INSERT INTO route (organisation, name, product, filter, condition, target, roots, secret,
             paused, drops, count_max, bytes_max, attempts_max, retention_days, revision, created_at,
-            created_by, changed_at, changed_by)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12, ?13, 0, ?14, ?15, ?14, ?15)",
+            created_by, changed_at, changed_by, purpose)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12, ?13, 0, ?14, ?15, ?14, ?15, ?16)",
     )?
     .execute(params![
         row.organisation,
@@ -162,6 +166,7 @@ pub(crate) fn insert(tx: &Tx<'_>, row: &RouteRow) -> Result<(), ServiceError> {
         row.retention_days,
         row.created_at.0,
         row.created_by,
+        row.purpose,
     ])?;
     let id = tx.last_insert_rowid();
     tx.prepare_cached(
@@ -177,7 +182,7 @@ pub(crate) fn update(tx: &Tx<'_>, row: &RouteRow) -> Result<(), ServiceError> {
     tx.prepare_cached(
         "UPDATE route SET product = ?2, filter = ?3, condition = ?4, target = ?5, roots = ?6,
             secret = ?7, drops = ?8, count_max = ?9, bytes_max = ?10, attempts_max = ?11,
-            retention_days = ?12, changed_at = ?13, changed_by = ?14, revision = revision + 1
+            retention_days = ?12, changed_at = ?13, changed_by = ?14, purpose = ?15, revision = revision + 1
          WHERE id = ?1",
     )?
     .execute(params![
@@ -195,6 +200,7 @@ pub(crate) fn update(tx: &Tx<'_>, row: &RouteRow) -> Result<(), ServiceError> {
         row.retention_days,
         row.changed_at.0,
         row.changed_by,
+        row.purpose,
     ])?;
     due_now(tx, row.id)
 }

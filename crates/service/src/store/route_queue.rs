@@ -322,6 +322,29 @@ pub(crate) fn delivered(
     Ok(gone.0.unsigned_abs())
 }
 
+/// Messages that may not be sent any more: they go, and are counted.
+pub(crate) fn withhold(tx: &Tx<'_>, route: i64, ids: &[i64]) -> Result<(), ServiceError> {
+    let mut gone = (0_i64, 0_i64);
+    for id in ids {
+        let weight: Option<i64> = tx
+            .prepare_cached(&format!(
+                "DELETE FROM route_message WHERE id = ?1 AND route = ?2 AND place = 1
+                 RETURNING {WEIGHT}"
+            ))?
+            .query_row([*id, route], |row| row.get(0))
+            .optional()?;
+        if let Some(weight) = weight {
+            gone = (gone.0.saturating_add(1), gone.1.saturating_add(weight));
+        }
+    }
+    shrink(tx, route, gone, 0)?;
+    if gone.0 > 0 {
+        tx.prepare_cached("UPDATE route_state SET withheld = withheld + ?2 WHERE route = ?1")?
+            .execute([route, gone.0])?;
+    }
+    Ok(())
+}
+
 /// A message that the receiver will not have. Whether it is the first of those that nobody has looked
 /// after.
 pub(crate) fn bury(

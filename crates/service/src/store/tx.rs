@@ -32,6 +32,10 @@ pub(crate) enum Effect {
     Policies(i64),
     /// schemas of an organisation, by its row
     Schemas(i64),
+    /// What a product line's data is for, by its row.
+    Purposes(i64),
+    /// What an organisation agreed to, by its row; for one device alone, where it is named.
+    Consents { organisation: i64, device: Option<i64> },
     /// Routes changed.
     Routes,
     /// Rules of alerts changed.

@@ -15,6 +15,7 @@ mod authorities;
 mod callers;
 mod campaigns;
 mod commands;
+mod consents;
 mod crash;
 mod desk;
 mod device_log;

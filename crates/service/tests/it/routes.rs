@@ -21,6 +21,7 @@ fn to(target: &str) -> NewRoute {
         product: None,
         filter: None,
         condition: None,
+        purpose: None,
         target: target.into(),
         roots: None,
         secret: None,
@@ -214,6 +215,7 @@ async fn what_fails_waits_longer_and_is_dead_after_its_attempts() {
     let outcome = LaneOutcome {
         delivered: vec![lane.messages[0].id],
         dead: vec![(lane.messages[1].id, "the receiver answered 410\u{1b}[1m".into())],
+        withheld: Vec::new(),
         failed: None,
     };
     stage.settle(route, &lane, outcome).await;

@@ -7,6 +7,7 @@ mod director;
 mod impact;
 mod operation;
 mod policy_set;
+mod purpose;
 mod release;
 mod schema;
 mod threat;

@@ -18,6 +18,7 @@ mod person;
 mod platform;
 pub mod policy;
 mod product;
+pub mod purpose;
 pub mod release;
 pub mod release_sealed;
 pub mod route;
@@ -148,6 +149,12 @@ pub enum Command {
     /// works on files, too
     #[command(subcommand)]
     Schema(schema::SchemaCommand),
+    /// What data of a product line's devices is for, in the words of its maker
+    #[command(subcommand)]
+    Purpose(purpose::PurposeCommand),
+    /// What an owner agrees to: consent to purposes of its devices' data, given and withdrawn
+    #[command(subcommand)]
+    Consent(purpose::ConsentCommand),
     /// The verifiable log: checkpoint, proofs, audit
     #[command(subcommand)]
     Log(LogCommand),

@@ -148,6 +148,12 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Schema(command) => {
                 return commands::schema::run(command, output, language).await;
             }
+            Command::Purpose(command) => {
+                commands::purpose::run(command, output, language).await?;
+            }
+            Command::Consent(command) => {
+                commands::purpose::consent(command, output, language).await?;
+            }
             Command::Release(command) => {
                 return commands::release::run(command, output, language).await;
             }

@@ -48,6 +48,10 @@ pub struct NewRoute {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(max_length = 1024, example = "$[?@.celsius > 30]")]
     pub condition: Option<String>,
+    /// Those of one purpose of the product line only, where it stands (docs/consent.md).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(max_length = 64, example = "better-routes")]
+    pub purpose: Option<String>,
     /// `https://HOST/PATH`, `table`, `file` or `topic:DEVICE/down/…`.
     #[schema(min_length = 4, max_length = 1400)]
     pub target: String,
@@ -110,6 +114,9 @@ pub struct Route {
     /// Condition.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub condition: Option<String>,
+    /// Purpose of the product line.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub purpose: Option<String>,
     /// Where messages go.
     pub target: String,
     /// CA certificates of the receiver, in PEM.
@@ -147,6 +154,9 @@ pub struct Route {
     pub delivered: u64,
     /// Messages that went because the queue was full.
     pub dropped: u64,
+    /// Messages that were not sent because consent was withdrawn.
+    #[serde(default)]
+    pub withheld: u64,
     /// When messages were delivered last.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub delivered_at: Option<Timestamp>,

@@ -33,6 +33,7 @@ mod policies;
 pub(crate) use platform::health;
 pub(crate) mod problem;
 mod products;
+mod purposes;
 mod releases;
 mod reports;
 mod repository;
@@ -190,6 +191,12 @@ fn products_and_devices() -> OpenApiRouter<App> {
 /// Routes of messages.
 fn message_routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
+        .routes(routes!(purposes::list))
+        .routes(routes!(purposes::declare, purposes::end))
+        .routes(routes!(purposes::versions))
+        .routes(routes!(purposes::consents, purposes::decide))
+        .routes(routes!(purposes::history))
+        .routes(routes!(purposes::of_device))
         .routes(routes!(routes::list))
         .routes(routes!(routes::one, routes::put, routes::end))
         .routes(routes!(routes::pause))

@@ -107,7 +107,8 @@ async fn deliver(service: Service, gateway: Gateway, reach: Reach, id: i64) {
 
 /// Serves a device's messages, and notes what became of them. Which device that was.
 async fn serve(route: Arc<Route>, lane: Lane) -> i64 {
-    let outcome = route.send(&lane).await;
+    let mut outcome = route.send(&lane).await;
+    outcome.withheld.clone_from(&lane.withheld);
     let id = route.opened.id;
     let settled = route.service.settle_lane(&CALLER, id, (lane.device, lane.attempts), outcome);
     if let Err(error) = settled.await {
@@ -131,6 +132,9 @@ impl Route {
     async fn send(&self, lane: &Lane) -> LaneOutcome {
         let mut outcome = LaneOutcome::default();
         if let Sink::File(path) = &self.sink {
+            if lane.messages.is_empty() {
+                return outcome;
+            }
             // All of a lane in one write and one fsync.
             let mut text = String::new();
             for message in &lane.messages {

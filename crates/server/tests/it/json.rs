@@ -81,6 +81,18 @@ fn bodies(csr: &str, certificate: &str) -> Vec<(&'static str, &'static str, Valu
                 "reason": "a test"}),
         ),
         ("post", "/v1/schemas/{schema}/activations", json!({"reason": "a test"})),
+        (
+            "put",
+            "/v1/organisations/{organisation}/products/{product}/purposes/{purpose}",
+            json!({"title_en": "a", "title_ja": "b", "explanation_en": "a", "explanation_ja": "b",
+                "topics": ["up/x"], "recipients": ["a"], "retention_days": 1}),
+        ),
+        (
+            "post",
+            "/v1/organisations/{organisation}/consents",
+            json!({"maker": "maker", "product": "gate", "purpose": "p", "version": 1,
+                "decision": "given"}),
+        ),
         ("post", "/v1/schema-strictness", json!({"strict": true, "reason": "a test"})),
         ("post", "/v1/keys/rotations", json!({"key": "events"})),
         ("post", "/v1/events/batch", json!({"events": ["AA=="]})),

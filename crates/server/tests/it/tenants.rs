@@ -67,6 +67,14 @@ pub(crate) fn body(
         "/v1/organisations/{organisation}/products/{product}/public" => {
             json(json!({"name_en": "spied"}))
         }
+        "/v1/organisations/{organisation}/products/{product}/purposes/{purpose}" => {
+            json(json!({"title_en": "mine", "title_ja": "mine", "explanation_en": "mine",
+                "explanation_ja": "mine", "topics": ["up/x"], "recipients": ["mine"],
+                "retention_days": 1}))
+        }
+        "/v1/organisations/{organisation}/consents" => json(json!({"maker": "victim",
+            "product": "secret-line", "purpose": "secret-purpose", "version": 1,
+            "decision": "given"})),
         "/v1/schemas/{schema}/activations" => json(json!({"reason": "mine now"})),
         "/v1/schemas/{schema}/versions" => json(json!({"kind": "cddl", "schema": "YQ==",
             "topic": "up/x", "cases": "none", "reason": "mine now"})),
@@ -300,7 +308,20 @@ async fn every_operation_keeps_tenants_apart() {
         reason: "secret-why".into(),
     };
     world.service.put_schema(admin, new).await.unwrap();
+    let says = admission::DataPurpose {
+        title_en: "secret-title".into(),
+        title_ja: "secret-title".into(),
+        explanation_en: "secret-explanation".into(),
+        explanation_ja: "secret-explanation".into(),
+        topics: vec!["up/secret-topic".into()],
+        basis: admission::Basis::Consent,
+        recipients: vec!["secret-why".into()],
+        retention_days: 1,
+    };
+    let of = (&victim, &line);
+    world.service.declare_purpose(admin, of, "secret-purpose", says).await.unwrap();
     let victim = [
+        ("purpose", "secret-purpose".to_owned()),
         ("schema", "secret-schema".to_owned()),
         ("set", set.version.to_string()),
         ("upload", upload.id.to_string()),
@@ -347,6 +368,7 @@ async fn every_operation_keeps_tenants_apart() {
         product: None,
         filter: Some("up/secret-topic".into()),
         condition: None,
+        purpose: None,
         target: "table".into(),
         roots: None,
         secret: None,
@@ -379,6 +401,8 @@ async fn every_operation_keeps_tenants_apart() {
         "secret-why",
         "secret-policy",
         "secret-schema",
+        "secret-purpose",
+        "secret-explanation",
         "secret-case",
         "secret-topic",
         "secret-title",

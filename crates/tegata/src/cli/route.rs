@@ -74,6 +74,9 @@ pub enum RouteCommand {
         route: RouteArgs,
         #[command(flatten)]
         rule: RuleArgs,
+        /// Messages of one purpose of the product line only, where it stands
+        #[arg(long, requires = "product")]
+        purpose: Option<String>,
         /// https://HOST/PATH, table, file, or topic:DEVICE/down/…
         #[arg(long)]
         to: String,

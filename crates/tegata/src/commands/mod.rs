@@ -27,6 +27,7 @@ pub mod person;
 pub mod platform;
 pub mod policy;
 pub mod product;
+pub mod purpose;
 pub mod release;
 pub mod route;
 pub mod schema;

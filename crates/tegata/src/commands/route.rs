@@ -57,6 +57,7 @@ pub async fn run(command: RouteCommand, output: Output, language: Language) -> a
         RouteCommand::Put {
             route,
             rule,
+            purpose,
             to,
             receiver_ca,
             secret,
@@ -70,6 +71,7 @@ pub async fn run(command: RouteCommand, output: Output, language: Language) -> a
                 product: rule.product,
                 topic: rule.topic,
                 condition: rule.condition,
+                purpose,
                 target: to,
                 roots: receiver_ca.as_deref().map(text).transpose()?,
                 secret: secret
@@ -337,17 +339,19 @@ fn describe(route: &Route) -> String {
         WhenFull::DropOldest => "the oldest go",
     };
     format!(
-        "{} to {}\nproduct: {}, topic: {}, condition: {}\n{} delivered, {} wait, {} dead, {} dropped\n\
+        "{} to {}\nproduct: {}, topic: {}, condition: {}, purpose: {}\n{} delivered, {} wait, {} dead, {} dropped, {} withheld\n\
          at most {} messages and {} bytes; when it is full, {full}\n{}",
         route.name,
         route.target,
         or(&route.product),
         or(&route.topic),
         or(&route.condition),
+        or(&route.purpose),
         route.delivered,
         route.waiting,
         route.dead,
         route.dropped,
+        route.withheld,
         route.queue_messages,
         route.queue_bytes,
         state(route)

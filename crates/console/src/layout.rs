@@ -67,6 +67,8 @@ pub enum Section {
     Policies,
     /// schemas of payloads
     Schemas,
+    /// what data of devices is for, and who agreed to it
+    Consents,
     /// what goes through the doors
     Traffic,
     /// people and roles
@@ -101,6 +103,7 @@ impl Section {
             Self::Cases => Some(Action::ReadCases),
             Self::Audit => Some(Action::ReadAuditLog),
             Self::Policies | Self::Schemas => Some(Action::ReadPolicies),
+            Self::Consents => Some(Action::ReadConsents),
             Self::Alerts => Some(Action::ReadAlerts),
             Self::Traffic => Some(Action::ReadMessages),
             Self::People => Some(Action::ReadPeople),
@@ -155,6 +158,7 @@ navigation! {
         Traffic, "/traffic", "nav-traffic", Jobs;
         Policies, "/policies", "nav-policies", Gate;
         Schemas, "/schemas", "nav-schemas", Gate;
+        Consents, "/consents", "nav-consents", Approval;
         Authorities, "/authorities", "nav-authorities", Key;
         Log, "/log", "nav-log", Log;
         Audit, "/audit", "nav-audit", Audit;

@@ -26,6 +26,9 @@ routes-topic = Topic filter
 routes-topic-hint = Below the device's own space, such as up/+/temperature or up/#
 routes-condition = Condition
 routes-condition-hint = JSONPath (RFC 9535) that selects something, such as $[?@.alarm == true]
+routes-purpose = Purpose
+routes-purpose-hint = Name of a purpose of the product line: only messages of its topics go, and only while it stands
+routes-withheld = Not sent because consent was withdrawn
 routes-bound = Bound
 routes-bound-is = { $count } messages, { $bytes } bytes
 routes-days = Days that rows of a table stay

@@ -26,6 +26,9 @@ routes-topic = トピックフィルター
 routes-topic-hint = 機器の領域より下の部分（例: up/+/temperature、up/#）
 routes-condition = 条件
 routes-condition-hint = 該当するものがあるかを調べるJSONPath（RFC 9535）。例: $[?@.alarm == true]
+routes-purpose = 目的
+routes-purpose-hint = 製品ラインの目的の名前。その目的のトピックのメッセージだけを、同意がある間だけ送ります
+routes-withheld = 同意の撤回により送らなかった数
 routes-bound = 上限
 routes-bound-is = { $count }件、{ $bytes }バイト
 routes-days = 表の行の保存日数

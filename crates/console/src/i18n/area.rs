@@ -49,6 +49,7 @@ areas! {
     "device-log",
     "policies",
     "schemas",
+    "consents",
     "routes",
     "alerts",
     "traffic",

@@ -8,6 +8,7 @@ mod authorities;
 mod campaigns;
 mod cases;
 mod ceremony;
+mod consents;
 mod device_log;
 mod devices;
 mod diagnoses;
@@ -68,6 +69,7 @@ pub(crate) fn router() -> Router<Console> {
         .merge(device_log::router())
         .merge(policies::router())
         .merge(schemas::router())
+        .merge(consents::router())
         .merge(traffic::router())
         .merge(operation::router())
         .merge(organisations::router())

@@ -11,6 +11,7 @@
 
 mod alerts;
 mod components;
+mod consents;
 mod device_log;
 mod devices;
 mod diagnoses;

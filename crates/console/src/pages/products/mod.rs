@@ -2,6 +2,7 @@
 
 mod create;
 mod public;
+mod purposes;
 
 use super::{
     listing::{self, Place},
@@ -28,6 +29,7 @@ pub(super) fn router() -> Router<Console> {
         .route("/products/{maker}/{id}", get(one))
         .merge(create::router())
         .merge(public::router())
+        .merge(purposes::router())
 }
 
 async fn list(

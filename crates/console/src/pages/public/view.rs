@@ -36,6 +36,7 @@ pub(super) struct PassportPage {
     firmware_term: Term,
     update: &'static str,
     phase: Option<&'static str>,
+    purposes: Vec<(String, String, Option<String>)>,
     contact: Option<String>,
     as_of: Moment,
 }
@@ -93,10 +94,25 @@ impl PassportPage {
                 PublicPhase::Part => "part",
                 PublicPhase::Ended => "ended",
             }),
+            purposes: passport.purposes.iter().map(|it| purpose(t, it)).collect(),
             contact: public.contact_url.clone(),
             as_of: t.time(passport.as_of),
         }
     }
+}
+
+/// A purpose of its data: title, explanation, and why no consent is needed.
+fn purpose(t: Locale, view: &service::PurposeView) -> (String, String, Option<String>) {
+    let says = &view.says;
+    let (title, explanation) = match t.language {
+        device::Language::Ja => (&says.title_ja, &says.explanation_ja),
+        device::Language::En => (&says.title_en, &says.explanation_en),
+    };
+    let basis = match &says.basis {
+        admission::Basis::Consent => None,
+        admission::Basis::Necessary(basis) => Some(basis.clone()),
+    };
+    (title.clone(), explanation.clone(), basis)
 }
 
 /// The word under which the finding is told. A device that nobody should buy is told as a warning,

@@ -31,6 +31,7 @@ struct Said {
     product: String,
     topic: String,
     condition: String,
+    purpose: String,
     target: String,
     roots: String,
     secret: String,
@@ -59,6 +60,7 @@ impl Said {
             product: view.product.clone().unwrap_or_default(),
             topic: view.filter.clone().unwrap_or_default(),
             condition: view.condition.clone().unwrap_or_default(),
+            purpose: view.purpose.clone().unwrap_or_default(),
             target: view.target.clone(),
             roots: view.roots.clone().unwrap_or_default(),
             secret: String::new(),
@@ -103,6 +105,11 @@ fn form_page(member: &Member, said: &Said, known: Option<&str>) -> form::FormPag
             .hint(t.text("routes-topic-hint"))
             .value(&said.topic)
             .most(1024)
+            .optional(),
+        Field::text(t, "purpose", t.text("routes-purpose"))
+            .hint(t.text("routes-purpose-hint"))
+            .value(&said.purpose)
+            .most(64)
             .optional(),
         Field::text(t, "condition", t.text("routes-condition"))
             .hint(t.text("routes-condition-hint"))
@@ -227,6 +234,7 @@ async fn put(console: &Console, member: &Member, name: &str, said: Said, known: 
         product: given(&said.product),
         filter: given(&said.topic),
         condition: given(&said.condition),
+        purpose: given(&said.purpose),
         target: said.target.clone(),
         roots: given(&said.roots),
         secret: given(&said.secret).map(|text| crypto::Secret::new(text.into_bytes())),

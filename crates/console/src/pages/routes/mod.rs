@@ -146,6 +146,7 @@ async fn one(
         (t.text("routes-product").to_string(), view.product.clone().unwrap_or_else(any)),
         (t.text("routes-topic").to_string(), view.filter.clone().unwrap_or_else(any)),
         (t.text("routes-condition").to_string(), view.condition.clone().unwrap_or_else(any)),
+        (t.text("routes-purpose").to_string(), view.purpose.clone().unwrap_or_else(any)),
         (
             t.text("routes-bound").to_string(),
             t.text("routes-bound-is")
@@ -165,6 +166,7 @@ async fn one(
         facts.push((t.text("routes-waiting").to_string(), t.number(view.waiting)));
         facts.push((t.text("routes-delivered").to_string(), t.number(view.delivered)));
         facts.push((t.text("routes-dropped").to_string(), t.number(view.dropped)));
+        facts.push((t.text("routes-withheld").to_string(), t.number(view.withheld)));
     }
     let page = OnePage {
         t,

@@ -73,6 +73,7 @@ ABOUT = [
     ("configuration", "/devices/{device}/configuration", True),
     ("alerts", "/alerts", True),
     ("alert-rules", "/alert-rules", True),
+    ("behaviour", "/behaviour", True),
     ("routes", "/routes", True),
     ("route-new", "/new-route", True),
     ("route-trial", "/route-trial?condition=%24.payload", True),

@@ -24,8 +24,24 @@ impl Prefix {
         }
     }
 
+    /// What begins with the first bits of an address.
+    pub fn of(address: IpAddr, bits: u8) -> Self {
+        let address = address.to_canonical();
+        Self::new(address, bits.min(if address.is_ipv4() { 32 } else { 128 }))
+    }
+
     fn new(address: IpAddr, bits: u8) -> Self {
         Self { base: masked(address, bits), bits }
+    }
+
+    /// Whether all that begins with another begins with this.
+    pub fn covers(&self, other: &Self) -> bool {
+        other.bits >= self.bits && self.contains(other.base)
+    }
+
+    /// Whether its addresses are of IPv4.
+    pub fn is_ipv4(&self) -> bool {
+        self.base.is_ipv4()
     }
 
     /// Whether an address begins with it.
@@ -100,6 +116,7 @@ mod tests {
             for prefix in [Prefix::network(address), Prefix::line(address)] {
                 prop_assert_eq!(prefix.to_string().parse(), Ok(prefix));
                 prop_assert!(prefix.contains(address));
+                prop_assert!(Prefix::of(address, 8).covers(&prefix) && prefix.covers(&prefix));
                 prop_assert_eq!(
                     Prefix::network(other) == Prefix::network(address),
                     Prefix::network(address).contains(other)

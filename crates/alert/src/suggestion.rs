@@ -58,8 +58,8 @@ suggestions! {
         "Many devices at once: look for a common cause before more of them are cut off."
         "多くの機器で同時に起きています。隔離を増やす前に共通の原因を調べてください。",
     CheckProfile "check-profile"
-        "See whether the change is meant; if it is, reset the device's profile, else quarantine it."
-        "意図した変更か確かめてください。意図したものならプロファイルを初期化し、そうでなければ隔離してください。",
+        "See whether the change is meant; if it is, accept it as ordinary in the profile, else quarantine the device."
+        "意図した変更か確かめてください。意図したものならプロファイルで通常として受け入れ、そうでなければ機器を隔離してください。",
     CheckLog "check-log"
         "Stop changing anything, keep the store as it is, and find out why the log and the store disagree."
         "操作を止め、データを保全し、ログとデータが食い違う原因を調べてください。",

@@ -30,6 +30,7 @@
 //! | `threats` | threat models, decisions about threats, the trace to verdicts |
 //! | `vulnerabilities` | SBOMs, advisories, VEX, which software and devices are affected |
 //! | `alerts` | rules over security events, alerts, what is done about them |
+//! | `behaviour` | what devices usually do, learned, and what leaves it |
 //! | `messages` | messages of devices, what was refused of them |
 //! | `device_log` | the logs that devices hand over |
 //! | `policies` | an organisation's policies for the doors: versions, tests, what is in force, why |
@@ -49,6 +50,7 @@ mod approvals;
 mod audit_checks;
 mod audit_trail;
 mod authorities;
+mod behaviour;
 mod ca;
 mod cache;
 mod callers;
@@ -123,6 +125,7 @@ pub use approvals::{
 };
 pub use audit_trail::AuditQuery;
 pub use authorities::{CaView, TrustStore};
+pub use behaviour::{BehaviourDevice, BehaviourProfile, ProfileChange};
 pub use ca::CaKind;
 pub use callers::{CertificateStanding, IssuedToken, TokenView};
 pub use came_from::CameFrom;

@@ -2,6 +2,7 @@
 
 pub mod alert;
 pub mod assessment;
+pub mod behaviour;
 pub mod bundle;
 mod ca;
 pub mod campaign;
@@ -11,6 +12,7 @@ pub mod director;
 pub mod fleet;
 pub mod import;
 mod log;
+pub mod mud;
 pub mod operation;
 mod org;
 mod passport;
@@ -174,6 +176,12 @@ pub enum Command {
     /// Alerts: what left what is expected, what to do about it, and their rules
     #[command(subcommand)]
     Alert(alert::AlertCommand),
+    /// Profiles: what devices usually do, learned of them; what leaves it raises alerts
+    #[command(subcommand)]
+    Profile(behaviour::ProfileCommand),
+    /// Manufacturers' usage descriptions (RFC 8520): which connections a maker says its devices need
+    #[command(subcommand)]
+    Mud(mud::MudCommand),
     /// Security events of the platform
     #[command(subcommand)]
     Audit(AuditCommand),

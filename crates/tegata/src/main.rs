@@ -91,6 +91,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             commands::assessment::threat(command, output, language)?;
             return Ok(ExitCode::SUCCESS);
         }
+        Command::Mud(command) => return commands::mud::run(command, output, language),
         Command::Vex(command) => {
             return Ok(ExitCode::from(commands::vulnerability::vex(command, output)?));
         }
@@ -131,6 +132,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Log(command) => commands::log::run(command, output, language).await?,
             Command::Witness(args) => commands::witness::run(args.command, output).await?,
             Command::Alert(command) => commands::alert::run(command, output, language).await?,
+            Command::Profile(command) => {
+                commands::behaviour::run(command, output, language).await?;
+            }
             Command::Traffic(args) => commands::route::traffic(args, output, language).await?,
             Command::Route(command) => commands::route::run(command, output, language).await?,
             Command::Audit(command) => commands::audit::run(command, output, language).await?,
@@ -169,6 +173,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             | Command::Sbom(_)
             | Command::Advisory(_)
             | Command::Vex(_)
+            | Command::Mud(_)
             | Command::Catalogue(_)
             | Command::Checksheet(_)
             | Command::Threat(_)

@@ -4,6 +4,7 @@
 //! times, digests and certificates are types of their own ([`scalar`]) and are checked on reading.
 
 mod alert;
+mod behaviour;
 mod campaign;
 mod certificate;
 mod command;
@@ -42,6 +43,7 @@ mod verdict;
 mod vulnerability;
 
 pub use alert::*;
+pub use behaviour::*;
 pub use campaign::*;
 pub use certificate::*;
 pub use command::*;

@@ -53,6 +53,7 @@ areas! {
     "routes",
     "alerts",
     "traffic",
+    "behaviour",
 }
 
 /// Every text, read once.

@@ -170,6 +170,12 @@ pub const FAMILIES: &[(&str, &[&str])] = &[
     ("audit-severity", &["informational", "low", "medium", "high", "critical"]),
     ("audit-outcome", &["success", "failure", "error"]),
     ("traffic-door", &["mqtt", "http", "websocket", "coap"]),
+    ("behaviour-phase", &["off", "learning", "watching", "frozen"]),
+    ("behaviour-act", &["off", "learning", "watching", "frozen"]),
+    (
+        "behaviour-aspect",
+        &["rate", "size", "hour", "place", "door", "topic", "firmware", "silence"],
+    ),
     (
         "notice",
         &[
@@ -195,6 +201,9 @@ pub const FAMILIES: &[(&str, &[&str])] = &[
             "alert-quarantined",
             "alert-released",
             "alert-rule-changed",
+            "behaviour-changed",
+            "behaviour-accepted",
+            "behaviour-relearns",
             "route-saved",
             "route-paused",
             "route-resumed",

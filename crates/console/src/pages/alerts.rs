@@ -230,7 +230,7 @@ async fn one(State(console): State<Console>, member: Member, Path(id): Path<u64>
         when: t.time(it.event.at()),
         kind: kind(it.event.kind()),
         source: it.event.source_of().map(|from| from.to_string()).unwrap_or_default(),
-        details: it.event.details().map(|(key, it)| (key.to_owned(), it.to_owned())).collect(),
+        details: details(t, &it.event),
     });
     let notes = found.notes.iter().map(|it| NoteRow {
         when: t.time(it.at),
@@ -377,6 +377,24 @@ async fn act(
         Ok(()) => Ok(member.done(&here, done)),
         Err(error) => sensitive::answer(&member, error, &here),
     }
+}
+
+/// The details of an event; what explains it in the reader's language.
+fn details(t: Locale, event: &audit::SecurityEvent) -> Vec<(String, String)> {
+    let of = |wanted| event.details().find(|(key, _)| *key == wanted).map(|(_, value)| value);
+    let aspect = of("what").and_then(::behaviour::Aspect::from_what);
+    let parts = (of("seen"), of("ordinary"), of("since"));
+    let explained = match (t.language, aspect, parts) {
+        (Language::Ja, Some(aspect), (Some(seen), Some(ordinary), Some(since))) => {
+            Some(aspect.explained_in_japanese(seen, ordinary, since))
+        }
+        _ => None,
+    };
+    let said = event.details().map(|(key, value)| match (key, &explained) {
+        ("explanation", Some(text)) => (key.to_owned(), text.clone()),
+        _ => (key.to_owned(), value.to_owned()),
+    });
+    said.collect()
 }
 
 struct RuleRow {

@@ -5,6 +5,7 @@ mod alerts;
 mod approvals;
 mod audit;
 mod authorities;
+mod behaviour;
 mod campaigns;
 mod cases;
 mod ceremony;
@@ -55,6 +56,7 @@ pub(crate) fn router() -> Router<Console> {
         .merge(approvals::router())
         .merge(audit::router())
         .merge(authorities::router())
+        .merge(behaviour::router())
         .merge(campaigns::router())
         .merge(cases::router())
         .merge(devices::router())

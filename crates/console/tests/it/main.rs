@@ -10,6 +10,7 @@
 )]
 
 mod alerts;
+mod behaviour;
 mod components;
 mod consents;
 mod device_log;

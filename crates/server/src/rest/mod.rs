@@ -3,6 +3,7 @@
 mod alerts;
 mod approvals;
 mod authorities;
+mod behaviour;
 mod campaigns;
 mod cases;
 mod certificates;
@@ -217,6 +218,17 @@ fn message_routes() -> OpenApiRouter<App> {
         .routes(routes!(alerts::put_receiver, alerts::end_receiver))
         .routes(routes!(alerts::retry_receiver))
         .routes(routes!(alerts::settings, alerts::set_settings))
+        .routes(routes!(behaviour::list))
+        .routes(routes!(behaviour::one))
+        .routes(routes!(behaviour::devices))
+        .routes(routes!(behaviour::phase))
+        .routes(routes!(behaviour::settings))
+        .routes(routes!(behaviour::accept))
+        .routes(routes!(behaviour::take_back))
+        .routes(routes!(behaviour::device))
+        .routes(routes!(behaviour::accept_of_device))
+        .routes(routes!(behaviour::take_back_of_device))
+        .routes(routes!(behaviour::relearn))
 }
 
 /// Security events, accounts, search, jobs, figures.

@@ -68,6 +68,7 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
         ("releases", "uploads, releases, gates, image repositories (docs/release.md)"),
         ("messages", "messages of devices (docs/gateway.md)"),
         ("alerts", "alerts, their rules, quarantine (docs/alerts.md)"),
+        ("behaviour", "what devices usually do, and what leaves it (docs/behaviour.md)"),
         ("fleet", "search, acts on behalf, jobs, views, overview (docs/fleet.md)"),
     ]);
     api.tags = Some(

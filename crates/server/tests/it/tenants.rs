@@ -172,6 +172,19 @@ pub(crate) fn body(
         "/v1/organisations/{organisation}/alert-receivers/{receiver}" => {
             json(json!({"target": "https://spy.example/", "severity": "low"}))
         }
+        "/v1/organisations/{organisation}/behaviour/{maker}/{product}/phase" => {
+            json(json!({"phase": "off"}))
+        }
+        "/v1/organisations/{organisation}/behaviour/{maker}/{product}/settings" => json(json!({
+            "learn_s": 60, "factor_percent": 10_000, "devices_min": 1, "place_bits_v4": 8,
+            "place_bits_v6": 16, "off": ["place"],
+        })),
+        "/v1/organisations/{organisation}/behaviour/{maker}/{product}/accepted"
+        | "/v1/organisations/{organisation}/behaviour/{maker}/{product}/take-back"
+        | "/v1/devices/{device}/behaviour/accepted"
+        | "/v1/devices/{device}/behaviour/take-back" => {
+            json(json!({"aspect": "topic", "value": "#"}))
+        }
         "/v1/organisations/{organisation}/alert-settings" => {
             json(json!({"quarantine_per_hour": 1000}))
         }
@@ -362,6 +375,7 @@ async fn every_operation_keeps_tenants_apart() {
         ("command", command.id.to_string()),
         ("alert", "1".to_owned()),
         ("rule", "secret-rule".to_owned()),
+        ("maker", "victim".to_owned()),
         ("receiver", "secret-receiver".to_owned()),
     ];
     let route = service::NewRoute {

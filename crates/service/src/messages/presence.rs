@@ -142,6 +142,7 @@ impl Service {
         client: &str,
     ) -> Option<DeviceHere> {
         let (device, now) = (sender.device(), self.now());
+        self.observe_place(sender, source, now);
         let known = &self.presence.0;
         let came = (device, sender.owner().as_str());
         let number = lock(known).came(came, source, Some(client), now)?;
@@ -150,8 +151,9 @@ impl Service {
 
     /// A device asked something from somewhere, without a session.
     pub fn device_asked(&self, sender: &DoorSender, source: IpAddr) {
-        let came = (sender.device(), sender.owner().as_str());
-        lock(&self.presence.0).came(came, source, None, self.now());
+        let (came, now) = ((sender.device(), sender.owner().as_str()), self.now());
+        lock(&self.presence.0).came(came, source, None, now);
+        self.observe_place(sender, source, now);
     }
 
     /// What is to be written down of it.

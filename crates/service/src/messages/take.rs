@@ -250,7 +250,7 @@ impl Service {
         // What can still be refused is waited for: who listens hears nothing that was not admitted.
         if !message.acknowledged && counter.is_none() && retain.is_none() && !answers && !waits {
             self.store.writer.queue_quietly(move |tx| work(tx).map(|_| ()));
-            self.traffic.lock().admitted(sender.owner, message.door);
+            self.count_admitted(sender, message, now);
             return Ok(());
         }
         self.faults.point(crate::fault::BEFORE_MESSAGE)?;
@@ -262,7 +262,7 @@ impl Service {
         self.faults.point(crate::fault::AFTER_MESSAGE)?;
         match late {
             None => {
-                self.traffic.lock().admitted(sender.owner, message.door);
+                self.count_admitted(sender, message, now);
                 Ok(())
             }
             Some(refusal) => {
@@ -270,6 +270,13 @@ impl Service {
                 Err(MessageRefused::Refused(refusal))
             }
         }
+    }
+
+    /// Counts a message that was admitted: for rates at the doors, and for what the device usually does.
+    fn count_admitted(&self, sender: &DoorSender, message: &IncomingMessage, now: UnixTime) {
+        self.traffic.lock().admitted(sender.owner, message.door);
+        let what = (message.door, message.topic.as_str(), message.payload.len());
+        self.observe_message(sender, what, now);
     }
 
     /// A message as routes take it, where any does. Most organisations have none, and pay nothing.
@@ -570,6 +577,13 @@ impl Service {
         self.settle_device_logs().await?;
         self.settle_schemas().await?;
         self.settle_traffic().await?;
+        // What cannot be learned must not keep from record what was refused.
+        if let Err(error) = self.settle_behaviour(false).await {
+            if error.is_store_lost() {
+                return Err(error);
+            }
+            tracing::error!(%error, "what devices usually do could not be written down");
+        }
         let (refused, dropped) = self.traffic.lock().take_refused();
         let places = self.take_places(now);
         if refused.is_empty() && dropped == 0 && places.is_empty() {

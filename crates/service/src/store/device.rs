@@ -179,6 +179,8 @@ pub(crate) fn set_owner(tx: &Tx<'_>, device: i64, owner: i64) -> Result<(), Serv
     tx.prepare_cached("DELETE FROM last_verdict WHERE device = ?1")?.execute([device])?;
     // What it had kept of its topics is the former owner's.
     tx.prepare_cached("DELETE FROM message_retained WHERE device = ?1")?.execute([device])?;
+    // Nor what the former owner's platform learned of it.
+    tx.prepare_cached("DELETE FROM behaviour_device WHERE device = ?1")?.execute([device])?;
     Ok(())
 }
 

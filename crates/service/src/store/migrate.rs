@@ -3,7 +3,7 @@
 use crate::ServiceError;
 use rusqlite::{Connection, TransactionBehavior, params};
 
-const MIGRATIONS: [&str; 30] = [
+const MIGRATIONS: [&str; 31] = [
     include_str!("0001.sql"),
     include_str!("0002.sql"),
     include_str!("0003.sql"),
@@ -34,6 +34,7 @@ const MIGRATIONS: [&str; 30] = [
     include_str!("0028.sql"),
     include_str!("0029.sql"),
     include_str!("0030.sql"),
+    include_str!("0031.sql"),
 ];
 
 /// Brings the database to the newest version.

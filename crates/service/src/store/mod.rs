@@ -10,6 +10,7 @@ pub(crate) mod alert;
 pub(crate) mod alert_receiver;
 pub(crate) mod alert_rule;
 pub(crate) mod approval;
+pub(crate) mod behaviour;
 pub(crate) mod blob;
 pub(crate) mod campaign;
 pub(crate) mod case;

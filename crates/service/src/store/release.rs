@@ -136,6 +136,17 @@ pub(crate) fn published(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Whether a version is one of a product's published releases.
+pub(crate) fn is_published(
+    connection: &Connection,
+    product: i64,
+    version: &str,
+) -> Result<bool, ServiceError> {
+    Ok(connection
+        .prepare_cached("SELECT 1 FROM release WHERE product = ?1 AND version = ?2 AND state = 1")?
+        .exists(params![product, version])?)
+}
+
 /// The counter of the release of a product with this version.
 pub(crate) fn counter_of(
     connection: &Connection,

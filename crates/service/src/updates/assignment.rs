@@ -488,6 +488,18 @@ impl Service {
                     .detail("security_version_before", &number(known.security_version));
             tx.audit(&event)?;
         }
+        // What the maker published is no surprise, whoever runs it first; an older one is told above.
+        let known = |version: &String| match device.product {
+            Some(product) => crate::store::release::is_published(tx, product, version),
+            None => Ok(false),
+        };
+        if let Some(version) = &said.version
+            && !known(version)?
+        {
+            let rows = (*id, device.id, device.owner);
+            let who = self.observed_device(rows, (device.maker, device.product))?;
+            self.observe_firmware(who, version, now);
+        }
         store::set_software(tx, device.id, said, now)
     }
 }

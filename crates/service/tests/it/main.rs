@@ -12,6 +12,7 @@
 mod alerts;
 mod approvals;
 mod authorities;
+mod behaviour;
 mod callers;
 mod campaigns;
 mod commands;

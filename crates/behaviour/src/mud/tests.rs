@@ -1,0 +1,130 @@
+use super::*;
+use proptest::prelude::*;
+
+/// After the example of RFC 8520 section 9, with more kinds of entries.
+const FILE: &str = r#"{
+  "ietf-mud:mud": {
+    "mud-version": 1, "mud-url": "https://lighting.example.com/lightbulb2000",
+    "last-update": "2019-01-28T11:20:51+01:00", "cache-validity": 48, "is-supported": true,
+    "systeminfo": "The BMS Example Light Bulb",
+    "from-device-policy": {"access-lists": {"access-list": [{"name": "v6fr"}, {"name": "v4fr"}]}},
+    "to-device-policy": {"access-lists": {"access-list": [{"name": "v6to"}]}}
+  },
+  "ietf-access-control-list:acls": {"acl": [
+    {"name": "v6to", "type": "ipv6-acl-type", "aces": {"ace": [
+      {"name": "cl0-todev", "matches": {"ipv6": {"ietf-acldns:src-dnsname": "test.example.com", "protocol": 6},
+        "tcp": {"ietf-mud:direction-initiated": "from-device",
+          "source-port": {"operator": "eq", "port": 443}}}, "actions": {"forwarding": "accept"}},
+      {"name": "local", "matches": {"ietf-mud:mud": {"local-networks": [null]},
+        "tcp": {"destination-port": {"lower-port": 80, "upper-port": 81}}},
+        "actions": {"forwarding": "accept"}}]}},
+    {"name": "v6fr", "type": "ipv6-acl-type", "aces": {"ace": [
+      {"name": "cl0-frdev", "matches": {"ipv6": {"ietf-acldns:dst-dnsname": "test.example.com", "protocol": 6},
+        "tcp": {"ietf-mud:direction-initiated": "from-device",
+          "destination-port": {"operator": "eq", "port": 443}}}, "actions": {"forwarding": "accept"}}]}},
+    {"name": "v4fr", "type": "ipv4-acl-type", "aces": {"ace": [
+      {"name": "net", "matches": {"ipv4": {"destination-ipv4-network": "192.0.2.0/24"},
+        "udp": {"destination-port": {"operator": "gte", "port": 5000}}}, "actions": {"forwarding": "accept"}}]}}
+  ]}}"#;
+
+fn asks(peer: &str, protocol: u8, port: u16) -> Connection {
+    let peer = match peer.parse() {
+        Ok(address) => Peer::Address(address),
+        Err(_) => Peer::Name(peer.to_owned()),
+    };
+    Connection { opened_by: Direction::FromDevice, peer, protocol, port }
+}
+
+#[test]
+fn the_example_of_the_rfc_is_read_and_judges() {
+    let mud = Mud::parse(FILE.as_bytes()).unwrap();
+    assert_eq!((mud.from_device.len(), mud.to_device.len()), (2, 2));
+    let answer = |peer, protocol, port| match mud.check(&asks(peer, protocol, port)) {
+        Answer::Allowed(ace) => format!("allowed by {}", ace.name),
+        Answer::Denied => "denied".to_owned(),
+        Answer::Unknown(ace) => format!("unknown by {}", ace.name),
+    };
+    assert_eq!(answer("TEST.example.com.", 6, 443), "allowed by cl0-frdev");
+    assert_eq!(answer("test.example.com", 6, 22), "denied");
+    assert_eq!(answer("test.example.com", 17, 443), "denied");
+    assert_eq!(answer("evil.example", 6, 443), "denied");
+    // Whose name an address has is not known here; another family is.
+    assert_eq!(answer("2001:db8::1", 6, 443), "unknown by cl0-frdev");
+    assert_eq!(answer("198.51.100.1", 6, 443), "denied");
+    assert_eq!(answer("192.0.2.9", 17, 5001), "allowed by net");
+    assert_eq!(answer("192.0.2.9", 17, 4999), "denied");
+    let to = Connection { opened_by: Direction::ToDevice, ..asks("2001:db8::1", 6, 80) };
+    assert!(matches!(mud.check(&to), Answer::Unknown(ace) if ace.name == "local"));
+    let to = Connection { opened_by: Direction::ToDevice, ..asks("2001:db8::1", 6, 22) };
+    assert_eq!(mud.check(&to), Answer::Denied);
+    assert_eq!(
+        mud.english()[0],
+        "the device may send to test.example.com by TCP, the peer's port 443, in connections that the device opens"
+    );
+    assert_eq!(mud.english().len(), mud.japanese().len());
+}
+
+#[test]
+fn what_is_not_understood_is_refused() {
+    let changes = [
+        ("\"mud-version\": 1", "\"mud-version\": 2"),
+        ("https://lighting", "http://lighting"),
+        ("\"is-supported\": true,", "\"is-supported\": true, \"extensions\": [\"ol\"],"),
+        ("\"is-supported\": true,", "\"is-supported\": true, \"surprise\": 1,"),
+        ("\"cache-validity\": 48", "\"cache-validity\": 0"),
+        ("{\"name\": \"v4fr\"}", "{\"name\": \"nobody\"}"),
+        ("\"protocol\": 6}", "\"protocol\": 6, \"dscp\": 1}"),
+        ("\"protocol\": 6}", "\"protocol\": 17}"),
+        ("\"ipv4-acl-type\"", "\"eth-acl-type\""),
+        ("192.0.2.0/24", "192.0.2.1/24"),
+        ("192.0.2.0/24", "2001:db8::/32"),
+        ("\"operator\": \"gte\"", "\"operator\": \"about\""),
+        ("\"lower-port\": 80, \"upper-port\": 81", "\"lower-port\": 82, \"upper-port\": 81"),
+        ("[null]", "[]"),
+        ("ietf-acldns:dst-dnsname", "ietf-acldns:src-dnsname"),
+        ("\"from-device\"", "\"sideways\""),
+        ("\"accept\"}}]}},\n    {\"name\": \"v4fr\"", "\"maybe\"}}]}},\n    {\"name\": \"v4fr\""),
+    ];
+    for (from, to) in changes {
+        let changed = FILE.replacen(from, to, 1);
+        assert_ne!(changed, FILE, "{from}");
+        assert!(Mud::parse(changed.as_bytes()).is_err(), "{to}");
+    }
+    let long = format!("{FILE}{}", " ".repeat(MUD_BYTES_MAX));
+    assert!(matches!(Mud::parse(long.as_bytes()), Err(MudError::TooLong(_))));
+}
+
+#[test]
+fn what_is_suggested_allows_what_was_named_and_nothing_else() {
+    let of = Suggested {
+        url: "https://acme.example/gate-3.json".into(),
+        at: "2026-11-22T09:00:00Z".into(),
+        systeminfo: "Barrier gate".into(),
+        made: ("acme".into(), "gate-3".into()),
+        doors: vec![("gate.example".into(), 6, 8883), ("gate.example".into(), 17, 5684)],
+    };
+    let mud = Mud::parse(suggest(&of).as_bytes()).unwrap();
+    assert!(matches!(mud.check(&asks("gate.example", 6, 8883)), Answer::Allowed(_)));
+    assert!(matches!(mud.check(&asks("gate.example", 17, 5684)), Answer::Allowed(_)));
+    assert_eq!(mud.check(&asks("gate.example", 6, 22)), Answer::Denied);
+    assert_eq!(mud.check(&asks("other.example", 6, 8883)), Answer::Denied);
+    // Name servers are whom the owner's network says.
+    assert!(matches!(mud.check(&asks("192.0.2.1", 17, 53)), Answer::Unknown(_)));
+    let to = Connection { opened_by: Direction::ToDevice, ..asks("gate.example", 6, 8883) };
+    assert!(!matches!(mud.check(&to), Answer::Allowed(_)));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_or_refused(at in 0_usize..2_000, with: char, cut in 0_usize..2_000) {
+        let mut text: Vec<char> = FILE.chars().collect();
+        if let Some(place) = text.get_mut(at) {
+            *place = with;
+        }
+        let text: String = text.into_iter().take(cut.max(1_000)).collect();
+        if let Ok(mud) = Mud::parse(text.as_bytes()) {
+            mud.check(&asks("192.0.2.1", 6, 443));
+            prop_assert!(mud.english().len() <= ACLS_MAX * ACES_MAX);
+        }
+    }
+}

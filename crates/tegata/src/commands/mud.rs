@@ -1,0 +1,147 @@
+//! Manufacturers' usage descriptions, RFC 8520 (docs/mud.md).
+
+use crate::{
+    cli::{Language, mud::MudCommand},
+    clock::now,
+    output::Output,
+};
+use anyhow::{Context as _, bail};
+use behaviour::mud::{Answer, Connection, Direction, MUD_BYTES_MAX, Mud, Peer, Suggested, suggest};
+use serde::Serialize;
+use std::{fs::File, io::Read as _, path::Path, process::ExitCode};
+
+/// A description as it was read.
+#[derive(Serialize)]
+struct Shown {
+    url: String,
+    last_update: String,
+    cache_validity_h: u8,
+    is_supported: bool,
+    systeminfo: Option<String>,
+    manufacturer: Option<String>,
+    model: Option<String>,
+    /// a line for each entry
+    allows: Vec<String>,
+}
+
+/// A door, and what a description says about it.
+#[derive(Serialize)]
+struct Checked {
+    to: String,
+    /// `allowed`, `denied`, `unknown`
+    answer: &'static str,
+    /// the entry that says so
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entry: Option<String>,
+}
+
+/// Runs `tegata mud …`.
+pub fn run(command: MudCommand, output: Output, language: Language) -> anyhow::Result<ExitCode> {
+    match command {
+        MudCommand::Show { file } => {
+            let mud = read(&file)?;
+            let allows = match language {
+                Language::Ja => mud.japanese(),
+                Language::En => mud.english(),
+            };
+            let shown = Shown {
+                url: mud.url,
+                last_update: mud.last_update,
+                cache_validity_h: mud.cache_validity_h,
+                is_supported: mud.is_supported,
+                systeminfo: mud.systeminfo,
+                manufacturer: mud.mfg_name,
+                model: mud.model_name,
+                allows,
+            };
+            output.one(&shown, |shown| {
+                let mut out = format!("{}, changed {}", shown.url, shown.last_update);
+                if let Some(what) = &shown.systeminfo {
+                    out.push_str(&format!("\n{what}"));
+                }
+                if !shown.is_supported {
+                    out.push_str("\nthe maker does not support this device any more");
+                }
+                for line in &shown.allows {
+                    out.push_str(&format!("\n- {line}"));
+                }
+                out.push_str("\nanything else is not allowed");
+                out
+            })?;
+            Ok(ExitCode::SUCCESS)
+        }
+        MudCommand::Check(args) => {
+            let mud = read(&args.file)?;
+            let mut all = Vec::new();
+            for to in &args.to {
+                let (host, protocol, port) = door(to)?;
+                let peer = host.parse().map_or(Peer::Name(host), Peer::Address);
+                let wanted = Connection { opened_by: Direction::FromDevice, peer, protocol, port };
+                let (answer, entry) = match mud.check(&wanted) {
+                    Answer::Allowed(ace) => ("allowed", Some(ace.name.clone())),
+                    Answer::Denied => ("denied", None),
+                    Answer::Unknown(ace) => ("unknown", Some(ace.name.clone())),
+                };
+                all.push(Checked { to: to.clone(), answer, entry });
+            }
+            output.list(&all, &["to", "answer", "entry"], |one| {
+                vec![one.to.clone(), one.answer.to_owned(), one.entry.clone().unwrap_or_default()]
+            })?;
+            let wrong: Vec<_> = all.iter().filter(|one| one.answer != "allowed").collect();
+            for one in &wrong {
+                match one.answer {
+                    "denied" => eprintln!(
+                        "the file does not let the device reach {}\nhint: add an entry to its \
+                         from-device policy (`tegata mud suggest` writes one)",
+                        one.to
+                    ),
+                    _ => eprintln!(
+                        "whether the file lets the device reach {} depends on what the owner's \
+                         network knows\nhint: name the door as the file does",
+                        one.to
+                    ),
+                }
+            }
+            Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        MudCommand::Suggest(args) => {
+            let doors = args.to.iter().map(|to| door(to)).collect::<anyhow::Result<_>>()?;
+            let text = suggest(&Suggested {
+                url: args.url,
+                at: now().to_string(),
+                systeminfo: args.systeminfo,
+                made: (args.maker, args.model),
+                doors,
+            });
+            // What is not accepted is not handed out.
+            Mud::parse(text.as_bytes())?;
+            output.line(&text)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Mud> {
+    let most = u64::try_from(MUD_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(most).read_to_end(&mut bytes))
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    Mud::parse(&bytes).with_context(|| format!("{}", path.display()))
+}
+
+/// `HOST:PORT`, `[ADDRESS]:PORT`, with `/udp` or `/tcp` after it.
+fn door(text: &str) -> anyhow::Result<(String, u8, u16)> {
+    let (place, protocol) = match text.split_once('/') {
+        None => (text, 6),
+        Some((place, "tcp")) => (place, 6),
+        Some((place, "udp")) => (place, 17),
+        Some(_) => bail!("{text:?}: a door is HOST:PORT, HOST:PORT/tcp or HOST:PORT/udp"),
+    };
+    let (host, port) = place
+        .rsplit_once(':')
+        .and_then(|(host, port)| Some((host, port.parse().ok()?)))
+        .with_context(|| format!("{text:?}: a door is HOST:PORT, such as gate.example:8883"))?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    Ok((host.to_owned(), protocol, port))
+}

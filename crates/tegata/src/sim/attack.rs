@@ -266,27 +266,27 @@ impl One<'_> {
         }
         self.pause(WRITTEN_DOWN).await;
         let after = self.refused_so_far(id).await?;
-        let refused: u64 = after
-            .iter()
-            .map(|(reason, count)| {
-                let was = before.iter().find(|(other, _)| other == reason);
-                count.saturating_sub(was.map_or(0, |(_, count)| *count))
-            })
-            .sum();
         let mut outcome = super::fleet::locked(&self.at_work.outcome);
+        let mut refused = 0;
+        for (reason, count) in after {
+            let was = before.iter().find(|(other, _)| *other == reason);
+            let more = count.saturating_sub(was.map_or(0, |(_, count)| *count));
+            if more > 0 {
+                outcome.reasons.add_many(&format!("the platform says {reason}"), more);
+            }
+            refused += more;
+        }
         outcome.attempts += sent;
         outcome.refused += refused.min(sent);
         outcome.admitted += sent.saturating_sub(refused);
-        for (reason, _) in after {
-            outcome.reasons.add(&format!("the platform says {reason}"));
-        }
         Ok(())
     }
 
     async fn refused_so_far(&self, id: DeviceId) -> anyhow::Result<Vec<(String, u64)>> {
         let path = format!("/v1/devices/{id}/messages/refused");
         let lines: Vec<RefusedMessages> = self.remote.get(&path).await?;
-        Ok(lines.into_iter().map(|line| (line.reason, line.count)).collect())
+        let one = |line: RefusedMessages| (format!("{} by {}", line.reason, line.door), line.count);
+        Ok(lines.into_iter().map(one).collect())
     }
 
     /// A message that was heard comes again, byte for byte.

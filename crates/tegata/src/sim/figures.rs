@@ -17,10 +17,15 @@ pub struct Reasons(BTreeMap<String, u64>);
 impl Reasons {
     /// Counts one more.
     pub fn add(&mut self, reason: &str) {
+        self.add_many(reason, 1);
+    }
+
+    /// Counts so many more.
+    pub fn add_many(&mut self, reason: &str, more: u64) {
         let known = self.0.contains_key(reason) || self.0.len() < REASONS_MAX;
         let name = if known { reason } else { "other" };
         let count = self.0.entry(name.to_owned()).or_default();
-        *count = count.saturating_add(1);
+        *count = count.saturating_add(more);
     }
 
     /// In a line.

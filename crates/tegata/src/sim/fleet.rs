@@ -35,6 +35,9 @@ const BACK_OFF_MS: u64 = 2000;
 /// Silence after which a connected device says that it is there.
 const PING: Duration = Duration::from_secs(300);
 
+/// Silence after which a device that listens sleeps again.
+const QUIET: Duration = Duration::from_millis(300);
+
 /// What the fleet remembers of a device.
 #[derive(Debug, Default)]
 pub struct Member {
@@ -250,33 +253,33 @@ impl Play {
 
     /// Opens a connection of a device.
     async fn connect(&self, at: &GroupAtWork, number: u32) -> anyhow::Result<(Session, String)> {
-        let asked = clock::instant();
         let opened = async {
             let (id, serial, credential) = self.credential(at, number)?;
             let from = From::Home(home(at, number));
             let client = id.to_string();
-            let mut session =
-                Session::open(&self.doors, at.group.door, &credential, &client, from).await?;
+            let (mut session, took) =
+                Session::open_timed(&self.doors, at.group.door, &credential, &client, from).await?;
             if at.group.commands {
                 session.listen().await?;
             }
-            anyhow::Ok((session, serial))
+            anyhow::Ok((session, serial, took))
         }
         .await;
-        let lost = self.member(at, number).is_some_and(|mut it| std::mem::take(&mut it.lost));
+        let lost = opened.is_ok()
+            && self.member(at, number).is_some_and(|mut it| std::mem::take(&mut it.lost));
         let mut figures = locked(&at.figures);
         match &opened {
-            Ok(_) => {
+            Ok((.., took)) => {
                 figures.connects += 1;
                 figures.reconnects += u64::from(lost);
-                figures.handshake.add(asked.elapsed());
+                figures.handshake.add(*took);
             }
             Err(error) => {
                 figures.failed += 1;
                 figures.reasons.add(&why(error));
             }
         }
-        opened
+        opened.map(|(session, serial, _)| (session, serial))
     }
 
     /// The message that is to be sent next, and whether it was sent before; from now on it was.
@@ -367,6 +370,16 @@ impl Play {
         member.sent = false;
     }
 
+    /// A device that listens hears what waited for it before it sleeps again.
+    async fn linger(&self, at: &GroupAtWork, session: &mut Session) -> anyhow::Result<()> {
+        if at.group.commands {
+            session.hear(QUIET).await?;
+            let answered = session.answer().await?;
+            locked(&at.figures).answered += answered;
+        }
+        Ok(())
+    }
+
     /// One visit of a device that sleeps: what is due is sent. When it comes again, if it does.
     async fn visit(&self, at: &GroupAtWork, number: u32) -> Option<u64> {
         let next = {
@@ -384,6 +397,7 @@ impl Play {
         }
         if let Ok((mut session, serial)) = self.connect(at, number).await
             && self.send(at, number, &mut session, &serial).await.is_ok()
+            && self.linger(at, &mut session).await.is_ok()
         {
             session.close().await;
         }

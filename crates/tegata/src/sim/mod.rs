@@ -10,6 +10,7 @@ mod fleet;
 mod http;
 mod judge;
 mod net;
+mod owner;
 mod payload;
 mod report;
 mod scenario;
@@ -34,6 +35,7 @@ use fleet::{Play, locked};
 use indicatif::ProgressBar;
 use judge::Judge;
 use net::Doors;
+use owner::OrderAtWork;
 use report::Report;
 use scenario::{Door, Keeping, Scenario};
 use serde_json::json;
@@ -143,6 +145,9 @@ fn check(scenario: &Scenario, connections: u32, output: Output) -> anyhow::Resul
         "bytes_per_device": fleet::BYTES_PER_DEVICE,
         "groups": rows,
         "attackers": attackers,
+        "commands": scenario.orders.iter().map(|it| json!({
+            "command": it.name, "group": it.group, "devices": it.count,
+        })).collect::<Vec<_>>(),
         "notes": notes,
     });
     output.one(&said, |_| {
@@ -173,6 +178,12 @@ fn check(scenario: &Scenario, connections: u32, output: Output) -> anyhow::Resul
         if !attackers.is_empty() {
             let head = ["attacker", "kind", "group", "devices", "attempts"];
             text.push_str(&format!("\n{}", list(&head, &attackers)));
+        }
+        for order in &scenario.orders {
+            text.push_str(&format!(
+                "\ncommand {} for {} devices of {}",
+                order.name, order.count, order.group
+            ));
         }
         for note in &notes {
             text.push_str(&format!("\nnote: {note}"));
@@ -208,7 +219,9 @@ async fn play(args: SimRunArgs, output: Output, language: Language) -> anyhow::R
     let ports = (args.mqtt_port, args.websocket_port);
     let doors = Doors::find(&args.server.server, ports, &roots, args.handshakes).await?;
     may_attack(&doors, &scenario, args.yes_attack.as_deref())?;
-    let wanted = u64::from(args.connections).saturating_add(FILES);
+    // An attacker has two connections of a device at most: here, and elsewhere.
+    let attackers: u64 = scenario.attackers.iter().map(|it| 2 * u64::from(it.count)).sum();
+    let wanted = u64::from(args.connections).saturating_add(attackers).saturating_add(FILES);
     let may = files::raise(wanted);
     ensure!(
         may >= wanted,
@@ -246,13 +259,18 @@ async fn play(args: SimRunArgs, output: Output, language: Language) -> anyhow::R
     let before = judge.before().await?;
     play.begin();
     let attacks: Vec<_> = AttackAtWork::all(&play)?.into_iter().map(Arc::new).collect();
+    let orders = OrderAtWork::all(&play);
     let began = clock::instant();
-    at_work(&play, &attacks, &remote).await?;
+    at_work(&play, &attacks, &orders, &remote).await?;
     let seconds = began.elapsed().as_secs();
 
     let held = judge.held(&before).await?;
     let raised = judge.raised(&before, &attacks).await?;
-    let report = Report::new(&play, &attacks, (held, raised), enrolled, seconds)?;
+    let mut told = Vec::with_capacity(orders.len());
+    for order in &orders {
+        told.push(order.report(&remote).await?);
+    }
+    let report = Report::new(&play, &attacks, (held, raised, told), enrolled, seconds)?;
     output.one(&report, Report::text)?;
     Ok(if report.met { ExitCode::SUCCESS } else { ExitCode::from(NOT_MET) })
 }
@@ -261,8 +279,14 @@ async fn play(args: SimRunArgs, output: Output, language: Language) -> anyhow::R
 async fn at_work(
     play: &Arc<Play>,
     attacks: &[Arc<AttackAtWork>],
+    orders: &[Arc<OrderAtWork>],
     remote: &Remote,
 ) -> anyhow::Result<()> {
+    let mut owner = tokio::task::JoinSet::new();
+    for order in orders {
+        let (order, play, remote) = (order.clone(), play.clone(), remote.clone());
+        owner.spawn(async move { order.run(&play, &remote).await });
+    }
     let mut attackers = tokio::task::JoinSet::new();
     for attack in attacks {
         let (attack, play, remote) = (attack.clone(), play.clone(), remote.clone());
@@ -276,6 +300,9 @@ async fn at_work(
         (&mut fleet).await??;
         while let Some(done) = attackers.join_next().await {
             done?;
+        }
+        while let Some(done) = owner.join_next().await {
+            done??;
         }
         anyhow::Ok(())
     };
@@ -351,6 +378,7 @@ mod tests {
             (group("[[attacker]]\nname='b'\nkind='replay'\ngroup='c'"), "no group"),
             (group("[[attacker]]\nname='b'\nkind='replay'\ngroup='a'\ncount=3"), "3 of its 2"),
             (group("[[attacker]]\nname='b'\nkind='bribery'\ngroup='a'"), "bribery"),
+            (group("[[command]]\nname='b'\ngroup='a'"), "does not listen"),
             (group("[[group]]\nname='a'\ncount=1\nperiod='1s'"), "two groups"),
             (group("[[group]]\nname='b'\ncount=1000000\nperiod='1s'"), "at most 1000000"),
             ("name='x'\nduration='10 years'\n[[group]]".to_owned(), "no time"),

@@ -23,7 +23,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpSocket, TcpStream},
-    sync::Semaphore,
+    sync::{Semaphore, SemaphorePermit},
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_websockets::{ClientBuilder, Message};
@@ -182,7 +182,23 @@ impl Doors {
         client: &str,
         from: From,
     ) -> anyhow::Result<Welcome<Stream>> {
-        let _turn = self.handshakes.acquire().await?;
+        let _turn = self.turn().await?;
+        self.mqtt_now(door, credential, client, from).await
+    }
+
+    /// One of those that may be shaking hands.
+    pub async fn turn(&self) -> anyhow::Result<SemaphorePermit<'_>> {
+        Ok(self.handshakes.acquire().await?)
+    }
+
+    /// As [`Self::mqtt`], for who has a turn.
+    pub async fn mqtt_now(
+        &self,
+        door: Door,
+        credential: &Credential,
+        client: &str,
+        from: From,
+    ) -> anyhow::Result<Welcome<Stream>> {
         in_time(async {
             let stream = self.tls(door, credential, from).await?;
             let stream: Stream = match door {
@@ -196,7 +212,12 @@ impl Doors {
 
     /// Opens a connection for HTTP.
     pub async fn http(&self, credential: &Credential, from: From) -> anyhow::Result<Http> {
-        let _turn = self.handshakes.acquire().await?;
+        let _turn = self.turn().await?;
+        self.http_now(credential, from).await
+    }
+
+    /// As [`Self::http`], for who has a turn.
+    pub async fn http_now(&self, credential: &Credential, from: From) -> anyhow::Result<Http> {
         in_time(async {
             let stream = self.tls(Door::Http, credential, from).await?;
             Ok(Http::new(stream, self.host.clone()))

@@ -5,6 +5,7 @@ use super::{
     figures::Reasons,
     fleet::{BYTES_PER_DEVICE, Play, locked},
     judge::{Held, Raised},
+    owner::OrderReport,
     scenario::Door,
 };
 use crate::output::table;
@@ -33,6 +34,8 @@ pub struct Report {
     pub groups: Vec<GroupReport>,
     /// those who do not
     pub attackers: Vec<AttackReport>,
+    /// what the owner told devices
+    pub commands: Vec<OrderReport>,
     /// what the platform holds
     pub held: Held,
     /// what it raised
@@ -146,7 +149,7 @@ impl Report {
     pub fn new(
         play: &Play,
         attacks: &[Arc<AttackAtWork>],
-        (held, alerts): (Held, Vec<Raised>),
+        (held, alerts, commands): (Held, Vec<Raised>, Vec<OrderReport>),
         enrolled: usize,
         seconds: u64,
     ) -> anyhow::Result<Self> {
@@ -161,6 +164,7 @@ impl Report {
             peak_kib: peak_kib(),
             groups: groups(play),
             attackers: Vec::new(),
+            commands,
             held,
             alerts,
             expectations: Vec::new(),
@@ -239,6 +243,12 @@ impl Report {
                 all.push(Expectation::least(&format!("{name}: attempts"), 1, 0));
             }
         }
+        for (order, found) in play.scenario.orders.iter().zip(&self.commands) {
+            if let Some(least) = order.done_min {
+                let what = format!("{}: devices of {} that did it", found.name, found.group);
+                all.push(Expectation::least(&what, least, found.done));
+            }
+        }
         self.expectations = all;
         Ok(())
     }
@@ -315,6 +325,16 @@ impl Report {
                         it.error.clone().unwrap_or_else(|| it.reasons.text()),
                     ]
                 }),
+            ));
+        }
+        for it in &self.commands {
+            parts.push(format!(
+                "command {}: {} of {} devices of {} did it {}",
+                it.name,
+                it.done,
+                it.given,
+                it.group,
+                it.others.text()
             ));
         }
         let held = &self.held;

@@ -10,6 +10,7 @@ pub const BYTES_MAX: usize = 64 * 1024;
 pub const DEVICES_MAX: u64 = 1_000_000;
 const GROUPS_MAX: usize = 64;
 const ATTACKERS_MAX: usize = 64;
+const ORDERS_MAX: usize = 64;
 const FIELDS_MAX: usize = 64;
 const CHOICES_MAX: usize = 64;
 const TEXT_MAX: usize = 1000;
@@ -43,6 +44,9 @@ pub struct Scenario {
     /// those who do not
     #[serde(rename = "attacker", default)]
     pub attackers: Vec<Attacker>,
+    /// what the owner tells devices
+    #[serde(rename = "command", default)]
+    pub orders: Vec<Order>,
     /// what must come of it
     #[serde(default)]
     pub expect: Expect,
@@ -317,6 +321,31 @@ pub struct AttackExpect {
     pub alert: Option<String>,
 }
 
+/// A command that the owner gives to devices.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Order {
+    /// the command
+    pub name: String,
+    /// whose devices
+    pub group: String,
+    /// how many: the first ones of the group
+    #[serde(default = "one")]
+    pub count: u32,
+    /// when
+    #[serde(default)]
+    pub start: Span,
+    /// within which time a device must have begun
+    #[serde(default = "usual_lifetime")]
+    pub lifetime: Span,
+    /// devices that must have done it at the end, at least
+    pub done_min: Option<u64>,
+}
+
+fn usual_lifetime() -> Span {
+    Span(Duration::from_secs(600))
+}
+
 /// What must come of everything.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -411,6 +440,23 @@ impl Scenario {
             ensure!(!twice, "two attackers are called {:?}", attacker.name);
             attacker.check(self).with_context(|| format!("attacker {:?}", attacker.name))?;
         }
+        ensure!(self.orders.len() <= ORDERS_MAX, "at most {ORDERS_MAX} commands");
+        for order in &self.orders {
+            order.check(self).with_context(|| format!("command {:?}", order.name))?;
+        }
+        Ok(())
+    }
+}
+
+impl Order {
+    fn check(&self, scenario: &Scenario) -> anyhow::Result<()> {
+        name(&self.name)?;
+        let Some(group) = scenario.groups.iter().find(|group| group.name == self.group) else {
+            bail!("there is no group {:?}", self.group);
+        };
+        ensure!(group.commands, "the group {:?} does not listen: commands = true", self.group);
+        ensure!((1..=VICTIMS_MAX).contains(&self.count), "count: 1 to {VICTIMS_MAX}");
+        ensure!(self.lifetime.ms() >= 60_000, "lifetime: at least 1m");
         Ok(())
     }
 }

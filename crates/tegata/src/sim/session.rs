@@ -5,7 +5,10 @@ use super::{
     net::{Doors, From, Stream, reason},
     scenario::{Door, Format},
 };
-use crate::mqtt::{Message, Mqtt, Packet, Said, Welcome};
+use crate::{
+    clock,
+    mqtt::{Message, Mqtt, Packet, Said, Welcome},
+};
 use anyhow::{Context as _, bail};
 use api::client::percent_encode;
 use serde_json::{Value, json};
@@ -60,13 +63,27 @@ impl Session {
         client: &str,
         from: From,
     ) -> anyhow::Result<Self> {
-        match door {
-            Door::Http => Ok(Self::Http(Box::new(doors.http(credential, from).await?))),
-            door => match doors.mqtt(door, credential, client, from).await? {
-                Welcome::Yes(client) => Ok(Self::Mqtt { client, heard: Vec::new() }),
+        Ok(Self::open_timed(doors, door, credential, client, from).await?.0)
+    }
+
+    /// The same, and how long it took once it was its turn.
+    pub async fn open_timed(
+        doors: &Doors,
+        door: Door,
+        credential: &super::net::Credential,
+        client: &str,
+        from: From,
+    ) -> anyhow::Result<(Self, Duration)> {
+        let _turn = doors.turn().await?;
+        let asked = clock::instant();
+        let session = match door {
+            Door::Http => Self::Http(Box::new(doors.http_now(credential, from).await?)),
+            door => match doors.mqtt_now(door, credential, client, from).await? {
+                Welcome::Yes(client) => Self::Mqtt { client, heard: Vec::new() },
                 Welcome::No(code) => bail!("CONNACK {code:#04x}"),
             },
-        }
+        };
+        Ok((session, asked.elapsed()))
     }
 
     /// Listens for commands and settings.
@@ -102,6 +119,15 @@ impl Session {
         let packet =
             tokio::time::timeout(ANSWER_MAX, client.next()).await.context("half a packet")??;
         take(client, heard, packet).await
+    }
+
+    /// Hears what the server has to say until it is quiet for so long.
+    pub async fn hear(&mut self, quiet: Duration) -> anyhow::Result<()> {
+        while let Ok(ready) = tokio::time::timeout(quiet, self.readable()).await {
+            ready?;
+            self.take().await?;
+        }
+        Ok(())
     }
 
     /// Answers what was heard; how many answers there were.

@@ -167,6 +167,16 @@ other_alerts_max = 0
 
 const ATTACKERS: &str = r#"
 alerts = ["replay"]
+[[command]]
+name = "blink"
+group = "stays"
+count = 4
+start = "4s"
+done_min = 4
+[[command]]
+name = "factory-reset"
+group = "stays"
+start = "4s"
 [[attacker]]
 name = "thief"
 kind = "stolen-certificate"
@@ -232,6 +242,10 @@ fn a_small_fleet_and_its_attackers_come_to_what_is_expected_or_not() {
         assert_eq!(attacker["admitted"], admitted, "{attacker}");
         assert!(attacker["attempts"].as_u64().unwrap() > 0, "{attacker}");
     }
+
+    let told = &report["commands"];
+    assert_eq!((&told[0]["done"], &told[1]["done"]), (&4.into(), &0.into()), "{told}");
+    assert_eq!(told[1]["others"]["rejected"], 1, "{told}");
 
     // The same fleet: the one that is gone has a successor, and nobody else is enrolled again. What does
     // not come is said, and so is what comes and should not.

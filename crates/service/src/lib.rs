@@ -199,7 +199,7 @@ pub use reports::{AuditCheck, AuditView, KeyAccount, KeyUseView, Statistics};
 pub use routes::{
     DeadMessage, Lane, LaneFailure, LaneOutcome, NewRoute, OpenedRoute, PutRoute, QueuedMessage,
     ROUTE_LIMITS, ROUTES_MAX, RouteLimits, RouteRowQuery, RouteTarget, RouteView, RoutedRow,
-    SAMPLES_MAX, Sample, TriedMessage, read_rule,
+    SAMPLES_MAX, Sample, TargetError, TriedMessage, read_rule,
 };
 pub use schemas::{
     NewSchema, SCHEMA_DRAFTS_MAX, SCHEMAS_IN_FORCE_BYTES_MAX, SCHEMAS_IN_FORCE_MAX, SCHEMAS_MAX,

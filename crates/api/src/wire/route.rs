@@ -52,16 +52,20 @@ pub struct NewRoute {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(max_length = 64, example = "better-routes")]
     pub purpose: Option<String>,
-    /// `https://HOST/PATH`, `table`, `file` or `topic:DEVICE/down/…`.
+    /// `https://HOST/PATH`, `nats://HOST/STREAM/SUBJECT`, `amqps://HOST/VHOST/QUEUE[/EXCHANGE/KEY]`,
+    /// `table`, `file` or `topic:DEVICE/down/…`.
     #[schema(min_length = 4, max_length = 1400)]
     pub target: String,
     /// CA certificates of the receiver, in PEM; those that the platform's machine trusts otherwise.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(max_length = 65_536)]
     pub roots: Option<String>,
-    /// Key of a web hook, `whsec_…`; without it the one that is there stays, or one is made.
+    /// Key of a web hook, `whsec_…`; without it the one that is there stays, or one is made. Or how the
+    /// platform logs in at a broker: `USER:PASSWORD`, PEM of a client certificate and its key, for NATS
+    /// also a token, the seed of a key (`SU…`) or a file of credentials; without it the one that is
+    /// there stays, as long as host, port and CAs do. It is never shown.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    #[schema(max_length = 200)]
+    #[schema(max_length = 16_384)]
     pub secret: Option<String>,
     /// When the queue is full.
     #[serde(default)]

@@ -69,6 +69,36 @@ async fn a_route_is_made_tried_paused_and_ended() {
         is_sound(&page, "/new-route");
         assert!(page.html.contains(wrong), "{wrong}: {}", page.html);
     }
+    // A broker: its subject and its secret stand at their fields, and the secret comes back nowhere.
+    let broker = NEW
+        .replace("https%3A%2F%2Fhooks.example%2Fin", "nats%3A%2F%2Fn.example%2FS%2Ft.%7Btopic%7D");
+    for (fields, wrong) in [
+        (broker.replace("%7Btopic%7D", "%3E"), "in levels between single dots"),
+        (
+            format!(
+                "{broker}&secret=-----BEGIN+CERTIFICATE-----%0Ahidden%0A-----END+CERTIFICATE-----"
+            ),
+            "private key",
+        ),
+    ] {
+        let page = stage.post("owner-admin", "/new-route", &fields).await;
+        assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", page.html);
+        is_sound(&page, "/new-route");
+        assert!(
+            page.html.contains(wrong) && !page.html.contains("hidden"),
+            "{wrong}: {}",
+            page.html
+        );
+    }
+    let fields = format!("{}&secret=ann%3Ahidden", broker.replace("name=hook", "name=broker"));
+    let page = stage.post("owner-admin", "/new-route", &fields).await;
+    assert_eq!(page.header("location"), "/routes/broker", "{}", page.html);
+    for path in ["/routes", "/routes/broker", "/routes/broker/change"] {
+        let page = stage.get("owner-admin", path).await;
+        is_sound(&page, path);
+        assert!(page.html.contains("n.example") && !page.html.contains("hidden"), "{path}");
+    }
+    stage.post("owner-admin", "/routes/broker/end", "").await;
     let page = stage.post("owner-admin", "/new-route", NEW).await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.html);
     is_sound(&page, "/new-route");

@@ -3,10 +3,11 @@
 
 use super::{CONNECT, reach::Reach};
 use crate::tls::OwnCertificate;
+use crypto::Secret;
 use pki::Certificate;
 use rustls::{
     ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject as _},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
 };
 use std::{net::SocketAddr, sync::Arc};
 use tokio::{net::TcpStream, sync::Semaphore, time::timeout};
@@ -50,6 +51,30 @@ pub(crate) fn machine_config(protocols: &[&[u8]]) -> Result<Arc<ClientConfig>, S
     with_store(store, None, protocols)
 }
 
+/// As [`config`], or [`machine_config`] where there are no CAs, for somebody who has a certificate of
+/// their own for the receiver, in PEM with its key.
+pub(crate) fn config_of(
+    roots: &[Certificate],
+    identity: Option<&Secret>,
+) -> Result<Arc<ClientConfig>, String> {
+    let usual = match roots {
+        [] => machine_config(&[])?,
+        roots => config(roots, None, &[])?,
+    };
+    let Some(identity) = identity else { return Ok(usual) };
+    let pem = identity.expose();
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let unusable = "the client certificate or its key cannot be used";
+    let chain = chain.map_err(|_| unusable)?;
+    let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| unusable)?;
+    let provider = usual.crypto_provider();
+    let own = rustls::sign::CertifiedKey::from_der(chain, key, provider)
+        .map_err(|error| format!("{unusable}: {error}"))?;
+    let mut config = ClientConfig::clone(&usual);
+    config.client_auth_cert_resolver = Arc::new(rustls::sign::SingleCertAndKey::from(own));
+    Ok(Arc::new(config))
+}
+
 fn with_store(
     store: RootCertStore,
     own: Option<&Arc<OwnCertificate>>,
@@ -75,17 +100,26 @@ pub(crate) async fn connect(
     config: &Arc<ClientConfig>,
     reach: &Reach,
 ) -> Result<TlsStream<TcpStream>, String> {
-    let name = rustls::pki_types::ServerName::try_from(host.to_owned())
-        .map_err(|_| format!("{host} is no host name"))?;
     let connect = async {
         let socket = dial(host, port, reach).await?;
-        let _ = socket.set_nodelay(true);
-        TlsConnector::from(config.clone())
-            .connect(name, socket)
-            .await
-            .map_err(|error| format!("{host}:{port}: TLS: {error}"))
+        secure((host, port), config, socket).await
     };
     timeout(CONNECT, connect).await.map_err(|_| format!("{host}:{port} does not answer"))?
+}
+
+/// The handshake over a connection that is there. Time is the caller's.
+pub(crate) async fn secure(
+    (host, port): (&str, u16),
+    config: &Arc<ClientConfig>,
+    socket: TcpStream,
+) -> Result<TlsStream<TcpStream>, String> {
+    let name = rustls::pki_types::ServerName::try_from(host.to_owned())
+        .map_err(|_| format!("{host} is no host name"))?;
+    let _ = socket.set_nodelay(true);
+    TlsConnector::from(config.clone())
+        .connect(name, socket)
+        .await
+        .map_err(|error| format!("{host}:{port}: TLS: {error}"))
 }
 
 /// Names that are looked up at once, by all receivers together: each takes a thread until the resolver

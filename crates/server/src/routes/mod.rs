@@ -4,6 +4,7 @@
 //! Messages of one device keep their order; up to 16 devices are served at a time. Delivery is at
 //! least once: what is sent again has the id that it had.
 
+mod broker;
 mod webhook;
 
 use crate::outward::{keep_running, lines, reach::Reach};
@@ -45,6 +46,7 @@ enum Sink {
     Https(webhook::Webhook),
     File(Mutex<std::path::PathBuf>),
     Topic,
+    Broker(broker::Broker),
     /// it cannot be sent to at all, and why
     Broken(String),
 }
@@ -67,6 +69,9 @@ async fn deliver(service: Service, gateway: Gateway, reach: Reach, id: i64) {
             Sink::File(Mutex::new(service.route_file(&opened.organisation, &opened.name)))
         }
         RouteTarget::Topic { .. } => Sink::Topic,
+        RouteTarget::Nats { .. } | RouteTarget::Amqp { .. } => {
+            broker::Broker::new(&opened, reach).map_or_else(Sink::Broken, Sink::Broker)
+        }
         RouteTarget::Table => return,
     };
     let route = Arc::new(Route { opened, sink, service, gateway });
@@ -169,6 +174,7 @@ impl Route {
     async fn send_one(&self, message: &QueuedMessage) -> Sent {
         match (&self.sink, &self.opened.target) {
             (Sink::Https(hook), _) => hook.send(&self.opened.name, message).await,
+            (Sink::Broker(broker), _) => broker.send(&self.opened.name, message).await,
             (Sink::Topic, RouteTarget::Topic { device, topic }) => {
                 match self.service.route_reaches(&self.opened.organisation, device) {
                     Ok(true) => {}

@@ -36,7 +36,7 @@ pub struct OpenedRoute {
     pub target: RouteTarget,
     /// CAs of the receiver; those of the machine where there are none
     pub roots: Vec<Certificate>,
-    /// key of the web hook
+    /// key of the web hook, or how the platform logs in at the broker
     pub secret: Option<Secret>,
 }
 
@@ -159,7 +159,7 @@ impl Service {
         Ok(OpenedRoute {
             id: row.id,
             revision: row.revision,
-            target: RouteTarget::parse(&row.target).ok_or_else(damaged)?,
+            target: RouteTarget::parse(&row.target).map_err(|_| damaged())?,
             roots: row.roots.as_deref().map(read_roots).transpose()?.unwrap_or_default(),
             secret: self.open_route_secret(&organisation, &row)?,
             organisation,

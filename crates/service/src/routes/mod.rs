@@ -15,7 +15,7 @@ pub use deliver::{Lane, LaneFailure, LaneOutcome, OpenedRoute, QueuedMessage};
 pub use put::{NewRoute, PutRoute, ROUTE_LIMITS, ROUTES_MAX, RouteLimits};
 pub use read::{DeadMessage, RouteRowQuery, RouteView, RoutedRow};
 pub(crate) use take::{LiveRoute, Routed, going, put, refusal};
-pub use target::RouteTarget;
+pub use target::{RouteTarget, TargetError};
 pub(crate) use target::{signing_key, signing_key_text};
 pub use trial::{SAMPLES_MAX, Sample, TriedMessage, read_rule};
 

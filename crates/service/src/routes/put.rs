@@ -1,7 +1,7 @@
 //! Routes are put, paused and ended by an organisation's administrators.
 
 use super::{
-    RouteTarget, RouteView, plain, read_rule,
+    RouteTarget, RouteView, TargetError, plain, read_rule,
     target::{signing_key, signing_key_text},
 };
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
     },
     streams::{check_name, read_roots},
 };
+use broker::Speaks;
 use crypto::Secret;
 use device::OrganisationId;
 use policy::{Action, Caller, Resource};
@@ -57,7 +58,8 @@ pub struct NewRoute {
     pub target: String,
     /// CAs of the receiver, in PEM; those of the machine where there are none
     pub roots: Option<String>,
-    /// key of a web hook, `whsec_…`; one is made where none is given and none is there
+    /// key of a web hook, `whsec_…`: one is made where none is given and none is there; or how the
+    /// platform logs in at a broker ([`broker::Login::parse`])
     pub secret: Option<Secret>,
     /// the oldest go when the queue is full; otherwise doors refuse
     pub drops: bool,
@@ -103,14 +105,18 @@ impl Service {
         read_rule(product.as_deref(), filter.as_deref(), condition.as_deref())?;
         let purpose = self.purpose_of_route(product.as_deref(), given(new.purpose))?;
         check_limits(&new.count_max, &new.bytes_max, new.attempts_max, new.retention_days)?;
-        let target = RouteTarget::parse(new.target.trim()).ok_or_else(|| {
-            ServiceError::malformed(
-                "route-target",
-                "messages go to https://HOST/PATH, table, file or topic:DEVICE/down/…",
-            )
-            .in_japanese(
-                "宛先は https://ホスト/パス、table、file、topic:機器ID/down/… のいずれかです",
-            )
+        let target = RouteTarget::parse(new.target.trim()).map_err(|error| {
+            let japanese = match &error {
+                TargetError::Template(_) => {
+                    "サブジェクトやルーティングキーは、英数字と「-」「_」を「.」で区切って書きます。\
+                     {device}、{product}、{topic}、{door} が使えます"
+                }
+                _ => {
+                    "宛先は https://ホスト/パス、nats://ホスト/ストリーム/サブジェクト、\
+                     amqps://ホスト/仮想ホスト/キュー、table、file、topic:機器ID/down/… のいずれかです"
+                }
+            };
+            ServiceError::malformed("route-target", error.to_string()).in_japanese(japanese)
         })?;
         let roots = given(new.roots).filter(|_| target.is_remote());
         roots.as_deref().map(read_roots).transpose()?;
@@ -124,8 +130,13 @@ impl Service {
             .in_japanese("宛先の機器はこの組織のものではありません"));
         }
         let known = self.read(|connection| store::route(connection, owner, name))?;
+        let keeps = known.as_ref().filter(|known| {
+            let old = RouteTarget::parse(&known.target).ok();
+            let old = old.as_ref().and_then(RouteTarget::confidant);
+            old == target.confidant() && (old.is_none() || known.roots == roots)
+        });
         let (sealed, made) =
-            self.route_secret(&target, known.as_ref(), new.secret, organisation, name)?;
+            self.route_secret(&target, (known.as_ref(), keeps), new.secret, organisation, name)?;
         let now = self.now();
         let row = RouteRow {
             id: known.as_ref().map_or(0, |row| row.id),
@@ -159,7 +170,7 @@ impl Service {
         self.commit(move |tx| {
             match store::route(tx, row.organisation, &row.name)? {
                 Some(known) if known.id == row.id => {
-                    let old = RouteTarget::parse(&known.target).map(|old| old.kind() == "table");
+                    let old = RouteTarget::parse(&known.target).ok().map(|old| old.kind() == "table");
                     if known.state.count > 0 && old != Some(kind == "table") {
                         return Err(ServiceError::refused(
                             "route-kind",
@@ -230,30 +241,61 @@ impl Service {
     fn route_secret(
         &self,
         target: &RouteTarget,
-        known: Option<&RouteRow>,
+        (known, keeps): (Option<&RouteRow>, Option<&RouteRow>),
         secret: Option<Secret>,
         organisation: &OrganisationId,
         name: &str,
     ) -> Result<(Option<Vec<u8>>, Option<Secret>), ServiceError> {
+        let label = label(organisation, name);
+        if let Some(speaks) = target.speaks() {
+            let kept = keeps.and_then(|row| row.secret.clone());
+            let Some(secret) = secret else {
+                let had = known
+                    .is_some_and(|row| row.secret.is_some() && !row.target.starts_with("https:"));
+                if kept.is_some() || (speaks == Speaks::Nats && !had) {
+                    return Ok((kept, None));
+                }
+                return Err(ServiceError::malformed(
+                    "route-secret",
+                    "give the secret for this broker: what the route has is not sent to another broker, \
+                     nor to one under other CAs",
+                )
+                .in_japanese(
+                    "このブローカーの認証情報を入力してください。登録済みの認証情報が、別のブローカーや\
+                     別のCAの相手に送られることはありません",
+                ));
+            };
+            broker::Login::parse(&secret, speaks).map_err(|error| {
+                ServiceError::malformed("route-secret", error.to_string()).in_japanese(
+                    "ブローカーの認証情報は「ユーザー:パスワード」か、クライアント証明書と秘密鍵（PEM）です。\
+                     NATSではトークン、NKeyシード（SU…）、credsファイルも使えます",
+                )
+            })?;
+            return Ok((Some(self.keys.seal_secret(&label, &secret)?), None));
+        }
         let RouteTarget::Https { .. } = target else {
             if secret.is_some() {
-                return Err(ServiceError::malformed("route-secret", "only a web hook has a key")
-                    .in_japanese("鍵があるのはWebhookだけです"));
+                return Err(ServiceError::malformed(
+                    "route-secret",
+                    "only web hooks and brokers have a secret",
+                )
+                .in_japanese("鍵や認証情報があるのはWebhookとブローカーだけです"));
             }
             return Ok((None, None));
         };
-        let label = label(organisation, name);
         if let Some(secret) = secret {
             return Ok((Some(self.keys.seal_secret(&label, &signing_key(&secret)?)?), None));
         }
-        if let Some(sealed) = known.and_then(|row| row.secret.clone()) {
+        // A web hook's key is never sent: it stays wherever the hook moves to.
+        let hook = known.filter(|row| row.target.starts_with("https:"));
+        if let Some(sealed) = hook.and_then(|row| row.secret.clone()) {
             return Ok((Some(sealed), None));
         }
         let key = crypto::random::secret::<32>();
         Ok((Some(self.keys.seal_secret(&label, &key)?), Some(signing_key_text(&key))))
     }
 
-    /// The key of a web hook.
+    /// The key of a web hook, or how the platform logs in at a broker.
     pub(super) fn open_route_secret(
         &self,
         organisation: &OrganisationId,

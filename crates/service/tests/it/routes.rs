@@ -372,3 +372,59 @@ async fn a_rule_is_tried_on_samples_and_on_what_was_kept() {
     assert_eq!(code(service.try_route(admin, id, rule(), wrong, 1).await), "route-samples");
     assert_eq!(code(service.try_route(admin, id, rule(), vec![], 201).await), "route-samples");
 }
+
+#[tokio::test]
+async fn the_secret_of_a_broker_is_sent_to_that_broker_alone() {
+    let stage = Stage::new().await;
+    let (service, admin, id) = (&stage.world.service, &stage.owner.admin, &stage.owner.id);
+    let given = |target: &str, secret: &str| NewRoute {
+        secret: Some(Secret::new(secret.as_bytes().to_vec())),
+        ..to(target)
+    };
+    let put = async |name: &str, new: NewRoute| {
+        service.put_route(admin, id, name, new).await.map(|put| put.secret.is_some())
+    };
+    let known = |name: &str| {
+        let live = service.live_routes(&DELIVERER).unwrap();
+        let opened = live.iter().map(|it| service.open_route(&DELIVERER, it.0).unwrap());
+        let secret = opened.into_iter().find(|it| it.name == name).unwrap().secret;
+        secret.map(|secret| String::from_utf8(secret.expose().to_vec()).unwrap())
+    };
+    let (here, elsewhere) = ("amqps://r.example/%2F/q", "amqps://evil.example/%2F/q");
+    for (new, refused) in [
+        (to(here), "route-secret"),
+        (given(here, "token"), "route-secret"),
+        (given("nats://n.example/S/x", "a:b\nc:d"), "route-secret"),
+        (to("nats://n.example/S/a.>"), "route-target"),
+        (to("nats://a:b@n.example/S/a"), "route-target"),
+        (to("amqp://r.example/%2F/q"), "route-target"),
+    ] {
+        assert_eq!(code(put("r", new).await.map(|_| ())), refused);
+    }
+    // Nothing is made, and nothing is shown.
+    assert!(!put("r", given(here, "ann:pw")).await.unwrap());
+    assert_eq!(known("r").as_deref(), Some("ann:pw"));
+    assert!(!format!("{:?}", stage.view("r").await).contains("ann:pw"));
+    // It stays within the broker, and goes nowhere else: not to another host or port, not to one under
+    // other CAs, not by another protocol, not by way of a web hook.
+    put("r", to("amqps://r.example/%2F/other/e/k.{topic}")).await.unwrap();
+    assert_eq!(known("r").as_deref(), Some("ann:pw"));
+    let ca = service.trust_store().await.unwrap().roots[0].to_pem();
+    for new in [
+        to(elsewhere),
+        to("amqps://r.example:99/%2F/q"),
+        to("nats://r.example:5671/S/x"),
+        NewRoute { roots: Some(ca), ..to(here) },
+    ] {
+        assert_eq!(code(put("r", new).await.map(|_| ())), "route-secret");
+    }
+    assert!(put("r", to("https://hooks.example/")).await.unwrap());
+    assert_ne!(known("r").as_deref(), Some("ann:pw"));
+    assert_eq!(code(put("r", to(elsewhere)).await.map(|_| ())), "route-secret");
+    // Another organisation's route of the same name has nothing of it.
+    let other = stage.world.owner("other").await;
+    let made = service.put_route(&other.admin, &other.id, "r", to(here)).await;
+    assert_eq!(code(made.map(|_| ())), "route-secret");
+    put("n", to("nats://n.example/S/x")).await.unwrap();
+    assert_eq!(known("n"), None);
+}

@@ -77,13 +77,16 @@ pub enum RouteCommand {
         /// Messages of one purpose of the product line only, where it stands
         #[arg(long, requires = "product")]
         purpose: Option<String>,
-        /// https://HOST/PATH, table, file, or topic:DEVICE/down/…
+        /// https://HOST/PATH, nats://HOST/STREAM/SUBJECT, amqps://HOST/VHOST/QUEUE[/EXCHANGE/KEY], table,
+        /// file, or topic:DEVICE/down/…
         #[arg(long)]
         to: String,
         /// CA certificates of the receiver, in PEM; those that the platform's machine trusts otherwise
         #[arg(long, value_hint = ValueHint::FilePath)]
         receiver_ca: Option<PathBuf>,
-        /// File with the key of a web hook (`whsec_…`); one is made and shown once otherwise
+        /// File with the key of a web hook (`whsec_…`; one is made and shown once otherwise), or with how
+        /// the platform logs in at a broker: USER:PASSWORD, PEM of a client certificate and its key, or
+        /// what NATS has
         #[arg(long, value_hint = ValueHint::FilePath)]
         secret: Option<PathBuf>,
         /// When the queue is full

@@ -123,9 +123,9 @@ fn form_page(member: &Member, said: &Said, known: Option<&str>) -> form::FormPag
             .value(&said.roots)
             .most(65_536)
             .optional(),
-        Field::text(t, "secret", t.text("routes-secret"))
+        Field::area(t, "secret", t.text("routes-secret"))
             .hint(t.text("routes-secret-hint"))
-            .most(200)
+            .most(16_384)
             .autocomplete("off")
             .optional(),
         Field::number(t, "attempts", t.text("routes-attempts")).value(&said.attempts).required(),

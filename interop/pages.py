@@ -74,6 +74,8 @@ ABOUT = [
     ("alerts", "/alerts", True),
     ("alert-rules", "/alert-rules", True),
     ("behaviour", "/behaviour", True),
+    ("alert-receivers", "/alert-receivers", True),
+    ("alert-receiver-new", "/new-alert-receiver", True),
     ("routes", "/routes", True),
     ("route-new", "/new-route", True),
     ("route-trial", "/route-trial?condition=%24.payload", True),

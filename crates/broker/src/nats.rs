@@ -18,7 +18,7 @@ const LINE_BYTES_MAX: usize = 4096;
 /// Longest `INFO`, in bytes.
 pub const INFO_BYTES_MAX: usize = 64 * 1024;
 /// Longest answer, in bytes: what is known of a stream is the longest.
-const ANSWER_BYTES_MAX: usize = 256 * 1024;
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// Longest subject, in bytes; a server reads lines of 4 KiB.
 pub const SUBJECT_BYTES_MAX: usize = 1024;
 /// Longest name of a stream, in bytes.

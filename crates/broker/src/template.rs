@@ -87,7 +87,7 @@ impl Template {
         Self::literal(rest, &mut parts)?;
         // What is filled in is never empty: where the text around it has no empty level, the whole has
         // none.
-        let filled = text.replace('{', "").replace('}', "");
+        let filled = text.replace(['{', '}'], "");
         if filled.split('.').any(str::is_empty) {
             return Err(TemplateError::Level);
         }

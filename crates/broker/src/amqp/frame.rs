@@ -2,8 +2,9 @@
 
 use crate::Fault;
 
-/// Largest frame that we take and send, in bytes; what RabbitMQ has by itself.
-pub(super) const FRAME_BYTES_MAX: u32 = 131_072;
+/// Largest frame that we take and send, in bytes: a quarter of what RabbitMQ has by itself, since there
+/// may be a thousand connections.
+pub(super) const FRAME_BYTES_MAX: u32 = 32_768;
 const END: u8 = 0xce;
 const HEAD_BYTES: usize = 7;
 /// What a frame has beside its payload.

@@ -143,7 +143,7 @@ impl Amqp {
         }
     }
 
-    fn say(&mut self, channel: u16, method: Method) {
+    fn say(&mut self, channel: u16, method: &Method) {
         put(&mut self.output, METHOD, channel, &method.0);
     }
 
@@ -185,9 +185,9 @@ impl Amqp {
                     .u16(CHANNEL)
                     .u32(self.frame_max)
                     .u16(beat.min(HEARTBEAT_S_MAX));
-                self.say(0, tuned);
+                self.say(0, &tuned);
                 let open = Method::new(method::OPEN).short(&self.to.host).short("").u8(0);
-                self.say(0, open);
+                self.say(0, &open);
                 self.state = State::Open;
                 Ok(())
             }
@@ -206,7 +206,7 @@ impl Amqp {
             }
             (method::CLOSE, _) => {
                 let (code, text) = (fields.u16()?, fields.short()?);
-                self.say(0, Method::new(method::CLOSE_OK));
+                self.say(0, &Method::new(method::CLOSE_OK));
                 let text = told(&text);
                 Err(Fault::Refused(match code {
                     ACCESS_REFUSED if self.state == State::Tune => format!(
@@ -255,13 +255,13 @@ impl Amqp {
             ("capabilities", Value::Table(&can)),
         ]);
         let ok = Method::new(method::START_OK).long(&own).short(mechanism).long(&response);
-        self.say(0, ok.short("en_US"));
+        self.say(0, &ok.short("en_US"));
         self.state = State::Tune;
         Ok(())
     }
 
     fn open_channel(&mut self) {
-        self.say(CHANNEL, Method::new(method::CHANNEL_OPEN).short(""));
+        self.say(CHANNEL, &Method::new(method::CHANNEL_OPEN).short(""));
     }
 
     fn declare_queue(&mut self, passive: bool) {
@@ -272,7 +272,7 @@ impl Amqp {
             false => table(&[("x-queue-type", Value::Text("quorum"))]),
         };
         let declare = Method::new(method::QUEUE_DECLARE).u16(0).short(&self.to.queue);
-        self.say(CHANNEL, declare.u8(bits).long(&arguments));
+        self.say(CHANNEL, &declare.u8(bits).long(&arguments));
     }
 
     fn of_channel(&mut self, name: (u16, u16), mut fields: Fields<'_>) -> Result<(), Fault> {
@@ -290,7 +290,7 @@ impl Amqp {
                 Some(exchange) => {
                     let declare = Method::new(method::EXCHANGE_DECLARE).u16(0).short(exchange);
                     // Passive: is it there? Its type does not matter then.
-                    self.say(CHANNEL, declare.short("").u8(0b1).long(&[]));
+                    self.say(CHANNEL, &declare.short("").u8(0b1).long(&[]));
                     self.state = State::Exchange;
                 }
                 None => self.confirm(),
@@ -302,11 +302,11 @@ impl Amqp {
             }
             (method::FLOW, _) => {
                 let on = fields.u8()?;
-                self.say(CHANNEL, Method::new(method::FLOW_OK).u8(on));
+                self.say(CHANNEL, &Method::new(method::FLOW_OK).u8(on));
             }
             (method::CHANNEL_CLOSE, _) => {
                 let (code, text) = (fields.u16()?, fields.short()?);
-                self.say(CHANNEL, Method::new(method::CHANNEL_CLOSE_OK));
+                self.say(CHANNEL, &Method::new(method::CHANNEL_CLOSE_OK));
                 return self.channel_closed(code, &told(&text));
             }
             (method::ACK, State::Ready) => {
@@ -319,7 +319,7 @@ impl Amqp {
                     "the queue {} does not take it: it is full, or most of its members are away",
                     self.to.queue
                 );
-                self.answer(number, several, Some(why));
+                self.answer(number, several, Some(&why));
             }
             (method::RETURN, State::Ready) if self.returning.is_none() => {
                 let (code, text) = (fields.u16()?, fields.short()?);
@@ -338,7 +338,7 @@ impl Amqp {
     }
 
     fn confirm(&mut self) {
-        self.say(CHANNEL, Method::new(method::CONFIRM).u8(0));
+        self.say(CHANNEL, &Method::new(method::CONFIRM).u8(0));
         self.state = State::Confirm;
     }
 
@@ -372,13 +372,13 @@ impl Amqp {
         })
     }
 
-    fn answer(&mut self, number: u64, several: bool, refused: Option<String>) {
+    fn answer(&mut self, number: u64, several: bool, refused: Option<&str>) {
         let first = if several { 0 } else { number };
         let of: Vec<u64> =
             self.flying.range(first..=number.max(first)).map(|(it, _)| *it).collect();
         for number in of {
             let Some(flying) = self.flying.remove(&number) else { continue };
-            let verdict = match flying.returned.or_else(|| refused.clone()) {
+            let verdict = match flying.returned.or_else(|| refused.map(str::to_owned)) {
                 Some(why) => Verdict::Refused(why),
                 None => Verdict::Taken,
             };
@@ -479,7 +479,7 @@ impl Publisher for Amqp {
         // Bits: mandatory.
         let publish =
             Method::new(method::PUBLISH).u16(0).short(&exchange).short(message.place).u8(1);
-        self.say(CHANNEL, publish);
+        self.say(CHANNEL, &publish);
         // content-type, delivery-mode (2: kept), message-id, timestamp, app-id
         let flags: u16 = 1 << 15 | 1 << 12 | 1 << 7 | 1 << 6 | 1 << 3;
         let mut header = Method(60_u16.to_be_bytes().to_vec()).u16(0).0;

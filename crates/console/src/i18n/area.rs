@@ -52,6 +52,7 @@ areas! {
     "consents",
     "routes",
     "alerts",
+    "receivers",
     "traffic",
     "behaviour",
 }

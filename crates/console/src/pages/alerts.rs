@@ -37,7 +37,7 @@ pub(super) fn router() -> Router<Console> {
         .route("/alert-rules/{name}/{change}", post(change))
 }
 
-fn severity_word(severity: Severity) -> &'static str {
+pub(super) fn severity_word(severity: Severity) -> &'static str {
     match severity {
         Severity::Informational => "informational",
         Severity::Low => "low",
@@ -47,7 +47,7 @@ fn severity_word(severity: Severity) -> &'static str {
     }
 }
 
-fn severity(t: Locale, severity: Severity) -> Badge {
+pub(super) fn severity(t: Locale, severity: Severity) -> Badge {
     let tone = match severity {
         Severity::Informational => Tone::Neutral,
         Severity::Low => Tone::Info,
@@ -186,7 +186,8 @@ async fn list(
         listing::pager(t, "/alerts", &filters.fields(), &filters.after, found.next.as_deref());
     let empty = Empty::new(Icon::Warning, t.text("alerts-none"), t.text("alerts-none-hint"));
     let frame = member.frame(Section::Alerts, t.text("alerts-title"));
-    Ok(member.page(&ListPage { t, frame, fields, rows, pager, empty }))
+    let may = words::may(&member, Action::ManageAlertRules, own);
+    Ok(member.page(&ListPage { t, frame, fields, rows, pager, empty, may }))
 }
 
 #[derive(Template)]
@@ -198,6 +199,7 @@ struct ListPage {
     rows: Vec<Row>,
     pager: Pager,
     empty: Empty,
+    may: bool,
 }
 
 struct EvidenceRow {

@@ -1,6 +1,7 @@
 //! The pages: one module per family, merged here, one line each.
 
 mod account;
+mod alert_receivers;
 mod alerts;
 mod approvals;
 mod audit;
@@ -83,6 +84,7 @@ pub(crate) fn router() -> Router<Console> {
         .merge(public::router())
         .merge(releases::router())
         .merge(alerts::router())
+        .merge(alert_receivers::router())
         .merge(routes::router())
         .merge(sign_in::router())
         .merge(threats::router())

@@ -107,6 +107,8 @@ pub struct AlertReceiverView {
     pub language: Language,
     /// alerts at least so grave
     pub severity: Severity,
+    /// CAs of the receiver, in PEM
+    pub roots: Option<String>,
     /// nothing is sent for now
     pub paused: bool,
     /// when it was changed
@@ -196,6 +198,7 @@ fn receiver_view(row: ReceiverRow) -> Result<AlertReceiverView, ServiceError> {
         mail_to: serde_json::from_str(&row.mail_to).map_err(|_| damaged())?,
         language: if row.japanese { Language::Ja } else { Language::En },
         severity: Severity::from_number(row.severity).ok_or_else(damaged)?,
+        roots: row.roots,
         paused: row.paused,
         changed_at: row.changed_at,
         changed_by: row.changed_by,
@@ -256,10 +259,19 @@ impl Service {
         let known = self.read(|connection| store::receiver(connection, owner, name))?;
         let label = label(organisation, name);
         let is_mail = matches!(target, AlertTarget::Mail { .. });
-        // A secret of the one kind is none of the other.
-        let before = known.as_ref().filter(|row| {
-            let before = AlertTarget::parse(&row.target);
-            before.is_some_and(|it| matches!(it, AlertTarget::Mail { .. }) == is_mail)
+        // A secret of the one kind is none of the other. A key for signatures is never sent; a login
+        // goes to the server that it was given for, and to no other.
+        let before =
+            known.as_ref().filter(|row| match (AlertTarget::parse(&row.target), &target) {
+                (Some(AlertTarget::Https { .. }), AlertTarget::Https { .. }) => true,
+                (Some(before @ AlertTarget::Mail { .. }), now) => {
+                    before == *now && row.roots == roots
+                }
+                _ => false,
+            });
+        let had = known.as_ref().is_some_and(|row| {
+            row.secret.is_some()
+                && matches!(AlertTarget::parse(&row.target), Some(AlertTarget::Mail { .. }))
         });
         let before = before.and_then(|row| row.secret.clone());
         let (mut made, mut mail_from) = (None, None);
@@ -268,6 +280,17 @@ impl Service {
             mail_from = new.mail_from;
             match new.secret {
                 Some(login) => Some(self.keys.seal_secret(&label, check_login(&login)?)?),
+                None if before.is_none() && had => {
+                    return Err(ServiceError::malformed(
+                        "alert-login",
+                        "give the login for this mail server: what the receiver has is not sent to another \
+                         server, nor to one under other CAs",
+                    )
+                    .in_japanese(
+                        "このメールサーバーのログイン情報を入力してください。登録済みのものが、別のサーバーや\
+                         別のCAの相手に送られることはありません",
+                    ));
+                }
                 None => before,
             }
         } else {

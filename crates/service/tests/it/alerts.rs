@@ -430,3 +430,33 @@ async fn what_is_raised_waits_for_its_receivers_until_they_take_it() {
     let reader = service.alert_receivers(&stage.owner.reader, org).await;
     assert_eq!(code(reader), "role");
 }
+
+#[tokio::test]
+async fn the_login_of_a_mail_server_is_sent_to_that_server_alone() {
+    let stage = Stage::new().await;
+    let (service, admin, org) = (&stage.world.service, &stage.owner.admin, &stage.owner.id);
+    let mail = |target: &str, secret: Option<&str>, roots: Option<&str>| NewAlertReceiver {
+        mail_from: Some("tegata@example.org".into()),
+        mail_to: vec!["ops@example.org".into()],
+        secret: secret.map(|text| crypto::Secret::new(text.as_bytes().to_vec())),
+        roots: roots.map(str::to_owned),
+        ..hook(target)
+    };
+    let put = async |new: NewAlertReceiver| {
+        service.put_alert_receiver(admin, org, "mail", new).await.map(|_| ())
+    };
+    let ca = service.trust_store().await.unwrap().roots[0].to_pem();
+    put(mail("smtps://mail.example", Some("user:word"), None)).await.unwrap();
+    put(mail("smtps://mail.example:465", None, None)).await.unwrap();
+    for elsewhere in [
+        mail("smtps://evil.example", None, None),
+        mail("smtp://mail.example", None, None),
+        mail("smtps://mail.example:99", None, None),
+        mail("smtps://mail.example", None, Some(&ca)),
+    ] {
+        assert_eq!(code(put(elsewhere).await), "alert-login");
+    }
+    put(mail("smtps://evil.example", Some("other:word"), Some(&ca))).await.unwrap();
+    let view = service.alert_receivers(admin, org).await.unwrap().remove(0);
+    assert_eq!(view.roots.as_deref().map(str::trim), Some(ca.trim()));
+}

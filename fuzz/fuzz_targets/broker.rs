@@ -17,7 +17,10 @@ fn run(publisher: &mut dyn Publisher, bytes: &[u8]) {
                     for number in sent..sent + 3 {
                         let id = format!("msg_{number}");
                         let at = UnixTime(0);
-                        publisher.publish(number, &Publication { place: "t.x", id: &id, at, body: b"{}" });
+                        publisher.publish(
+                            number,
+                            &Publication { place: "t.x", id: &id, at, body: b"{}" },
+                        );
                     }
                     sent += 3;
                 }

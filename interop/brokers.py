@@ -136,8 +136,7 @@ class Rabbit(Server):
     def __init__(self, keys):
         super().__init__("rabbit")
         self.keys = keys
-        self.mapper_port, self.node_port = free_port(), free_port()
-        self.mapper = None
+        self.mapper_port = self.node_port = self.mapper = None
         allowed = {"configure": ".*", "write": ".*", "read": ".*"}
         self.definitions = {
             "vhosts": [{"name": "/"}, {"name": "plant/1"}],
@@ -186,9 +185,11 @@ class Rabbit(Server):
 
     def start(self):
         if not self.mapper:
+            self.mapper_port = free_port()
             self.mapper = subprocess.Popen(["epmd", "-port", str(self.mapper_port), "-address", "127.0.0.1"],
                                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                            stderr=subprocess.DEVNULL)
+        self.node_port = free_port()
         super().start()
 
     def stop(self):

@@ -99,7 +99,7 @@ mod tests {
         for wrong in [
             "",
             "SU",
-            &DOCUMENTED.0[1..],
+            DOCUMENTED.0.trim_start_matches('S'),
             &DOCUMENTED.0.replace('V', "W"),
             &DOCUMENTED.0.to_lowercase(),
             DOCUMENTED.1,

@@ -10,6 +10,7 @@ fn to(exchange: Option<&str>) -> Queue {
     Queue { host: "/".into(), queue: "q".into(), exchange: exchange.map(str::to_owned) }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a method is made where it is said")]
 fn says(method: Method, channel: u16) -> Vec<u8> {
     let mut out = Vec::new();
     put(&mut out, METHOD, channel, &method.0);

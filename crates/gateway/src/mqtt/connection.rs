@@ -21,6 +21,7 @@ use service::{DeviceHere, DoorSender, MessageDoor, MessageRefused};
 use std::{
     collections::{HashMap, HashSet},
     net::IpAddr,
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
@@ -200,6 +201,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
     async fn converse(&mut self, stop: &mut watch::Receiver<bool>) -> Step {
         let mut buffer = vec![0; READ_BYTES];
         let connect_until = Instant::now() + self.inner.limits.patience;
+        // Both stay over all turns: to register them anew for each packet costs locks that everybody
+        // shares. The alarm may ring early, where what it was set for has moved; then it is set again.
+        let mut stopped = pin!(told_to_stop(stop));
+        let mut alarm = pin!(sleep_until(connect_until));
         loop {
             self.look().await?;
             self.send_waiting()?;
@@ -216,7 +221,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
                 return Err(End::Gone);
             }
             self.paused_until = self.paused_until.filter(|at| *at > now);
-            let alarm = [silent, stuck, self.paused_until].into_iter().flatten().min();
+            let due = [silent, stuck, self.paused_until].into_iter().flatten().min();
+            if let Some(due) = due
+                && (alarm.is_elapsed() || due < alarm.deadline())
+            {
+                alarm.as_mut().reset(due);
+            }
             let session = self.joined.as_ref().map(|joined| joined.session.clone());
             let woken = async {
                 match &session {
@@ -224,16 +234,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
                     None => std::future::pending().await,
                 }
             };
-            let alarm = async {
-                match alarm {
-                    Some(at) => sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
             let read = self.paused_until.is_none() && self.out.len() < self.inner.limits.out_bytes;
             tokio::select! {
                 biased;
-                () = told_to_stop(stop) => {
+                () = &mut stopped => {
                     if let Some(joined) = &mut self.joined {
                         // Sessions end with the server, and nobody is gone: no will is due.
                         joined.will = None;
@@ -251,7 +255,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
                     }
                 }
                 () = woken => {}
-                () = alarm => {}
+                () = &mut alarm, if due.is_some() => {}
             }
         }
     }

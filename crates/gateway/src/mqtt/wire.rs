@@ -71,7 +71,8 @@ impl Out {
     }
 }
 
-/// Writes what waits, or reads what comes where `read` says so. Nothing is lost where this is dropped.
+/// Writes what waits, and reads what comes where `read` says so: then it returns with what it read, or
+/// where not all could be written at once. Nothing is lost where this is dropped.
 pub(super) async fn exchange<S>(
     stream: &mut S,
     out: &mut Out,
@@ -107,7 +108,8 @@ where
                 Poll::Pending => {}
             }
         }
-        if moved {
+        // Who is read from and was told all waits for what comes next, and need not ask again.
+        if moved && (!read || out.len() > 0) {
             return Poll::Ready(Ok(Moved::Written));
         }
         if read {

@@ -6,20 +6,46 @@ use crypto::UnixTime;
 use device::{Phase, StandingKind};
 use pki::Certificate;
 use policy::{Action, Caller, DeviceCredential, Resource};
+use std::{
+    ops::Deref,
+    sync::{Arc, atomic::AtomicU64},
+};
 
-/// A device at a door.
+/// A device at a door. A clone is the same device, and costs nothing.
 #[derive(Debug, Clone)]
-pub struct DoorSender {
+pub struct DoorSender(Arc<Known>);
+
+impl Deref for DoorSender {
+    type Target = Known;
+    fn deref(&self) -> &Known {
+        &self.0
+    }
+}
+
+/// What is known of it.
+#[derive(Debug)]
+pub struct Known {
     pub(super) sender: Sender,
     pub(super) row: i64,
     pub(super) owner: i64,
-    /// CA and serial number of the certificate that it came with
-    pub(super) certificate: (i64, Box<[u8]>),
-    /// until when that works
+    pub(super) papers: Arc<Papers>,
+    /// until when its certificate works
     not_after: UnixTime,
     space: Space,
     /// as policies know it
     facts: permission::DeviceFacts,
+}
+
+/// What the store is asked before a message of it is kept.
+#[derive(Debug)]
+pub(super) struct Papers {
+    pub(super) device: i64,
+    pub(super) owner: i64,
+    /// CA and serial number of the certificate that it came with
+    pub(super) certificate: (i64, Box<[u8]>),
+    /// the number of changes to devices and certificates at which all of it was found in order; zero
+    /// where it never was
+    pub(super) in_order_at: AtomicU64,
 }
 
 impl DoorSender {
@@ -113,14 +139,20 @@ impl Service {
             owner: sender.owner.clone(),
             product: sender.product.clone(),
         };
-        Ok(DoorSender {
+        let papers = Papers {
+            device: row.id,
+            owner: row.owner,
+            certificate: (ca, certificate.serial().as_bytes().into()),
+            in_order_at: AtomicU64::new(0),
+        };
+        Ok(DoorSender(Arc::new(Known {
             sender,
             row: row.id,
             owner: row.owner,
-            certificate: (ca, certificate.serial().as_bytes().into()),
+            papers: Arc::new(papers),
             not_after: certificate.not_after(),
             space,
             facts,
-        })
+        })))
     }
 }

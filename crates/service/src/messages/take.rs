@@ -1,6 +1,9 @@
 //! A message comes in.
 
-use super::{sender::DoorSender, traffic::Why};
+use super::{
+    sender::{DoorSender, Papers},
+    traffic::Why,
+};
 use crate::{
     Service, ServiceError,
     commands::{Speaker, hear, holds},
@@ -19,7 +22,10 @@ use admission::{
 use audit::{Kind, Outcome, SecurityEvent};
 use crypto::UnixTime;
 use device::{Phase, StandingKind};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+};
 
 /// What is kept of one device's messages; the oldest go, at the latest a moment after newer ones came.
 /// Its bytes count payloads, topics, and 128 for each message.
@@ -191,7 +197,7 @@ impl Service {
         };
         let routed = self.routes_of_message(sender, &new, &message.topic, &uses)?;
         let (full, counter) = (message.topic.to_string(), message.counter);
-        let (retain, certificate) = (message.retain, sender.certificate.clone());
+        let (retain, papers) = (message.retain, Arc::clone(&sender.papers));
         let (answers, waits) = (said.is_some(), routed.is_some() || space.is_some());
         // Names are written out for those few messages alone that say something to their owner.
         let said = said.map(|said| {
@@ -206,7 +212,7 @@ impl Service {
         let work = move |tx: &mut crate::store::Tx<'_>| {
             // Once more, in the order of all changes: a message that is committed after its sender
             // was revoked is not kept, however late it was on its way.
-            if let Some(refusal) = fallen(tx, &new, &certificate)? {
+            if let Some(refusal) = fallen(tx, &papers)? {
                 return Ok(Some(refusal));
             }
             // The device in whose space it is may have gone to somebody else meanwhile.
@@ -346,7 +352,7 @@ impl Service {
         let ticks = self.traffic.ticks();
         // Who sends more than it may has no policy asked on its behalf: that costs more than a meter, and
         // what it would hear is the same.
-        if sender.stands().is_ok() && !self.has_room(sender) {
+        if self.has_policies(sender) && sender.stands().is_ok() && !self.has_room(sender) {
             return Err(Refusal::DeviceRate);
         }
         // Asked before the meters are taken, which everybody shares.
@@ -663,25 +669,32 @@ fn shared(
 }
 
 /// Why a sender may not be here any more, as the store has it.
-fn fallen(
-    tx: &crate::store::Tx<'_>,
-    message: &NewMessage,
-    (ca, serial): &(i64, Box<[u8]>),
-) -> Result<Option<Refusal>, ServiceError> {
-    let Some(row) = store::standing(tx, message.device, *ca, serial)? else {
+fn fallen(tx: &crate::store::Tx<'_>, papers: &Papers) -> Result<Option<Refusal>, ServiceError> {
+    // Where no device and no certificate has changed since these were in order, they are.
+    let changes = tx.standing_changes();
+    if changes.is_some_and(|changes| papers.in_order_at.load(Ordering::Relaxed) == changes) {
+        return Ok(None);
+    }
+    let (ca, serial) = &papers.certificate;
+    let Some(row) = store::standing(tx, papers.device, *ca, serial)? else {
         return Ok(Some(Refusal::Revoked));
     };
-    Ok(match (StandingKind::from_code(row.standing.into()), Phase::from_code(row.phase.into())) {
+    let standing = StandingKind::from_code(row.standing.into());
+    let refusal = match (standing, Phase::from_code(row.phase.into())) {
         (Some(StandingKind::Suspended), _) => Some(Refusal::Suspended),
         (Some(StandingKind::Good), Some(Phase::Retired | Phase::Disposed)) => {
             Some(Refusal::Retired)
         }
-        (Some(StandingKind::Good), Some(_)) if row.owner != message.owner => {
+        (Some(StandingKind::Good), Some(_)) if row.owner != papers.owner => {
             Some(Refusal::WrongOwner)
         }
         (Some(StandingKind::Good), Some(_)) if row.status == Status::Good as u8 => None,
         _ => Some(Refusal::Revoked),
-    })
+    };
+    if let (None, Some(changes)) = (refusal, changes) {
+        papers.in_order_at.store(changes, Ordering::Relaxed);
+    }
+    Ok(refusal)
 }
 
 fn kind_of(refusal: Refusal) -> Kind {

@@ -95,6 +95,12 @@ impl Service {
         }
     }
 
+    /// Whether there are policies to ask on behalf of a device.
+    pub(crate) fn has_policies(&self, sender: &DoorSender) -> bool {
+        let in_force = self.policies_in_force(sender.rows().1);
+        in_force.map_or(true, |it| matches!(*it, InForce::Set(..)))
+    }
+
     /// What the policies say of that; `None` where there are none, which costs a look-up and nothing
     /// else.
     pub(crate) fn policy_answer(

@@ -64,15 +64,19 @@ pub(crate) struct Room {
 const WEIGHT: &str = "length(payload) + length(CAST(topic AS BLOB)) + 128";
 
 /// Keeps a message: it is appended, and nothing else. [`settle`] does the rest for many at once.
-pub(crate) fn insert(tx: &Tx<'_>, message: &NewMessage) -> Result<(), ServiceError> {
+pub(crate) fn insert(tx: &mut Tx<'_>, message: &NewMessage) -> Result<(), ServiceError> {
+    // Numbers go on also where all that had one is gone.
+    const NEXT: &str = "SELECT 1 + max(up_to, (SELECT coalesce(max(id), 0) FROM message))
+         FROM message_settled";
+    let id = tx.next_message(|connection| {
+        Ok(connection.prepare_cached(NEXT)?.query_row([], |row| row.get(0))?)
+    })?;
     tx.prepare_cached(
-        // Numbers go on also where all that had one is gone.
         "INSERT INTO message (id, device, owner, door, topic, media_type, payload, received_at, space)
-         SELECT 1 + max(up_to, (SELECT coalesce(max(id), 0) FROM message)),
-             ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
-         FROM message_settled",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?
     .execute(params![
+        id,
         message.device,
         message.owner,
         message.door,
@@ -515,7 +519,7 @@ pub(crate) fn refused(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::tx::StandingChanges, *};
     use proptest::prelude::*;
 
     const ROOM: Room = Room { count: 5, bytes: 1200 };
@@ -570,6 +574,58 @@ mod tests {
         ]
     }
 
+    #[test]
+    fn each_change_of_a_device_or_certificate_counts_and_what_is_undone_counts_as_well() {
+        let mut connection = table();
+        connection
+            .execute_batch(
+                "INSERT INTO device (id, device_id, management, serial_number, kind, maker, owner,
+                     phase, standing, sequence, created_at)
+                 VALUES (7, zeroblob(16), 'm', 's', 1, 1, 1, 6, 1, 1, 0);
+                 INSERT INTO certificate (id, ca, serial, status, profile, organisation, device,
+                     subject_key, not_before, not_after, der)
+                 VALUES (1, 3, x'05', 1, 1, 1, 7, 1, 0, 9, x'');",
+            )
+            .unwrap();
+        let changes = StandingChanges::follow(&mut connection).unwrap();
+        let mut tx = Tx::following(&connection, "test", &changes);
+        let known = |tx: &Tx<'_>| standing(tx, 7, 3, &[5]).unwrap().map(|it| (it.standing, it.status));
+        let mut last = tx.standing_changes().unwrap();
+        let mut counted = |tx: &Tx<'_>| {
+            let now = tx.standing_changes().unwrap();
+            std::mem::replace(&mut last, now) != now
+        };
+        assert_eq!(known(&tx), Some((1, 1)));
+        // A message is no change, however many come.
+        tx.execute("INSERT INTO message VALUES (1, 7, 1, 1, 'up', NULL, x'', 0, NULL)", []).unwrap();
+        tx.execute("INSERT INTO message_kept VALUES (7, 1, 1)", []).unwrap();
+        assert!(!counted(&tx));
+        for sql in [
+            "UPDATE device SET standing = 2",
+            "UPDATE device SET owner = 2 WHERE id = 7",
+            "UPDATE certificate SET status = 3 WHERE serial = x'05'",
+            "DELETE FROM certificate WHERE id = 1",
+            "DELETE FROM device WHERE id = 7",
+        ] {
+            let before = known(&tx);
+            let undone = tx.attempt(|tx| -> Result<(), _> {
+                tx.execute(sql, []).unwrap();
+                assert_ne!(tx.standing_changes(), Some(0));
+                Err(ServiceError::refused("no", "not this time"))
+            });
+            assert!(undone.is_err() && counted(&tx), "{sql}, and undone");
+            assert_eq!(known(&tx), before);
+            let done = tx.attempt(|tx| {
+                let before = tx.standing_changes();
+                tx.execute(sql, []).unwrap();
+                assert_ne!(tx.standing_changes(), before, "{sql}, within");
+                Ok(())
+            });
+            assert!(done.is_ok() && counted(&tx), "{sql}");
+        }
+        assert_eq!(known(&tx), None);
+    }
+
     proptest! {
         /// What is listed of a device is what it sent, whatever was settled meanwhile, but for the
         /// oldest: those alone go, and only as many as must.
@@ -578,7 +634,7 @@ mod tests {
             steps in proptest::collection::vec(step(), 0..80),
         ) {
             let connection = table();
-            let tx = Tx::new(&connection, "test");
+            let mut tx = Tx::new(&connection, "test");
             // Of each device: number, weight, time.
             let mut sent: [Vec<(u8, i64, i64)>; 4] = Default::default();
             for (now, step) in (0_u8..).zip(&steps) {
@@ -595,7 +651,7 @@ mod tests {
                             received_at: UnixTime(now.into()),
                             expires_at: None,
                         };
-                        insert(&tx, &message).unwrap();
+                        insert(&mut tx, &message).unwrap();
                         let weight = i64::try_from(*bytes).unwrap() + 130;
                         sent[usize::try_from(*device).unwrap()].push((now, weight, now.into()));
                     }

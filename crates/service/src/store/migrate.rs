@@ -3,7 +3,7 @@
 use crate::ServiceError;
 use rusqlite::{Connection, TransactionBehavior, params};
 
-const MIGRATIONS: [&str; 31] = [
+const MIGRATIONS: [&str; 32] = [
     include_str!("0001.sql"),
     include_str!("0002.sql"),
     include_str!("0003.sql"),
@@ -35,6 +35,7 @@ const MIGRATIONS: [&str; 31] = [
     include_str!("0029.sql"),
     include_str!("0030.sql"),
     include_str!("0031.sql"),
+    include_str!("0032.sql"),
 ];
 
 /// Brings the database to the newest version.

@@ -5,7 +5,13 @@ use audit::{Chain, SecurityEvent};
 use crypto::{Sha256, UnixTime};
 use ledger::Commitment;
 use rusqlite::{Connection, OptionalExtension as _, params};
-use std::ops::Deref;
+use std::{
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 /// A change that memory outside the store must follow once it is committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +57,31 @@ pub(crate) struct Tx<'a> {
     effects: Vec<Effect>,
     counts: Vec<KeyCount>,
     refusal: Vec<SecurityEvent>,
+    standing: Option<&'a StandingChanges>,
+}
+
+/// Counts changes to devices and to certificates, whoever makes them: as long as it stays the same, so
+/// does what the store says of them. What is undone counts as well.
+#[derive(Debug, Clone)]
+pub(super) struct StandingChanges(Arc<AtomicU64>);
+
+impl StandingChanges {
+    /// Follows the one connection that writes.
+    pub(super) fn follow(connection: &mut Connection) -> Result<Self, ServiceError> {
+        let count = Arc::new(AtomicU64::new(1));
+        let counts = Arc::clone(&count);
+        connection.update_hook(Some(move |_, _: &str, table: &str, _| {
+            if matches!(table, "device" | "certificate") {
+                counts.fetch_add(1, Ordering::Relaxed);
+            }
+        }))?;
+        Ok(Self(count))
+    }
+
+    /// Something was undone, what it may have changed among it.
+    pub(super) fn undone(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Uses of a key within the same hour, to be added to those on record.
@@ -71,6 +102,7 @@ impl KeyCount {
 #[derive(Clone, Copy, Default)]
 struct State {
     next_leaf: Option<u64>,
+    next_message: Option<i64>,
     audit: Option<Chain>,
     effects: usize,
     counts: usize,
@@ -83,7 +115,41 @@ impl<'a> Tx<'a> {
     pub(super) fn new(connection: &'a Connection, origin: &'a str) -> Self {
         let state = State::default();
         let (effects, counts, refusal) = (Vec::new(), Vec::new(), Vec::new());
-        Self { connection, origin, state, effects, counts, refusal }
+        Self { connection, origin, state, effects, counts, refusal, standing: None }
+    }
+
+    /// As [`Self::new`], on the connection that all changes go through.
+    pub(super) fn following(
+        connection: &'a Connection,
+        origin: &'a str,
+        standing: &'a StandingChanges,
+    ) -> Self {
+        Self { standing: Some(standing), ..Self::new(connection, origin) }
+    }
+
+    /// How often devices and certificates have changed, this transaction's own changes among them;
+    /// `None` where nobody counts. The number is good on the writer's thread alone.
+    pub(crate) fn standing_changes(&self) -> Option<u64> {
+        self.standing.map(|it| it.0.load(Ordering::Relaxed))
+    }
+
+    /// The number of the next message; `first` finds it for the first of a transaction.
+    pub(crate) fn next_message(
+        &mut self,
+        first: impl FnOnce(&Connection) -> Result<i64, ServiceError>,
+    ) -> Result<i64, ServiceError> {
+        let number = match self.state.next_message {
+            Some(number) => number,
+            None => first(self.connection)?,
+        };
+        self.state.next_message = Some(number.saturating_add(1));
+        Ok(number)
+    }
+
+    fn undone(&self) {
+        if let Some(standing) = self.standing {
+            standing.undone();
+        }
     }
 
     /// Appends a leaf to the ledger's sequence and returns its index.
@@ -163,6 +229,7 @@ impl<'a> Tx<'a> {
         let outcome = work(self);
         if outcome.is_err() {
             self.connection.prepare_cached("ROLLBACK TO part")?.execute([])?;
+            self.undone();
             self.state = state;
             self.effects.truncate(effects);
             self.counts.truncate(counts);
@@ -191,6 +258,7 @@ impl<'a> Tx<'a> {
 
     pub(super) fn roll_back(&mut self, mark: &Mark) -> Result<(), ServiceError> {
         self.connection.prepare_cached("ROLLBACK TO command")?.execute([])?;
+        self.undone();
         self.take_back(mark)?;
         self.release()
     }

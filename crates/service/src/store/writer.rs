@@ -6,7 +6,7 @@
 //! commands, and those who were answered a moment ago are on their way back. Each command has a
 //! savepoint; one that is refused leaves the others alone. Callers are told after the commit.
 
-use super::{Effect, Sizes, Tx, checkpoint::Checkpoints};
+use super::{Effect, Sizes, Tx, checkpoint::Checkpoints, tx::StandingChanges};
 use crate::{
     ServiceError,
     fault::{self, Faults},
@@ -20,7 +20,10 @@ use std::{
     thread::JoinHandle,
     time::Duration,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot},
+};
 
 /// Follows committed changes; called on the writer thread, in order, before callers are told.
 pub(crate) trait Effects: Send + Sync {
@@ -53,7 +56,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(super) fn start(
-        connection: Connection,
+        mut connection: Connection,
         checkpoints: Checkpoints,
         origin: String,
         sizes: &Sizes,
@@ -63,11 +66,14 @@ impl Writer {
         let (sender, receiver) = mpsc::channel(sizes.queue.max(1));
         let alive = Arc::new(AtomicBool::new(true));
         let counters = Arc::new(Counters::default());
+        let standing = StandingChanges::follow(&mut connection)?;
         let worker = Worker {
             connection,
             checkpoints,
             origin,
+            standing,
             receiver,
+            runtime: Handle::try_current().ok(),
             batch: sizes.batch.max(1),
             faults,
             effects,
@@ -99,7 +105,7 @@ impl Writer {
         &self,
         work: impl FnOnce(&mut Tx<'_>) -> Result<T, ServiceError> + Send + 'static,
     ) -> Result<T, ServiceError> {
-        self.send(command(work, Guard::Savepoint)).await
+        self.send(command(work, Guard::Savepoint, true)).await
     }
 
     /// As [`Self::run`], for work that makes sure of everything before it changes anything. It
@@ -112,7 +118,7 @@ impl Writer {
         &self,
         work: impl FnOnce(&mut Tx<'_>) -> Result<T, ServiceError> + Send + 'static,
     ) -> Result<T, ServiceError> {
-        self.send(command(work, Guard::Checked)).await
+        self.send(command(work, Guard::Checked, true)).await
     }
 
     /// As [`Self::run_checked`] for many works in one place of the queue and one commit: each is
@@ -153,7 +159,7 @@ impl Writer {
         &self,
         work: impl FnOnce(&mut Tx<'_>) -> Result<(), ServiceError> + Send + 'static,
     ) {
-        let (job, _nobody) = command(work, Guard::Savepoint);
+        let (job, _nobody) = command(work, Guard::Savepoint, true);
         if let Some(queue) = self.queue()
             && queue.try_send(job).is_err()
         {
@@ -169,7 +175,7 @@ impl Writer {
         &self,
         work: impl FnOnce(&mut Tx<'_>) -> Result<T, ServiceError> + Send + 'static,
     ) -> Result<T, ServiceError> {
-        let (job, answer) = command(work, Guard::Savepoint);
+        let (job, answer) = command(work, Guard::Savepoint, false);
         let queue = self.queue().ok_or_else(ServiceError::stopped)?;
         // Not `blocking_send`: it must work within a runtime's thread too (opening, tests).
         let mut job = Some(job);
@@ -242,6 +248,8 @@ pub(crate) enum Guard {
 
 trait Job: Send {
     fn guard(&self) -> Guard;
+    /// Whether a task of a runtime waits for it, and no thread.
+    fn is_awaited(&self) -> bool;
     /// How many commands it is; each is kept apart from the others.
     fn parts(&self) -> usize {
         1
@@ -273,6 +281,10 @@ where
         self.guard
     }
 
+    fn is_awaited(&self) -> bool {
+        true
+    }
+
     fn parts(&self) -> usize {
         self.parts
     }
@@ -300,18 +312,19 @@ where
 
 struct Command<F, T> {
     guard: Guard,
+    awaited: bool,
     work: Option<F>,
     outcome: Option<Result<T, ServiceError>>,
     reply: oneshot::Sender<Result<T, ServiceError>>,
 }
 
-fn command<F, T>(work: F, guard: Guard) -> (Box<dyn Job>, Answer<T>)
+fn command<F, T>(work: F, guard: Guard, awaited: bool) -> (Box<dyn Job>, Answer<T>)
 where
     F: FnOnce(&mut Tx<'_>) -> Result<T, ServiceError> + Send + 'static,
     T: Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
-    (Box::new(Command { guard, work: Some(work), outcome: None, reply }), answer)
+    (Box::new(Command { guard, awaited, work: Some(work), outcome: None, reply }), answer)
 }
 
 impl<F, T> Job for Command<F, T>
@@ -321,6 +334,10 @@ where
 {
     fn guard(&self) -> Guard {
         self.guard
+    }
+
+    fn is_awaited(&self) -> bool {
+        self.awaited
     }
 
     fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, ServiceError> {
@@ -347,11 +364,22 @@ where
     }
 }
 
+/// Commands that were committed: whoever drops them tells their callers.
+struct Told(Vec<Box<dyn Job>>);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(|job| job.answer(None));
+    }
+}
+
 struct Worker {
     connection: Connection,
     checkpoints: Checkpoints,
     origin: String,
+    standing: StandingChanges,
     receiver: mpsc::Receiver<Box<dyn Job>>,
+    runtime: Option<Handle>,
     batch: usize,
     faults: Faults,
     effects: Arc<dyn Effects>,
@@ -420,7 +448,7 @@ impl Worker {
                 if self.faults.point(fault::AFTER_COMMIT).is_err() {
                     return false;
                 }
-                jobs.drain(..).for_each(|job| job.answer(None));
+                self.answer(jobs);
                 let rows = self.connection.total_changes().wrapping_sub(changes);
                 self.checkpoints.committed(&self.connection, rows);
                 true
@@ -429,6 +457,7 @@ impl Worker {
                 if !self.connection.is_autocommit() {
                     let _ = self.connection.execute_batch("ROLLBACK");
                 }
+                self.standing.undone();
                 let fatal = error.kind() == crate::ErrorKind::Fatal;
                 let answer = if fatal { ServiceError::stopped() } else { error };
                 jobs.drain(..).for_each(|job| job.answer(Some(&answer)));
@@ -437,9 +466,24 @@ impl Worker {
         }
     }
 
+    /// Tells the callers of one batch. A crowd is told by a task of the runtime that it waits in:
+    /// there, to wake somebody takes no lock and no system call. Who waits without a runtime is told
+    /// at once, since it may be a thread of the runtime that waits.
+    fn answer(&self, jobs: &mut Vec<Box<dyn Job>>) {
+        let runtime = self.runtime.as_ref().filter(|_| jobs.len() >= CROWD_MIN);
+        let Some(runtime) = runtime else {
+            return jobs.drain(..).for_each(|job| job.answer(None));
+        };
+        let (patient, hasty): (Vec<_>, Vec<_>) = jobs.drain(..).partition(|job| job.is_awaited());
+        hasty.into_iter().for_each(|job| job.answer(None));
+        let patient = Told(patient);
+        // Where the runtime has ended the task is dropped, and they are told by that.
+        drop(runtime.spawn(async move { drop(patient) }));
+    }
+
     fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Effect>, ServiceError> {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let mut tx = Tx::new(&self.connection, &self.origin);
+        let mut tx = Tx::following(&self.connection, &self.origin, &self.standing);
         for job in jobs {
             for _ in 0..job.parts() {
                 self.command(&mut tx, job.as_mut())?;
@@ -531,7 +575,7 @@ mod tests {
                     }
                     Ok((n, leaf))
                 };
-                let (job, answer) = command(work, Guard::Savepoint);
+                let (job, answer) = command(work, Guard::Savepoint, false);
                 store.writer.queue().unwrap().try_send(job).unwrap_or_else(|_| panic!());
                 answer
             })

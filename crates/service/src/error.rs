@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 const STORE_CORRUPT: &str = "store-corrupt";
 const STORE_IO: &str = "store-io";
+const BATCH_UNDONE: &str = "batch-undone";
 
 /// What went wrong, in words that are safe to show: no secrets, no other tenant's data.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,9 +139,14 @@ impl ServiceError {
         )
     }
 
-    /// Whether the store itself is in doubt, so that the writer must stop.
+    /// The batch that a command was in is undone as a whole.
+    pub(crate) fn batch_undone() -> Self {
+        Self::unavailable(BATCH_UNDONE, "the change was undone with others in its batch; repeat it")
+    }
+
+    /// Whether the transaction that it came from is lost, with all that is in it: nobody may go on in it.
     pub(crate) fn is_store_lost(&self) -> bool {
-        [STORE_CORRUPT, STORE_IO].contains(&self.code())
+        [STORE_CORRUPT, STORE_IO, BATCH_UNDONE].contains(&self.code())
     }
 
     /// Who is at fault.

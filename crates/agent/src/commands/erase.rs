@@ -55,13 +55,13 @@ impl Agent {
         reject(format!("[erase] {} cannot be written by the agent", stays.path.display()))
     }
 
-    /// Erases, and hands over the proof on the connection that is open.
-    pub(super) fn erase(
+    /// Signs the proof and puts down what is to go. Where this fails nothing is gone, but it may stand
+    /// there that it is to go.
+    pub(super) fn begin_erasure(
         &mut self,
-        line: &mut Line<'_>,
         shown: &Credential,
         order: &Order,
-    ) -> Result<Served, Failure> {
+    ) -> Result<(), Failure> {
         let (gone, kept): (Vec<Place>, Vec<Place>) =
             self.places()?.into_iter().partition(|place| files::is_writable(&place.path));
         let leaf = shown.chain.first();
@@ -91,6 +91,16 @@ impl Agent {
         };
         self.store.keep(RECORD, &erasure)?;
         fault::point("erasure-recorded");
+        Ok(())
+    }
+
+    /// Takes back what was put down, where nothing is gone yet.
+    pub(super) fn forget_erasure(&self) -> Result<(), Failure> {
+        files::remove(&self.store.path(RECORD))
+    }
+
+    /// Erases, and hands over the proof on the connection that is open.
+    pub(super) fn erase(&mut self, line: &mut Line<'_>) -> Result<Served, Failure> {
         self.finish_erasure()?;
         // The certificate is of no use any more, but this connection still stands.
         if let Err(failure) = self.answer(line) {
@@ -116,9 +126,17 @@ impl Agent {
     /// Brings an erasure that was begun to its end.
     pub(super) fn finish_erasure(&mut self) -> Result<(), Failure> {
         let Some(erasure) = self.store.record::<Erasure>(RECORD)? else { return Ok(()) };
+        // One that cannot be overwritten keeps none of the others; with it left, there is no proof.
+        let mut stays = None;
         for path in &erasure.files {
-            files::destroy(path)?;
+            if let Err(failure) = files::destroy(path) {
+                log::warning(failure.code, &failure.detail);
+                stays.get_or_insert(failure);
+            }
             fault::point("key-destroyed");
+        }
+        if let Some(failure) = stays {
+            return Err(failure);
         }
         let outcome = Outcome {
             progress: Progress::Done,

@@ -148,12 +148,22 @@ impl Agent {
                     Err(failure) => failed(&failure),
                 }
             }
-            CommandName::SELF_TEST => self.tested()?,
+            // What was begun ends, whatever went wrong: nobody would hear of it before the next start.
+            CommandName::SELF_TEST => self.tested().unwrap_or_else(|failure| failed(&failure)),
             CommandName::ERASE_KEYS => {
                 self.accept(line, order);
-                return self.erase(line, shown, order);
+                match self.begin_erasure(shown, order) {
+                    Ok(()) => return self.erase(line),
+                    // Every key is still there, and nothing says any more that one is to go.
+                    Err(failure) => {
+                        self.forget_erasure()?;
+                        failed(&failure)
+                    }
+                }
             }
-            CommandName::FACTORY_RESET => self.reset(order)?,
+            CommandName::FACTORY_RESET => {
+                self.reset(order).unwrap_or_else(|failure| failed(&failure))
+            }
             _ => {
                 let hook = self.config.hooks.command.clone().unwrap_or_default();
                 self.by_hook(&hook, order)

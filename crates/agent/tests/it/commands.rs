@@ -314,3 +314,23 @@ async fn killed_at_every_step_of_an_erasure_there_is_no_proof_about_keys_that_ar
         assert_eq!(works(&device).await, 0, "{point}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_cannot_be_overwritten_saves_no_other_and_nobody_says_it_is_gone() {
+    let platform = Platform::new(86_400).await;
+    let device = Device::new(&platform).await;
+    let erase = device.give("erase-keys", &json!({})).await;
+    assert!(device.killed_at("erasure-recorded"));
+    let first = device.path("state/identity/ldevid");
+    std::fs::remove_file(&first).unwrap();
+    // What is behind it is no file, and cannot be made shorter.
+    std::os::unix::fs::symlink("/dev/full", &first).unwrap();
+    device.refused(&["once"], "state-write");
+    assert!(!device.path("sealing.key").exists());
+    assert!(device.known(&erase).await.erasure.is_none());
+    assert_eq!(device.ok(&["status"])["commands"][0]["stage"]["stage"], "begun");
+    std::fs::remove_file(&first).unwrap();
+    device.run(&["once"]);
+    let status = device.ok(&["status"]);
+    assert!(status["commands"][0]["stage"]["proof"].is_string(), "{status}");
+}

@@ -94,6 +94,13 @@ async fn member(service: &Service, name: &str, roles: Roles) -> Caller {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        let world = Self::quiet(GatewayLimits::default()).await;
+        drop(tokio::spawn(world.gateway.clone().keep(world.stop.subscribe())));
+        world
+    }
+
+    /// Where nobody follows changes, and ends sessions that are over.
+    pub(crate) async fn quiet(limits: GatewayLimits) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let secret = Secret::new((0..32).collect());
         let unlock = Unlock::KeyFile(&secret);
@@ -146,9 +153,8 @@ impl World {
         };
         service.create_product(&admin, new).await.unwrap();
         authority(&service, &root, ("maker", Some(product()), CaKind::Device)).await;
-        let gateway = Gateway::new(service.clone(), GatewayLimits::default());
-        let (stop, stopped) = watch::channel(false);
-        drop(tokio::spawn(gateway.clone().keep(stopped)));
+        let gateway = Gateway::new(service.clone(), limits);
+        let stop = watch::Sender::new(false);
         Self { _dir: dir, service, station, signer, gateway, stop, made: AtomicU32::new(0) }
     }
 

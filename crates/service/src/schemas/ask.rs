@@ -93,8 +93,13 @@ impl Service {
         };
         // Nobody is asked on behalf of who may not be here, or sends more than it may: what it hears is
         // the same, and asking costs.
-        if sender.stands().is_err() || !self.has_room(sender) {
+        if sender.stands().is_err() {
             return Asked::default();
+        }
+        if !self.has_room(sender) {
+            // A moment later it may have room again: then it has not been asked, and is refused as well.
+            let answer = PayloadAnswer::Refused(Refusal::DeviceRate);
+            return Asked { answer, ..Asked::default() };
         }
         let (topic, product) = match self.speaks_of(sender, &message.topic) {
             Ok(Some(found)) => found,

@@ -589,7 +589,8 @@ mod tests {
             .unwrap();
         let changes = StandingChanges::follow(&mut connection).unwrap();
         let mut tx = Tx::following(&connection, "test", &changes);
-        let known = |tx: &Tx<'_>| standing(tx, 7, 3, &[5]).unwrap().map(|it| (it.standing, it.status));
+        let known =
+            |tx: &Tx<'_>| standing(tx, 7, 3, &[5]).unwrap().map(|it| (it.standing, it.status));
         let mut last = tx.standing_changes().unwrap();
         let mut counted = |tx: &Tx<'_>| {
             let now = tx.standing_changes().unwrap();
@@ -597,7 +598,8 @@ mod tests {
         };
         assert_eq!(known(&tx), Some((1, 1)));
         // A message is no change, however many come.
-        tx.execute("INSERT INTO message VALUES (1, 7, 1, 1, 'up', NULL, x'', 0, NULL)", []).unwrap();
+        tx.execute("INSERT INTO message VALUES (1, 7, 1, 1, 'up', NULL, x'', 0, NULL)", [])
+            .unwrap();
         tx.execute("INSERT INTO message_kept VALUES (7, 1, 1)", []).unwrap();
         assert!(!counted(&tx));
         for sql in [

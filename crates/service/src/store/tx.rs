@@ -228,8 +228,11 @@ impl<'a> Tx<'a> {
         let (state, effects, counts) = (self.state, self.effects.len(), self.counts.len());
         let outcome = work(self);
         if outcome.is_err() {
-            self.connection.prepare_cached("ROLLBACK TO part")?.execute([])?;
             self.undone();
+            if self.connection.is_autocommit() {
+                return Err(ServiceError::batch_undone());
+            }
+            self.connection.prepare_cached("ROLLBACK TO part")?.execute([])?;
             self.state = state;
             self.effects.truncate(effects);
             self.counts.truncate(counts);
@@ -257,8 +260,8 @@ impl<'a> Tx<'a> {
     }
 
     pub(super) fn roll_back(&mut self, mark: &Mark) -> Result<(), ServiceError> {
-        self.connection.prepare_cached("ROLLBACK TO command")?.execute([])?;
         self.undone();
+        self.connection.prepare_cached("ROLLBACK TO command")?.execute([])?;
         self.take_back(mark)?;
         self.release()
     }

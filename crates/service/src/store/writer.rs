@@ -140,7 +140,8 @@ impl Writer {
         }
         let (reply, answer) = oneshot::channel();
         let (parts, outcomes) = (works.len(), Vec::with_capacity(works.len()));
-        let job = Box::new(Group { guard, parts, works: works.into_iter(), outcomes, reply });
+        let (awaited, works) = (in_runtime(), works.into_iter());
+        let job = Box::new(Group { guard, awaited, parts, works, outcomes, reply });
         self.send((job, answer)).await
     }
 
@@ -235,6 +236,11 @@ impl Drop for ClearOnDrop {
     }
 }
 
+/// Whether a task of a runtime runs here: one of the service's own threads may wait for a future, too.
+fn in_runtime() -> bool {
+    Handle::try_current().is_ok()
+}
+
 type Answer<T> = oneshot::Receiver<Result<T, ServiceError>>;
 
 /// How the rest of the batch is kept safe from a command that is refused.
@@ -266,6 +272,7 @@ trait Job: Send {
 /// Many commands of one caller.
 struct Group<F, T> {
     guard: Guard,
+    awaited: bool,
     parts: usize,
     works: std::vec::IntoIter<F>,
     outcomes: Vec<Result<T, ServiceError>>,
@@ -282,7 +289,7 @@ where
     }
 
     fn is_awaited(&self) -> bool {
-        true
+        self.awaited
     }
 
     fn parts(&self) -> usize {
@@ -324,6 +331,7 @@ where
     T: Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
+    let awaited = awaited && in_runtime();
     (Box::new(Command { guard, awaited, work: Some(work), outcome: None, reply }), answer)
 }
 
@@ -500,24 +508,35 @@ impl Worker {
         match job.guard() {
             Guard::Savepoint => {
                 let mark = tx.savepoint()?;
-                if job.run(tx)? { tx.release() } else { tx.roll_back(&mark) }
+                let keep = job.run(tx)?;
+                self.goes_on()?;
+                if keep { tx.release() } else { tx.roll_back(&mark) }
             }
             Guard::Checked => {
                 let mark = tx.mark();
                 let changes = self.connection.total_changes();
-                if job.run(tx)? {
+                let keep = job.run(tx)?;
+                self.goes_on()?;
+                if keep {
                     return Ok(());
                 }
                 if self.connection.total_changes() != changes {
                     tracing::error!("a command changed something before it was refused");
-                    return Err(ServiceError::unavailable(
-                        "batch-undone",
-                        "the change was undone with others in its batch; repeat it",
-                    ));
+                    return Err(ServiceError::batch_undone());
                 }
                 tx.take_back(&mark)
             }
         }
+    }
+
+    /// Where the disk or memory is full SQLite may undo all of a transaction by itself. What came after
+    /// that would be kept at once, each alone, beside what is thought to be there and is not.
+    fn goes_on(&self) -> Result<(), ServiceError> {
+        if self.connection.is_autocommit() {
+            tracing::error!("the store has undone a batch");
+            return Err(ServiceError::batch_undone());
+        }
+        Ok(())
     }
 }
 
@@ -666,6 +685,43 @@ mod tests {
             store.readers.read(|c| Ok(c.query_row(count, [], |row| row.get(0))?)).unwrap();
         assert_eq!(logged, 1, "the refusal is on record");
         assert!(!seen.0.lock().unwrap().contains(&Effect::Directory));
+    }
+
+    #[tokio::test]
+    async fn where_sqlite_undoes_a_batch_by_itself_nothing_of_it_stays_and_the_next_is_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        create(dir.path(), "test/log", |_| Ok(())).unwrap();
+        let (store, _) = open(dir.path(), Faults::default());
+        assert_eq!(store.writer.run(append).await, Ok(0));
+        for guard in [Guard::Savepoint, Guard::Checked] {
+            // As it does on a full disk: the transaction is over, and the statement has failed.
+            let works = (0..30_u64).map(|n| {
+                move |tx: &mut Tx<'_>| {
+                    let part = tx.attempt(|tx| {
+                        let leaf = append(tx)?;
+                        if n % 10 == 3 {
+                            tx.execute_batch("ROLLBACK").unwrap();
+                            return Err(ServiceError::unavailable("disk-full", "no room"));
+                        }
+                        Ok(leaf)
+                    });
+                    match part {
+                        Err(error) if error.is_store_lost() => Err(error),
+                        part => Ok(part.ok()),
+                    }
+                }
+            });
+            let lost = store.writer.run_each(guard, works.collect()).await.unwrap_err();
+            assert_eq!(lost.code(), "batch-undone");
+            let alone = store.writer.run(|tx| {
+                append(tx)?;
+                tx.execute_batch("ROLLBACK").unwrap();
+                Err::<(), _>(ServiceError::refused("no", "not this one"))
+            });
+            assert_eq!(alone.await.unwrap_err().code(), "batch-undone");
+            assert_eq!(leaves(&store), 1);
+        }
+        assert_eq!(store.writer.run(append).await, Ok(1), "the writer goes on, without a gap");
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Aspect {
     pub fn value(self, text: &str) -> Result<String, BehaviourError> {
         let wrong = |why| BehaviourError::Value { aspect: self.name(), why };
         let text = text.trim();
-        let plain = !text.is_empty() && text.len() <= 98 && !text.chars().any(char::is_control);
+        let plain = !text.is_empty() && text.len() <= 128 && !text.chars().any(char::is_control);
         match self {
             Self::Rate => number(text).ok_or(wrong("messages in an hour, 1 to 4000000000")),
             Self::Size => number(text).ok_or(wrong("bytes, 1 to 4000000000")),

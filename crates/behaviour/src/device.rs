@@ -15,6 +15,8 @@ const OWN_HOURS: u64 = 24;
 pub(crate) const DAY_HOURS: i64 = 24;
 /// In how many of 100 hours something came, where something is expected each hour.
 pub(crate) const HOURLY_PERCENT: u64 = 95;
+/// Values of an aspect that are told in an hour.
+const TOLD_MAX: usize = 8;
 /// Share of hours whose rate is ordinary, of 1,000; and of messages, whose size is.
 const RATE_SHARE: u32 = 990;
 const SIZE_SHARE: u32 = 999;
@@ -287,7 +289,9 @@ impl DeviceProfile {
             Aspect::Rate | Aspect::Size => self.told.iter().any(|(it, _)| *it == deviation.aspect),
             _ => self.told.contains(&key),
         };
-        if same_hour || self.told.len() >= crate::OBSERVED_MAX {
+        // One aspect leaves room for the others: many topics must not hide a network.
+        let of_aspect = self.told.iter().filter(|(it, _)| *it == deviation.aspect).count();
+        if same_hour || of_aspect >= TOLD_MAX || self.told.len() >= crate::OBSERVED_MAX {
             return false;
         }
         self.told.push(key);

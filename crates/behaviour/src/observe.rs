@@ -282,7 +282,10 @@ fn learn(
             Aspect::Topic => topic_feature(&value, device.depth),
             _ => value,
         };
-        if !known(device, &value) {
+        let count = device.features.keys().filter(|(it, _)| *it == aspect).count();
+        if count >= aspect.entries_max().0 {
+            product.overflow = product.overflow.saturating_add(1);
+        } else if !known(device, &value) {
             device.features.insert((aspect, value.clone()), now);
             if product.is_learning() {
                 product.support(aspect, &value, now);

@@ -203,6 +203,9 @@ impl Gateway {
             }
         }
         self.settle().await;
+        if let Err(error) = self.0.service.keep_behaviour().await {
+            tracing::error!(%error, "what devices did last could not be written down");
+        }
     }
 
     /// Tells devices what is new for them, where anybody of them listens.

@@ -175,8 +175,7 @@ impl Service {
         let _turn = self.behaviour.turn.lock().await;
         let now = self.now();
         let known = self.read(|connection| store::product(connection, owner, line))?;
-        // One that nothing came of yet may be told how it is to learn.
-        let known = known.or_else(|| self.is_line(line).then(|| ProductProfile::new(now)));
+        // It is there since the first message: nobody makes more of them than there are products.
         let mut profile = found(known, "profile")?;
         work(&mut profile, now)?;
         let event = change_event(self, caller, organisation, (line, what), value);

@@ -1,6 +1,5 @@
 //! What people see of profiles.
 
-use super::watch::NO_LINE;
 use crate::{
     Page, Paged, Service, ServiceError,
     live::found,
@@ -133,14 +132,5 @@ impl Service {
         let row = found(row.filter(|row| row.organisation == owner), "profile")?;
         let line = row.line.clone();
         Ok((row, line))
-    }
-
-    /// Whether a name is one of a product line.
-    pub(super) fn is_line(&self, line: &str) -> bool {
-        let parts = line.split_once('/');
-        let known = parts.is_some_and(|(maker, product)| {
-            OrganisationId::new(maker).is_ok() && product.parse::<device::ProductId>().is_ok()
-        });
-        known || line == NO_LINE
     }
 }

@@ -25,6 +25,11 @@ const IDLE_S: i64 = 2 * 3600;
 const FLUSH_S: i64 = 60;
 /// Devices that are looked at in one round.
 const ROUND_MAX: usize = 500;
+/// Values of a device that are handed over in an hour: so many while topics are among the newest, then
+/// networks, doors and versions; the last room is that of rates and sizes. Nobody hides one by another.
+const TOPICS_MAX: usize = 36;
+const PLACES_MAX: usize = 52;
+const OTHERS_MAX: usize = 60;
 /// Sizes by doublings of bytes.
 const SIZES: usize = 24;
 
@@ -192,8 +197,7 @@ impl Behaviour {
             if entry.hour != hour {
                 (entry.hour, entry.count) = (hour, 0);
             }
-            if entry.deviates || entry.generation != generation || entry.known.len() >= OBSERVED_MAX
-            {
+            if entry.deviates || entry.generation != generation || entry.known.len() >= TOPICS_MAX {
                 entry.known.clear();
                 entry.deviates = false;
             }
@@ -283,8 +287,8 @@ impl Live {
     }
 
     /// Whether something was not handed over yet; from now on it was.
-    fn is_new(&mut self, hash: u64) -> bool {
-        if self.known.contains(&hash) || self.known.len() >= OBSERVED_MAX {
+    fn is_new(&mut self, hash: u64, room: usize) -> bool {
+        if self.known.contains(&hash) || self.known.len() >= room {
             return false;
         }
         self.known.push(hash);
@@ -331,19 +335,19 @@ impl Service {
                 *count = count.saturating_add(1);
             }
             let (rate, size) = live.bounds;
-            if (live.count > rate && live.is_new(hashes.hash_one(Aspect::Rate)))
-                || (bytes > size && live.is_new(hashes.hash_one(Aspect::Size)))
+            if (live.count > rate && live.is_new(hashes.hash_one(Aspect::Rate), OBSERVED_MAX))
+                || (bytes > size && live.is_new(hashes.hash_one(Aspect::Size), OBSERVED_MAX))
             {
                 live.deviates = true;
                 live.waits = true;
             }
             let (head, more) = topic_prefix(topic, live.depth);
-            if live.is_new(hashes.hash_one((own, head, more))) {
+            if live.is_new(hashes.hash_one((own, head, more)), TOPICS_MAX) {
                 let feature = ::behaviour::topic_feature(topic, live.depth);
                 let feature = if own { feature } else { format!("other:{feature}") };
                 live.add(Aspect::Topic, feature);
             }
-            if live.is_new(hashes.hash_one(door)) {
+            if live.is_new(hashes.hash_one(door), OTHERS_MAX) {
                 live.add(Aspect::Door, door.name().to_owned());
             }
         };
@@ -354,7 +358,7 @@ impl Service {
     pub(crate) fn observe_place(&self, sender: &DoorSender, source: IpAddr, now: UnixTime) {
         let (row, owner) = sender.rows();
         let work = |live: &mut Live, hashes: &RandomState| {
-            if live.is_new(hashes.hash_one(source)) {
+            if live.is_new(hashes.hash_one(source), PLACES_MAX) {
                 live.pending.places.push(source);
                 live.waits = true;
             }
@@ -367,7 +371,9 @@ impl Service {
         let version: String = version.chars().filter(|it| !it.is_control()).take(64).collect();
         let (row, owner) = (who.row, who.owner);
         let work = |live: &mut Live, hashes: &RandomState| {
-            if !version.is_empty() && live.is_new(hashes.hash_one((Aspect::Firmware, &version))) {
+            if !version.is_empty()
+                && live.is_new(hashes.hash_one((Aspect::Firmware, &version)), OTHERS_MAX)
+            {
                 live.add(Aspect::Firmware, version.clone());
             }
         };

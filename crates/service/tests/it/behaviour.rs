@@ -184,10 +184,12 @@ async fn far_more_in_an_hour_goes_into_quarantine_where_the_rule_says_so_and_a_p
 async fn people_accept_and_change_and_it_is_on_record() {
     let stage = Stage::new().await;
     let (service, admin, org) = (stage.service(), &stage.owner.admin, &stage.owner.id);
-    let off = service.change_behaviour(admin, org, LINE, ProfileChange::Watch).await;
-    assert_eq!(off.unwrap_err().code(), "profile-empty");
-    let strange = service.change_behaviour(admin, org, "x", ProfileChange::Learn(None)).await;
-    assert_eq!(strange.unwrap_err().code(), "not-found");
+    let none = service.change_behaviour(admin, org, LINE, ProfileChange::Learn(None)).await;
+    assert_eq!(none.unwrap_err().code(), "not-found", "nothing came yet");
+    stage.learn().await;
+    stage.change(ProfileChange::Learn(Some(600))).await;
+    let empty = service.change_behaviour(admin, org, LINE, ProfileChange::Watch).await;
+    assert_eq!(empty.unwrap_err().code(), "profile-empty", "it forgot what it had learned");
     stage.learn().await;
     stage.change(ProfileChange::Freeze).await;
     let id = &stage.devices[0].thing.id;

@@ -144,7 +144,8 @@ async fn what_leaves_a_learned_profile_raises_an_alert_that_says_why() {
     stage.send(0, MessageDoor::Coap, "up/shell", 20_000).await;
     stage.round().await;
     assert_eq!(stage.rules().await, rules);
-    // Its own page says all of it.
+    // Its own page says all of it, once counts are written.
+    service.keep_behaviour().await.unwrap();
     let own = service.device_behaviour(admin, &stage.devices[0].thing.id).await.unwrap();
     assert_eq!(own.profile.deviations().count(), 4);
     assert_eq!(own.learned.rate, Some(60));

@@ -192,19 +192,19 @@ fn aspect_row(t: Locale, profile: &ProductProfile, aspect: Aspect) -> AspectRow 
 
 fn columns(
     t: Locale,
-    (id, key): (&'static str, &str),
+    id: &'static str,
+    (title, says): (String, String),
     categories: Vec<String>,
     values: Vec<u64>,
 ) -> OverTime {
-    let says = format!("{key}-says");
     OverTime {
         shape: Shape::Columns,
         axis: Vec::new(),
         chart: Chart {
             t,
             id,
-            title: t.text(key).to_string(),
-            description: t.text(&says).to_string(),
+            title,
+            description: says,
             category: t.text("behaviour-hour").to_string(),
             categories,
             series: vec![Series::new(t.text("behaviour-messages"), values)],
@@ -264,7 +264,13 @@ async fn one(
         phase: phase(t, profile.phase()),
         says: says(t, &profile),
         tiles,
-        hours: columns(t, ("hours", "behaviour-hours"), hours, profile.by_hour().to_vec()),
+        hours: columns(
+            t,
+            "hours",
+            (t.text("behaviour-hours").to_string(), t.text("behaviour-hours-says").to_string()),
+            hours,
+            profile.by_hour().to_vec(),
+        ),
         aspects: Aspect::ALL.iter().map(|it| aspect_row(t, &profile, *it)).collect(),
         accepted: accepted_rows(t, profile.accepted()),
         devices: rows.collect(),
@@ -403,7 +409,8 @@ async fn device(
         ],
         recent: columns(
             t,
-            ("recent", "behaviour-recent"),
+            "recent",
+            (t.text("behaviour-recent").to_string(), t.text("behaviour-recent-says").to_string()),
             (first..=last).map(at).collect(),
             values,
         ),

@@ -33,6 +33,7 @@ mod purpose;
 mod rate;
 mod refusal;
 pub mod route;
+mod signed;
 mod space;
 mod topic;
 
@@ -58,6 +59,10 @@ pub use purpose::{
 };
 pub use rate::{Allowance, Meter, Shared, Ticks};
 pub use refusal::{Answer, Refusal};
+pub use signed::{
+    SIGNED_BYTES_MAX, SIGNED_CONTENT_TYPE, SIGNED_PAYLOAD_MAX, SIGNED_UP, SignedError,
+    SignedMessage,
+};
 pub use space::{
     DOWN, Decision, Direction, OWN, OWN_SPACE, OwnSpaceOnly, Policy, PolicyAnswer, Says, Space,
     decide,

@@ -69,6 +69,13 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
         inner.entries.remove(key);
     }
 
+    /// Forgets some entries, and what is being looked up at this moment.
+    pub(crate) fn forget_where(&self, gone: impl Fn(&K, &V) -> bool) {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        inner.epoch = inner.epoch.wrapping_add(1);
+        inner.entries.retain(|key, value| !gone(key, value));
+    }
+
     /// Forgets everything.
     pub(crate) fn clear(&self) {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
@@ -93,6 +100,8 @@ mod tests {
         assert_eq!(cache.get_or_load(1, || Ok("newer")), Ok("new"));
         cache.forget(&1);
         assert_eq!(cache.get_or_load(1, || Ok("newest")), Ok("newest"));
+        cache.forget_where(|_, value| *value == "new");
+        assert_eq!(cache.get(&1), Some("newest"));
         for key in 2..10 {
             cache.get_or_load(key, || Ok("more")).unwrap();
         }

@@ -138,7 +138,12 @@ impl Service {
         outcome
     }
 
-    fn identify(&self, certificate: &Certificate, now: UnixTime) -> Result<Caller, ServiceError> {
+    /// As [`Self::identify_certificate`], where a failure is put on record otherwise.
+    pub(crate) fn identify(
+        &self,
+        certificate: &Certificate,
+        now: UnixTime,
+    ) -> Result<Caller, ServiceError> {
         if !certificate.is_valid_at(now) {
             return Err(ServiceError::unauthenticated(
                 "certificate-expired",

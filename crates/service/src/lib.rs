@@ -166,7 +166,8 @@ pub use fleet::{
 pub use members::{MemberView, NewMember};
 pub use messages::{
     DeviceHere, DoorSender, DoorTraffic, IncomingMessage, MessageDoor, MessageRefused, MessageView,
-    RefusedView, RetainedMessage, StandingChanges, TRAFFIC_KEPT_S, TRAFFIC_SPAN_S,
+    RefusedView, RetainedMessage, SignedTaken, SignedTopics, StandingChanges, TRAFFIC_KEPT_S,
+    TRAFFIC_SPAN_S,
 };
 pub use ocsp::OcspAnswer;
 pub use organisations::{NewOrganisation, OrganisationView};

@@ -263,13 +263,16 @@ impl Effects for Live {
                 Effect::Purposes(product) => {
                     // What stands for devices last: what is being read with the older text is not kept.
                     self.purposes.forget(&product);
-                    self.device_purposes.clear();
+                    self.device_purposes.forget_where(|_, it| it.is_of(product));
                     self.changes.add(crate::messages::Change::Purposes);
                 }
                 Effect::Consents { organisation, device } => {
                     match device {
                         Some(device) => self.device_purposes.forget(&(device, organisation)),
-                        None => self.device_purposes.clear(),
+                        None => {
+                            self.device_purposes
+                                .forget_where(|(_, owner), _| *owner == organisation);
+                        }
                     }
                     self.changes.add(crate::messages::Change::Policies(organisation));
                 }
@@ -293,7 +296,7 @@ impl Effects for Live {
                 }
                 Effect::Device(row) => {
                     self.device_facts.clear();
-                    self.device_purposes.clear();
+                    self.device_purposes.forget_where(|(device, _), _| *device == row);
                     self.decisions.clear();
                     self.changes.add(crate::messages::Change::Device(row));
                 }

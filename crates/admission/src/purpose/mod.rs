@@ -117,6 +117,14 @@ pub struct DataPurpose {
 }
 
 impl DataPurpose {
+    /// A filter below a device's space, of what the device publishes, without `me/` in front.
+    ///
+    /// # Errors
+    /// [`PurposeError::Topic`].
+    pub fn topic(topic: &str) -> Result<String, PurposeError> {
+        filter(topic).map(|filter| filter.as_str().to_owned())
+    }
+
     /// Checks every part; `me/` in front of a topic is taken away.
     ///
     /// # Errors

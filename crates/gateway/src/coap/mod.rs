@@ -45,8 +45,10 @@ const TOO_MANY: Duration = Duration::from_millis(50);
 /// After which a device that sent too much may try again, in seconds.
 const RETRY_S: u32 = 1;
 /// Content formats (RFC 7252 section 12.3 and its registry) and the media types that they are.
-const FORMATS: [(u16, &str); 6] = [
+const FORMATS: [(u16, &str); 7] = [
     (0, "text/plain"),
+    // COSE_Sign1 (RFC 9052 section 16.3)
+    (18, "application/cose"),
     (42, "application/octet-stream"),
     (50, "application/json"),
     (60, "application/cbor"),
@@ -368,8 +370,12 @@ impl Conversation {
             acknowledged: true,
         };
         match self.inner.service.take_message(&self.sender, &message).await {
-            Ok(()) => {
-                Gateway(self.inner.clone()).heard(&self.sender, &message);
+            Ok(signed) => {
+                let gateway = Gateway(self.inner.clone());
+                match &signed {
+                    Some(said) => gateway.heard(&said.sender, &said.message),
+                    None => gateway.heard(&self.sender, &message),
+                }
                 Ok(with(CHANGED))
             }
             Err(MessageRefused::Refused(refusal)) => Err(refusal),

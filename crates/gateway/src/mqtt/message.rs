@@ -1,7 +1,7 @@
 //! A message of MQTT becomes one of the platform, is taken, and given to those who listen.
 
 use super::{
-    packets::{Publish, forwarded},
+    packets::{Publish, content_type, forwarded},
     session::{Key, Outgoing, PendingWill},
 };
 use crate::hub::Inner;
@@ -94,7 +94,22 @@ pub(super) async fn take(
         expires_s: marks.expires,
         acknowledged: publish.qos != Qos::AtMostOnce,
     };
-    inner.service.take_message(sender, &message).await?;
+    if let Some(said) = inner.service.take_message(sender, &message).await? {
+        // Those who listen hear what the device said, not what it came in.
+        let outgoing = Outgoing {
+            topic: said.message.topic,
+            payload: said.message.payload,
+            qos: publish.qos,
+            retain: false,
+            properties: content_type(said.message.media_type.as_deref()),
+            expires: None,
+            sure: false,
+            owner: Some(said.sender.owner().clone()),
+            from,
+        };
+        inner.deliver(&Arc::new(outgoing));
+        return Ok(());
+    }
     let outgoing = Outgoing {
         topic: name.clone(),
         payload,

@@ -6,6 +6,7 @@ mod presence;
 mod rates;
 mod read;
 mod sender;
+mod signed;
 mod take;
 mod traffic;
 
@@ -16,5 +17,6 @@ pub(crate) use presence::Presence;
 pub use rates::{DoorTraffic, TRAFFIC_KEPT_S, TRAFFIC_SPAN_S};
 pub use read::{MessageView, RefusedView};
 pub use sender::DoorSender;
+pub use signed::{SignedTaken, SignedTopics};
 pub use take::{IncomingMessage, MessageDoor, MessageRefused, RetainedMessage};
 pub(crate) use traffic::TrafficState;

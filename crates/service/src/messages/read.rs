@@ -24,6 +24,10 @@ pub struct MessageView {
     pub payload: Vec<u8>,
     /// when it came, by the platform's clock
     pub received_at: UnixTime,
+    /// SHA-256 of the certificate by whose key the device signed it, where it did
+    pub signed_by: Option<crypto::Sha256>,
+    /// the device that carried it, where that is another
+    pub carrier: Option<DeviceId>,
 }
 
 /// What was refused of a device for one reason at one door.
@@ -71,6 +75,8 @@ impl Service {
                 media_type: row.media_type,
                 payload: row.payload,
                 received_at: row.received_at,
+                signed_by: row.signed.map(crypto::Sha256),
+                carrier: row.carrier.map(DeviceId::from_bytes),
             })
         })
     }

@@ -2,6 +2,7 @@
 
 use super::{
     sender::{DoorSender, Papers},
+    signed::{Signed, SignedTaken, signer_of},
     traffic::Why,
 };
 use crate::{
@@ -134,7 +135,8 @@ pub struct RetainedMessage {
 
 impl Service {
     /// Takes a message: judges it and, where it is admitted, keeps it. Once this returns it is on
-    /// disk, unless nobody is told.
+    /// disk, unless nobody is told. Where its device signed it, what it said is given: those who listen
+    /// hear that.
     ///
     /// # Errors
     /// [`MessageRefused`].
@@ -142,6 +144,19 @@ impl Service {
         &self,
         sender: &DoorSender,
         message: &IncomingMessage,
+    ) -> Result<Option<SignedTaken>, MessageRefused> {
+        match signer_of(&message.topic) {
+            Some(signer) => self.take_signed(sender, message, signer).await.map(Some),
+            None => self.take_said(sender, message, None).await.map(|()| None),
+        }
+    }
+
+    /// Takes what a device says, itself or by another that carries it.
+    pub(super) async fn take_said(
+        &self,
+        sender: &DoorSender,
+        message: &IncomingMessage,
+        signed: Option<Signed>,
     ) -> Result<(), MessageRefused> {
         let now = self.now();
         let asked = self.ask_schemas(sender, message).await;
@@ -154,6 +169,10 @@ impl Service {
             }
         };
         let judged = self.judge_message(sender, message, (&asked.answer, uses.admitted()), now);
+        let judged = judged.and_then(|()| match uses.wants_signature() && signed.is_none() {
+            true => Err(Refusal::Protection),
+            false => Ok(()),
+        });
         self.count_schemas(sender, message, &asked, judged);
         let media_type = message.media_type.clone().filter(|it| it.len() <= MEDIA_TYPE_MAX);
         let judged = judged.and_then(|()| {
@@ -176,6 +195,9 @@ impl Service {
                 let why = asked.answer == PayloadAnswer::Refused(refusal);
                 let why = match refusal {
                     Refusal::Consent => Some(uses.told()),
+                    Refusal::Protection => {
+                        Some("what this topic carries must be signed".to_owned())
+                    }
                     _ => asked.detail.filter(|_| why),
                 };
                 self.refuse_publishing(sender, message, refusal, why);
@@ -194,6 +216,8 @@ impl Service {
             expires_at: message
                 .expires_s
                 .map(|seconds| UnixTime(now.0.saturating_add(i64::from(seconds)))),
+            signed: signed.map(|it| *it.certificate.as_bytes()),
+            carrier: signed.and_then(|it| it.carrier),
         };
         let routed = self.routes_of_message(sender, &new, &message.topic, &uses)?;
         let (full, counter) = (message.topic.to_string(), message.counter);
@@ -332,7 +356,7 @@ impl Service {
         }
     }
 
-    fn judge_message(
+    pub(super) fn judge_message(
         &self,
         sender: &DoorSender,
         message: &IncomingMessage,
@@ -449,7 +473,7 @@ impl Service {
         self.refuse_by(sender, door, Refusal::Topic, filter.as_str(), why);
     }
 
-    fn refuse_publishing(
+    pub(super) fn refuse_publishing(
         &self,
         sender: &DoorSender,
         message: &IncomingMessage,

@@ -8,14 +8,25 @@ use std::sync::Arc;
 /// The purposes of a device's product line, and since when each stands for it.
 #[derive(Debug, Default)]
 pub(crate) struct DevicePurposes {
+    /// row of the product line
+    product: Option<i64>,
     line: Arc<Purposes>,
+    /// topics on which the device must sign
+    signed: Arc<Purposes>,
     since: Vec<Option<UnixTime>>,
+}
+
+impl DevicePurposes {
+    /// Whether they are a product line's, by its row.
+    pub(crate) fn is_of(&self, product: i64) -> bool {
+        self.product == Some(product)
+    }
 }
 
 /// What a message may be used for: by the purposes of the device in whose space it is, and of its sender's,
 /// where that is another.
 #[derive(Debug, Default)]
-pub(crate) struct MessageUses(Vec<(Arc<DevicePurposes>, TopicUses)>);
+pub(crate) struct MessageUses(Vec<(Arc<DevicePurposes>, TopicUses)>, bool);
 
 impl MessageUses {
     /// Whether it may come in.
@@ -32,6 +43,11 @@ impl MessageUses {
             all.line.place(purpose).is_some_and(|place| uses.serves(place))
         };
         self.0.iter().any(serves) && self.0.iter().all(|it| serves(it) || it.1.is_free())
+    }
+
+    /// Whether what is not signed is refused.
+    pub(crate) fn wants_signature(&self) -> bool {
+        self.1
     }
 
     /// For the owner: which purposes are not agreed to.
@@ -58,7 +74,15 @@ impl Service {
                 all.push((row.name.as_str(), filters(row)?));
             }
             let topics = Arc::new(Purposes::new(all));
-            Ok(Arc::new(LinePurposes { topics, rows }))
+            let wanted = self.read(|connection| store::signed_topics(connection, product))?;
+            let wanted = wanted.map(|(topics, ..)| topics).unwrap_or_default();
+            let wanted = wanted.iter().map(|topic| TopicFilter::new(topic.as_str()));
+            let wanted: Vec<_> = wanted.collect::<Result<_, _>>().map_err(|_| {
+                ServiceError::fatal("store-damaged", "a product line's signed topics are damaged")
+            })?;
+            let signed = (!wanted.is_empty()).then_some(("signed", wanted));
+            let signed = Arc::new(Purposes::new(signed));
+            Ok(Arc::new(LinePurposes { topics, signed, rows }))
         })
     }
 
@@ -91,7 +115,9 @@ impl Service {
                 }
                 Ok(since)
             })?;
-            Ok(Arc::new(DevicePurposes { line: Arc::clone(&line.topics), since }))
+            let (topics, signed) = (Arc::clone(&line.topics), Arc::clone(&line.signed));
+            let product = Some(product);
+            Ok(Arc::new(DevicePurposes { product, line: topics, signed, since }))
         })
     }
 
@@ -134,11 +160,16 @@ impl Service {
         received_at: Option<UnixTime>,
     ) -> Result<(), ServiceError> {
         let known = self.purposes_of_device(device, owner)?;
-        if known.line.is_empty() || is_for_platform(path) {
+        if known.line.is_empty() && known.signed.is_empty() {
             return Ok(());
         }
         // The root of a space is no name of a topic, and no filter speaks of it.
         let Ok(topic) = TopicName::new(path) else { return Ok(()) };
+        // Where nobody signed, nothing stands.
+        all.1 |= !known.signed.of(&topic, &[]).is_free();
+        if is_for_platform(path) {
+            return Ok(());
+        }
         let uses = known.line.of_received(&topic, &known.since, received_at);
         all.0.push((known, uses));
         Ok(())
@@ -186,5 +217,6 @@ fn is_for_platform(path: &str) -> bool {
 #[derive(Debug)]
 pub(crate) struct LinePurposes {
     topics: Arc<Purposes>,
+    signed: Arc<Purposes>,
     pub(super) rows: Vec<store::PurposeRow>,
 }

@@ -14,6 +14,9 @@ use crypto::UnixTime;
 use device::{OrganisationId, ProductId};
 use policy::{Action, Caller, Resource};
 
+/// Versions of a purpose: each is a text that somebody may have agreed to, and stays.
+const VERSIONS_MAX: u64 = 1000;
+
 /// A purpose as it stands, or a version of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PurposeView {
@@ -108,6 +111,14 @@ impl Service {
                     );
                     return Err(ServiceError::conflict("too-many-purposes", message)
                         .in_japanese("製品ラインの目的は終了したものを含めて32個までです"));
+                }
+                if known.is_some_and(|known| known.version >= VERSIONS_MAX) {
+                    let message = format!(
+                        "the purpose has {VERSIONS_MAX} versions; declare another one, and end this"
+                    );
+                    return Err(ServiceError::conflict("too-many-purposes", message).in_japanese(
+                        "この目的の版数が上限に達しています。別の目的を宣言してください",
+                    ));
                 }
                 store::insert(tx, (row.id, name.as_str()), &says, false, (&by, at))?;
                 let made = found(store::newest(tx, row.id, name.as_str())?, "purpose")?;

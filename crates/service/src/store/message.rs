@@ -51,6 +51,10 @@ pub(crate) struct NewMessage {
     pub(crate) received_at: UnixTime,
     /// when it is of no use any more, to those who hear of it later
     pub(crate) expires_at: Option<UnixTime>,
+    /// SHA-256 of the certificate by whose key the device signed it
+    pub(crate) signed: Option<[u8; 32]>,
+    /// the device that carried it, where that is another
+    pub(crate) carrier: Option<i64>,
 }
 
 /// How much is kept of one device's messages.
@@ -72,8 +76,9 @@ pub(crate) fn insert(tx: &mut Tx<'_>, message: &NewMessage) -> Result<(), Servic
         Ok(connection.prepare_cached(NEXT)?.query_row([], |row| row.get(0))?)
     })?;
     tx.prepare_cached(
-        "INSERT INTO message (id, device, owner, door, topic, media_type, payload, received_at, space)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO message
+         (id, device, owner, door, topic, media_type, payload, received_at, space, signed, carrier)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?
     .execute(params![
         id,
@@ -84,7 +89,9 @@ pub(crate) fn insert(tx: &mut Tx<'_>, message: &NewMessage) -> Result<(), Servic
         message.media_type,
         &*message.payload,
         message.received_at.0,
-        message.space
+        message.space,
+        message.signed,
+        message.carrier
     ])?;
     Ok(())
 }
@@ -257,6 +264,8 @@ pub(crate) struct MessageRow {
     pub(crate) media_type: Option<String>,
     pub(crate) payload: Vec<u8>,
     pub(crate) received_at: UnixTime,
+    pub(crate) signed: Option<[u8; 32]>,
+    pub(crate) carrier: Option<[u8; 16]>,
 }
 
 /// Messages of a device under one owner, the newest first.
@@ -271,7 +280,8 @@ pub(crate) fn messages(
     let mut rows = listed(
         connection,
         "SELECT id, door, topic, media_type, payload, received_at,
-             (SELECT device_id FROM device AS other WHERE other.id = message.space)
+             (SELECT device_id FROM device AS other WHERE other.id = message.space), signed,
+             (SELECT device_id FROM device AS other WHERE other.id = message.carrier)
          FROM message
          WHERE device = ?1 AND id < ?3 AND owner = ?2
              AND id > (SELECT up_to FROM message_settled)
@@ -283,7 +293,8 @@ pub(crate) fn messages(
         rows.extend(listed(
             connection,
             "SELECT message.id, door, topic, media_type, payload, received_at,
-                 (SELECT device_id FROM device AS other WHERE other.id = message.space)
+                 (SELECT device_id FROM device AS other WHERE other.id = message.space), signed,
+             (SELECT device_id FROM device AS other WHERE other.id = message.carrier)
              FROM message_place AS place CROSS JOIN message ON message.id = place.id
              WHERE place.device = ?1 AND place.id < ?3 AND owner = ?2
              ORDER BY place.id DESC LIMIT ?4",
@@ -308,6 +319,8 @@ fn listed(
             payload: row.get(4)?,
             received_at: UnixTime(row.get(5)?),
             space: row.get(6)?,
+            signed: row.get(7)?,
+            carrier: row.get(8)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -652,6 +665,8 @@ mod tests {
                             payload: vec![0; *bytes].into(),
                             received_at: UnixTime(now.into()),
                             expires_at: None,
+                            signed: None,
+                            carrier: None,
                         };
                         insert(&mut tx, &message).unwrap();
                         let weight = i64::try_from(*bytes).unwrap() + 130;

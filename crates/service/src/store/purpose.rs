@@ -321,3 +321,34 @@ pub(crate) fn owns_of(
         .prepare_cached("SELECT 1 FROM device WHERE owner = ?1 AND product = ?2")?
         .exists([owner, product])?)
 }
+
+/// Topics on which a product line's devices must sign, by whom that was said, and when.
+pub(crate) type SignedTopicsRow = (Vec<String>, String, UnixTime);
+
+pub(crate) fn signed_topics(
+    connection: &Connection,
+    product: i64,
+) -> Result<Option<SignedTopicsRow>, ServiceError> {
+    Ok(connection
+        .prepare_cached("SELECT topics, set_by, set_at FROM signed_topics WHERE product = ?1")?
+        .query_row([product], |row| {
+            let topics: String = row.get(0)?;
+            let topics = topics.lines().map(str::to_owned).collect();
+            Ok((topics, row.get(1)?, UnixTime(row.get(2)?)))
+        })
+        .optional()?)
+}
+
+pub(crate) fn set_signed_topics(
+    tx: &Tx<'_>,
+    product: i64,
+    topics: &[String],
+    (by, at): (&str, UnixTime),
+) -> Result<(), ServiceError> {
+    tx.prepare_cached(
+        "INSERT INTO signed_topics VALUES (?1, ?2, ?3, ?4) ON CONFLICT (product) DO UPDATE SET
+             topics = excluded.topics, set_by = excluded.set_by, set_at = excluded.set_at",
+    )?
+    .execute(params![product, topics.join("\n"), by, at.0])?;
+    Ok(())
+}

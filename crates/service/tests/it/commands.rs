@@ -45,7 +45,7 @@ async fn says(world: &World, from: &DoorSender, topic: &str, payload: &str) -> R
         expires_s: None,
         acknowledged: true,
     };
-    world.service.take_message(from, &message).await.map_err(|error| match error {
+    world.service.take_message(from, &message).await.map(|_| ()).map_err(|error| match error {
         MessageRefused::Refused(refusal) => refusal.code().to_owned(),
         MessageRefused::Failed(error) => error.to_string(),
     })

@@ -121,7 +121,7 @@ async fn says(
         acknowledged: true,
     };
     match service.take_message(from, &message).await {
-        Ok(()) => Ok(()),
+        Ok(_) => Ok(()),
         Err(MessageRefused::Refused(refusal)) => Err(refusal.code()),
         Err(MessageRefused::Failed(error)) => panic!("{error}"),
     }

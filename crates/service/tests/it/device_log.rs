@@ -66,7 +66,7 @@ async fn tells(world: &World, from: &DoorSender, payload: &[u8]) -> Result<(), S
         expires_s: None,
         acknowledged: false,
     };
-    world.service.take_message(from, &message).await.map_err(|error| match error {
+    world.service.take_message(from, &message).await.map(|_| ()).map_err(|error| match error {
         MessageRefused::Refused(refusal) => refusal.code().to_owned(),
         MessageRefused::Failed(error) => error.to_string(),
     })

@@ -51,6 +51,7 @@ mod routes;
 mod schemas;
 mod sealed;
 mod security;
+mod signed;
 mod standing;
 mod streams;
 mod tampering;

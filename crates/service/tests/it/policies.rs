@@ -47,7 +47,7 @@ fn message(topic: String, retain: bool) -> IncomingMessage {
 
 async fn says(service: &Service, from: &DoorSender, topic: String) -> Result<(), &'static str> {
     match service.take_message(from, &message(topic, false)).await {
-        Ok(()) => Ok(()),
+        Ok(_) => Ok(()),
         Err(MessageRefused::Refused(refusal)) => Err(refusal.code()),
         Err(MessageRefused::Failed(error)) => panic!("{error}"),
     }

@@ -80,7 +80,7 @@ impl Stage {
             acknowledged,
         };
         let taken = self.world.service.take_message(&self.sender, &message).await;
-        taken.map_err(|error| match error {
+        taken.map(|_| ()).map_err(|error| match error {
             MessageRefused::Refused(refusal) => refusal.code(),
             MessageRefused::Failed(error) => panic!("{error}"),
         })

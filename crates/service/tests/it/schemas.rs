@@ -67,7 +67,7 @@ async fn send(
         acknowledged: true,
     };
     match service.take_message(from, &message).await {
-        Ok(()) => Ok(()),
+        Ok(_) => Ok(()),
         Err(MessageRefused::Refused(refusal)) => Err(refusal.code()),
         Err(MessageRefused::Failed(error)) => panic!("{error}"),
     }

@@ -1,0 +1,265 @@
+//! A message comes in that its device signed, from the device or from another that carries it (GW-4).
+
+use super::{DoorSender, IncomingMessage, MessageRefused};
+use crate::{
+    ErrorKind, Service, ServiceError,
+    live::found,
+    store::{Effect, certificate as certificates, purpose as store},
+};
+use admission::{
+    DataPurpose, Direction, PURPOSE_TOPICS_MAX, PayloadAnswer, PurposeError, Refusal, SIGNED_UP,
+    SignedMessage, Space, TopicName,
+};
+use crypto::{Sha256, UnixTime};
+use device::{DeviceId, OrganisationId, ProductId};
+use pki::Certificate;
+use policy::{Action, Caller, Resource};
+
+/// What a signed message said, as if its device had brought it itself.
+#[derive(Debug, Clone)]
+pub struct SignedTaken {
+    /// the device that signed it
+    pub sender: DoorSender,
+    /// what it said
+    pub message: IncomingMessage,
+}
+
+/// Who signed a message and who brought it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Signed {
+    /// SHA-256 of the certificate
+    pub(super) certificate: Sha256,
+    /// row of the device that carried it, where that is another
+    pub(super) carrier: Option<i64>,
+}
+
+/// Topics on which a product line's devices must sign.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SignedTopics {
+    /// filters below a device's space
+    pub topics: Vec<String>,
+    /// by whom and when, where somebody said so
+    pub set: Option<(String, UnixTime)>,
+}
+
+/// In whose space a signed message is brought, where it is one.
+pub(super) fn signer_of(topic: &TopicName) -> Option<DeviceId> {
+    let (space, path) = topic.as_str().split_at_checked("d/".len().saturating_add(32))?;
+    let device = space.strip_prefix("d/")?.parse().ok()?;
+    (path.strip_prefix('/') == Some(SIGNED_UP)).then_some(device)
+}
+
+impl Service {
+    /// Takes a signed message: judges who brings it, finds whose key signed it, and judges what it says as
+    /// that device's own.
+    ///
+    /// What is wrong with the message or with its device is all the same to who brings it, whose connection
+    /// stays: it is told that the message does not hold. The owner reads more.
+    pub(super) async fn take_signed(
+        &self,
+        sender: &DoorSender,
+        message: &IncomingMessage,
+        signer: DeviceId,
+    ) -> Result<SignedTaken, MessageRefused> {
+        let carried = sender.device() != signer;
+        let refuse = |refusal, why: Option<&str>| {
+            self.refuse_publishing(sender, message, refusal, why.map(str::to_owned));
+            Err(MessageRefused::Refused(refusal))
+        };
+        let judged = match carried {
+            true => {
+                let now = self.now();
+                self.judge_message(sender, message, (&PayloadAnswer::Nothing, true), now)
+            }
+            // What it may send is counted once, with what it says, or with what does not hold.
+            false if !self.has_room(sender) => Err(Refusal::DeviceRate),
+            false => {
+                let asked =
+                    self.decide_topic(sender, Direction::Publish, message.topic.as_str()).allowed;
+                sender.stands().and_then(|()| asked.then_some(()).ok_or(Refusal::Topic))
+            }
+        };
+        if let Err(refusal) = judged {
+            return refuse(refusal, None);
+        }
+        let (inner, says) = match self.open_signed(sender, message, signer) {
+            Ok(opened) => opened,
+            Err(Broken::Why(why)) => {
+                let room = carried || self.pass_request(sender).is_ok();
+                let refusal = if room { Refusal::Protection } else { Refusal::DeviceRate };
+                return refuse(refusal, Some(&why));
+            }
+            Err(Broken::Failed(error)) => return Err(MessageRefused::Failed(error)),
+        };
+        let signed =
+            Signed { certificate: says.certificate, carrier: carried.then_some(sender.rows().0) };
+        let topic = format!("{}/{}", Space::of(&signer).root(), says.topic);
+        let Ok(topic) = TopicName::new(topic) else {
+            return refuse(Refusal::Protection, Some("its topic is too long"));
+        };
+        let said = IncomingMessage {
+            door: message.door,
+            topic,
+            payload: says.payload.into(),
+            media_type: says.media_type,
+            made_at: says.made_at,
+            counter: Some(says.counter),
+            // Nobody signed these: who carries a message does not choose them.
+            retain: None,
+            expires_s: None,
+            acknowledged: message.acknowledged,
+        };
+        match self.take_said(&inner, &said, Some(signed)).await {
+            Ok(()) => Ok(SignedTaken { sender: inner, message: said }),
+            // That a device is revoked or suspended is no fault of who carries its words.
+            Err(MessageRefused::Refused(why)) if carried && why.is_standing() => {
+                Err(MessageRefused::Refused(Refusal::Protection))
+            }
+            Err(why) => Err(why),
+        }
+    }
+
+    /// Whose message it is, and what it says, where the signature holds.
+    fn open_signed(
+        &self,
+        sender: &DoorSender,
+        message: &IncomingMessage,
+        signer: DeviceId,
+    ) -> Result<(DoorSender, SignedMessage), Broken> {
+        let claimed =
+            SignedMessage::claimed(&message.payload).map_err(|error| Broken::of(&error))?;
+        if claimed.device != signer {
+            return Err(Broken::Why("it is another device's message".to_owned()));
+        }
+        let row = self.read(|connection| {
+            certificates::certificate_by_fingerprint(connection, &claimed.certificate)
+        })?;
+        let unknown =
+            || Broken::Why("the certificate that it names is not the device's".to_owned());
+        let facts = self.device_facts(&signer)?.ok_or_else(unknown)?;
+        let row = row.filter(|row| row.device == Some(facts.row)).ok_or_else(unknown)?;
+        if facts.owner != sender.rows().1 {
+            return Err(unknown());
+        }
+        let certificate = Certificate::from_der(&row.der)
+            .map_err(|_| ServiceError::fatal("store-damaged", "a certificate is damaged"))?;
+        // Over, revoked, suspended: as at the door.
+        let works = |error: ServiceError| match error.kind() {
+            ErrorKind::Unavailable | ErrorKind::Fatal => Broken::Failed(error),
+            _ => Broken::Why(format!("the device's certificate: {}", error.code())),
+        };
+        let caller = self.identify(&certificate, self.now()).map_err(works)?;
+        let key = certificate.public_key().map_err(|_| unknown())?;
+        let says =
+            SignedMessage::verify(&message.payload, key).map_err(|error| Broken::of(&error))?;
+        Ok((self.door_sender(&caller, &certificate).map_err(works)?, says.into_inner()))
+    }
+
+    /// Topics on which a product line's devices must sign.
+    ///
+    /// # Errors
+    /// `not-found`, `role`.
+    pub async fn signed_topics(
+        &self,
+        caller: &Caller,
+        organisation: &OrganisationId,
+        product: &ProductId,
+    ) -> Result<SignedTopics, ServiceError> {
+        let resource = Resource::organisation(organisation);
+        let _permit = self.authorize(caller, Action::ReadProduct, &resource)?;
+        let row = self.product_row(organisation, product)?;
+        let found = self.read(|connection| store::signed_topics(connection, row.id))?;
+        Ok(found.map_or_else(SignedTopics::default, |(topics, by, at)| SignedTopics {
+            topics,
+            set: Some((by, at)),
+        }))
+    }
+
+    /// Says on which topics a product line's devices must sign: what is not signed is refused there, by
+    /// whomever it is brought. None: nowhere.
+    ///
+    /// # Errors
+    /// `not-found`, `role`; `signed-topics`.
+    pub async fn set_signed_topics(
+        &self,
+        caller: &Caller,
+        (organisation, product): (&OrganisationId, &ProductId),
+        topics: Vec<String>,
+    ) -> Result<SignedTopics, ServiceError> {
+        let resource = Resource::organisation(organisation);
+        let _permit = self.authorize(caller, Action::ChangeProduct, &resource)?;
+        let topics = checked(&topics)?;
+        let row = self.product_row(organisation, product)?;
+        let event = self
+            .event(caller, audit::Kind::ConfigurationChange, audit::Outcome::Success)
+            .organisation(organisation.as_str())
+            .severity(audit::Severity::Medium)
+            .subject(product.as_str())
+            .detail("what", "signed-topics")
+            .detail("topics", &topics.join(" "));
+        let (by, at, kept) = (caller.to_string(), self.now(), topics.clone());
+        let set = Some((by.clone(), at));
+        self.commit(move |tx| {
+            found(crate::store::organisation::product_by_id(tx, row.id)?, "product line")?;
+            store::set_signed_topics(tx, row.id, &kept, (&by, at))?;
+            tx.effect(Effect::Purposes(row.id));
+            tx.audit(&event).map(|_| ())
+        })
+        .await?;
+        Ok(SignedTopics { topics, set })
+    }
+}
+
+fn checked(topics: &[String]) -> Result<Vec<String>, ServiceError> {
+    let wrong = |message: String| {
+        ServiceError::malformed("signed-topics", message).in_japanese(
+            "トピックは機器が送信する領域内のフィルターを16個まで書いてください（例: up/meter/#）",
+        )
+    };
+    if topics.len() > PURPOSE_TOPICS_MAX {
+        return Err(wrong(format!("at most {PURPOSE_TOPICS_MAX} topics")));
+    }
+    let read = topics.iter().map(|topic| DataPurpose::topic(topic));
+    let read: Result<Vec<_>, PurposeError> = read.collect();
+    read.map_err(|error| wrong(error.to_string()))
+}
+
+/// Why a signed message is not one.
+enum Broken {
+    /// for the owner
+    Why(String),
+    /// the store failed
+    Failed(ServiceError),
+}
+
+impl Broken {
+    fn of(error: &admission::SignedError) -> Self {
+        Self::Why(error.to_string())
+    }
+}
+
+impl From<ServiceError> for Broken {
+    fn from(error: ServiceError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signed_messages_have_one_place_in_each_space() {
+        let of = |topic: &str| signer_of(&TopicName::new(topic).unwrap());
+        let id = "0123456789abcdef0123456789abcdef";
+        assert_eq!(of(&format!("d/{id}/up/signed")), id.parse().ok());
+        for other in ["up/signed/x", "up/sign", "x/up/signed", "signed"] {
+            assert_eq!(of(&format!("d/{id}/{other}")), None);
+        }
+        for other in
+            ["d/x/up/signed", "me/up/signed", "up/signed", "d/あああああああああああ/up/signed"]
+        {
+            assert_eq!(of(other), None);
+        }
+    }
+}

@@ -12,6 +12,7 @@ pub mod director;
 pub mod fleet;
 pub mod import;
 mod log;
+pub mod message;
 pub mod mud;
 pub mod operation;
 mod org;
@@ -151,6 +152,9 @@ pub enum Command {
     /// works on files, too
     #[command(subcommand)]
     Schema(schema::SchemaCommand),
+    /// Messages that their device signed: sign and verify, on files
+    #[command(subcommand)]
+    Message(message::MessageCommand),
     /// What data of a product line's devices is for, in the words of its maker
     #[command(subcommand)]
     Purpose(purpose::PurposeCommand),

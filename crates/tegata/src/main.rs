@@ -71,6 +71,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Verify(args) => {
             return Ok(ExitCode::from(commands::verify::run(&args, output, language)?));
         }
+        Command::Message(command) => return commands::message::run(command, output),
         Command::Sbom(command) => {
             return Ok(ExitCode::from(commands::vulnerability::sbom(command, output, language)?));
         }
@@ -177,6 +178,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             | Command::Catalogue(_)
             | Command::Checksheet(_)
             | Command::Threat(_)
+            | Command::Message(_)
             | Command::Glossary { .. }
             | Command::Completions { .. }
             | Command::Man { .. } => {}

@@ -82,4 +82,31 @@ impl Rest {
     ) -> Result<Vec<wire::ProductConsents>> {
         self.post(&format!("/v1/organisations/{organisation}/consents"), new).await
     }
+
+    /// Topics on which a product line's devices must sign.
+    ///
+    /// # Errors
+    /// As every method.
+    pub async fn signed_topics(
+        &self,
+        organisation: &OrganisationId,
+        product: &ProductId,
+    ) -> Result<wire::SignedTopics> {
+        let path = format!("/v1/organisations/{organisation}/products/{product}/signed-topics");
+        self.get(&path).await
+    }
+
+    /// Says on which topics a product line's devices must sign.
+    ///
+    /// # Errors
+    /// As every method.
+    pub async fn set_signed_topics(
+        &self,
+        organisation: &OrganisationId,
+        product: &ProductId,
+        topics: &wire::SignedTopics,
+    ) -> Result<wire::SignedTopics> {
+        let path = format!("/v1/organisations/{organisation}/products/{product}/signed-topics");
+        self.client.call(Call::new(Method::PUT, &path).json(topics)?).await?.json()
+    }
 }

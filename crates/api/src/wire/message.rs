@@ -41,6 +41,12 @@ pub struct DeviceMessage {
     pub payload: Base64,
     /// When it came, by the platform's clock.
     pub received: Timestamp,
+    /// SHA-256 of the certificate by whose key the device signed it, where it did (docs/cose.md).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub signed_by: Option<String>,
+    /// The device that carried it, where that is another.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub carrier: Option<DeviceRef>,
 }
 
 /// What was refused of a device for one reason at one door.

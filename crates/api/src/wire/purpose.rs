@@ -178,3 +178,12 @@ pub struct ConsentHistoryQuery {
     #[param(minimum = 1, maximum = 1000, default = 100)]
     pub limit: Option<u32>,
 }
+
+/// Topics on which a product line's devices must sign (docs/cose.md).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignedTopics {
+    /// Filters below a device's space; none: nowhere.
+    #[schema(max_items = 16, example = json!(["up/meter/#"]))]
+    pub topics: Vec<String>,
+}

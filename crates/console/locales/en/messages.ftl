@@ -73,3 +73,5 @@ command-state-expired = time is over
 notice-command-given = The command waits for the device.
 notice-command-cancelled = The command is taken back.
 notice-settings-wanted = The settings wait for the device.
+messages-signed = signed by the device
+messages-carried = signed by the device, carried by { $device }

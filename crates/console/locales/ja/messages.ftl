@@ -73,3 +73,5 @@ command-state-expired = 期限切れ
 notice-command-given = コマンドは機器を待っています。
 notice-command-cancelled = コマンドを取り消しました。
 notice-settings-wanted = 設定は機器を待っています。
+messages-signed = 機器の署名あり
+messages-carried = 機器の署名あり、{ $device } が中継

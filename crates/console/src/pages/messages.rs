@@ -130,6 +130,7 @@ struct MessageRow {
     topic: String,
     door: &'static str,
     kind: Option<String>,
+    signed: Option<String>,
     payload: Payload,
 }
 
@@ -157,6 +158,13 @@ fn message_row(t: Locale, one: MessageView) -> MessageRow {
         topic: one.topic,
         door: one.door,
         kind: one.media_type,
+        signed: one.signed_by.map(|_| {
+            match one.carrier {
+                Some(carrier) => t.text("messages-carried").arg("device", carrier.to_string()),
+                None => t.text("messages-signed"),
+            }
+            .to_string()
+        }),
         payload,
     }
 }

@@ -25,10 +25,11 @@ use service::{IncomingMessage, MessageDoor, MessageRefused};
 /// As much as the widest rule lets pass.
 const PAYLOAD_BYTES_MAX: usize = 65_536;
 /// What a payload may say that it is.
-const MEDIA_TYPES: [&str; 7] = [
+const MEDIA_TYPES: [&str; 8] = [
     "application/octet-stream",
     "application/json",
     "application/cbor",
+    "application/cose",
     "application/protobuf",
     "application/x-protobuf",
     "application/vnd.google.protobuf",
@@ -42,7 +43,7 @@ const MEDIA_TYPES: [&str; 7] = [
 /// a device that means well; its owner reads the exact reason.
 #[utoipa::path(post, path = "/v1/messages", tag = "messages", params(MessageQuery),
     request_body(content((Binary = "application/octet-stream"), (Binary = "application/json"),
-        (Binary = "application/cbor"), (Binary = "application/protobuf"),
+        (Binary = "application/cbor"), (Binary = "application/cose"), (Binary = "application/protobuf"),
         (Binary = "application/x-protobuf"), (Binary = "application/vnd.google.protobuf"),
         (Binary = "text/plain"))),
     responses((status = 204, description = "the message is on disk")))]
@@ -76,9 +77,12 @@ pub(super) async fn send(
         expires_s: None,
         acknowledged: true,
     };
-    app.service.take_message(&sender, &message).await.map_err(refused_here)?;
+    let signed = app.service.take_message(&sender, &message).await.map_err(refused_here)?;
     if let Some(gateway) = app.gateway.get() {
-        gateway.heard(&sender, &message);
+        match &signed {
+            Some(said) => gateway.heard(&said.sender, &said.message),
+            None => gateway.heard(&sender, &message),
+        }
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -126,6 +130,8 @@ pub(super) async fn list(
         media_type: message.media_type,
         payload: Base64(message.payload),
         received: message.received_at.into(),
+        signed_by: message.signed_by.map(|it| it.to_string()),
+        carrier: message.carrier.map(DeviceRef),
     })))
 }
 

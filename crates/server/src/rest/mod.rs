@@ -195,6 +195,7 @@ fn message_routes() -> OpenApiRouter<App> {
         .routes(routes!(purposes::list))
         .routes(routes!(purposes::declare, purposes::end))
         .routes(routes!(purposes::versions))
+        .routes(routes!(purposes::signed_topics, purposes::set_signed_topics))
         .routes(routes!(purposes::consents, purposes::decide))
         .routes(routes!(purposes::history))
         .routes(routes!(purposes::of_device))

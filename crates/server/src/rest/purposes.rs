@@ -9,7 +9,7 @@ use crate::{app::App, authenticated::Authenticated};
 use ::admission::Basis;
 use api::wire::{
     ConsentDecided, ConsentDecision, ConsentHistoryQuery, ConsentRecord, DataPurpose, NewConsent,
-    NewPurpose, Page, PageQuery, ProductConsents, PurposeConsent,
+    NewPurpose, Page, PageQuery, ProductConsents, PurposeConsent, SignedTopics,
     scalar::{DeviceRef, OrganisationRef, ProductRef},
 };
 use axum::extract::State;
@@ -169,6 +169,36 @@ pub(super) async fn of_device(
 ) -> Result<Json<Vec<ProductConsents>>, Fault> {
     let found = app.service.device_consents(&caller, &device.0).await?;
     Ok(Json(found.into_iter().map(line).collect()))
+}
+
+/// Topics on which a product line's devices must sign what they say
+#[utoipa::path(get, path = "/v1/organisations/{organisation}/products/{product}/signed-topics",
+    tag = "products", params(("organisation" = OrganisationRef, Path), ("product" = ProductRef, Path)),
+    responses((status = 200, body = SignedTopics)))]
+pub(super) async fn signed_topics(
+    State(app): State<App>,
+    caller: Authenticated,
+    Path((organisation, product)): Path<(OrganisationRef, ProductRef)>,
+) -> Result<Json<SignedTopics>, Fault> {
+    let found = app.service.signed_topics(&caller, &organisation.0, &product.0).await?;
+    Ok(Json(SignedTopics { topics: found.topics }))
+}
+
+/// Says on which topics a product line's devices must sign what they say
+///
+/// What is not signed is refused there from now on, whoever brings it. None: nowhere.
+#[utoipa::path(put, path = "/v1/organisations/{organisation}/products/{product}/signed-topics",
+    tag = "products", params(("organisation" = OrganisationRef, Path), ("product" = ProductRef, Path)),
+    request_body = SignedTopics, responses((status = 200, body = SignedTopics)))]
+pub(super) async fn set_signed_topics(
+    State(app): State<App>,
+    caller: Authenticated,
+    Path((organisation, product)): Path<(OrganisationRef, ProductRef)>,
+    JsonBody(wanted): JsonBody<SignedTopics, PURPOSE_BYTES_MAX>,
+) -> Result<Json<SignedTopics>, Fault> {
+    let of = (&organisation.0, &product.0);
+    let found = app.service.set_signed_topics(&caller, of, wanted.topics).await?;
+    Ok(Json(SignedTopics { topics: found.topics }))
 }
 
 fn decision(decision: ::admission::ConsentDecision) -> ConsentDecision {

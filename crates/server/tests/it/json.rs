@@ -88,6 +88,11 @@ fn bodies(csr: &str, certificate: &str) -> Vec<(&'static str, &'static str, Valu
                 "topics": ["up/x"], "recipients": ["a"], "retention_days": 1}),
         ),
         (
+            "put",
+            "/v1/organisations/{organisation}/products/{product}/signed-topics",
+            json!({"topics": ["up/x"]}),
+        ),
+        (
             "post",
             "/v1/organisations/{organisation}/consents",
             json!({"maker": "maker", "product": "gate", "purpose": "p", "version": 1,

@@ -72,6 +72,9 @@ pub(crate) fn body(
                 "explanation_ja": "mine", "topics": ["up/x"], "recipients": ["mine"],
                 "retention_days": 1}))
         }
+        "/v1/organisations/{organisation}/products/{product}/signed-topics" => {
+            json(json!({"topics": ["up/x"]}))
+        }
         "/v1/organisations/{organisation}/consents" => json(json!({"maker": "victim",
             "product": "secret-line", "purpose": "secret-purpose", "version": 1,
             "decision": "given"})),

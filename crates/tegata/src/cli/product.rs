@@ -51,6 +51,21 @@ pub enum ProductCommand {
     },
     /// Change what buyers are told of a product line
     Change(ChangeArgs),
+    /// Topics on which its devices must sign what they say (docs/cose.md); without --set and --none: which
+    SignedTopics {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Organisation
+        organisation: device::OrganisationId,
+        /// Product line
+        id: device::ProductId,
+        /// Filters below a device's space, such as up/meter/#; all of them anew
+        #[arg(long = "set", conflicts_with = "none")]
+        set: Vec<String>,
+        /// Nothing needs to be signed
+        #[arg(long)]
+        none: bool,
+    },
     /// Make sheets of labels for its devices
     Labels(SheetArgs),
 }

@@ -20,6 +20,7 @@ pub mod init;
 pub mod label;
 pub mod life;
 pub mod log;
+pub mod message;
 pub mod messages;
 pub mod mud;
 pub mod operation;

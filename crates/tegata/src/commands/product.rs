@@ -4,7 +4,10 @@ use crate::{
     output::Output,
     remote::Remote,
 };
-use api::wire::{NewProduct, Product};
+use api::{
+    Rest,
+    wire::{NewProduct, Product, SignedTopics},
+};
 
 /// Runs `tegata product …`.
 pub async fn run(
@@ -49,6 +52,20 @@ pub async fn run(
         ProductCommand::Labels(args) => {
             let remote = Remote::open(&args.server, language)?;
             label::sheets(&remote, args, output).await
+        }
+        ProductCommand::SignedTopics { server, organisation, id, set, none } => {
+            let rest = Rest::new(Remote::open(&server, language)?.client().clone());
+            let found = match none || !set.is_empty() {
+                true => {
+                    let wanted = SignedTopics { topics: set };
+                    rest.set_signed_topics(&organisation, &id, &wanted).await?
+                }
+                false => rest.signed_topics(&organisation, &id).await?,
+            };
+            output.one(&found, |found| match found.topics.is_empty() {
+                true => "nothing needs to be signed".to_owned(),
+                false => format!("must be signed: {}", found.topics.join(" ")),
+            })
         }
         ProductCommand::List { server, organisation } => {
             let remote = Remote::open(&server, language)?;

@@ -20,7 +20,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -35,6 +35,8 @@ const BACK_OFF_MS: u64 = 2000;
 /// Silence after which a connected device says that it is there.
 const PING: Duration = Duration::from_secs(300);
 
+/// Before a device that lost its connection opens another.
+const AFTER_LOSS: Duration = Duration::from_millis(200);
 /// Silence after which a device that listens sleeps again.
 const QUIET: Duration = Duration::from_millis(300);
 
@@ -90,6 +92,8 @@ pub struct Play {
     pub began_at: i64,
     /// somebody said that it is enough
     pub stopped: AtomicBool,
+    /// orders that the owner has not given yet: who stays connected waits for them
+    pub orders: AtomicUsize,
     /// of devices that are looked at closely: beginnings of the hashes of what was acknowledged
     pub witnessed: Mutex<HashMap<usize, Vec<[u8; 8]>>>,
 }
@@ -138,6 +142,7 @@ impl Play {
             began: OnceLock::new(),
             began_at: clock::now().0,
             stopped: AtomicBool::new(false),
+            orders: AtomicUsize::new(scenario.orders.len()),
             witnessed: Mutex::default(),
             scenario,
         })
@@ -424,7 +429,7 @@ impl Play {
                 }
             };
             let (now, draining) = (self.now_ms(), self.draining());
-            if draining && !waits {
+            if draining && !waits && self.orders.load(Ordering::Relaxed) == 0 {
                 break;
             }
             let away = !draining && self.away(at, number, now);
@@ -449,20 +454,24 @@ impl Play {
                 };
                 if said.is_err() {
                     open = None;
+                    tokio::time::sleep(AFTER_LOSS).await;
                     continue;
                 }
             }
             let until = next.unwrap_or(u64::MAX).min(again).min(self.scenario.duration.ms());
             let until = if draining { again } else { until };
             let pause = Duration::from_millis(until.saturating_sub(self.now_ms()).max(1));
-            if self.hears(at, &mut open, pause).await.is_err() {
+            if let Err(error) = self.hears(at, &mut open, pause).await {
                 open = None;
+                locked(&at.figures).reasons.add(&why(&error));
                 if let Some(mut member) = self.member(at, number) {
                     member.lost = true;
                 }
             }
         }
-        if let Some((session, _)) = open {
+        if let Some((mut session, _)) = open
+            && self.linger(at, &mut session).await.is_ok()
+        {
             session.close().await;
         }
     }

@@ -53,6 +53,12 @@ impl OrderAtWork {
 
     /// Waits for its time, and gives the command to the first devices of its group.
     pub async fn run(&self, play: &Play, remote: &Remote) -> anyhow::Result<()> {
+        let given = self.give(play, remote).await;
+        play.orders.fetch_sub(1, Ordering::Relaxed);
+        given
+    }
+
+    async fn give(&self, play: &Play, remote: &Remote) -> anyhow::Result<()> {
         while play.now_ms() < self.order.start.ms() {
             if play.over() {
                 return Ok(());

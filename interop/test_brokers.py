@@ -49,8 +49,9 @@ class Load:
             if kind == "published" and rest[1] == 0:
                 self.acknowledged.add(numbers[rest[0]])
 
-    def judge(self, found, what):
-        """What the broker has: everything that was acknowledged, in order, once by its id."""
+    def judge(self, found, what, door_died=False):
+        """What the broker has: everything that was acknowledged, in order, once by its id. Where the door died, the
+        device has sent again what it had no acknowledgement for: that is another message with another id."""
         ids, once = set(), []
         for delivery, number in found:
             if delivery not in ids:
@@ -58,8 +59,9 @@ class Load:
                 once.append(number)
         missing = self.acknowledged - set(once)
         require(not missing, f"{len(missing)} are missing: {sorted(missing)[:10]}")
-        require(once == sorted(once), "out of order")
-        require(len(once) == len(set(once)), "one has two ids")
+        first = list(dict.fromkeys(once))
+        require(first == sorted(first), "out of order")
+        require(door_died or once == first, "one has two ids")
         require(len(self.acknowledged) >= 100, f"only {len(self.acknowledged)} were acknowledged: the load was none")
         print(f"# {what}: {len(self.acknowledged)} acknowledged, {len(once)} delivered, {len(found) - len(once)} of them again")
 
@@ -270,7 +272,7 @@ def nats(platform, keys, strangers, secret, wrong, devices, route, dead, fails, 
             for turn in range(3):
                 load.round(200, 60 + 30 * turn, lambda: kill_platform(platform))
             settled("nats")
-            load.judge([(h["Nats-Msg-Id"], m["payload"]) for s, h, m in broker.kept("DEVICES") if s.endswith(".load")], "nats")
+            load.judge([(h["Nats-Msg-Id"], m["payload"]) for s, h, m in broker.kept("DEVICES") if s.endswith(".load")], "nats", door_died=True)
         route("end", "nats", "--discard")
     finally:
         broker.stop()
@@ -374,7 +376,9 @@ def rabbit(platform, keys, strangers, secret, wrong, devices, route, dead, fails
             settled("rabbit")
             require("max_message_size" in dead("rabbit")[0]["why"] and len(dead("rabbit")) == 1, dead("rabbit"))
             route("discard", "rabbit", "--all")
-            require(sorted(message["payload"] for _, _, message in broker.taken("devices")) == [3, 3, 3, 4, 4, 4], "others")
+            # What was on its way when the broker closed the channel may come again, with the id that it had.
+            others = {properties.message_id: message["payload"] for _, properties, message in broker.taken("devices")}
+            require(sorted(others.values()) == [3, 3, 3, 4, 4, 4], others)
 
         with case("rabbitmq: by a client certificate, in another virtual host"):
             file = OUT / "identity"
@@ -402,7 +406,7 @@ def rabbit(platform, keys, strangers, secret, wrong, devices, route, dead, fails
             for turn in range(3):
                 load.round(200, 60 + 30 * turn, lambda: kill_platform(platform))
             settled("rabbit", 240)
-            load.judge([(p.message_id, m["payload"]) for _, p, m in broker.taken("devices")], "rabbitmq")
+            load.judge([(p.message_id, m["payload"]) for _, p, m in broker.taken("devices")], "rabbitmq", door_died=True)
     finally:
         broker.stop()
 

@@ -114,8 +114,8 @@ def main():
 def nats(platform, keys, strangers, secret, wrong, devices, route, dead, fails, settled):
     device, other = devices[:2]
     broker = Nats(keys)
-    broker.start()
     try:
+        broker.start()
         to = f"nats://localhost:{broker.port}/DEVICES/tegata.{{product}}.{{device}}.{{topic}}"
 
         def put(*more, name="nats", to=to, ca=keys, login=secret):
@@ -292,8 +292,8 @@ def client_certificate(keys):
 def rabbit(platform, keys, strangers, secret, wrong, devices, route, dead, fails, settled):
     device, other = devices[:2]
     broker = Rabbit(keys)
-    broker.start()
     try:
+        broker.start()
         to = f"amqps://localhost:{broker.port}/%2F/devices"
 
         def put(*more, name="rabbit", to=to, ca=keys, login=secret):

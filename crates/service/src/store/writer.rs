@@ -1,9 +1,9 @@
 //! The one writer: gathers what is queued into one transaction and one fsync (group commit).
 //!
 //! While one batch is being committed the next one gathers by itself, so a lone caller does not wait
-//! and a crowd shares. Where the last batch was a crowd's, the writer takes a nap of a quarter of a
-//! millisecond, at most four, until half as many have come again: a commit costs as much as many
-//! commands, and those who were answered a moment ago are on their way back. Each command has a
+//! and a crowd shares. Where the last batch was a crowd's, the writer takes naps of a millisecond, at
+//! most four, as long as somebody comes in each: a commit costs as much as many commands, and those
+//! who were answered a moment ago are on their way back. Each command has a
 //! savepoint; one that is refused leaves the others alone. Callers are told after the commit.
 
 use super::{Effect, Sizes, Tx, checkpoint::Checkpoints, tx::StandingChanges};
@@ -41,7 +41,7 @@ pub(crate) struct Counters {
 }
 
 /// How long the writer waits at a time for the rest of a crowd, and how often at most.
-const NAP: Duration = Duration::from_micros(250);
+const NAP: Duration = Duration::from_millis(1);
 const NAPS_MAX: usize = 4;
 /// Commands in one batch from which on it is a crowd.
 const CROWD_MIN: usize = 16;
@@ -397,7 +397,7 @@ struct Worker {
 impl Worker {
     fn run(mut self) {
         let mut jobs = Vec::with_capacity(self.batch);
-        let mut crowd = 0;
+        let mut crowd = false;
         loop {
             jobs.clear();
             let Some(first) = self.receiver.blocking_recv() else { break };
@@ -412,12 +412,12 @@ impl Worker {
                     jobs.push(next);
                 }
                 let nobody_came = nap > 0 && commands == before;
-                if commands >= crowd || nobody_came || nap == NAPS_MAX {
+                if !crowd || commands >= self.batch || nobody_came || nap == NAPS_MAX {
                     break;
                 }
                 std::thread::sleep(NAP);
             }
-            crowd = if commands < CROWD_MIN { 0 } else { commands / 2 };
+            crowd = commands >= CROWD_MIN;
             if !self.commit(&mut jobs) {
                 tracing::error!("the writer stops: the store is in doubt");
                 return;

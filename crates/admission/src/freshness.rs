@@ -54,6 +54,11 @@ impl ReplayWindow {
         (self.highest, self.heard.to_be_bytes())
     }
 
+    /// Whether a counter is not above all that were heard.
+    pub fn is_behind(&self, counter: u64) -> bool {
+        self.highest.is_some_and(|highest| counter <= highest)
+    }
+
     /// The window after a counter was heard.
     ///
     /// # Errors

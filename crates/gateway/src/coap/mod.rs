@@ -379,6 +379,8 @@ impl Conversation {
                 Ok(with(CHANGED))
             }
             Err(MessageRefused::Refused(refusal)) => Err(refusal),
+            // Who carries what another signed need not be slower for it.
+            Err(MessageRefused::Enclosed(refusal)) => Ok(refused(refusal)),
             Err(MessageRefused::Failed(error)) => {
                 tracing::error!(%error, "a message could not be kept");
                 Ok(with(INTERNAL))

@@ -462,7 +462,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         let twice = id.filter(|_| qos == Qos::ExactlyOnce);
         self.not_taken.extend(twice);
         let taken = take(&self.inner, (&sender, self.door), &name, &publish, from).await;
-        if taken.is_ok() {
+        // What it carries is refused, and that it came is acknowledged: to bring it again is of no use.
+        let carried = matches!(taken, Err(MessageRefused::Enclosed(_)));
+        if taken.is_ok() || (carried && !five) {
             self.not_taken.retain(|id| Some(*id) != twice);
         }
         let refused = match taken {
@@ -481,13 +483,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
                 }
                 Some(refusal.answer().mqtt)
             }
+            Err(MessageRefused::Enclosed(refusal)) => five.then_some(refusal.answer().mqtt),
             Err(MessageRefused::Failed(error)) => {
                 tracing::error!(%error, "a message could not be kept");
                 Some(0x80)
             }
         };
         if !five && refused.is_some() && qos != Qos::AtMostOnce {
-            // 3.1.1 has no refusal: to acknowledge would be a lie (MQTT-3.3.5-2).
+            // 3.1.1 has no refusal: to acknowledge would be a lie (MQTT-3.3.5-2). Of what another device
+            // signed it would be none: the envelope was heard, and its owner reads what was wrong with it.
             return Err(End::Gone);
         }
         let Some(id) = id else { return Ok(()) };

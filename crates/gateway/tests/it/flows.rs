@@ -301,3 +301,35 @@ async fn a_clients_limits_are_kept() {
     let last = client.last_words().await.pop().expect("a word");
     assert_eq!(last.goodbye(), 0x93);
 }
+
+#[tokio::test]
+async fn who_brings_a_signed_message_again_is_acknowledged_where_there_is_no_refusal() {
+    let world = World::new().await;
+    let device = world.device().await;
+    let says = admission::SignedMessage {
+        device: device.id,
+        certificate: device.certificate.fingerprint(),
+        counter: 1,
+        made_at: None,
+        topic: admission::TopicName::new("up/meter").unwrap(),
+        media_type: None,
+        payload: b"7".to_vec(),
+    };
+    let signed = says.sign(&device.key).unwrap();
+    let of_3 = |flags: u8, id: u16| {
+        packet(0x30 | flags, &[&text("me/up/signed"), &id.to_be_bytes(), &signed])
+    };
+    let connect = packet(0x10, &[&text("MQTT"), &[4, CLEAN, 0, 0], &text("c")]);
+    let (mut client, _) = Client::welcome(&world, &device, &connect).await;
+    for id in [1, 2] {
+        assert_eq!(client.ask(&of_3(QOS1, id)).await, Packet(0x40, vec![0, id as u8]));
+    }
+    assert_eq!(client.ask(&of_3(QOS2, 3)).await, Packet(0x50, vec![0, 3]));
+    assert_eq!(client.ask(&packet(0x62, &[&[0, 3]])).await, Packet(0x70, vec![0, 3]));
+    assert_eq!(world.kept(&device).await, ["up/meter"]);
+    // With MQTT 5 it hears why.
+    let (mut client, _) = Client::welcome(&world, &device, &self::connect("d")).await;
+    let puback = client.ask(&publish(QOS1, "me/up/signed", 4, &[], &signed)).await;
+    assert_eq!(puback.1.get(2), Some(&0x99));
+    assert_eq!(world.refused(&device).await, [("replayed", 3)]);
+}

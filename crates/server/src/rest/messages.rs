@@ -91,7 +91,7 @@ pub(super) async fn send(
 pub(super) fn refused_here(refused: MessageRefused) -> Fault {
     let refusal = match refused {
         MessageRefused::Failed(error) => return error.into(),
-        MessageRefused::Refused(refusal) => refusal,
+        MessageRefused::Refused(refusal) | MessageRefused::Enclosed(refusal) => refusal,
     };
     let code = match refusal.answer().http {
         400 => Code::Malformed,

@@ -231,7 +231,8 @@ impl Behaviour {
                 live.retain(|_, it| now.0.saturating_sub(it.used) < IDLE_S || it.waits);
             }
             if due || all {
-                let waiting = |it: &&mut Live| !it.waits && it.pending.messages > 0;
+                let came = |it: &Pending| it.messages > 0 || it.size_max > 0;
+                let waiting = |it: &&mut Live| !it.waits && came(&it.pending);
                 for entry in live.values_mut().filter(waiting) {
                     entry.waits = true;
                     urgent.push(entry.who.row);
@@ -310,11 +311,11 @@ fn who(sender: &DoorSender) -> Who {
 
 impl Service {
     /// Counts a message that was admitted. `own` is the topic below the device's own space, or below
-    /// another's.
+    /// another's. No door: another device carried it, who chose when, how often and where.
     pub(crate) fn observe_message(
         &self,
         sender: &DoorSender,
-        (door, topic, bytes): (MessageDoor, &str, usize),
+        (door, topic, bytes): (Option<MessageDoor>, &str, usize),
         now: UnixTime,
     ) {
         let (row, owner) = sender.rows();
@@ -325,9 +326,10 @@ impl Service {
         };
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let work = |live: &mut Live, hashes: &RandomState| {
-            live.count = live.count.saturating_add(1);
+            let own_doing = u32::from(door.is_some());
+            live.count = live.count.saturating_add(own_doing);
             let pending = &mut live.pending;
-            pending.messages = pending.messages.saturating_add(1);
+            pending.messages = pending.messages.saturating_add(own_doing);
             pending.size_max = pending.size_max.max(bytes);
             let part =
                 usize::try_from(u32::BITS.saturating_sub(bytes.leading_zeros())).unwrap_or(0);
@@ -335,7 +337,9 @@ impl Service {
                 *count = count.saturating_add(1);
             }
             let (rate, size) = live.bounds;
-            if (live.count > rate && live.is_new(hashes.hash_one(Aspect::Rate), OBSERVED_MAX))
+            if (own_doing > 0
+                && live.count > rate
+                && live.is_new(hashes.hash_one(Aspect::Rate), OBSERVED_MAX))
                 || (bytes > size && live.is_new(hashes.hash_one(Aspect::Size), OBSERVED_MAX))
             {
                 live.deviates = true;
@@ -347,7 +351,9 @@ impl Service {
                 let feature = if own { feature } else { format!("other:{feature}") };
                 live.add(Aspect::Topic, feature);
             }
-            if live.is_new(hashes.hash_one(door), OTHERS_MAX) {
+            if let Some(door) = door
+                && live.is_new(hashes.hash_one(door), OTHERS_MAX)
+            {
                 live.add(Aspect::Door, door.name().to_owned());
             }
         };

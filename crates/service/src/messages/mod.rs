@@ -19,4 +19,4 @@ pub use read::{MessageView, RefusedView};
 pub use sender::DoorSender;
 pub use signed::{SignedTaken, SignedTopics};
 pub use take::{IncomingMessage, MessageDoor, MessageRefused, RetainedMessage};
-pub(crate) use traffic::TrafficState;
+pub(crate) use traffic::{Beside, TrafficState};

@@ -1,10 +1,10 @@
 //! A message comes in that its device signed, from the device or from another that carries it (GW-4).
 
-use super::{DoorSender, IncomingMessage, MessageRefused};
+use super::{Beside, DoorSender, IncomingMessage, MessageRefused};
 use crate::{
     ErrorKind, Service, ServiceError,
     live::found,
-    store::{Effect, certificate as certificates, purpose as store},
+    store::{Effect, certificate as certificates, message as messages, purpose as store},
 };
 use admission::{
     DataPurpose, Direction, PURPOSE_TOPICS_MAX, PayloadAnswer, PurposeError, Refusal, SIGNED_UP,
@@ -25,12 +25,21 @@ pub struct SignedTaken {
 }
 
 /// Who signed a message and who brought it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Signed {
     /// SHA-256 of the certificate
     pub(super) certificate: Sha256,
-    /// row of the device that carried it, where that is another
-    pub(super) carrier: Option<i64>,
+    /// who brought it
+    pub(super) by: DoorSender,
+    /// whether that is another device
+    pub(super) carried: bool,
+}
+
+impl Signed {
+    /// The device that carried it, where that is another.
+    pub(super) fn carrier(&self) -> Option<&DoorSender> {
+        self.carried.then_some(&self.by)
+    }
 }
 
 /// Topics on which a product line's devices must sign.
@@ -66,12 +75,19 @@ impl Service {
             self.refuse_publishing(sender, message, refusal, why.map(str::to_owned));
             Err(MessageRefused::Refused(refusal))
         };
+        let broken = |why: String| {
+            let beside = (Beside::Signer, signer);
+            self.refuse_beside((sender, beside), message, Refusal::Protection, Some(why));
+            Err(MessageRefused::Enclosed(Refusal::Protection))
+        };
         let judged = match carried {
             true => {
                 let now = self.now();
                 self.judge_message(sender, message, (&PayloadAnswer::Nothing, true), now)
             }
             // What it may send is counted once, with what it says, or with what does not hold.
+            false if self.is_over(sender) => Err(Refusal::Expired),
+            false if !self.certificate_works(sender) => Err(Refusal::Revoked),
             false if !self.has_room(sender) => Err(Refusal::DeviceRate),
             false => {
                 let asked =
@@ -84,38 +100,66 @@ impl Service {
         }
         let (inner, says) = match self.open_signed(sender, message, signer) {
             Ok(opened) => opened,
+            // Who carries it cannot see whether it holds, and loses nothing by it.
+            Err(Broken::Why(why)) if carried => return broken(why),
             Err(Broken::Why(why)) => {
-                let room = carried || self.pass_request(sender).is_ok();
+                let room = self.pass_request(sender).is_ok();
                 let refusal = if room { Refusal::Protection } else { Refusal::DeviceRate };
                 return refuse(refusal, Some(&why));
             }
             Err(Broken::Failed(error)) => return Err(MessageRefused::Failed(error)),
         };
-        let signed =
-            Signed { certificate: says.certificate, carrier: carried.then_some(sender.rows().0) };
+        let signed = Signed { certificate: says.certificate, by: sender.clone(), carried };
         let topic = format!("{}/{}", Space::of(&signer).root(), says.topic);
-        let Ok(topic) = TopicName::new(topic) else {
-            return refuse(Refusal::Protection, Some("its topic is too long"));
+        let topic = match TopicName::new(topic) {
+            Ok(topic) => topic,
+            Err(_) if carried => return broken("its topic is too long".to_owned()),
+            Err(_) => return refuse(Refusal::Protection, Some("its topic is too long")),
         };
+        let counter = says.counter;
         let said = IncomingMessage {
             door: message.door,
             topic,
             payload: says.payload.into(),
             media_type: says.media_type,
             made_at: says.made_at,
-            counter: Some(says.counter),
+            counter: Some(counter),
             // Nobody signed these: who carries a message does not choose them.
             retain: None,
             expires_s: None,
             acknowledged: message.acknowledged,
         };
-        match self.take_said(&inner, &said, Some(signed)).await {
-            Ok(()) => Ok(SignedTaken { sender: inner, message: said }),
-            // That a device is revoked or suspended is no fault of who carries its words.
-            Err(MessageRefused::Refused(why)) if carried && why.is_standing() => {
-                Err(MessageRefused::Refused(Refusal::Protection))
+        // Before anything of the device's own is taken: what it said once uses nothing of it up, however often
+        // it is brought. It is asked again where it is kept.
+        let window = self.read(|connection| messages::window(connection, inner.rows().0))?;
+        if let Err(why) = window.hear(counter) {
+            let room = carried || self.pass_request(sender).is_ok();
+            let refusal = if room { why.into() } else { Refusal::DeviceRate };
+            return Err(self.refuse_said((&inner, Some(&signed)), &said, refusal, None));
+        }
+        self.take_said(&inner, &said, Some(&signed)).await?;
+        if carried {
+            let what = (Some(message.door), message.topic.as_str(), message.payload.len());
+            self.observe_message(sender, what, self.now());
+        }
+        Ok(SignedTaken { sender: inner, message: said })
+    }
+
+    /// Whether a device must sign what it says on a topic; also where that cannot be found out.
+    pub(super) fn must_be_signed(&self, topic: &TopicName) -> bool {
+        let permission::Whose::Device(device) = permission::Whose::of(topic.as_str()) else {
+            return false;
+        };
+        let path = topic.as_str().splitn(3, '/').nth(2).unwrap_or_default();
+        let uses = self.device_facts(&device).and_then(|found| {
+            found.map(|it| self.message_uses((it.row, it.owner), path, None)).transpose()
+        });
+        match uses {
+            Ok(uses) => uses.is_some_and(|uses| uses.wants_signature()),
+            Err(error) => {
+                tracing::error!(%error, "it could not be found out what must be signed");
+                true
             }
-            Err(why) => Err(why),
         }
     }
 

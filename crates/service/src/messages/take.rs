@@ -3,7 +3,7 @@
 use super::{
     sender::{DoorSender, Papers},
     signed::{Signed, SignedTaken, signer_of},
-    traffic::Why,
+    traffic::{Beside, Why},
 };
 use crate::{
     Service, ServiceError,
@@ -22,7 +22,7 @@ use admission::{
 };
 use audit::{Kind, Outcome, SecurityEvent};
 use crypto::UnixTime;
-use device::{Phase, StandingKind};
+use device::{DeviceId, Phase, StandingKind};
 use std::{
     collections::BTreeMap,
     sync::{Arc, atomic::Ordering},
@@ -113,9 +113,21 @@ pub enum MessageRefused {
     /// it is not admitted
     #[error("{}", .0.english())]
     Refused(Refusal),
+    /// it came, and what it encloses is not admitted: what a device signed, and who brings it has done its
+    /// part
+    #[error("{}", .0.english())]
+    Enclosed(Refusal),
     /// the store failed; the sender may try again
     #[error(transparent)]
     Failed(#[from] ServiceError),
+}
+
+/// Who is at fault where a message is refused by the store.
+enum Late {
+    /// what was said
+    Said(Refusal),
+    /// who brought it
+    Brought(Refusal),
 }
 
 /// The newest message of a topic.
@@ -156,7 +168,7 @@ impl Service {
         &self,
         sender: &DoorSender,
         message: &IncomingMessage,
-        signed: Option<Signed>,
+        signed: Option<&Signed>,
     ) -> Result<(), MessageRefused> {
         let now = self.now();
         let asked = self.ask_schemas(sender, message).await;
@@ -164,8 +176,8 @@ impl Service {
             Ok(uses) => uses,
             Err(error) => {
                 tracing::error!(%error, "purposes could not be looked up: nothing is taken");
-                self.refuse_publishing(sender, message, Refusal::Route, None);
-                return Err(MessageRefused::Refused(Refusal::Route));
+                let refused = self.refuse_said((sender, signed), message, Refusal::Route, None);
+                return Err(refused);
             }
         };
         let judged = self.judge_message(sender, message, (&asked.answer, uses.admitted()), now);
@@ -200,8 +212,10 @@ impl Service {
                     }
                     _ => asked.detail.filter(|_| why),
                 };
-                self.refuse_publishing(sender, message, refusal, why);
-                return Err(MessageRefused::Refused(refusal));
+                if signed.is_some() && is_for_good(refusal) {
+                    self.remember(sender.row, message.counter).await?;
+                }
+                return Err(self.refuse_said((sender, signed), message, refusal, why));
             }
         };
         let new = NewMessage {
@@ -217,11 +231,13 @@ impl Service {
                 .expires_s
                 .map(|seconds| UnixTime(now.0.saturating_add(i64::from(seconds)))),
             signed: signed.map(|it| *it.certificate.as_bytes()),
-            carrier: signed.and_then(|it| it.carrier),
+            carrier: signed.and_then(Signed::carrier).map(|carrier| carrier.row),
         };
         let routed = self.routes_of_message(sender, &new, &message.topic, &uses)?;
         let (full, counter) = (message.topic.to_string(), message.counter);
         let (retain, papers) = (message.retain, Arc::clone(&sender.papers));
+        let brought = signed.map(|it| Arc::clone(&it.by.papers));
+        let carried = signed.is_some_and(|it| it.carried);
         let (answers, waits) = (said.is_some(), routed.is_some() || space.is_some());
         // Names are written out for those few messages alone that say something to their owner.
         let said = said.map(|said| {
@@ -235,40 +251,63 @@ impl Service {
         });
         let work = move |tx: &mut crate::store::Tx<'_>| {
             // Once more, in the order of all changes: a message that is committed after its sender
-            // was revoked is not kept, however late it was on its way.
+            // was revoked is not kept, however late it was on its way. Nor one that somebody brought who
+            // was.
+            let by = brought.as_ref().map_or(Ok(None), |papers| fallen(tx, papers))?;
+            if let Some(refusal) = by {
+                return Ok(Some(Late::Brought(refusal)));
+            }
             if let Some(refusal) = fallen(tx, &papers)? {
-                return Ok(Some(refusal));
+                return Ok(Some(Late::Said(refusal)));
             }
             // The device in whose space it is may have gone to somebody else meanwhile.
             if let Some(space) = new.space
                 && !store::is_of(tx, space, new.owner)?
             {
-                return Ok(Some(Refusal::Topic));
+                return Ok(Some(Late::Said(Refusal::Topic)));
             }
+            let window = match counter {
+                Some(counter) => Some((store::window(tx, new.device)?, counter)),
+                None => None,
+            };
+            let heard = match window {
+                None => None,
+                // What it says of itself counts as its newest word: who carries that does not choose an
+                // older one.
+                Some((window, counter))
+                    if carried && said.is_some() && window.is_behind(counter) =>
+                {
+                    return Ok(Some(Late::Said(Refusal::Replayed)));
+                }
+                Some((window, counter)) => match window.hear(counter) {
+                    Ok(window) => Some(window),
+                    Err(why) => return Ok(Some(Late::Said(why.into()))),
+                },
+            };
             if let Some((said, _)) = &said
                 && !holds(tx, (new.device, new.owner), said)?
             {
-                return Ok(Some(Refusal::Protection));
+                if let Some(window) = heard.filter(|_| new.signed.is_some()) {
+                    store::set_window(tx, new.device, &window)?;
+                }
+                return Ok(Some(Late::Said(Refusal::Protection)));
             }
             if let Some((Said::Log(segment), _)) = &said
                 && is_too_much(tx, (new.device, new.owner), segment, now)?
             {
-                return Ok(Some(Refusal::DeviceRate));
+                return Ok(Some(Late::Said(Refusal::DeviceRate)));
             }
             // A full queue is found before anything is written: what is refused was not heard.
             if let Some(refusal) = crate::routes::refusal(tx, routed.as_ref())? {
-                return Ok(Some(refusal));
+                return Ok(Some(Late::Said(refusal)));
             }
-            if let Some(counter) = counter {
-                match store::window(tx, new.device)?.hear(counter) {
-                    Ok(window) => store::set_window(tx, new.device, &window)?,
-                    Err(why) => return Ok(Some(why.into())),
-                }
+            if let Some(window) = heard {
+                store::set_window(tx, new.device, &window)?;
             }
             if let Some(qos) = retain
                 && !store::retain(tx, &full, qos, &new, RETAINED_MAX)?
             {
-                return Ok(Some(Refusal::Route));
+                return Ok(Some(Late::Said(Refusal::Route)));
             }
             store::insert(tx, &new)?;
             crate::routes::put(tx, routed.as_ref())?;
@@ -280,7 +319,7 @@ impl Service {
         // What can still be refused is waited for: who listens hears nothing that was not admitted.
         if !message.acknowledged && counter.is_none() && retain.is_none() && !answers && !waits {
             self.store.writer.queue_quietly(move |tx| work(tx).map(|_| ()));
-            self.count_admitted(sender, message, now);
+            self.count_admitted((sender, carried), message, now);
             return Ok(());
         }
         self.faults.point(crate::fault::BEFORE_MESSAGE)?;
@@ -292,21 +331,77 @@ impl Service {
         self.faults.point(crate::fault::AFTER_MESSAGE)?;
         match late {
             None => {
-                self.count_admitted(sender, message, now);
+                self.count_admitted((sender, carried), message, now);
                 Ok(())
             }
-            Some(refusal) => {
-                self.refuse_publishing(sender, message, refusal, None);
+            Some(Late::Said(refusal)) => {
+                Err(self.refuse_said((sender, signed), message, refusal, None))
+            }
+            Some(Late::Brought(refusal)) => {
+                let by = signed.map_or(sender, |it| &it.by);
+                self.refuse_publishing(by, message, refusal, None);
                 Err(MessageRefused::Refused(refusal))
             }
         }
     }
 
     /// Counts a message that was admitted: for rates at the doors, and for what the device usually does.
-    fn count_admitted(&self, sender: &DoorSender, message: &IncomingMessage, now: UnixTime) {
+    /// Through which door, when and how fast what it signed is carried is not what it does.
+    fn count_admitted(
+        &self,
+        (sender, carried): (&DoorSender, bool),
+        message: &IncomingMessage,
+        now: UnixTime,
+    ) {
         self.traffic.lock().admitted(sender.owner, message.door);
-        let what = (message.door, message.topic.as_str(), message.payload.len());
+        let door = (!carried).then_some(message.door);
+        let what = (door, message.topic.as_str(), message.payload.len());
         self.observe_message(sender, what, now);
+    }
+
+    /// Puts down that a counter was heard of what was refused for good: it is not judged twice.
+    async fn remember(&self, device: i64, counter: Option<u64>) -> Result<(), ServiceError> {
+        let Some(counter) = counter else { return Ok(()) };
+        self.commit(move |tx| match store::window(tx, device)?.hear(counter) {
+            Ok(window) => store::set_window(tx, device, &window),
+            Err(_) => Ok(()),
+        })
+        .await
+    }
+
+    /// Books why something is refused that a device said, and says what who brought it hears.
+    ///
+    /// Where another carried it, neither has shown by its own key that it is at fault: the one chose neither
+    /// when nor how often it comes, the other cannot see into what it carries.
+    pub(super) fn refuse_said(
+        &self,
+        (sender, signed): (&DoorSender, Option<&Signed>),
+        message: &IncomingMessage,
+        refusal: Refusal,
+        detail: Option<String>,
+    ) -> MessageRefused {
+        match signed.and_then(Signed::carrier) {
+            None => self.refuse_publishing(sender, message, refusal, detail),
+            // To bring something twice is the carrier's doing.
+            Some(carrier) if refusal == Refusal::Replayed => {
+                let beside = (Beside::Signer, sender.device());
+                self.refuse_beside((carrier, beside), message, refusal, detail);
+            }
+            Some(carrier) => {
+                let beside = (Beside::Carrier, carrier.device());
+                self.refuse_beside((sender, beside), message, refusal, detail);
+            }
+        }
+        match signed {
+            // That a device is revoked or suspended is no fault of who carries its words.
+            Some(it) if it.carried && refusal.is_standing() => {
+                MessageRefused::Enclosed(Refusal::Protection)
+            }
+            Some(it) if it.carried || refusal == Refusal::Replayed => {
+                MessageRefused::Enclosed(refusal)
+            }
+            _ => MessageRefused::Refused(refusal),
+        }
     }
 
     /// A message as routes take it, where any does. Most organisations have none, and pay nothing.
@@ -469,7 +564,7 @@ impl Service {
     /// that say so.
     pub fn refuse_listening(&self, sender: &DoorSender, door: MessageDoor, filter: &TopicFilter) {
         let asked = self.decide_topic(sender, Direction::Subscribe, filter.as_str());
-        let why = Why { policies: asked.because, detail: None };
+        let why = Why { policies: asked.because, ..Why::default() };
         self.refuse_by(sender, door, Refusal::Topic, filter.as_str(), why);
     }
 
@@ -485,7 +580,21 @@ impl Service {
             Refusal::Topic => self.decide_topic(sender, Direction::Publish, topic).because,
             _ => Vec::new(),
         };
-        self.refuse_by(sender, message.door, refusal, topic, Why { policies, detail });
+        let why = Why { policies, detail, beside: None };
+        self.refuse_by(sender, message.door, refusal, topic, why);
+    }
+
+    /// As [`Self::refuse_publishing`], of a message that took two: it is written down of a device, whose key
+    /// did not speak for that, and which the other one was.
+    pub(super) fn refuse_beside(
+        &self,
+        (sender, beside): (&DoorSender, (Beside, DeviceId)),
+        message: &IncomingMessage,
+        refusal: Refusal,
+        detail: Option<String>,
+    ) {
+        let why = Why { policies: Vec::new(), detail, beside: Some(beside) };
+        self.refuse_by(sender, message.door, refusal, message.topic.as_str(), why);
     }
 
     fn refuse_by(
@@ -540,8 +649,12 @@ impl Service {
             let next = topics.last().map(|last| format!("{last}\0"));
             let is_last = topics.len() < store::TOPICS_MAX;
             for topic in topics {
-                let heard = TopicName::new(topic.as_str())
-                    .is_ok_and(|name| filter.matches(&name) && self.may_hear(sender, &name));
+                // Nothing that was signed is kept so: what is there came before it had to be.
+                let heard = TopicName::new(topic.as_str()).is_ok_and(|name| {
+                    filter.matches(&name)
+                        && self.may_hear(sender, &name)
+                        && !self.must_be_signed(&name)
+                });
                 if heard {
                     wanted.push(topic);
                 }
@@ -633,8 +746,16 @@ impl Service {
                 let (Some(device), Some(owner)) = (device, owner) else { continue };
                 let door = MessageDoor::from_code(row.door).map_or("", MessageDoor::name);
                 let event = SecurityEvent::new(now, kind_of(*reason), Outcome::Failure)
-                    .organisation(&owner.slug)
-                    .actor(&format!("device {}", device::DeviceId::from_bytes(device)))
+                    .organisation(&owner.slug);
+                // Who acts is known by its own key; of what took two, it is only said whom it is about.
+                let device = DeviceId::from_bytes(device);
+                let event = match &row.beside {
+                    None => event.actor(&format!("device {device}")),
+                    Some((beside, other)) => {
+                        event.subject(&device.to_string()).detail(beside.name(), &other.to_string())
+                    }
+                };
+                let event = event
                     .detail("reason", reason.code())
                     .detail("door", door)
                     .detail("count", &row.count.to_string())
@@ -721,6 +842,20 @@ fn fallen(tx: &crate::store::Tx<'_>, papers: &Papers) -> Result<Option<Refusal>,
     Ok(refusal)
 }
 
+/// Whether a message is refused for what it is: it would be again.
+fn is_for_good(refusal: Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::Topic
+            | Refusal::TooLarge
+            | Refusal::TooComplex
+            | Refusal::Malformed
+            | Refusal::Schema
+            | Refusal::Protection
+            | Refusal::Consent
+    )
+}
+
 fn kind_of(refusal: Refusal) -> Kind {
     match refusal {
         Refusal::Identity
@@ -758,6 +893,7 @@ mod tests {
             last_topic: String::new(),
             last_detail: None,
             last_policies: None,
+            beside: None,
         };
         let many = (0..500).map(|device| (Refusal::Topic, row(1, device)));
         let few = (500..510).map(|device| (Refusal::Topic, row(2, device)));

@@ -22,8 +22,27 @@ pub(crate) struct TrafficState {
     counts: Mutex<Counts>,
 }
 
-/// Device, owner, why, at which door.
-type RefusedKey = (i64, i64, Refusal, u8);
+/// Which part another device had in what is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Beside {
+    /// it carried it
+    Carrier,
+    /// it signed it
+    Signer,
+}
+
+impl Beside {
+    /// As events name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Carrier => "carrier",
+            Self::Signer => "signer",
+        }
+    }
+}
+
+/// Device, owner, why, at which door, and whether another device had part in it.
+type RefusedKey = (i64, i64, Refusal, u8, bool);
 /// What exactly refused a message.
 #[derive(Debug, Default)]
 pub(super) struct Why {
@@ -31,6 +50,8 @@ pub(super) struct Why {
     pub(super) policies: Vec<String>,
     /// the schema, the place in the payload and the rule, where a schema did
     pub(super) detail: Option<String>,
+    /// the other device, where it took two
+    pub(super) beside: Option<(Beside, DeviceId)>,
 }
 
 /// How often, when last, the first topic, and what refused it.
@@ -87,7 +108,7 @@ impl Counts {
     ) {
         let of_door = self.counted.entry((owner, door.code())).or_default();
         of_door.1 = of_door.1.saturating_add(1);
-        let key = (device, owner, reason, door.code());
+        let key = (device, owner, reason, door.code(), why.beside.is_some());
         if let Some(entry) = self.refused.get_mut(&key) {
             entry.0 = entry.0.saturating_add(1);
             entry.1 = now;
@@ -121,7 +142,7 @@ impl Counts {
     pub(super) fn take_refused(&mut self) -> (Vec<(Refusal, RefusedRow)>, u64) {
         let rows = std::mem::take(&mut self.refused)
             .into_iter()
-            .map(|((device, owner, reason, door), (count, last_at, last_topic, why))| {
+            .map(|((device, owner, reason, door, _), (count, last_at, last_topic, why))| {
                 let text = reason.code().to_owned();
                 (
                     reason,
@@ -135,6 +156,7 @@ impl Counts {
                         last_topic,
                         last_policies: joined(&why.policies),
                         last_detail: why.detail,
+                        beside: why.beside,
                     },
                 )
             })

@@ -476,6 +476,8 @@ pub(crate) struct RefusedRow {
     pub(crate) last_topic: String,
     pub(crate) last_policies: Option<String>,
     pub(crate) last_detail: Option<String>,
+    /// the other device, where it took two: told, and not kept
+    pub(crate) beside: Option<(crate::messages::Beside, device::DeviceId)>,
 }
 
 pub(crate) fn add_refused(tx: &Tx<'_>, row: &RefusedRow) -> Result<(), ServiceError> {
@@ -525,6 +527,7 @@ pub(crate) fn refused(
             last_topic: row.get(6)?,
             last_policies: row.get(7)?,
             last_detail: row.get(8)?,
+            beside: None,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

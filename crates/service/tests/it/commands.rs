@@ -46,7 +46,9 @@ async fn says(world: &World, from: &DoorSender, topic: &str, payload: &str) -> R
         acknowledged: true,
     };
     world.service.take_message(from, &message).await.map(|_| ()).map_err(|error| match error {
-        MessageRefused::Refused(refusal) => refusal.code().to_owned(),
+        MessageRefused::Refused(refusal) | MessageRefused::Enclosed(refusal) => {
+            refusal.code().to_owned()
+        }
         MessageRefused::Failed(error) => error.to_string(),
     })
 }

@@ -67,7 +67,9 @@ async fn tells(world: &World, from: &DoorSender, payload: &[u8]) -> Result<(), S
         acknowledged: false,
     };
     world.service.take_message(from, &message).await.map(|_| ()).map_err(|error| match error {
-        MessageRefused::Refused(refusal) => refusal.code().to_owned(),
+        MessageRefused::Refused(refusal) | MessageRefused::Enclosed(refusal) => {
+            refusal.code().to_owned()
+        }
         MessageRefused::Failed(error) => error.to_string(),
     })
 }

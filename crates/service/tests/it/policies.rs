@@ -48,7 +48,9 @@ fn message(topic: String, retain: bool) -> IncomingMessage {
 async fn says(service: &Service, from: &DoorSender, topic: String) -> Result<(), &'static str> {
     match service.take_message(from, &message(topic, false)).await {
         Ok(_) => Ok(()),
-        Err(MessageRefused::Refused(refusal)) => Err(refusal.code()),
+        Err(MessageRefused::Refused(refusal) | MessageRefused::Enclosed(refusal)) => {
+            Err(refusal.code())
+        }
         Err(MessageRefused::Failed(error)) => panic!("{error}"),
     }
 }

@@ -81,7 +81,7 @@ impl Stage {
         };
         let taken = self.world.service.take_message(&self.sender, &message).await;
         taken.map(|_| ()).map_err(|error| match error {
-            MessageRefused::Refused(refusal) => refusal.code(),
+            MessageRefused::Refused(refusal) | MessageRefused::Enclosed(refusal) => refusal.code(),
             MessageRefused::Failed(error) => panic!("{error}"),
         })
     }

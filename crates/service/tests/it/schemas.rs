@@ -68,7 +68,9 @@ async fn send(
     };
     match service.take_message(from, &message).await {
         Ok(_) => Ok(()),
-        Err(MessageRefused::Refused(refusal)) => Err(refusal.code()),
+        Err(MessageRefused::Refused(refusal) | MessageRefused::Enclosed(refusal)) => {
+            Err(refusal.code())
+        }
         Err(MessageRefused::Failed(error)) => panic!("{error}"),
     }
 }

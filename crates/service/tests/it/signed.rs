@@ -2,10 +2,11 @@
 
 use crate::world::{Org, Working, World};
 use admission::{Basis, DataPurpose, SignedMessage, Space, TopicName};
-use device::{Cause, DeviceId, DeviceKind, EventKind};
+use device::{Cause, DeviceId, DeviceKind, EventKind, StandingKind};
 use policy::{Role, Roles};
 use service::{
-    DoorSender, IncomingMessage, MessageDoor, MessageRefused, NewPolicySet, Page, Service,
+    AlertQuery, AutomaticQuarantine, DoorSender, IncomingMessage, MessageDoor, MessageRefused,
+    NewPolicySet, Page, Service,
 };
 
 struct Stage {
@@ -105,7 +106,9 @@ async fn send(
             assert!(taken.is_none_or(|it| it.message.retain.is_none()));
             Ok(())
         }
-        Err(MessageRefused::Refused(refusal)) => Err(refusal.code()),
+        Err(MessageRefused::Refused(refusal) | MessageRefused::Enclosed(refusal)) => {
+            Err(refusal.code())
+        }
         Err(MessageRefused::Failed(error)) => panic!("{error}"),
     }
 }
@@ -163,13 +166,16 @@ async fn what_is_altered_moved_or_another_ones_does_not_hold() {
     let borrowed = borrowed.sign(&other.local_key).unwrap();
     assert_eq!(stage.carry(&borrowed).await, Err("protection"));
     // Where the device may not speak, its signature opens nothing.
-    assert_eq!(stage.carry(&stage.signed(1, "down/commands/x")).await, Err("topic"));
-    // Nothing of all that was heard: the message itself is taken.
+    let outside = stage.signed(2, "down/commands/x");
+    assert_eq!(stage.carry(&outside).await, Err("topic"));
+    // That was the device's own word, and is judged once.
+    assert_eq!(stage.carry(&outside).await, Err("replayed"));
+    // Nothing of all that did not hold was heard: the message itself is taken.
     assert_eq!(stage.carry(&good).await, Ok(()));
     // Without a policy nobody carries, and in the device's name a carrier says nothing itself.
     let stranger = at_door(service, &other).await;
     let meter = stage.meter.thing.id;
-    let refused = carry(service, &stranger, &meter, &stage.signed(2, "up/meter")).await;
+    let refused = carry(service, &stranger, &meter, &stage.signed(3, "up/meter")).await;
     assert_eq!(refused, Err("topic"));
     let plain = send(service, &stage.gateway, &format!("d/{meter}/up/meter"), b"7").await;
     assert_eq!(plain, Err("topic"));
@@ -229,7 +235,8 @@ async fn where_signatures_are_wanted_nothing_else_is_taken_and_consent_counts() 
     };
     service.declare_purpose(admin, of, "profile", says).await.unwrap();
     assert_eq!(stage.carry(&stage.signed(2, "up/meter/a")).await, Err("consent"));
-    assert_eq!(stage.carry(&stage.signed(2, "up/meter/b")).await, Ok(()));
+    assert_eq!(stage.carry(&stage.signed(2, "up/meter/b")).await, Err("replayed"));
+    assert_eq!(stage.carry(&stage.signed(3, "up/meter/b")).await, Ok(()));
     let wrong = service.set_signed_topics(admin, of, vec!["#".into()]).await;
     assert_eq!(wrong.unwrap_err().code(), "signed-topics");
     let foreign = service.set_signed_topics(&stage.owner.admin, of, Vec::new()).await;
@@ -240,4 +247,188 @@ async fn where_signatures_are_wanted_nothing_else_is_taken_and_consent_counts() 
     assert_eq!(refused.unwrap_err().code(), "role");
     service.set_signed_topics(admin, of, Vec::new()).await.unwrap();
     assert_eq!(send(service, &own, &format!("{meter}/up/meter/b"), b"7").await, Ok(()));
+}
+
+impl Stage {
+    /// Every rule that can put a device into quarantine by itself does.
+    async fn automatic(&self) {
+        let (service, admin, org) = (&self.world.service, &self.owner.admin, &self.owner.id);
+        for rule in ["replay", "topic-probing", "malformed-storm"] {
+            let view = service.alert_rule(admin, org, rule).await.unwrap();
+            let automatic = alert::Automatic::Quarantine;
+            let rule = alert::Rule { automatic, threshold: 3, ..view.rule };
+            service.put_alert_rule(admin, org, &rule.name, &rule.json()).await.unwrap();
+        }
+        self.follow().await;
+    }
+
+    async fn follow(&self) {
+        self.world.service.settle_messages().await.unwrap();
+        while self.world.service.follow_alerts().await.unwrap() {}
+    }
+
+    async fn refused(&self, device: &DeviceId) -> Vec<(&'static str, u64)> {
+        self.world.service.settle_messages().await.unwrap();
+        let refused = self.world.service.refused_messages(&self.owner.admin, device).await;
+        let mut all: Vec<_> =
+            refused.unwrap().into_iter().map(|line| (line.reason.code(), line.count)).collect();
+        all.sort_unstable();
+        all
+    }
+}
+
+#[tokio::test]
+async fn neither_carrier_nor_signer_has_the_other_one_cut_off() {
+    let stage = Stage::new().await;
+    let (service, admin) = (&stage.world.service, &stage.owner.admin);
+    stage.automatic().await;
+    let meter = stage.meter.thing.id;
+    let good = stage.signed(1, "up/meter");
+    assert_eq!(stage.carry(&good).await, Ok(()));
+    for n in 0..6 {
+        // What the carrier does to the device, and the device to the carrier.
+        assert_eq!(stage.carry(&good).await, Err("replayed"));
+        assert_eq!(stage.carry(b"no envelope").await, Err("protection"));
+        assert_eq!(stage.carry(&stage.signed(2 + n, "down/x")).await, Err("topic"));
+    }
+    stage.follow().await;
+    let all = service.alerts(admin, &stage.owner.id, &AlertQuery::default(), &Page::default());
+    let all = all.await.unwrap().items;
+    let raised = |rule: &str, device: DeviceId| {
+        all.iter().any(|it| it.rule == rule && it.about.device() == Some(&device))
+    };
+    let gateway = stage.gateway.device();
+    assert!(raised("replay", gateway) && raised("malformed-storm", gateway), "{all:?}");
+    assert!(raised("topic-probing", meter) && !raised("replay", meter), "{all:?}");
+    assert!(all.iter().all(|it| it.quarantine == AutomaticQuarantine::NotAsked), "{all:?}");
+    for device in [meter, gateway] {
+        let seen = service.device(admin, &device).await.unwrap();
+        assert_eq!(seen.standing, StandingKind::Good);
+    }
+    // What each does by its own key still counts.
+    for n in 0..6 {
+        let topic = format!("d/{}/up/{n}", DeviceId::from_bytes([9; 16]));
+        assert_eq!(send(service, &stage.gateway, &topic, b"x").await, Err("topic"));
+    }
+    stage.follow().await;
+    let seen = service.device(admin, &gateway).await.unwrap();
+    assert_eq!(seen.standing, StandingKind::Suspended);
+}
+
+#[tokio::test]
+async fn what_is_brought_again_uses_nothing_up_of_who_signed_it() {
+    let stage = Stage::new().await;
+    let service = &stage.world.service;
+    let meter = stage.meter.thing.id;
+    let good = stage.signed(1, "up/meter");
+    assert_eq!(stage.carry(&good).await, Ok(()));
+    let mut replays = 0;
+    while stage.carry(&good).await == Err("replayed") {
+        replays += 1;
+    }
+    // The carrier alone has sent more than it may.
+    assert_eq!(stage.refused(&meter).await, []);
+    let gateway = stage.refused(&stage.gateway.device()).await;
+    assert_eq!(gateway, [("device-rate", 1), ("replayed", replays)]);
+    let own = at_door(service, &stage.meter).await;
+    let topic = format!("{}/up/x", Space::of(&meter).root());
+    assert_eq!(send(service, &own, &topic, b"7").await, Ok(()));
+}
+
+#[tokio::test]
+async fn what_is_carried_leaves_its_doors_and_hours_with_the_carrier() {
+    let stage = Stage::new().await;
+    let (service, admin) = (&stage.world.service, &stage.owner.admin);
+    for counter in 1..=3 {
+        assert_eq!(stage.carry(&stage.signed(counter, "up/meter")).await, Ok(()));
+    }
+    service.keep_behaviour().await.unwrap();
+    let count = async |device: &DeviceId| {
+        service.device_behaviour(admin, device).await.unwrap().profile.hour().1
+    };
+    assert_eq!(count(&stage.meter.thing.id).await, 0);
+    assert_eq!(count(&stage.gateway.device()).await, 3);
+}
+
+#[tokio::test]
+async fn who_carries_hears_that_its_part_is_done() {
+    let stage = Stage::new().await;
+    let service = &stage.world.service;
+    let meter = stage.meter.thing.id;
+    let carry = async |payload: &[u8]| {
+        let message = IncomingMessage {
+            door: MessageDoor::Mqtt,
+            topic: TopicName::new(format!("d/{meter}/up/signed")).unwrap(),
+            payload: payload.into(),
+            media_type: None,
+            made_at: None,
+            counter: None,
+            retain: None,
+            expires_s: None,
+            acknowledged: true,
+        };
+        service.take_message(&stage.gateway, &message).await
+    };
+    let enclosed = |taken: Result<_, MessageRefused>| match taken {
+        Err(MessageRefused::Enclosed(refusal)) => refusal.code(),
+        _ => "something else",
+    };
+    let good = stage.signed(1, "up/meter");
+    assert!(carry(&good).await.is_ok());
+    assert_eq!(enclosed(carry(&good).await), "replayed");
+    assert_eq!(enclosed(carry(b"x").await), "protection");
+    assert_eq!(enclosed(carry(&stage.signed(2, "down/x")).await), "topic");
+    let suspend = EventKind::Suspended { cause: Cause::Lost };
+    stage.world.report(&stage.owner, &meter, suspend).await.unwrap();
+    assert_eq!(enclosed(carry(&stage.signed(3, "up/meter")).await), "protection");
+    stage.world.report(&stage.owner, &meter, EventKind::Released).await.unwrap();
+    assert_eq!(stage.carry(&stage.signed(3, "up/meter")).await, Ok(()));
+    // A carrier that may not be here any more hears so itself, however it was known at the door.
+    let suspend = EventKind::Suspended { cause: Cause::Lost };
+    stage.world.report(&stage.owner, &stage.gateway.device(), suspend).await.unwrap();
+    let fallen = carry(&stage.signed(4, "up/meter")).await;
+    assert!(
+        matches!(fallen, Err(MessageRefused::Refused(refusal)) if refusal.is_standing()),
+        "{fallen:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_a_device_said_of_itself_is_not_taken_back_by_who_carries_it() {
+    let stage = Stage::new().await;
+    let (service, admin) = (&stage.world.service, &stage.owner.admin);
+    let meter = stage.meter.thing.id;
+    let report = |counter, version| {
+        let payload = format!("{{\"version\":{version},\"settings\":{{}}}}").into_bytes();
+        let says = SignedMessage { payload, ..stage.says(counter, "up/configuration") };
+        says.sign(&stage.meter.local_key).unwrap()
+    };
+    let held_back = report(1, 1);
+    assert_eq!(stage.carry(&report(2, 2)).await, Ok(()));
+    assert_eq!(stage.carry(&held_back).await, Err("replayed"));
+    let seen = service.configuration(admin, &meter).await.unwrap();
+    assert_eq!(seen.reported.map(|it| it.version), Some(2));
+    assert_eq!(stage.refused(&meter).await, []);
+    // What says nothing of its state may still come late.
+    assert_eq!(stage.carry(&stage.signed(1, "up/meter")).await, Ok(()));
+}
+
+#[tokio::test]
+async fn what_was_kept_unsigned_is_not_told_where_it_must_be_signed() {
+    let stage = Stage::new().await;
+    let (service, admin) = (&stage.world.service, &stage.maker.admin);
+    let own = at_door(service, &stage.meter).await;
+    let meter = Space::of(&stage.meter.thing.id).root().to_owned();
+    for topic in ["up/meter/a", "up/x"] {
+        assert_eq!(send(service, &own, &format!("{meter}/{topic}"), b"7").await, Ok(()));
+    }
+    let kept = || {
+        let filter = admission::TopicFilter::new(format!("{meter}/up/#")).unwrap();
+        let kept = service.retained_messages(&own, &filter).unwrap();
+        kept.iter().map(|it| it.topic.as_str().len() - meter.len()).collect::<Vec<_>>()
+    };
+    assert_eq!(kept(), ["/up/meter/a".len(), "/up/x".len()]);
+    let of = (&stage.maker.id, &"gate".parse().unwrap());
+    service.set_signed_topics(admin, of, vec!["up/meter/#".into()]).await.unwrap();
+    assert_eq!(kept(), ["/up/x".len()]);
 }

@@ -98,8 +98,9 @@ fn verify(
     });
     output.one(&told, |_| {
         format!(
-            "signed by {} ({})\ndevice {}, topic {}, counter {}{}\n{} bytes{}\nhint: whether the \
-             certificate was revoked, and whether the counter was heard before, only a platform knows",
+            "signed by {} ({})\nclaims to be device {}, topic {}, counter {}{}\n{} bytes{}\nhint: whether \
+             the certificate is that device's, whether it was revoked, and whether the counter was heard \
+             before, only a platform knows",
             own.subject(),
             says.certificate,
             says.device,

@@ -4,6 +4,7 @@ use crate::{
     output::Output,
     remote::Remote,
 };
+use admission::{DEVICE_LOG_UP, TopicFilter, TopicName};
 use api::{
     Rest,
     wire::{NewProduct, Product, SignedTopics},
@@ -64,7 +65,11 @@ pub async fn run(
             };
             output.one(&found, |found| match found.topics.is_empty() {
                 true => "nothing needs to be signed".to_owned(),
-                false => format!("must be signed: {}", found.topics.join(" ")),
+                false => format!(
+                    "must be signed: {}{}",
+                    found.topics.join(" "),
+                    unsigned_hint(&found.topics)
+                ),
             })
         }
         ProductCommand::List { server, organisation } => {
@@ -81,5 +86,34 @@ pub async fn run(
                 ]
             })
         }
+    }
+}
+
+/// What `tegata agent` says without a signature, where that is refused from now on.
+fn unsigned_hint(topics: &[String]) -> &'static str {
+    let command = "up/commands/00000000000000000000000000000000";
+    let said = [command, "up/configuration", DEVICE_LOG_UP].map(TopicName::new);
+    let filters = topics.iter().filter_map(|topic| TopicFilter::new(topic.as_str()).ok());
+    let silenced =
+        filters.into_iter().any(|filter| said.iter().flatten().any(|name| filter.matches(name)));
+    match silenced {
+        true => {
+            "\nhint: this takes in what devices say to commands, settings and logs; `tegata agent` does \
+             not sign that, and is refused"
+        }
+        false => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_silences_the_agent_is_told() {
+        for silenced in ["up/#", "up/commands/#", "up/commands/+"] {
+            assert!(!unsigned_hint(&[silenced.to_owned()]).is_empty(), "{silenced}");
+        }
+        assert_eq!(unsigned_hint(&["up/meter/#".to_owned()]), "");
     }
 }

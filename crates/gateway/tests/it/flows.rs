@@ -315,7 +315,7 @@ async fn who_brings_a_signed_message_again_is_acknowledged_where_there_is_no_ref
         media_type: None,
         payload: b"7".to_vec(),
     };
-    let signed = says.sign(&device.key).unwrap();
+    let signed = says.sign(&*device.key).unwrap();
     let of_3 = |flags: u8, id: u16| {
         packet(0x30 | flags, &[&text("me/up/signed"), &id.to_be_bytes(), &signed])
     };

@@ -40,7 +40,7 @@ impl Clock for Still {
 pub(crate) struct Thing {
     pub(crate) id: DeviceId,
     pub(crate) certificate: Certificate,
-    pub(crate) key: SoftwareKey,
+    pub(crate) key: Arc<SoftwareKey>,
 }
 
 pub(crate) struct World {
@@ -194,7 +194,7 @@ impl World {
         self.service.record_event(&self.station, cose).await.unwrap();
         let request = EnrolRequest { label: Some(product()), csr: csr(&key, &serial) };
         let enrolled = self.service.enrol_device(&self.station, &request, None).await.unwrap();
-        Thing { id: view.id, certificate: enrolled.certificate, key }
+        Thing { id: view.id, certificate: enrolled.certificate, key: Arc::new(key) }
     }
 
     /// A connection of a device: the client's end.

@@ -292,8 +292,8 @@ async fn neither_carrier_nor_signer_has_the_other_one_cut_off() {
         assert_eq!(stage.carry(&stage.signed(2 + n, "down/x")).await, Err("topic"));
     }
     stage.follow().await;
-    let all = service.alerts(admin, &stage.owner.id, &AlertQuery::default(), &Page::default());
-    let all = all.await.unwrap().items;
+    let (query, page) = (AlertQuery::default(), Page::default());
+    let all = service.alerts(admin, &stage.owner.id, &query, &page).await.unwrap().items;
     let raised = |rule: &str, device: DeviceId| {
         all.iter().any(|it| it.rule == rule && it.about.device() == Some(&device))
     };

@@ -64,6 +64,9 @@ pub enum Fault {
     /// it ends the connection for one of the messages on their way
     #[error("{0}")]
     Message(String),
+    /// it ends the connection for one of the messages on their way, which somebody may permit
+    #[error("{0}")]
+    NotPermitted(String),
 }
 
 /// One connection to a broker.

@@ -94,6 +94,12 @@ impl Template {
         Ok(Self(parts))
     }
 
+    /// Whether what a device chose comes first: then it may choose the whole, and so a subject that means
+    /// something to the broker (`_INBOX.x`).
+    pub fn begins_with_topic(&self) -> bool {
+        self.0.first() == Some(&Part::Topic)
+    }
+
     fn literal(text: &str, parts: &mut Vec<Part>) -> Result<(), TemplateError> {
         let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if let Some(wrong) = text.chars().find(|c| !plain(c)) {
@@ -209,6 +215,9 @@ mod tests {
         }
         assert_eq!(template.fill(&placed("up/x"), 10), Err(TooLong(before.len() + 4, 10)));
         let none = Placed { product: None, ..placed("up") };
+        for (text, first) in [("{topic}", true), ("{topic}.x", true), ("x.{topic}", false)] {
+            assert_eq!(Template::parse(text).unwrap().begins_with_topic(), first, "{text}");
+        }
         assert_eq!(Template::parse("{product}.x").unwrap().fill(&none, 10).unwrap(), "_._.x");
     }
 

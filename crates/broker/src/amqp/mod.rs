@@ -361,9 +361,11 @@ impl Amqp {
             (State::Exchange, NOT_FOUND) => {
                 Fault::Refused(format!("there is no such exchange ({text}); make it"))
             }
-            (State::Ready, ACCESS_REFUSED) => {
-                Fault::Refused(format!("the user may not publish ({text}); permit `write`"))
-            }
+            // It may be one message's routing key alone: RabbitMQ has permissions for these.
+            (State::Ready, ACCESS_REFUSED) => Fault::NotPermitted(format!(
+                "the user may not publish ({text}); permit `write`, and the routing key where there are \
+                 topic permissions"
+            )),
             (State::Ready, CONTENT_TOO_LARGE) => Fault::Message(format!("the message: {text}")),
             (State::Ready, PRECONDITION_FAILED) if text.contains("message size") => Fault::Message(
                 format!("the message is larger than the broker takes (max_message_size): {text}"),

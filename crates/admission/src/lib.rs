@@ -55,7 +55,7 @@ pub use problem::{Problem, Problems, one_line, place_of};
 pub use purpose::{
     Basis, ConsentDecision, DataPurpose, Decided, PURPOSE_EXPLANATION_MAX, PURPOSE_LINE_MAX,
     PURPOSE_NAME_MAX, PURPOSE_RECIPIENTS_MAX, PURPOSE_RETENTION_DAYS_MAX, PURPOSE_TOPICS_MAX,
-    PURPOSES_MAX, PurposeError, PurposeName, Purposes, TopicUses, agreed_since,
+    PURPOSES_MAX, PurposeError, PurposeName, Purposes, TopicUses, agreed_since, stands_since,
 };
 pub use rate::{Allowance, Meter, Shared, Ticks};
 pub use refusal::{Answer, Refusal};

@@ -10,7 +10,8 @@ use device::DeviceId;
 
 /// What a door lets a device write instead of `d/{device}`.
 pub const OWN: &str = "me";
-/// The branch of a device's space in which it does not publish.
+/// The branch of a device's space in which it does not publish. Nor does it where the first level is `d`
+/// or `me`.
 pub const DOWN: &str = "down";
 const DEVICES: &str = "d";
 
@@ -86,6 +87,13 @@ impl Space {
     /// Whether all that a filter matches is in the space.
     pub fn contains(&self, filter: &TopicFilter) -> bool {
         below(&self.root, filter.as_str()).is_some()
+    }
+
+    /// Whether a topic is in a branch of the space in which nobody publishes: its path would read as the
+    /// name of a topic in another device's space, or as a name that a device writes at a door.
+    fn reads_as_another(&self, topic: &str) -> bool {
+        let first = below(&self.root, topic).and_then(|rest| rest.split('/').nth(1));
+        first.is_some_and(|first| first == DEVICES || first == OWN)
     }
 
     /// Whether the device may do that by itself, without a policy.
@@ -172,6 +180,9 @@ pub const OWN_SPACE: &str = "own-space";
 /// policy what is left then.
 pub fn decide(space: &Space, policy: &dyn Policy, direction: Direction, topic: &str) -> Decision {
     let answer = policy.decide(direction, topic);
+    if direction == Direction::Publish && space.reads_as_another(topic) {
+        return Decision { allowed: false, because: Vec::new() };
+    }
     match answer.says {
         Says::Forbid => Decision { allowed: false, because: answer.because },
         _ if space.holds(direction, topic) => {
@@ -204,6 +215,12 @@ mod tests {
             (Direction::Publish, format!("{root}/down"), false),
             (Direction::Publish, format!("{root}/downstairs"), true),
             (Direction::Publish, format!("{root}x/up"), false),
+            // Nothing that reads as another device's space.
+            (Direction::Publish, format!("{root}/{}/up/x", other.root()), false),
+            (Direction::Publish, format!("{root}/d"), false),
+            (Direction::Publish, format!("{root}/me/up/x"), false),
+            (Direction::Publish, format!("{root}/up/d/x"), true),
+            (Direction::Publish, format!("{root}/data/x"), true),
             (Direction::Publish, format!("{}/up", other.root()), false),
             (Direction::Publish, "up".to_owned(), false),
             (Direction::Receive, format!("{root}/down/#"), true),
@@ -252,6 +269,16 @@ mod tests {
                 (None, None) => PolicyAnswer::default(),
             }
         }
+    }
+
+    #[test]
+    fn no_policy_opens_what_reads_as_another_devices_space() {
+        let space = space();
+        let policy = Listed(vec![(true, TopicFilter::new("#").unwrap())]);
+        let other = Space::of(&DeviceId::from_bytes([8; 16]));
+        let ask = |topic: &str| decide(&space, &policy, Direction::Publish, topic).allowed;
+        assert!(!ask(&format!("{}/{}/up/x", space.root(), other.root())));
+        assert!(ask(&format!("{}/up/x", other.root())));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 mod stands;
 mod topics;
 
-pub use stands::{ConsentDecision, Decided, agreed_since};
+pub use stands::{ConsentDecision, Decided, agreed_since, stands_since};
 pub use topics::{Purposes, TopicUses};
 
 use crate::topic::TopicFilter;
@@ -187,7 +187,8 @@ fn filter(topic: &str) -> Result<TopicFilter, PurposeError> {
     let below = topic.strip_prefix("me/").unwrap_or(topic);
     let filter = TopicFilter::new(below).map_err(|_| wrong())?;
     let first = filter.levels().next().unwrap_or_default();
-    // A device publishes below nothing that begins with these, and a wildcard would speak of what it is told.
+    // No door takes what begins with these from a device (`space::decide`), and a wildcard would speak of
+    // what it is told.
     let right = !matches!(first, "" | "+" | "#" | "d" | "me" | crate::space::DOWN)
         && !first.starts_with('$');
     right.then_some(filter).ok_or_else(wrong)

@@ -68,6 +68,42 @@ pub fn agreed_since(
     }
 }
 
+/// As [`agreed_since`], by the record: since when without a break. Who gives again what stands has not
+/// broken it.
+///
+/// `organisation` and `device` are the newest decisions of both kinds, in any order. Of a kind of which there
+/// are `most`, older ones may be left out: nothing is said of what was before them.
+pub fn stands_since(
+    basis: &Basis,
+    version: u64,
+    (organisation, device): (&[Decided], &[Decided]),
+    most: usize,
+) -> Option<UnixTime> {
+    if matches!(basis, Basis::Necessary(_)) {
+        return Some(UnixTime(i64::MIN));
+    }
+    let oldest = |of: &[Decided]| of.iter().map(|it| it.order).min().filter(|_| of.len() >= most);
+    let known_from = oldest(organisation).max(oldest(device));
+    let mut all: Vec<(bool, &Decided)> = organisation.iter().map(|it| (false, it)).collect();
+    all.extend(device.iter().map(|it| (true, it)));
+    all.sort_by_key(|(_, it)| it.order);
+    let (mut of_organisation, mut own, mut since) = (None, None, None);
+    for (is_own, decided) in all {
+        if is_own {
+            own = Some(decided);
+        } else {
+            of_organisation = Some(decided);
+        }
+        since = match agreed_since(basis, version, of_organisation, own) {
+            Some(_) if known_from.is_none_or(|from| from <= decided.order) => {
+                since.or(Some(decided.at))
+            }
+            _ => None,
+        };
+    }
+    since
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +146,36 @@ mod tests {
         }
         let necessary = Basis::Necessary("contract".into());
         assert!(agreed_since(&necessary, 2, gone(1).as_ref(), gone(2).as_ref()).is_some());
+    }
+
+    #[test]
+    fn what_stood_throughout_stands_since_its_beginning() {
+        let ask = |organisation: &[Decided], device: &[Decided]| {
+            let since = stands_since(&Basis::Consent, 2, (organisation, device), 4);
+            since.map(|at| at.0)
+        };
+        let given = |order| decided(Given, 2, order);
+        let gone = |order| decided(Withdrawn, 2, order);
+        let like = |order| decided(AsOrganisation, 2, order);
+        for (organisation, device, since) in [
+            (vec![given(1), given(5)], vec![], Some(1)),
+            (vec![given(1)], vec![given(5)], Some(1)),
+            (vec![given(5)], vec![given(1)], Some(1)),
+            (vec![given(1)], vec![given(2), like(3)], Some(1)),
+            // What was withdrawn between does not come back.
+            (vec![given(1)], vec![gone(2), given(5)], Some(5)),
+            (vec![given(1)], vec![gone(2), like(3), given(5)], Some(3)),
+            (vec![given(1), gone(2), given(3)], vec![], Some(3)),
+            (vec![given(1), gone(4)], vec![given(2)], None),
+            (vec![given(1), gone(2)], vec![given(3), given(4)], Some(3)),
+            (vec![decided(Given, 1, 1), given(3)], vec![], Some(3)),
+            (vec![], vec![], None),
+            // Older ones may be missing: nothing is said of that time.
+            (vec![given(1)], vec![given(5), given(6), given(7), given(8)], Some(5)),
+            (vec![given(6), given(7), given(8), given(9)], vec![given(5)], Some(6)),
+        ] {
+            assert_eq!(ask(&organisation, &device), since, "{organisation:?} {device:?}");
+        }
     }
 
     proptest! {

@@ -66,18 +66,23 @@ impl Purposes {
         if self.names.is_empty() {
             return TopicUses::default();
         }
-        self.of_received(topic, since, None)
+        self.of_received(topic, since, &[], None)
     }
 
     /// As [`Self::of`], of a message that came at a time: consent to a use is no consent to what came
-    /// before it.
+    /// before it. A purpose that `begun` names is not asked about what came before that.
     pub fn of_received(
         &self,
         topic: &TopicName,
         since: &[Option<UnixTime>],
+        begun: &[Option<UnixTime>],
         received_at: Option<UnixTime>,
     ) -> TopicUses {
-        let all = self.root.find(topic.as_str().split('/'));
+        let before =
+            |begun: &Option<UnixTime>| begun.zip(received_at).is_some_and(|(begun, at)| at < begun);
+        let earlier = begun.iter().take(PURPOSES_MAX).enumerate();
+        let earlier = earlier.filter(|(_, it)| before(it)).fold(0, |bits, (at, _)| bits | bit(at));
+        let all = self.root.find(topic.as_str().split('/')) & !earlier;
         let stands = |since: &Option<UnixTime>| match (since, received_at) {
             (Some(since), Some(at)) => *since <= at,
             (since, _) => since.is_some(),
@@ -166,7 +171,7 @@ mod tests {
         let places = (purposes.place("care").unwrap(), purposes.place("ads").unwrap());
         assert!(hours.serves(places.0) && !hours.serves(places.1));
         assert_eq!(purposes.refused(hours), ["ads"]);
-        let old = purposes.of_received(&name("up/hours"), &[now, never], Some(UnixTime(4)));
+        let old = purposes.of_received(&name("up/hours"), &[now, never], &[], Some(UnixTime(4)));
         assert!(!old.admitted());
         assert!(Purposes::new([]).of(&name("up/x"), &[]).admitted());
         // More than there may be are none, and shift nobody else's.

@@ -1,7 +1,10 @@
 //! A message is held against what its owner agreed to.
 
 use crate::{DoorSender, Service, ServiceError, store::purpose as store};
-use admission::{Basis, Decided, Purposes, Said, TopicFilter, TopicName, TopicUses, agreed_since};
+use admission::{
+    Basis, ConsentDecision, Decided, Purposes, Said, TopicFilter, TopicName, TopicUses,
+    stands_since,
+};
 use crypto::UnixTime;
 use std::sync::Arc;
 
@@ -14,7 +17,15 @@ pub(crate) struct DevicePurposes {
     /// topics on which the device must sign
     signed: Arc<Purposes>,
     since: Vec<Option<UnixTime>>,
+    /// when those began that nobody withdrew: what came before was free of them
+    begun: Vec<Option<UnixTime>>,
 }
+
+/// Decisions of a kind by which it is seen since when a purpose stands.
+const DECISIONS: usize = 64;
+
+/// The purpose that a route serves: the row of its product line, and its name.
+pub(crate) type Served = (i64, String);
 
 impl DevicePurposes {
     /// Whether they are a product line's, by its row.
@@ -35,12 +46,13 @@ impl MessageUses {
     }
 
     /// Whether it may go by a route, which may serve one purpose.
-    pub(crate) fn goes_by(&self, purpose: Option<&str>) -> bool {
-        let Some(purpose) = purpose else {
+    pub(crate) fn goes_by(&self, purpose: Option<&Served>) -> bool {
+        let Some((product, purpose)) = purpose else {
             return self.0.iter().all(|(_, uses)| uses.unrestricted());
         };
         let serves = |(all, uses): &(Arc<DevicePurposes>, TopicUses)| {
-            all.line.place(purpose).is_some_and(|place| uses.serves(place))
+            // Another product line may have a purpose of that name, which is another.
+            all.is_of(*product) && all.line.place(purpose).is_some_and(|place| uses.serves(place))
         };
         self.0.iter().any(serves) && self.0.iter().all(|it| serves(it) || it.1.is_free())
     }
@@ -96,28 +108,34 @@ impl Service {
             let facts = self.read(|connection| store::owner_and_product(connection, device))?;
             let Some((owner_now, Some(product))) = facts else { return Ok(Arc::default()) };
             let line = self.purposes_of_line(product)?;
-            let since = self.read(|connection| {
-                let mut since = Vec::new();
+            let (since, begun) = self.read(|connection| {
+                let (mut since, mut begun) = (Vec::new(), Vec::new());
                 for row in &line.rows {
                     let of = (owner, row.purpose);
-                    let decided: (Option<Decided>, Option<Decided>) = match row.says.basis {
+                    let decided: (Vec<Decided>, Vec<Decided>) = match row.says.basis {
                         Basis::Consent => (
-                            store::decided(connection, of, None)?,
-                            store::decided(connection, of, Some(device))?,
+                            store::decided_last(connection, of, None, DECISIONS)?,
+                            store::decided_last(connection, of, Some(device), DECISIONS)?,
                         ),
-                        Basis::Necessary(_) => (None, None),
+                        Basis::Necessary(_) => (Vec::new(), Vec::new()),
                     };
-                    let (all, own) = (decided.0.as_ref(), decided.1.as_ref());
-                    let stands = agreed_since(&row.says.basis, row.version, all, own);
+                    let both = (&*decided.0, &*decided.1);
+                    let stands = stands_since(&row.says.basis, row.version, both, DECISIONS);
                     // With another owner its word is over, whatever it was.
                     let needs = row.says.basis == Basis::Consent && owner_now != owner;
                     since.push(stands.filter(|_| !row.ended && !needs));
+                    let withdrawn = both
+                        .0
+                        .iter()
+                        .chain(both.1)
+                        .any(|it| it.decision == ConsentDecision::Withdrawn);
+                    begun.push((!withdrawn && !needs).then_some(row.begun_at));
                 }
-                Ok(since)
+                Ok((since, begun))
             })?;
             let (topics, signed) = (Arc::clone(&line.topics), Arc::clone(&line.signed));
             let product = Some(product);
-            Ok(Arc::new(DevicePurposes { product, line: topics, signed, since }))
+            Ok(Arc::new(DevicePurposes { product, line: topics, signed, since, begun }))
         })
     }
 
@@ -129,7 +147,7 @@ impl Service {
         received_at: Option<UnixTime>,
     ) -> Result<MessageUses, ServiceError> {
         let mut all = MessageUses::default();
-        self.add_uses(&mut all, (device, owner), path, received_at)?;
+        self.add_uses(&mut all, (device, owner), (path, true), received_at)?;
         Ok(all)
     }
 
@@ -145,9 +163,10 @@ impl Service {
             return self.message_uses((device, owner), whole, received_at);
         };
         let path = whole.splitn(3, '/').nth(2).unwrap_or_default();
-        let mut all = self.message_uses((device, owner), path, received_at)?;
+        let mut all = MessageUses::default();
+        self.add_uses(&mut all, (device, owner), (path, false), received_at)?;
         if let Some(found) = self.device_facts(&other)? {
-            self.add_uses(&mut all, (found.row, owner), path, received_at)?;
+            self.add_uses(&mut all, (found.row, owner), (path, false), received_at)?;
         }
         Ok(all)
     }
@@ -156,7 +175,7 @@ impl Service {
         &self,
         all: &mut MessageUses,
         (device, owner): (i64, i64),
-        path: &str,
+        (path, own): (&str, bool),
         received_at: Option<UnixTime>,
     ) -> Result<(), ServiceError> {
         let known = self.purposes_of_device(device, owner)?;
@@ -167,10 +186,10 @@ impl Service {
         let Ok(topic) = TopicName::new(path) else { return Ok(()) };
         // Where nobody signed, nothing stands.
         all.1 |= !known.signed.of(&topic, &[]).is_free();
-        if is_for_platform(path) {
+        if own && is_for_platform(path) {
             return Ok(());
         }
-        let uses = known.line.of_received(&topic, &known.since, received_at);
+        let uses = known.line.of_received(&topic, &known.since, &known.begun, received_at);
         all.0.push((known, uses));
         Ok(())
     }

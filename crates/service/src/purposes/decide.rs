@@ -29,7 +29,8 @@ pub struct NewConsentDecision {
 }
 
 impl Service {
-    /// Gives or withdraws consent. What is withdrawn is refused at every door from then on.
+    /// Gives or withdraws consent. What is withdrawn is refused at every door from then on. What changes
+    /// nothing is not on record.
     ///
     /// # Errors
     /// `not-found`, `role`, `purpose-name`; `purpose-changed` where the version is not the one in force,
@@ -88,24 +89,21 @@ impl Service {
             if decision == ConsentDecision::Given {
                 givable(&known, version)?;
             }
-            store::decide(
-                tx,
-                &store::NewDecision {
-                    organisation: owner,
-                    device,
-                    purpose: known.purpose,
-                    // Who withdraws withdraws whatever text there is.
-                    version: if decision == ConsentDecision::Given {
-                        version
-                    } else {
-                        known.version
-                    },
-                    decision,
-                    reason: None,
-                    by,
-                    at,
-                },
-            )?;
+            let new = store::NewDecision {
+                organisation: owner,
+                device,
+                purpose: known.purpose,
+                // Who withdraws withdraws whatever text there is.
+                version: if decision == ConsentDecision::Given { version } else { known.version },
+                decision,
+                reason: None,
+                by,
+                at,
+            };
+            if store::is_decided(tx, &new)? {
+                return Ok(());
+            }
+            store::decide(tx, &new)?;
             tx.effect(Effect::Consents { organisation: owner, device });
             tx.audit(&event).map(|_| ())
         })

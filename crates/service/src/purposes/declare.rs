@@ -8,7 +8,7 @@ use crate::{
         purpose::{self as store, PurposeRow},
     },
 };
-use admission::{Basis, DataPurpose, PURPOSES_MAX, PurposeError, PurposeName};
+use admission::{Basis, DataPurpose, PURPOSES_MAX, PurposeError, PurposeName, TopicFilter};
 use audit::{Kind, Outcome, Severity};
 use crypto::UnixTime;
 use device::{OrganisationId, ProductId};
@@ -16,6 +16,11 @@ use policy::{Action, Caller, Resource};
 
 /// Versions of a purpose: each is a text that somebody may have agreed to, and stays.
 const VERSIONS_MAX: u64 = 1000;
+/// Versions of a purpose within a day: each takes back what owners agreed to, and has devices looked up anew.
+const VERSIONS_DAY_MAX: u64 = 24;
+const DAY_S: i64 = 86_400;
+/// Owners that are told that topics are open now.
+const TOLD_MAX: usize = 1000;
 
 /// A purpose as it stands, or a version of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +98,18 @@ impl Service {
         let row = self.product_row(organisation, product)?;
         let (by, at) = (caller.to_string(), self.now());
         let event = self.purpose_event(caller, organisation, (product, &name), "declared");
+        // For owners: what they read here needs no consent of theirs any more.
+        let told = self
+            .event(
+                &Caller::Platform { task: "purposes" },
+                Kind::ConfigurationChange,
+                Outcome::Success,
+            )
+            .severity(Severity::Medium)
+            .detail("what", "purpose")
+            .detail("product", &format!("{organisation}/{product}"))
+            .detail("purpose", name.as_str())
+            .detail("change", "topics are open without consent");
         let basis = match &says.basis {
             Basis::Consent => "consent",
             Basis::Necessary(_) => "necessary",
@@ -119,6 +136,24 @@ impl Service {
                     return Err(ServiceError::conflict("too-many-purposes", message).in_japanese(
                         "この目的の版数が上限に達しています。別の目的を宣言してください",
                     ));
+                }
+                if let Some(known) = known {
+                    let day = UnixTime(at.0.saturating_sub(DAY_S));
+                    if store::versions_since(tx, known.purpose, day)? >= VERSIONS_DAY_MAX {
+                        let message = format!(
+                            "the purpose has had {VERSIONS_DAY_MAX} versions within a day; declare the next \
+                             tomorrow"
+                        );
+                        return Err(ServiceError::conflict("too-many-purposes", message)
+                            .in_japanese("この目的は1日に24版までです。明日宣言してください"));
+                    }
+                    let opened = opened(known, &says);
+                    if !opened.is_empty() {
+                        for owner in store::owners_of(tx, row.id, TOLD_MAX)? {
+                            let event = told.clone().organisation(&owner);
+                            tx.audit(&event.detail("topics", &opened.join(" ")))?;
+                        }
+                    }
                 }
                 store::insert(tx, (row.id, name.as_str()), &says, false, (&by, at))?;
                 let made = found(store::newest(tx, row.id, name.as_str())?, "purpose")?;
@@ -220,4 +255,21 @@ impl Service {
             .detail("purpose", name.as_str())
             .detail("change", change)
     }
+}
+
+/// Topics that were closed without consent, and that another version opens: it no longer names them, or no
+/// longer asks for consent.
+fn opened(known: &PurposeRow, says: &DataPurpose) -> Vec<String> {
+    if known.says.basis != Basis::Consent && !known.ended {
+        return Vec::new();
+    }
+    let read = |topic: &String| TopicFilter::new(topic.as_str()).ok();
+    let closed: Vec<TopicFilter> = match says.basis {
+        Basis::Consent => says.topics.iter().filter_map(read).collect(),
+        Basis::Necessary(_) => Vec::new(),
+    };
+    let stays = |topic: &String| {
+        read(topic).is_some_and(|topic| closed.iter().any(|closed| closed.covers(&topic)))
+    };
+    known.says.topics.iter().filter(|topic| !stays(topic)).cloned().collect()
 }

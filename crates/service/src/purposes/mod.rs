@@ -9,7 +9,7 @@ mod decide;
 mod declare;
 mod read;
 
-pub(crate) use ask::{DevicePurposes, LinePurposes, MessageUses};
+pub(crate) use ask::{DevicePurposes, LinePurposes, MessageUses, Served};
 pub use decide::NewConsentDecision;
 pub use declare::PurposeView;
 pub use read::{ConsentDecisionView, ProductConsents, PurposeConsent};

@@ -5,6 +5,7 @@ use crate::{
     Service, ServiceError,
     live::found,
     messages::MessageDoor,
+    purposes::Served,
     store::{
         route::{self as store, RouteRow},
         route_queue::{self as queue, QueuedRow},
@@ -38,6 +39,10 @@ pub struct OpenedRoute {
     pub roots: Vec<Certificate>,
     /// key of the web hook, or how the platform logs in at the broker
     pub secret: Option<Secret>,
+    /// row of the organisation
+    owner: i64,
+    /// the purpose that it serves
+    serves: Option<Served>,
 }
 
 /// A message on its way.
@@ -160,6 +165,8 @@ impl Service {
             id: row.id,
             revision: row.revision,
             target: RouteTarget::parse(&row.target).map_err(|_| damaged())?,
+            owner: row.organisation,
+            serves: self.purpose_served(&row)?,
             roots: row.roots.as_deref().map(read_roots).transpose()?.unwrap_or_default(),
             secret: self.open_route_secret(&organisation, &row)?,
             organisation,
@@ -196,27 +203,51 @@ impl Service {
             Ok((route, lanes))
         })?;
         let (Some(route), lanes) = found else { return Ok(Vec::new()) };
-        let sorted = lanes.into_iter().map(|lane| self.sort_lane(&route, lane));
-        sorted.collect()
+        let by = (route.organisation, self.purpose_served(&route)?);
+        Ok(lanes.into_iter().map(|lane| self.sort_lane(&by, lane)).collect())
     }
 
-    /// A lane without what its owner does not agree to any more: asked again for each, at the last moment.
+    /// A lane without what its owner does not agree to any more. It is asked again for each message when that
+    /// is sent: what cannot be known now stays in the lane, and fails there, alone.
     fn sort_lane(
         &self,
-        route: &RouteRow,
+        by: &(i64, Option<Served>),
         (device, attempts, rows): (i64, u32, Vec<QueuedRow>),
-    ) -> Result<Lane, ServiceError> {
+    ) -> Lane {
         let mut lane = Lane { device, attempts, messages: Vec::new(), withheld: Vec::new() };
         for row in rows {
-            let of = (device, route.organisation);
-            let uses = self.message_uses_beside(of, &row.topic, Some(row.received_at))?;
             let message = QueuedMessage::of(row);
-            match uses.goes_by(route.purpose.as_deref()) {
+            let goes = self.goes(by, device, (&message.topic, message.received_at));
+            match goes.unwrap_or(true) {
                 true => lane.messages.push(message),
                 false => lane.withheld.push(message.id),
             }
         }
-        Ok(lane)
+        lane
+    }
+
+    fn goes(
+        &self,
+        (owner, serves): &(i64, Option<Served>),
+        device: i64,
+        (topic, received_at): (&str, UnixTime),
+    ) -> Result<bool, ServiceError> {
+        let uses = self.message_uses_beside((device, *owner), topic, Some(received_at))?;
+        Ok(uses.goes_by(serves.as_ref()))
+    }
+
+    /// Whether a message of a device, by its row, may be sent at this moment: to be asked just before it is,
+    /// since a receiver may have been slow with those before it. From memory, but for the first time.
+    ///
+    /// # Errors
+    /// Where it cannot be known; then it is not to be sent.
+    pub fn may_go(
+        &self,
+        route: &OpenedRoute,
+        device: i64,
+        message: (&str, UnixTime),
+    ) -> Result<bool, ServiceError> {
+        self.goes(&(route.owner, route.serves.clone()), device, message)
     }
 
     /// Notes what became of a lane: in one commit. The first failure since the receiver took
@@ -256,7 +287,11 @@ impl Service {
             }
             let mut due = None;
             if let Some(failure) = &outcome.failed {
-                let fresh = delivered.is_empty() && outcome.dead.is_empty();
+                // Whether it was the first: what went before it had the attempts that are counted.
+                let before = |id: &u64| *id < failure.message;
+                let fresh = !outcome.withheld.iter().any(before)
+                    && delivered.is_empty()
+                    && outcome.dead.is_empty();
                 let attempts = if fresh { tried.saturating_add(1) } else { 1 };
                 if attempts >= row.attempts_max {
                     let why = format!("{} attempts: {}", attempts, failure.why);
@@ -270,7 +305,8 @@ impl Service {
                 }
             }
             queue::go_on(tx, (id, device), due, now)?;
-            if !delivered.is_empty() && queue::recover(tx, id)? {
+            let went = !delivered.is_empty() || !withheld.is_empty();
+            if went && queue::recover(tx, id)? {
                 tx.audit(&event(audit::Outcome::Success)?)?;
             }
             Ok(())

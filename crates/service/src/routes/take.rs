@@ -2,7 +2,7 @@
 
 use crate::{
     Service, ServiceError,
-    purposes::MessageUses,
+    purposes::{MessageUses, Served},
     store::{
         Tx,
         message::NewMessage,
@@ -23,7 +23,7 @@ pub(crate) struct LiveRoute {
     going: Going,
     rule: RouteRule,
     /// the purpose that it serves
-    purpose: Option<String>,
+    purpose: Option<Served>,
 }
 
 /// The routes that take a message.
@@ -35,7 +35,7 @@ pub(crate) fn going(
     let candidate = Candidate::new(message);
     routes
         .iter()
-        .filter(|route| uses.goes_by(route.purpose.as_deref()) && route.rule.takes(&candidate))
+        .filter(|route| uses.goes_by(route.purpose.as_ref()) && route.rule.takes(&candidate))
         .map(|route| route.going.clone())
         .collect()
 }
@@ -51,7 +51,7 @@ impl Service {
             let live = rows.iter().map(|row| {
                 Ok(LiveRoute {
                     going: Going { route: row.id, table: row.target == "table", drops: row.drops },
-                    purpose: row.purpose.clone(),
+                    purpose: self.purpose_served(row)?,
                     // What was put was read: a row that says something else is damaged, and a message
                     // that would go nowhere for it is not to be acknowledged.
                     rule: super::read_rule(
@@ -66,6 +66,27 @@ impl Service {
             });
             live.collect::<Result<Vec<_>, ServiceError>>().map(Arc::new)
         })
+    }
+
+    /// The purpose that a route serves.
+    pub(super) fn purpose_served(
+        &self,
+        row: &store::RouteRow,
+    ) -> Result<Option<Served>, ServiceError> {
+        let Some(purpose) = &row.purpose else { return Ok(None) };
+        let damaged = || ServiceError::fatal("store-damaged", "a route's row is damaged");
+        let product = row.product.as_deref().and_then(|it| it.split_once('/'));
+        let (maker, product) = product.ok_or_else(damaged)?;
+        let maker = maker.parse().map_err(|_| damaged())?;
+        let product = product.parse().map_err(|_| damaged())?;
+        match self.product_row(&maker, &product) {
+            Ok(line) => Ok(Some((line.id, purpose.clone()))),
+            // Nothing serves a purpose of what is no more: no row has this number.
+            Err(error) if error.kind() == crate::ErrorKind::NotFound => {
+                Ok(Some((0, purpose.clone())))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// A product line as routes name it: `MAKER/PRODUCT`.

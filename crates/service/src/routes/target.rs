@@ -180,6 +180,12 @@ fn broker(
             ));
         }
         let (stream, subject) = (stream.to_owned(), Template::parse(subject)?);
+        if subject.begins_with_topic() {
+            return Err(TargetError::Broker(
+                "a subject does not begin with {topic}: a device would choose all of it; write a word, \
+                 {product} or {device} before it",
+            ));
+        }
         return Ok(RouteTarget::Nats { host, port: port.unwrap_or(4222), stream, subject });
     }
     let (names, key) = match *levels {

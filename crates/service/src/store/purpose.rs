@@ -17,11 +17,14 @@ pub(crate) struct PurposeRow {
     pub(crate) ended: bool,
     pub(crate) made_by: String,
     pub(crate) made_at: UnixTime,
+    /// when its first version was declared
+    pub(crate) begun_at: UnixTime,
 }
 
 const SELECT: &str = "SELECT one.id, one.product, one.name, it.version, it.title_en, it.title_ja,
     it.explanation_en, it.explanation_ja, it.topics, it.legal_basis, it.recipients,
-    it.retention_days, it.ended, it.made_by, it.made_at
+    it.retention_days, it.ended, it.made_by, it.made_at,
+    (SELECT min(made_at) FROM purpose_version AS first WHERE first.purpose = one.id AND first.version = 1)
     FROM purpose AS one CROSS JOIN purpose_version AS it ON it.purpose = one.id";
 const NEWEST: &str =
     "it.version = (SELECT max(version) FROM purpose_version AS last WHERE last.purpose = one.id)";
@@ -47,6 +50,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<PurposeRow> {
         ended: row.get(12)?,
         made_by: row.get(13)?,
         made_at: UnixTime(row.get(14)?),
+        begun_at: UnixTime(row.get(15)?),
     })
 }
 
@@ -84,6 +88,33 @@ pub(crate) fn versions(
         "{SELECT} WHERE one.id = ?1 AND it.version < ?2 ORDER BY it.version DESC LIMIT ?3"
     ))?;
     let rows = statement.query_map(params![purpose, before, limit_of(limit)], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// How many versions of a purpose were declared after a time.
+pub(crate) fn versions_since(
+    connection: &Connection,
+    purpose: i64,
+    after: UnixTime,
+) -> Result<u64, ServiceError> {
+    Ok(connection
+        .prepare_cached("SELECT count(*) FROM purpose_version WHERE purpose = ?1 AND made_at > ?2")?
+        .query_row([purpose, after.0], |row| row.get::<_, i64>(0))?
+        .unsigned_abs())
+}
+
+/// Who owns devices of a product line, by their slugs: some.
+pub(crate) fn owners_of(
+    connection: &Connection,
+    product: i64,
+    limit: usize,
+) -> Result<Vec<String>, ServiceError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT slug FROM organisation AS it WHERE EXISTS
+             (SELECT 1 FROM device WHERE device.owner = it.id AND device.product = ?1)
+         ORDER BY it.id LIMIT ?2",
+    )?;
+    let rows = statement.query_map(params![product, limit_of(limit)], |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -195,20 +226,55 @@ pub(crate) fn decided(
     (organisation, purpose): (i64, i64),
     device: Option<i64>,
 ) -> Result<Option<Decided>, ServiceError> {
-    Ok(connection
-        .prepare_cached(
-            "SELECT id, version, decision, decided_at FROM purpose_decision
-             WHERE organisation = ?1 AND purpose = ?2 AND device IS ?3 ORDER BY id DESC LIMIT 1",
-        )?
-        .query_row(params![organisation, purpose, device], |row| {
+    Ok(decided_last(connection, (organisation, purpose), device, 1)?.pop())
+}
+
+/// As [`decided`], the newest ones.
+pub(crate) fn decided_last(
+    connection: &Connection,
+    (organisation, purpose): (i64, i64),
+    device: Option<i64>,
+    limit: usize,
+) -> Result<Vec<Decided>, ServiceError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, version, decision, decided_at FROM purpose_decision
+         WHERE organisation = ?1 AND purpose = ?2 AND device IS ?3 ORDER BY id DESC LIMIT ?4",
+    )?;
+    let rows =
+        statement.query_map(params![organisation, purpose, device, limit_of(limit)], |row| {
             Ok(Decided {
                 order: row.get(0)?,
                 version: row.get::<_, i64>(1)?.unsigned_abs(),
                 decision: decision_of(row.get(2)?),
                 at: UnixTime(row.get(3)?),
             })
-        })
-        .optional()?)
+        })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Whether a decision would change nothing: the newest of its kind is the same, and none of the other kind
+/// that came after it has ended what it says.
+pub(crate) fn is_decided(tx: &Tx<'_>, new: &NewDecision) -> Result<bool, ServiceError> {
+    let of = (new.organisation, new.purpose);
+    let Some(last) = decided(tx, of, new.device)? else { return Ok(false) };
+    if last.decision != new.decision || last.version != new.version {
+        return Ok(false);
+    }
+    match (new.decision, new.device) {
+        // What was given for a device behind a withdrawal for all ends with the next.
+        (ConsentDecision::Withdrawn, None) => Ok(!tx
+            .prepare_cached(
+                "SELECT 1 FROM purpose_decision WHERE organisation = ?1 AND purpose = ?2 AND id > ?3",
+            )?
+            .exists([new.organisation, new.purpose, last.order])?),
+        (ConsentDecision::Given, Some(_)) => {
+            let all = decided(tx, of, None)?;
+            Ok(!all.is_some_and(|all| {
+                all.decision == ConsentDecision::Withdrawn && all.order > last.order
+            }))
+        }
+        _ => Ok(true),
+    }
 }
 
 /// How many devices of an organisation have a decision of their own about a purpose: how many in which it

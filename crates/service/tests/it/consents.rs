@@ -9,8 +9,8 @@ use admission::{
 use device::{DeviceId, DeviceKind};
 use policy::{Caller, Role, Roles};
 use service::{
-    DoorSender, IncomingMessage, LaneOutcome, MessageDoor, MessageRefused, NewConsentDecision,
-    NewRoute, Page, PurposeView, Service, ServiceError,
+    DoorSender, IncomingMessage, LaneFailure, LaneOutcome, MessageDoor, MessageRefused,
+    NewConsentDecision, NewRoute, Page, PurposeView, Service, ServiceError,
 };
 use std::collections::HashSet;
 
@@ -369,4 +369,167 @@ async fn purposes_are_few_and_well_formed() {
     assert_eq!(stage.says("me/up/location").await, Ok(()));
     assert_eq!(stage.says("me/up/b").await, Err("consent"));
     let _device = &stage.device;
+}
+
+/// A route of the owner into a file.
+async fn route(stage: &Stage, name: &str, served: Option<(&str, &str)>) {
+    let new = NewRoute {
+        product: served.map(|it| it.0.to_owned()),
+        filter: None,
+        condition: None,
+        purpose: served.map(|it| it.1.to_owned()),
+        target: "file".into(),
+        roots: None,
+        secret: None,
+        drops: false,
+        count_max: 100,
+        bytes_max: 1_000_000,
+        attempts_max: 3,
+        retention_days: 30,
+    };
+    let service = &stage.world.service;
+    service.put_route(&stage.owner.admin, &stage.owner.id, name, new).await.unwrap();
+}
+
+/// What the only route has for its receiver, how many messages go and how many do not.
+fn due(service: &Service) -> (i64, Vec<service::Lane>, usize, usize) {
+    let deliverer = Caller::Platform { task: "route" };
+    let live = service.live_routes(&deliverer).unwrap();
+    let [(id, _)] = *live else { panic!("one route") };
+    let lanes = service.due_lanes(&deliverer, id, &HashSet::new(), 16).unwrap();
+    let go = lanes.iter().map(|it| it.messages.len()).sum();
+    let withheld = lanes.iter().map(|it| it.withheld.len()).sum();
+    (id, lanes, go, withheld)
+}
+
+#[tokio::test]
+async fn a_withdrawal_counts_for_what_was_read_from_the_queue_already() {
+    let stage = Stage::new().await;
+    let service = &stage.world.service;
+    stage.declare("routes", purpose(&["up/location"])).await.unwrap();
+    stage.decide("routes", 1, None, Given).await.unwrap();
+    route(&stage, "any", None).await;
+    stage.says("me/up/location").await.unwrap();
+    stage.says("me/up/free").await.unwrap();
+    let deliverer = Caller::Platform { task: "route" };
+    let (id, lanes, ..) = due(service);
+    let opened = service.open_route(&deliverer, id).unwrap();
+    let may_go = || -> Vec<bool> {
+        let lane = &lanes[0];
+        let asked = lane.messages.iter().map(|message| {
+            let message = (message.topic.as_str(), message.received_at);
+            service.may_go(&opened, lane.device, message).unwrap()
+        });
+        asked.collect()
+    };
+    assert_eq!(may_go(), [true, true]);
+    stage.decide("routes", 1, None, Withdrawn).await.unwrap();
+    assert_eq!(may_go(), [false, true]);
+    // What was withheld before it passes no attempts on to the message that failed.
+    let [withheld, next] = [lanes[0].messages[0].id, lanes[0].messages[1].id];
+    let failed = LaneFailure { message: next, pause_s: 0, why: "no".into() };
+    let outcome =
+        LaneOutcome { withheld: vec![withheld], failed: Some(failed), ..LaneOutcome::default() };
+    service.settle_lane(&deliverer, id, (lanes[0].device, 2), outcome).await.unwrap();
+    let view = service.route(&stage.owner.admin, &stage.owner.id, "any").await.unwrap();
+    assert_eq!((view.waiting, view.dead, view.withheld), (1, 0, 1));
+}
+
+#[tokio::test]
+async fn who_gives_again_what_stands_loses_nothing_that_waits() {
+    let stage = Stage::new().await;
+    let service = &stage.world.service;
+    stage.declare("routes", purpose(&["up/location"])).await.unwrap();
+    stage.decide("routes", 1, None, Given).await.unwrap();
+    route(&stage, "any", None).await;
+    stage.says("me/up/location").await.unwrap();
+    stage.world.clock.advance(60);
+    stage.decide("routes", 1, None, Given).await.unwrap();
+    assert_eq!((due(service).2, due(service).3), (1, 0));
+    stage.decide("routes", 1, stage.id(), Given).await.unwrap();
+    assert_eq!((due(service).2, due(service).3), (1, 0));
+    stage.decide("routes", 1, stage.id(), Given).await.unwrap();
+    let page = Page::default();
+    let (admin, own) = (&stage.owner.admin, &stage.owner.id);
+    let history = service.consent_history(admin, own, None, &page).await.unwrap().items;
+    assert_eq!(history.len(), 2);
+    // A withdrawal for all ends the device's own, also when it is said again behind that.
+    stage.decide("routes", 1, None, Withdrawn).await.unwrap();
+    assert_eq!(stage.says("me/up/location").await, Err("consent"));
+    stage.decide("routes", 1, stage.id(), Given).await.unwrap();
+    assert_eq!(stage.says("me/up/location").await, Ok(()));
+    stage.decide("routes", 1, None, Withdrawn).await.unwrap();
+    assert_eq!(stage.says("me/up/location").await, Err("consent"));
+    stage.world.clock.advance(60);
+    stage.decide("routes", 1, stage.id(), Given).await.unwrap();
+    assert_eq!(stage.says("me/up/location").await, Ok(()));
+    // What came before consent was given again is no part of it.
+    assert_eq!((due(service).2, due(service).3), (1, 2));
+}
+
+#[tokio::test]
+async fn a_maker_does_not_empty_what_waits_of_what_was_free() {
+    let stage = Stage::new().await;
+    let service = &stage.world.service;
+    route(&stage, "any", None).await;
+    stage.says("me/up/location").await.unwrap();
+    stage.world.clock.advance(60);
+    stage.declare("routes", purpose(&["up/location"])).await.unwrap();
+    assert_eq!(stage.says("me/up/location").await, Err("consent"));
+    assert_eq!((due(service).2, due(service).3), (1, 0));
+    // Its owner's word counts for what waits, too.
+    stage.decide("routes", 1, None, Withdrawn).await.unwrap();
+    assert_eq!((due(service).2, due(service).3), (0, 1));
+    // Owners hear that a topic is open without their consent; texts do not change all the time.
+    let events = async || {
+        let (admin, own) = (&stage.owner.admin, &stage.owner.id);
+        let page = Page { after: None, limit: 1000 };
+        let kind = Some(audit::Kind::ConfigurationChange);
+        let all = service.audit(admin, Some(own), kind, &page).await.unwrap();
+        let opened = |event: &audit::SecurityEvent| {
+            event.details().any(|(_, value)| value == "topics are open without consent")
+        };
+        all.items.iter().filter(|view| opened(&view.event)).count()
+    };
+    assert_eq!(events().await, 0);
+    stage.declare("routes", purpose(&["up/location", "up/x"])).await.unwrap();
+    assert_eq!(events().await, 0);
+    stage.declare("routes", necessary(&["up/location"])).await.unwrap();
+    assert_eq!(events().await, 1);
+    for retention_days in 31..52 {
+        let says = DataPurpose { retention_days, ..purpose(&["up/location"]) };
+        stage.declare("routes", says).await.unwrap();
+    }
+    let says = DataPurpose { retention_days: 99, ..purpose(&["up/location"]) };
+    let many = stage.declare("routes", says.clone()).await.unwrap_err();
+    assert_eq!(many.code(), "too-many-purposes");
+    stage.world.clock.advance(86_401);
+    stage.declare("routes", says).await.unwrap();
+}
+
+#[tokio::test]
+async fn no_device_names_another_ones_space_within_its_own() {
+    let stage = Stage::new().await;
+    let other = stage.world.working(&stage.maker, "gate", &stage.owner).await;
+    let other = at_door(&stage.world.service, &other).await.device();
+    for topic in [format!("me/d/{other}/up/x"), "me/me/up/x".to_owned()] {
+        assert_eq!(stage.says(&topic).await, Err("topic"), "{topic}");
+    }
+}
+
+#[tokio::test]
+async fn a_purpose_of_another_product_line_is_another() {
+    let stage = Stage::new().await;
+    let (world, service) = (&stage.world, &stage.world.service);
+    let maker = world.maker("second", "bell", DeviceKind::Device).await;
+    let line = "bell".parse().unwrap();
+    let of = (&maker.id, &line);
+    service.declare_purpose(&maker.admin, of, "care", necessary(&["up/x"])).await.unwrap();
+    stage.declare("care", necessary(&["up/x"])).await.unwrap();
+    let bell = world.working(&maker, "bell", &stage.owner).await;
+    let bell = at_door(service, &bell).await;
+    route(&stage, "care", Some(("maker/gate", "care"))).await;
+    stage.says("me/up/x").await.unwrap();
+    says(service, &bell, "me/up/x", None).await.unwrap();
+    assert_eq!((due(service).2, due(service).3), (1, 0));
 }

@@ -6,7 +6,7 @@
 //! is made when there is something to send, to an address that was looked at, and to no other: what a
 //! broker says of further servers is not followed.
 
-use super::Sent;
+use super::{MayGo, Sent};
 use crate::outward::{reach::Reach, tls};
 use broker::{
     Event, Fault, Login, Placed, Publication, Publisher, Speaks, Template, Verdict,
@@ -71,6 +71,7 @@ struct Ask {
     id: String,
     at: UnixTime,
     body: Vec<u8>,
+    may_go: MayGo,
     answer: oneshot::Sender<Sent>,
 }
 
@@ -99,7 +100,7 @@ impl Broker {
         Ok(Self { asks, worker, place })
     }
 
-    pub(super) async fn send(&self, route: &str, message: &QueuedMessage) -> Sent {
+    pub(super) async fn send(&self, route: &str, message: &QueuedMessage, may_go: MayGo) -> Sent {
         let placed = Placed {
             device: message.device,
             product: message.product.as_deref(),
@@ -115,8 +116,8 @@ impl Broker {
         };
         let body = message.json(route).into_bytes();
         let (answer, answered) = oneshot::channel();
-        let ask =
-            Ask { place, id: identity(message, &body), at: message.received_at, body, answer };
+        let (id, at) = (identity(message, &body), message.received_at);
+        let ask = Ask { place, id, at, body, may_go, answer };
         // The worker ends with the route alone.
         let ended = || Sent::Later("the route has just changed".to_owned(), None);
         if self.asks.send(ask).await.is_err() {
@@ -334,6 +335,16 @@ impl Line {
             if let Some(ask) = held
                 .take_if(|ask| flying.is_empty() || !single && *alone == 0 && !doubtful(ask, self))
             {
+                // It may have waited for a connection, or for those before it.
+                let refused = match (ask.may_go)() {
+                    Ok(true) => None,
+                    Ok(false) => Some(Sent::Withheld),
+                    Err(why) => Some(later(&why)),
+                };
+                if let Some(refused) = refused {
+                    let _ = ask.answer.send(refused);
+                    continue;
+                }
                 single = *alone > 0 || doubtful(&ask, self);
                 let message =
                     Publication { place: &ask.place, id: &ask.id, at: ask.at, body: &ask.body };
@@ -370,11 +381,14 @@ impl Line {
                 }
             }
         };
-        let about_one = matches!(why, Fault::Message(_));
+        let about_one = matches!(why, Fault::Message(_) | Fault::NotPermitted(_));
         let accused = about_one && flying.len() > 1;
         let only = about_one && flying.len() == 1;
         for (_, flown) in flying {
-            let sent = if only { Sent::Never(why.to_string()) } else { later(&why.to_string()) };
+            let sent = match &why {
+                Fault::Message(why) if only => Sent::Never(why.clone()),
+                why => later(&why.to_string()),
+            };
             let _ = flown.answer.send(sent);
         }
         if let Some(ask) = held {

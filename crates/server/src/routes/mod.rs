@@ -52,7 +52,7 @@ enum Sink {
 }
 
 struct Route {
-    opened: OpenedRoute,
+    opened: Arc<OpenedRoute>,
     sink: Sink,
     service: Service,
     gateway: Gateway,
@@ -74,7 +74,7 @@ async fn deliver(service: Service, gateway: Gateway, reach: Reach, id: i64) {
         }
         RouteTarget::Table => return,
     };
-    let route = Arc::new(Route { opened, sink, service, gateway });
+    let route = Arc::new(Route { opened: Arc::new(opened), sink, service, gateway });
     let mut running: JoinSet<i64> = JoinSet::new();
     let mut busy = HashSet::new();
     let mut idle = IDLE.0;
@@ -91,8 +91,14 @@ async fn deliver(service: Service, gateway: Gateway, reach: Reach, id: i64) {
                         running.spawn(serve(route.clone(), lane));
                     }
                 }
-                Ok(Err(error)) => tracing::error!(%error, "the queue of a route cannot be read"),
-                Err(error) => tracing::error!(%error, "the queue of a route was not read"),
+                Ok(Err(error)) => {
+                    idle = (idle * 2).min(IDLE.1);
+                    tracing::error!(%error, "the queue of a route cannot be read");
+                }
+                Err(error) => {
+                    idle = (idle * 2).min(IDLE.1);
+                    tracing::error!(%error, "the queue of a route was not read");
+                }
             }
         }
         // As soon as one is done, the next begins; otherwise it is looked now and then.
@@ -113,7 +119,7 @@ async fn deliver(service: Service, gateway: Gateway, reach: Reach, id: i64) {
 /// Serves a device's messages, and notes what became of them. Which device that was.
 async fn serve(route: Arc<Route>, lane: Lane) -> i64 {
     let mut outcome = route.send(&lane).await;
-    outcome.withheld.clone_from(&lane.withheld);
+    outcome.withheld.extend_from_slice(&lane.withheld);
     let id = route.opened.id;
     let settled = route.service.settle_lane(&CALLER, id, (lane.device, lane.attempts), outcome);
     if let Err(error) = settled.await {
@@ -131,6 +137,20 @@ enum Sent {
     Never(String),
     /// not now; after so many seconds, where the receiver says so
     Later(String, Option<u32>),
+    /// it may not be sent any more
+    Withheld,
+}
+
+/// Asks whether a message may be sent at this moment; where that cannot be known, why.
+type MayGo = Box<dyn Fn() -> Result<bool, String> + Send + Sync>;
+
+/// How often a message of a lane was tried: the count is of the first that was in it.
+fn attempts(lane: &Lane, outcome: &LaneOutcome, message: &QueuedMessage) -> u32 {
+    let before = |id: &u64| *id < message.id;
+    let fresh = outcome.delivered.is_empty()
+        && outcome.dead.is_empty()
+        && !lane.withheld.iter().chain(&outcome.withheld).any(before);
+    if fresh { lane.attempts } else { 0 }
 }
 
 impl Route {
@@ -141,40 +161,72 @@ impl Route {
                 return outcome;
             }
             // All of a lane in one write and one fsync.
-            let mut text = String::new();
-            for message in &lane.messages {
-                text.push_str(&message.json(&self.opened.name));
-                text.push('\n');
-            }
+            let (mut text, mut written) = (String::new(), Vec::new());
             let path = path.lock().await;
+            for message in &lane.messages {
+                match self.may_go(lane, message)() {
+                    Ok(true) => {
+                        text.push_str(&message.json(&self.opened.name));
+                        text.push('\n');
+                        written.push(message);
+                    }
+                    Ok(false) => outcome.withheld.push(message.id),
+                    Err(why) => {
+                        let attempts = attempts(lane, &outcome, message);
+                        outcome.failed = Some(failure(message, attempts, why, None));
+                        break;
+                    }
+                }
+            }
+            let Some(first) = written.first() else { return outcome };
             match lines::add(&path, text, Some(FILE_BYTES_MAX)).await {
-                Ok(()) => outcome.delivered = lane.messages.iter().map(|it| it.id).collect(),
+                Ok(()) => outcome.delivered = written.iter().map(|it| it.id).collect(),
                 Err(why) => {
-                    outcome.failed =
-                        lane.messages.first().map(|it| failure(it, lane.attempts, why, None));
+                    let attempts = attempts(lane, &outcome, first);
+                    outcome.failed = Some(failure(first, attempts, why, None));
                 }
             }
             return outcome;
         }
         for message in &lane.messages {
-            let fresh = outcome.delivered.is_empty() && outcome.dead.is_empty();
-            let attempts = if fresh { lane.attempts } else { 0 };
-            match self.send_one(message).await {
+            let attempts = attempts(lane, &outcome, message);
+            let may_go = self.may_go(lane, message);
+            // Asked for each: those before it may have taken minutes.
+            let sent = match may_go() {
+                Ok(true) => self.send_one(message, may_go).await,
+                Ok(false) => Sent::Withheld,
+                Err(why) => Sent::Later(why, None),
+            };
+            match sent {
                 Sent::Taken => outcome.delivered.push(message.id),
                 Sent::Never(why) => outcome.dead.push((message.id, why)),
                 Sent::Later(why, pause) => {
                     outcome.failed = Some(failure(message, attempts, why, pause));
                     break;
                 }
+                Sent::Withheld => outcome.withheld.push(message.id),
             }
         }
         outcome
     }
 
-    async fn send_one(&self, message: &QueuedMessage) -> Sent {
+    /// Whether a message may be sent, for who asks at the last moment.
+    fn may_go(&self, lane: &Lane, message: &QueuedMessage) -> MayGo {
+        let (service, opened, device) = (self.service.clone(), self.opened.clone(), lane.device);
+        let (topic, received_at) = (message.topic.clone(), message.received_at);
+        Box::new(move || {
+            let goes = service.may_go(&opened, device, (&topic, received_at));
+            goes.map_err(|error| {
+                tracing::error!(%error, "purposes could not be looked up: nothing is sent");
+                error.to_string()
+            })
+        })
+    }
+
+    async fn send_one(&self, message: &QueuedMessage, may_go: MayGo) -> Sent {
         match (&self.sink, &self.opened.target) {
             (Sink::Https(hook), _) => hook.send(&self.opened.name, message).await,
-            (Sink::Broker(broker), _) => broker.send(&self.opened.name, message).await,
+            (Sink::Broker(broker), _) => broker.send(&self.opened.name, message, may_go).await,
             (Sink::Topic, RouteTarget::Topic { device, topic }) => {
                 match self.service.route_reaches(&self.opened.organisation, device) {
                     Ok(true) => {}

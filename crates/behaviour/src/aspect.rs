@@ -1,6 +1,9 @@
 use crate::BehaviourError;
 use alert::Prefix;
 
+/// Longest topic or version that a person accepts, in bytes: as long as any that is seen.
+const VALUE_BYTES_MAX: usize = 256;
+
 /// Declares the aspects once.
 macro_rules! aspects {
     ($($variant:ident $name:literal $what:literal $max:literal $in_product:literal $doc:literal,)+) => {
@@ -54,6 +57,18 @@ impl Aspect {
         Self::ALL.iter().copied().find(|aspect| aspect.what() == what)
     }
 
+    /// Values that are told apart of one device at a time, and in an hour: each aspect has its own room,
+    /// so that nobody hides one by another. Together they are [`crate::OBSERVED_MAX`].
+    pub fn observed_max(self) -> usize {
+        match self {
+            Self::Topic => 32,
+            Self::Place => 16,
+            Self::Door => 8,
+            Self::Firmware => 4,
+            Self::Rate | Self::Size | Self::Hour | Self::Silence => 1,
+        }
+    }
+
     /// Whether it is known by its values, not by a bound.
     pub fn has_values(self) -> bool {
         self.entries_max().0 > 0
@@ -66,7 +81,9 @@ impl Aspect {
     pub fn value(self, text: &str) -> Result<String, BehaviourError> {
         let wrong = |why| BehaviourError::Value { aspect: self.name(), why };
         let text = text.trim();
-        let plain = !text.is_empty() && text.len() <= 128 && !text.chars().any(char::is_control);
+        let plain = !text.is_empty()
+            && text.len() <= VALUE_BYTES_MAX
+            && !text.chars().any(char::is_control);
         match self {
             Self::Rate => number(text).ok_or(wrong("messages in an hour, 1 to 4000000000")),
             Self::Size => number(text).ok_or(wrong("bytes, 1 to 4000000000")),
@@ -178,6 +195,10 @@ mod tests {
         for (aspect, text) in wrong {
             assert!(aspect.value(text).is_err(), "{text}");
         }
+        let long = "é".repeat(128);
+        assert_eq!(Aspect::Firmware.value(&long), Ok(long));
+        let room: usize = Aspect::ALL.iter().map(|aspect| aspect.observed_max()).sum();
+        assert_eq!(room, crate::OBSERVED_MAX);
         for aspect in Aspect::ALL {
             assert_eq!(Aspect::from_name(aspect.name()), Some(*aspect));
             assert_eq!(Aspect::from_what(aspect.what()), Some(*aspect));

@@ -15,7 +15,7 @@ const OWN_HOURS: u64 = 24;
 pub(crate) const DAY_HOURS: i64 = 24;
 /// In how many of 100 hours something came, where something is expected each hour.
 pub(crate) const HOURLY_PERCENT: u64 = 95;
-/// Values of an aspect that are told in an hour.
+/// Values of an aspect that are told in an hour, at most.
 const TOLD_MAX: usize = 8;
 /// Share of hours whose rate is ordinary, of 1,000; and of messages, whose size is.
 const RATE_SHARE: u32 = 990;
@@ -195,8 +195,8 @@ impl DeviceProfile {
     /// Forgets what this device learned, in the product too, and learns anew of its own.
     pub fn relearn(&mut self, product: &mut ProductProfile, now: UnixTime) {
         if self.epoch == product.epoch {
-            for (aspect, value) in self.features.keys() {
-                product.withdraw(*aspect, value);
+            for ((aspect, value), at) in &self.features {
+                product.withdraw(*aspect, value, *at);
             }
             product.rates.shift(self.counted_under.0, None);
             product.sizes.shift(self.counted_under.1, None);
@@ -291,7 +291,7 @@ impl DeviceProfile {
         };
         // One aspect leaves room for the others: many topics must not hide a network.
         let of_aspect = self.told.iter().filter(|(it, _)| *it == deviation.aspect).count();
-        if same_hour || of_aspect >= TOLD_MAX || self.told.len() >= crate::OBSERVED_MAX {
+        if same_hour || of_aspect >= TOLD_MAX.min(deviation.aspect.observed_max()) {
             return false;
         }
         self.told.push(key);

@@ -42,8 +42,8 @@ impl Observed {
 
     /// A value was seen.
     pub fn add(&mut self, aspect: Aspect, value: &str) {
-        let known = self.values.iter().any(|(it, known)| *it == aspect && known == value);
-        if !known && self.values.len() < OBSERVED_MAX {
+        let of = || self.values.iter().filter(|(it, _)| *it == aspect);
+        if !of().any(|(_, known)| known == value) && of().count() < aspect.observed_max() {
             self.values.push((aspect, value.to_owned()));
         }
     }
@@ -77,7 +77,9 @@ pub fn observe(
 ) -> Vec<Deviation> {
     let now = observed.at;
     if device.epoch != product.epoch {
-        device.begin(product, now);
+        // What came before learning ended, and is looked at after it, is that of a new device.
+        let from = product.learned.1.map_or(now, |end| now.max(end.plus(1)));
+        device.begin(product, from);
     }
     // Who began after the product had ended learns of its own what the product says nothing about.
     let late = product.learned.1.is_some_and(|end| device.learned_from > end);
@@ -177,6 +179,13 @@ pub(crate) fn time_of(at: UnixTime) -> String {
 fn next_hour(product: &mut ProductProfile, device: &mut DeviceProfile, now: UnixTime) {
     let hour = now.0.div_euclid(3600);
     let gone = hour.saturating_sub(device.hour);
+    if gone < -1 {
+        // The clock was ahead and was set back: what was counted since is of no one hour.
+        (device.hour, device.hour_count, device.hour_learned) = (hour, 0, 0);
+        device.seen = (device.seen.0.min(now), now);
+        device.told.clear();
+        return;
+    }
     if gone <= 0 {
         return;
     }
@@ -265,13 +274,14 @@ fn learn(
         // It writes numbers into its topics: fewer levels tell them apart.
         device.depth = device.depth.saturating_sub(1);
         let of = |(it, _): &(Aspect, String)| *it == aspect;
-        let fine: Vec<_> = device.features.keys().filter(|key| of(key)).cloned().collect();
-        for key in fine {
+        let fine = device.features.iter().filter(|(key, _)| of(key));
+        let fine: Vec<_> = fine.map(|(key, at)| (key.clone(), *at)).collect();
+        for (key, at) in fine {
             let coarse = topic_feature(&key.1, device.depth);
             if coarse != key.1 {
                 device.features.remove(&key);
                 if product.is_learning() {
-                    product.withdraw(aspect, &key.1);
+                    product.withdraw(aspect, &key.1, at);
                 }
                 new.push(coarse);
             }

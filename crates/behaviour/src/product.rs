@@ -265,7 +265,11 @@ impl ProductProfile {
             Aspect::Size => self.bound(aspect).is_some(),
             // Each device has its own place; a product has none that says anything about a new one.
             Aspect::Place | Aspect::Silence => false,
-            _ => self.shown(aspect).any(|(_, support)| self.suffices(support)),
+            // What had no room may be as ordinary as what had.
+            _ => {
+                self.shown(aspect).count() < aspect.entries_max().1
+                    && self.shown(aspect).any(|(_, support)| self.suffices(support))
+            }
         }
     }
 
@@ -308,22 +312,31 @@ impl ProductProfile {
         u32::try_from(bound / 100).unwrap_or(u32::MAX).max(floor)
     }
 
-    /// That one more device shows something, where there is room.
+    /// That one more device shows something. Where there is no room, the oldest of what one device alone
+    /// showed goes: few devices that write much keep nothing out that many write.
     pub(crate) fn support(&mut self, aspect: Aspect, value: &str, now: UnixTime) {
         let key = (aspect, value.to_owned());
         if let Some(support) = self.features.get_mut(&key) {
             support.devices = support.devices.saturating_add(1);
-        } else if self.shown(aspect).count() < aspect.entries_max().1 {
-            self.features.insert(key, Support { devices: 1, first_at: now });
-        } else {
-            self.overflow = self.overflow.saturating_add(1);
+            support.first_at = support.first_at.min(now);
+            return;
         }
+        if self.shown(aspect).count() >= aspect.entries_max().1 {
+            self.overflow = self.overflow.saturating_add(1);
+            let of = self.features.iter().filter(|((it, _), by)| *it == aspect && by.devices <= 1);
+            let oldest = of.min_by_key(|(_, by)| by.first_at).map(|(key, _)| key.clone());
+            let Some(oldest) = oldest else { return };
+            self.features.remove(&oldest);
+        }
+        self.features.insert(key, Support { devices: 1, first_at: now });
     }
 
-    /// That a device shows something no more, since it learned anew.
-    pub(crate) fn withdraw(&mut self, aspect: Aspect, value: &str) {
+    /// That a device shows something no more, that it showed at a time, since it learned anew.
+    pub(crate) fn withdraw(&mut self, aspect: Aspect, value: &str, at: UnixTime) {
         let key = (aspect, value.to_owned());
-        if let Some(support) = self.features.get_mut(&key) {
+        // There was no room for it when the device showed it: the device is not counted.
+        let counted = |support: &&mut Support| support.first_at <= at;
+        if let Some(support) = self.features.get_mut(&key).filter(counted) {
             support.devices = support.devices.saturating_sub(1);
             if support.devices == 0 {
                 self.features.remove(&key);

@@ -336,3 +336,77 @@ proptest! {
         prop_assert!(product.rates.count() <= 4 && product.sizes.count() <= 4);
     }
 }
+
+#[test]
+fn a_few_devices_that_write_much_keep_out_nothing_that_many_write() {
+    let mut product = ProductProfile::new(UnixTime(T));
+    for taken_over in 0..5 {
+        let mut device = DeviceProfile::new(UnixTime(T));
+        for number in 0..32 {
+            let junk = format!("junk-{taken_over}-{number}");
+            observe(&mut product, &mut device, &message(T + number, &junk, 1));
+        }
+    }
+    let most = Aspect::Topic.entries_max().1;
+    assert_eq!(product.shown(Aspect::Topic).count(), most);
+    assert!(product.overflow() > 0);
+    for number in 0..3 {
+        let mut device = DeviceProfile::new(UnixTime(T));
+        observe(&mut product, &mut device, &message(T + 60 + number, "up/t", 1));
+    }
+    assert!(product.is_ordinary(Aspect::Topic, "up/t"));
+    assert_eq!(product.shown(Aspect::Topic).count(), most);
+    // What had no room may be as ordinary: devices that are new learn of their own.
+    assert!(!product.is_established(Aspect::Topic) && product.is_established(Aspect::Door));
+}
+
+#[test]
+fn who_had_no_room_and_learns_anew_takes_nobody_away() {
+    let mut product = ProductProfile::new(UnixTime(T));
+    for number in 0..128 {
+        let topic = format!("t{number}");
+        product.support(Aspect::Topic, &topic, UnixTime(T));
+        product.support(Aspect::Topic, &topic, UnixTime(T));
+    }
+    let mut late = DeviceProfile::new(UnixTime(T));
+    observe(&mut product, &mut late, &message(T + 1, "up/t", 1));
+    assert!(product.shown(Aspect::Topic).all(|(value, _)| value != "up/t"));
+    product.features.remove(&(Aspect::Topic, "t0".into()));
+    product.support(Aspect::Topic, "up/t", UnixTime(T + 2));
+    late.relearn(&mut product, UnixTime(T + 3));
+    let devices = product.shown(Aspect::Topic).find(|(value, _)| *value == "up/t");
+    assert_eq!(devices.map(|(_, by)| by.devices), Some(1));
+}
+
+#[test]
+fn a_clock_that_was_ahead_adds_no_hours_up() {
+    let (mut product, mut devices) = learned(4);
+    let device = &mut devices[0];
+    let at = T + 8 * DAY + 10 * 3600;
+    // Set ahead by a day, then back.
+    observe(&mut product, device, &message(at + DAY, "up/t", 1));
+    for hour in 0..12 {
+        let found = observe(&mut product, device, &message(at + hour * 3600, "up/t", 10));
+        assert!(found.iter().all(|it| it.aspect != Aspect::Rate), "{hour}: {found:?}");
+        assert_eq!(device.hour(), ((at + hour * 3600).div_euclid(3600), 10));
+    }
+    assert_eq!(device.seen().1, UnixTime(at + 11 * 3600));
+}
+
+#[test]
+fn invented_versions_hide_nothing_else() {
+    let (mut product, mut devices) = learned(4);
+    let at = T + 8 * DAY + 10 * 3600;
+    let mut seen = message(at, "up/shell", 1);
+    for number in 0..100 {
+        seen.add(Aspect::Firmware, &number.to_string());
+    }
+    seen.add(Aspect::Door, "coap");
+    seen.place("198.51.100.1".parse().unwrap(), (24, 48));
+    seen.messages(10_000);
+    seen.sizes(100_000, 1, 100_000);
+    let found = observe(&mut product, &mut devices[0], &seen);
+    for wanted in [Aspect::Topic, Aspect::Door, Aspect::Place, Aspect::Rate, Aspect::Size] {
+        assert!(found.iter().any(|it| it.aspect == wanted), "{wanted:?}: {found:?}");
+    }
+}

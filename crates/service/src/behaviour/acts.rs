@@ -1,6 +1,6 @@
 //! What people do with profiles.
 
-use super::{BehaviourDevice, BehaviourProfile, refused};
+use super::{BehaviourDevice, BehaviourProfile, refused, watch::Scope};
 use crate::{
     Service, ServiceError,
     live::found,
@@ -171,7 +171,7 @@ impl Service {
         let resource = Resource::organisation(organisation);
         let _permit = self.authorize(caller, Action::ManageAlertRules, &resource)?;
         let owner = self.organisation_row(organisation.as_str())?.id;
-        self.settle_behaviour(true).await?;
+        self.settle_scope(Scope::Line(owner, line)).await?;
         let _turn = self.behaviour.turn.lock().await;
         let now = self.now();
         let known = self.read(|connection| store::product(connection, owner, line))?;
@@ -201,7 +201,7 @@ impl Service {
         ) -> Result<(), ServiceError>,
     ) -> Result<BehaviourDevice, ServiceError> {
         let known = self.device_for(caller, Action::ManageAlertRules, device)?.row;
-        self.settle_behaviour(true).await?;
+        self.settle_scope(Scope::Device(known.id)).await?;
         let turn = self.behaviour.turn.lock().await;
         let now = self.now();
         let (mut row, line) = self.behaviour_rows(known.id, known.owner)?;

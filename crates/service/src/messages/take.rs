@@ -721,7 +721,7 @@ impl Service {
         self.settle_schemas().await?;
         self.settle_traffic().await?;
         // What cannot be learned must not keep from record what was refused.
-        if let Err(error) = self.settle_behaviour(false).await {
+        if let Err(error) = self.settle_behaviour().await {
             if error.is_store_lost() {
                 return Err(error);
             }

@@ -150,23 +150,34 @@ pub(crate) fn devices(
 }
 
 /// Devices that something comes of each hour, and of which nothing came since a time; those that stand
-/// well, and are still the owner's.
+/// well, and are still the owner's; after a time and row, by both. Device id, row, and time.
 pub(crate) fn gone(
     connection: &Connection,
+    (after, row): (i64, i64),
     before: UnixTime,
     limit: usize,
-) -> Result<Vec<([u8; 16], i64)>, ServiceError> {
+) -> Result<Vec<([u8; 16], i64, i64)>, ServiceError> {
     let mut statement = connection.prepare_cached(
-        "SELECT d.device_id, b.device FROM behaviour_device b JOIN device d ON d.id = b.device
-         WHERE b.hourly = 1 AND b.last_at < ?1 AND d.owner = b.organisation
-           AND d.standing = ?2 AND d.phase NOT IN (?3, ?4)
-         ORDER BY b.last_at LIMIT ?5",
+        "SELECT d.device_id, b.device, b.last_at
+         FROM behaviour_device b JOIN device d ON d.id = b.device
+         WHERE b.hourly = 1 AND b.last_at < ?1 AND (b.last_at, b.device) > (?2, ?3)
+           AND d.owner = b.organisation AND d.standing = ?4 AND d.phase NOT IN (?5, ?6)
+         ORDER BY b.last_at, b.device LIMIT ?7",
     )?;
     let good = StandingKind::Good.code();
     let (retired, disposed) = (Life::Retired.code(), Life::Disposed.code());
-    let all = params![before.0, good, retired, disposed, limit_of(limit)];
-    let rows = statement.query_map(all, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let all = params![before.0, after, row, good, retired, disposed, limit_of(limit)];
+    let rows = statement.query_map(all, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// When anything came last of any.
+pub(crate) fn newest(connection: &Connection) -> Result<Option<UnixTime>, ServiceError> {
+    let newest = connection
+        .prepare_cached("SELECT last_at FROM behaviour_device ORDER BY last_at DESC LIMIT 1")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    Ok(newest.map(UnixTime))
 }
 
 /// Whether there is any that nothing came of since a time.

@@ -223,7 +223,23 @@ struct RawPort {
 }
 
 fn wrong<T>(at: impl Into<String>, why: &'static str) -> Result<T, MudError> {
-    Err(MudError::Wrong { at: at.into(), why })
+    Err(MudError::Wrong { at: plain(&at.into()), why })
+}
+
+/// As a terminal may show it: what a file says is no command to it.
+fn plain(text: &str) -> String {
+    let hidden = |it: char| {
+        it.is_control()
+            || matches!(it, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut all = String::new();
+    for it in text.chars().take(400) {
+        match hidden(it) {
+            true => all.extend(it.escape_unicode()),
+            false => all.push(it),
+        }
+    }
+    all
 }
 
 fn text(at: &str, text: Option<String>, most: usize) -> Result<Option<String>, MudError> {
@@ -244,8 +260,8 @@ impl Mud {
         if bytes.len() > MUD_BYTES_MAX {
             return Err(MudError::TooLong(bytes.len()));
         }
-        let raw: RawFile =
-            serde_json::from_slice(bytes).map_err(|error| MudError::Form(error.to_string()))?;
+        let raw: RawFile = serde_json::from_slice(bytes)
+            .map_err(|error| MudError::Form(plain(&error.to_string())))?;
         let mud = raw.mud;
         if mud.mud_version != 1 {
             return wrong("mud-version", "1 is the only version (RFC 8520 section 3.1)");

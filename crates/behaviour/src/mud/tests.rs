@@ -128,3 +128,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_a_file_says_is_no_command_to_a_terminal() {
+    let unknown = br#"{"\u001b[2J\u009b\u202e": 1}"#;
+    let said = Mud::parse(unknown).unwrap_err().to_string();
+    assert!(said.contains("\\u{1b}[2J\\u{9b}\\u{202e}"), "{said}");
+    assert!(!said.chars().any(char::is_control), "{said}");
+}

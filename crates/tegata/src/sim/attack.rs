@@ -38,6 +38,8 @@ pub struct Outcome {
     pub attempts: u64,
     /// how often the platform took it
     pub admitted: u64,
+    /// messages among them that the platform counts for certain
+    pub messages: u64,
     /// how often it did not
     pub refused: u64,
     /// as the attacker saw it, or the platform where the attacker sees nothing
@@ -182,7 +184,10 @@ impl One<'_> {
 
     fn count_sent(&self, said: &anyhow::Result<Sent>) {
         match said {
-            Ok(Sent::Acknowledged) => self.count(true, ""),
+            Ok(Sent::Acknowledged) => {
+                self.count(true, "");
+                super::fleet::locked(&self.at_work.outcome).messages += 1;
+            }
             Ok(Sent::Refused(reason)) => self.count(false, reason),
             Err(error) => self.count(false, &why(error)),
         }
@@ -229,8 +234,9 @@ impl One<'_> {
         let door = self.mqtt_door()?;
         let name = id.to_string();
         let mut left = self.attempts();
-        let mut sent = 0;
+        let (mut sent, mut read) = (0, 0);
         while left > 0 && !self.stopped() {
+            let earlier = sent;
             let opened = self.play.doors.mqtt(door, &credential, &name, self.home()?).await?;
             let Welcome::Yes(mut client) = opened else { break };
             while left > 0 && !self.stopped() {
@@ -259,8 +265,11 @@ impl One<'_> {
                 acknowledged: true,
             };
             if client.publish(&last).await.is_ok() {
-                let _read =
+                let answer =
                     tokio::time::timeout(Duration::from_secs(120), client.acknowledged()).await;
+                if matches!(answer, Ok(Ok(_))) {
+                    read += sent - earlier;
+                }
             }
             let _gone = client.disconnect().await;
         }
@@ -279,6 +288,7 @@ impl One<'_> {
         outcome.attempts += sent;
         outcome.refused += refused.min(sent);
         outcome.admitted += sent.saturating_sub(refused);
+        outcome.messages += read.saturating_sub(refused);
         Ok(())
     }
 

@@ -98,6 +98,11 @@ pub struct Play {
     pub witnessed: Mutex<HashMap<usize, Vec<[u8; 8]>>>,
 }
 
+/// Whether a message that was sent again may be refused so because the platform has it (docs/gateway.md).
+fn is_heard_before(reason: &str) -> bool {
+    matches!(reason, "PUBACK 0x99" | "HTTP 400")
+}
+
 /// Takes a lock, whoever panicked before.
 pub fn locked<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
     it.lock().unwrap_or_else(PoisonError::into_inner)
@@ -353,7 +358,7 @@ impl Play {
                     list.push(mark(payload));
                 }
             }
-            Ok(Sent::Refused(reason)) if again => {
+            Ok(Sent::Refused(reason)) if again && is_heard_before(reason) => {
                 figures.repeated += 1;
                 figures.reasons.add(&format!("sent again: {reason}"));
             }

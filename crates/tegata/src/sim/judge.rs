@@ -46,10 +46,10 @@ pub struct Held {
     pub missing: u64,
     /// acknowledged messages of all devices, as they saw it
     pub acknowledged: u64,
-    /// admitted messages of the organisation, as the platform counts
+    /// admitted messages of the organisation, as the platform counts, without those of attackers
     pub admitted: u64,
-    /// acknowledged and not held: what is missing, or, where no connection was lost, what lacks in the
-    /// platform's count
+    /// acknowledged and not held: what is missing, or what lacks in the platform's count beyond one
+    /// message of each lost connection
     pub lost: u64,
 }
 
@@ -123,13 +123,18 @@ impl Judge<'_> {
     }
 
     /// Looks for what was acknowledged.
-    pub async fn held(&self, before: &Before) -> anyhow::Result<Held> {
+    pub async fn held(
+        &self,
+        before: &Before,
+        attacks: &[std::sync::Arc<AttackAtWork>],
+    ) -> anyhow::Result<Held> {
         let mut held = Held::default();
-        let mut broken = 0;
+        let (mut broken, mut unanswered) = (0, 0);
         for at in &self.play.groups {
             let figures = locked(&at.figures);
             held.acknowledged += figures.acknowledged;
             broken += figures.reconnects;
+            unanswered += figures.unanswered;
         }
         let witnessed = std::mem::take(&mut *locked(&self.play.witnessed));
         for at in &self.play.groups {
@@ -149,7 +154,10 @@ impl Judge<'_> {
         }
         let until = crate::clock::instant() + PATIENCE;
         loop {
-            held.admitted = self.admitted(before.since).await?.saturating_sub(before.admitted);
+            // What attackers got in makes up for nothing.
+            let theirs: u64 = attacks.iter().map(|it| locked(&it.outcome).messages).sum();
+            let all = self.admitted(before.since).await?.saturating_sub(before.admitted);
+            held.admitted = all.saturating_sub(theirs);
             // It is written down once a second.
             if held.admitted >= held.acknowledged || crate::clock::instant() >= until {
                 break;
@@ -158,8 +166,7 @@ impl Judge<'_> {
         }
         // A platform that was restarted meanwhile does not know what it counted last (docs/gateway.md);
         // what it holds it knows.
-        let lacking = held.acknowledged.saturating_sub(held.admitted);
-        held.lost = if broken == 0 { held.missing.max(lacking) } else { held.missing };
+        held.lost = lost(&held, broken.max(unanswered));
         Ok(held)
     }
 
@@ -257,6 +264,13 @@ impl Judge<'_> {
     }
 }
 
+/// What is not held: more than what is missing one by one, where the count of all lacks more than is in
+/// doubt.
+fn lost(held: &Held, in_doubt: u64) -> u64 {
+    let lacking = held.acknowledged.saturating_sub(held.admitted);
+    held.missing.max(lacking.saturating_sub(in_doubt))
+}
+
 /// How many of what was acknowledged are not among what was found: as often as each.
 fn missing(marks: &[[u8; 8]], mut found: HashMap<[u8; 8], u64>) -> u64 {
     let mut wanted: BTreeMap<[u8; 8], u64> = BTreeMap::new();
@@ -272,6 +286,21 @@ fn missing(marks: &[[u8; 8]], mut found: HashMap<[u8; 8], u64>) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lost_connection_excuses_one_message_and_no_more() {
+        let held = |acknowledged, admitted, missing| Held {
+            acknowledged,
+            admitted,
+            missing,
+            ..Held::default()
+        };
+        assert_eq!(lost(&held(10, 10, 0), 0), 0);
+        assert_eq!(lost(&held(10, 9, 0), 0), 1);
+        assert_eq!(lost(&held(10, 9, 0), 1), 0);
+        assert_eq!(lost(&held(10, 2, 0), 1), 7);
+        assert_eq!(lost(&held(10, 12, 3), 1), 3);
+    }
 
     #[test]
     fn what_is_not_there_is_missing_as_often_as_it_was_acknowledged() {

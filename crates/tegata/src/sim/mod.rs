@@ -264,7 +264,7 @@ async fn play(args: SimRunArgs, output: Output, language: Language) -> anyhow::R
     at_work(&play, &attacks, &orders, &remote).await?;
     let seconds = began.elapsed().as_secs();
 
-    let held = judge.held(&before).await?;
+    let held = judge.held(&before, &attacks).await?;
     let raised = judge.raised(&before, &attacks).await?;
     let mut told = Vec::with_capacity(orders.len());
     for order in &orders {

@@ -4,7 +4,7 @@ use crate::{
     output::Output,
     remote::Remote,
 };
-use admission::{DEVICE_LOG_UP, TopicFilter, TopicName};
+use admission::{TopicFilter, TopicName, device_log::DEVICE_LOG_UP};
 use api::{
     Rest,
     wire::{NewProduct, Product, SignedTopics},

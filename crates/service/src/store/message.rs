@@ -614,7 +614,7 @@ mod tests {
         };
         assert_eq!(known(&tx), Some((1, 1)));
         // A message is no change, however many come.
-        tx.execute("INSERT INTO message VALUES (1, 7, 1, 1, 'up', NULL, x'', 0, NULL)", [])
+        tx.execute("INSERT INTO message (id, device, owner, door, topic, payload, received_at) VALUES (1, 7, 1, 1, 'up', x'', 0)", [])
             .unwrap();
         tx.execute("INSERT INTO message_kept VALUES (7, 1, 1)", []).unwrap();
         assert!(!counted(&tx));

@@ -229,19 +229,14 @@ def main():
 
         with case("alerts outlive a restart, and are neither raised again nor lost"):
             counts = lambda: {one["id"]: one["count"] for one in maker.alerts()}
-
-            def settled():
-                # What was refused is still being counted, once a second.
-                first = counts()
-                time.sleep(3)
-                return counts() == first
-
-            eventually(settled, counts())
             before = counts()
             platform.stop()
             platform.start()
             time.sleep(2)
-            require(before == counts(), (before, counts()))
+            after = counts()
+            require(before.keys() == after.keys(), (before, after))
+            # What a flood had on its way may still be refused, and counts under the same alert.
+            require(all(after[one] >= count for one, count in before.items()), (before, after))
 
 
 main()

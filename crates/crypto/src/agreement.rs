@@ -3,10 +3,12 @@
 //!
 //! A recipient's key says nothing about who holds it; whoever wraps for it must know that from a
 //! signature. Curves: P-256, because secure elements have it, and X25519. Deliberately absent:
-//! sender authentication, algorithms for keys of more than 32 bytes.
+//! sender authentication, algorithms for keys of more than 32 bytes. The same keys serve COSE_Encrypt
+//! ([`crate::cose_encrypt`]), never one key both.
 
-use crate::{Secret, Sha256, sha256_of};
+use crate::{KeyAlgorithm, PublicKey, Secret, Sha256, sha256_of};
 use aws_lc_rs::{
+    aead::{AES_256_GCM, LessSafeKey, UnboundKey},
     agreement::{self, PrivateKey},
     encoding::{AsBigEndian, Curve25519SeedBin, EcPrivateKeyBin},
     hkdf,
@@ -20,6 +22,9 @@ pub const CONTENT_KEY_BYTES: usize = 32;
 pub const WRAPPED_BYTES: usize = 40;
 /// Length of a private key in bytes, on both curves.
 const PRIVATE_BYTES: usize = 32;
+/// What stands before the point in the SubjectPublicKeyInfo of a key on P-256 (RFC 5480).
+const P256_SPKI: &[u8] =
+    b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00";
 
 /// A curve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -138,6 +143,30 @@ impl AgreementPublic {
         sha256_of(&[&[self.curve.number()], &self.bytes])
     }
 
+    /// The key of a certificate, where it is on P-256: certificates say what it may be used for, and whoever
+    /// calls has looked at that.
+    ///
+    /// # Errors
+    /// [`AgreementError::Malformed`] for other keys.
+    pub fn of_certified(key: &PublicKey) -> Result<Self, AgreementError> {
+        match key.algorithm() {
+            KeyAlgorithm::EcdsaP256 => Self::new(Curve::P256, key.bits()),
+            _ => Err(AgreementError::Malformed),
+        }
+    }
+
+    /// As certificates carry it; keys on P-256 alone.
+    ///
+    /// # Errors
+    /// [`AgreementError::Malformed`] for other curves.
+    pub fn to_certify(&self) -> Result<PublicKey, AgreementError> {
+        match self.curve {
+            Curve::P256 => PublicKey::from_spki(&[P256_SPKI, &self.bytes].concat())
+                .map_err(|_| AgreementError::Malformed),
+            Curve::X25519 => Err(AgreementError::Malformed),
+        }
+    }
+
     /// Wraps a key of 32 bytes for the holder; it unwraps with the same `bound` only.
     ///
     /// # Errors
@@ -244,6 +273,32 @@ impl AgreementKey {
     }
 }
 
+impl AgreementKey {
+    /// The key for AES-256-GCM that this one and a partner's point make by ECDH and HKDF-SHA-256 without
+    /// salt (RFC 9053 section 6.3.1). Both keys of the pair are on the same curve.
+    ///
+    /// # Errors
+    /// [`AgreementError::Malformed`] where the point is none.
+    pub(crate) fn content_key(
+        &self,
+        partner: &[u8],
+        info: &[u8],
+    ) -> Result<LessSafeKey, AgreementError> {
+        let curve = self.public.curve;
+        if partner.len() != curve.public_bytes() {
+            return Err(AgreementError::Malformed);
+        }
+        let partner = agreement::UnparsedPublicKey::new(curve.inner(), partner);
+        agreement::agree(&self.private, partner, AgreementError::Malformed, |shared| {
+            hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
+                .extract(shared)
+                .expand(&[info], &AES_256_GCM)
+                .map(|okm| LessSafeKey::new(UnboundKey::from(okm)))
+                .map_err(|_| AgreementError::Backend)
+        })
+    }
+}
+
 impl std::fmt::Debug for AgreementKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "AgreementKey({})", self.public.fingerprint())
@@ -266,7 +321,7 @@ fn kek(
         let mut out = Zeroizing::new([0; 32]);
         hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
             .extract(shared)
-            .expand(&info, &aws_lc_rs::aead::AES_256_GCM)
+            .expand(&info, &AES_256_GCM)
             .and_then(|okm| okm.fill(out.as_mut()))
             .map_err(|_| AgreementError::Backend)?;
         AesKek::new(&AES_256, out.as_ref()).map_err(|_| AgreementError::Backend)
@@ -307,6 +362,15 @@ mod tests {
             assert_ne!(other, wrapped, "every wrapping has a key of its own");
             assert_eq!(public.wrap(&Secret::new(vec![0; 16]), b""), Err(AgreementError::Length));
         }
+    }
+
+    #[test]
+    fn a_key_is_the_same_in_a_certificate() {
+        let key = AgreementKey::generate(Curve::P256).unwrap();
+        let certified = key.public().to_certify().unwrap();
+        assert_eq!(&AgreementPublic::of_certified(&certified).unwrap(), key.public());
+        let other = AgreementKey::generate(Curve::X25519).unwrap();
+        assert_eq!(other.public().to_certify().unwrap_err(), AgreementError::Malformed);
     }
 
     #[test]

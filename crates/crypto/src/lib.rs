@@ -1,4 +1,4 @@
-//! Algorithms, keys, signers, sealing, hashes and COSE signatures.
+//! Algorithms, keys, signers, sealing, hashes, COSE signatures and encryption.
 //!
 //! Everything that touches a private key is here; outside this crate a private key is a
 //! [`Signer`], never bytes (invariant 8). Primitives come from AWS-LC. Supported are the algorithms
@@ -19,6 +19,7 @@
 pub mod agreement;
 pub mod cbc;
 pub mod cose;
+pub mod cose_encrypt;
 mod digest;
 mod hash;
 mod key;

@@ -10,7 +10,7 @@ use crate::{
     oid,
     write::{Writer, tag},
 };
-use crypto::{KeyError, PublicKey, SignError, SignatureScheme, Signer, UnixTime};
+use crypto::{KeyAlgorithm, KeyError, PublicKey, SignError, SignatureScheme, Signer, UnixTime};
 
 pub use crate::issuer::{IssuerInfo, Locations};
 
@@ -258,6 +258,9 @@ fn check_profile(
         Profile::Chip if !has_serial => return refuse("needs a serialNumber in its subject"),
         Profile::Chip | Profile::Idevid | Profile::Ldevid => {}
         _ if module.is_some() => return refuse("has no hardware module name"),
+        Profile::MessageRecipient if request.public_key.algorithm() != KeyAlgorithm::EcdsaP256 => {
+            return refuse("has a key on P-256");
+        }
         _ => {}
     }
     if module.is_some_and(|name| name.hw_serial_num.is_empty() || name.hw_serial_num.len() > 64) {
@@ -269,7 +272,11 @@ fn check_profile(
         .any(|name| matches!(name, AlternativeName::Dns(_) | AlternativeName::Ip(_)));
     match profile {
         Profile::Service if !named => refuse("needs a DNS name or an IP address (RFC 9525)"),
-        Profile::Root | Profile::IssuingCa | Profile::OcspSigner | Profile::SoftwareSigner
+        Profile::Root
+        | Profile::IssuingCa
+        | Profile::OcspSigner
+        | Profile::SoftwareSigner
+        | Profile::MessageRecipient
             if !request.alternative_names.is_empty() =>
         {
             refuse("has no alternative names")

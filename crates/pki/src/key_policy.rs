@@ -160,6 +160,8 @@ impl Default for KeyPolicy {
                 life(Profile::Operator, 365, 2 * 366, false),
                 // Nobody checks its revocation (id-pkix-ocsp-nocheck), so it must be short.
                 life(Profile::OcspSigner, 30, 90, false),
+                // SP 800-57 part 1 section 5.3.6: a private static key-agreement key, one to two years.
+                life(Profile::MessageRecipient, 365, 2 * 366, false),
             ],
         }
     }

@@ -174,7 +174,7 @@ fn check(
     };
     let (scheme, key, serial) = (scheme?, key?, serial?);
     check_identifiers(f, &extensions, &key, out);
-    check_usage(&extensions, &key, out);
+    check_usage(&extensions, &key, profile, out);
     check_alternative_names(f, &extensions, out);
     check_locations(&extensions, out);
     for unknown in extensions.unknown_critical() {
@@ -293,10 +293,10 @@ fn check_identifiers(f: &Fields<'_>, e: &Extensions, key: &PublicKey, out: &mut 
 }
 
 /// Usages that encrypt or agree on keys: forbidden to signature-only keys by RFC 8410 section 5
-/// and RFC 9881 section 5, and to every key here (KM-5).
+/// and RFC 9881 section 5, and to every key here (KM-5) but those that messages are encrypted for.
 const NOT_SIGNING: KeyUsage = KeyUsage(0b1_1001_1100);
 
-fn check_usage(e: &Extensions, key: &PublicKey, out: &mut Findings) {
+fn check_usage(e: &Extensions, key: &PublicKey, profile: Option<Profile>, out: &mut Findings) {
     let ca = e.basic_constraints().is_some_and(|constraints| constraints.ca);
     let Some(usage) = e.key_usage() else {
         out.error("key-usage-missing", "keyUsage is missing");
@@ -313,7 +313,10 @@ fn check_usage(e: &Extensions, key: &PublicKey, out: &mut Findings) {
         "basic-constraints-critical",
         "a CA's basicConstraints must be critical (RFC 5280 section 4.2.1.9)",
     );
-    if usage.0 & NOT_SIGNING.0 != 0 {
+    // RFC 5480 section 3; that it says nothing else, the profile asks.
+    let agrees =
+        profile == Some(Profile::MessageRecipient) && key.algorithm() == KeyAlgorithm::EcdsaP256;
+    if usage.0 & NOT_SIGNING.0 != 0 && !agrees {
         let what = match key.algorithm() {
             KeyAlgorithm::MlDsa44 | KeyAlgorithm::MlDsa65 | KeyAlgorithm::MlDsa87 => {
                 "an ML-DSA key must not encrypt or agree on keys (RFC 9881 section 5)"

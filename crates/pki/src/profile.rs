@@ -29,11 +29,13 @@ pub enum Profile {
     Operator,
     /// Delegated OCSP responder (RFC 6960 section 4.2.2.2)
     OcspSigner,
+    /// Key of an organisation that messages of its devices are encrypted for (RFC 9052 section 5.1)
+    MessageRecipient,
 }
 
 impl Profile {
     /// Every profile.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Root,
         Self::IssuingCa,
         Self::Chip,
@@ -44,6 +46,7 @@ impl Profile {
         Self::SoftwareSigner,
         Self::Operator,
         Self::OcspSigner,
+        Self::MessageRecipient,
     ];
 
     /// Name in commands, files and the store.
@@ -59,6 +62,7 @@ impl Profile {
             Self::SoftwareSigner => "software-signer",
             Self::Operator => "operator",
             Self::OcspSigner => "ocsp-signer",
+            Self::MessageRecipient => "message-recipient",
         }
     }
 
@@ -68,13 +72,15 @@ impl Profile {
     }
 
     /// keyUsage. The same for every algorithm: signatures only, so that RFC 9881 section 5 (ML-DSA)
-    /// and RFC 8410 section 5 (Ed25519) hold, and no key is ever used for key transport (KM-5).
+    /// and RFC 8410 section 5 (Ed25519) hold, and no key is ever used for key transport (KM-5). The one
+    /// exception agrees on keys and does nothing else: it is on P-256, and signs nothing.
     pub fn key_usage(self) -> KeyUsage {
         match self {
             Self::Root | Self::IssuingCa => KeyUsage::KEY_CERT_SIGN.union(KeyUsage::CRL_SIGN),
             Self::OrganisationSigner => {
                 KeyUsage::DIGITAL_SIGNATURE.union(KeyUsage::NON_REPUDIATION)
             }
+            Self::MessageRecipient => KeyUsage::KEY_AGREEMENT,
             _ => KeyUsage::DIGITAL_SIGNATURE,
         }
     }
@@ -84,6 +90,8 @@ impl Profile {
         match self {
             // IEEE 802.1AR-2018 leaves the use of a DevID open, and a maker cannot know it.
             Self::Root | Self::IssuingCa | Self::Chip | Self::Idevid => &[],
+            // There is none for COSE; keyAgreement alone opens no door.
+            Self::MessageRecipient => &[],
             Self::Ldevid | Self::Operator => &[oid::KP_CLIENT_AUTH],
             Self::Service => &[oid::KP_SERVER_AUTH, oid::KP_CLIENT_AUTH],
             Self::OrganisationSigner => &[KP_DOCUMENT_SIGNING],

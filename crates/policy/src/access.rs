@@ -112,6 +112,7 @@ pub const ACCESS: &[Access] = &[
     access(Action::RevokeToken, A).internal(),
     access(Action::RegisterSigner, A).internal(),
     access(Action::RetireSigner, A).platform(A).internal(),
+    access(Action::ManageMessageKey, A).internal(),
     access(Action::CreateProduct, A),
     access(Action::ChangeProduct, A),
     access(Action::ReadProduct, ALL),

@@ -42,6 +42,7 @@ actions! {
     RevokeToken "revoke-token" "end another member's token",
     RegisterSigner "register-signer" "register a key that signs life events for the organisation",
     RetireSigner "retire-signer" "retire or revoke such a key",
+    ManageMessageKey "manage-message-key" "make and replace the key that devices encrypt messages for",
     CreateProduct "create-product" "create a product line",
     ChangeProduct "change-product" "change a product line",
     ReadProduct "read-product" "read product lines",

@@ -198,6 +198,8 @@ fn requests_that_break_a_rule_are_refused_with_its_name() {
     check(Profile::Idevid, &|r| r.hardware_module = None, "hardware module name");
     check(Profile::Service, &|r| r.alternative_names.clear(), "needs a DNS name");
     check(Profile::Operator, &|r| r.path_length = Some(0), "it is not a CA");
+    let other = world::key(KeyAlgorithm::EcdsaP384).public_key().clone();
+    check(Profile::MessageRecipient, &|r| r.public_key = other.clone(), "a key on P-256");
     check(Profile::Operator, &|r| r.not_after = r.not_before.plus(-1), "must begin before it ends");
     check(Profile::Operator, &|r| r.not_before = UnixTime(-700_000_000), "between 1950 and 9999");
     check(Profile::Operator, &|r| r.not_before = UnixTime(0), "is not within the issuer's");

@@ -5,6 +5,7 @@ use pki::{
     AlternativeName, Certificate, HardwareModuleName, IssuerInfo, Locations, ObjectIdentifier,
     Profile, Request, Serial, Subject, prepare,
 };
+use std::sync::LazyLock;
 
 /// November 2026
 pub(crate) const NOW: UnixTime = UnixTime(1_795_000_000);
@@ -79,6 +80,7 @@ pub(crate) fn subject(profile: Profile) -> Subject {
         Profile::SoftwareSigner => "Example Maker software",
         Profile::Operator => "Line 3",
         Profile::OcspSigner => "Example Maker OCSP",
+        Profile::MessageRecipient => "messages",
     };
     let device = matches!(profile, Profile::Chip | Profile::Idevid | Profile::Ldevid);
     Subject {
@@ -92,7 +94,9 @@ pub(crate) fn subject(profile: Profile) -> Subject {
 
 /// A request that has everything its profile needs.
 pub(crate) fn request(profile: Profile, key: &SoftwareKey, issuer: &IssuerInfo) -> Request {
-    let key = key.public_key();
+    // Agreed on are keys on P-256 alone, whatever signs.
+    static AGREES: LazyLock<SoftwareKey> = LazyLock::new(|| self::key(KeyAlgorithm::EcdsaP256));
+    let key = if profile == Profile::MessageRecipient { &AGREES } else { key }.public_key();
     let validity = issuer.key_policy().usual_validity(profile, key.algorithm(), Some(issuer), NOW);
     let mut request = Request::new(serial(), subject(profile), key.clone(), validity);
     match profile {

@@ -22,6 +22,7 @@
 
 mod command;
 pub mod device_log;
+mod encrypted;
 mod erasure;
 mod format;
 mod freshness;
@@ -41,6 +42,10 @@ pub use command::{
     ANSWER_DETAIL_MAX, COMMAND_DEPTH_MAX, COMMAND_NAME_MAX, COMMANDS_DOWN, CONFIGURATION_DOWN,
     CommandError, CommandId, CommandMessage, CommandName, CommandProgress, PARAMETERS_BYTES_MAX,
     SETTINGS_BYTES_MAX, Said, canonical_object, encode_configuration,
+};
+pub use encrypted::{
+    ENCRYPTED_BYTES_MAX, ENCRYPTED_CONTENT_TYPE, EncryptedError, EncryptedMessage, Recipient,
+    RecipientError, recipient_key,
 };
 pub use erasure::{ERASURE_PROOF_BYTES_MAX, ErasedKey, ErasureError, KeysErased};
 pub use format::{DEPTH_MAX, Encoding, FormatError, FormatRule, VALUES_MAX};

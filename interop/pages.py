@@ -93,6 +93,7 @@ ABOUT = [
     ("organisation", "/organisations/{own}", True),
     ("members", "/organisations/{own}/members", True),
     ("signers", "/organisations/{own}/signers", True),
+    ("message-keys", "/organisations/{own}/message-keys", True),
     ("product", "/products/{product}", True),
     ("product-public", "/products/{product}/public", True),
     ("glossary-entry", "/glossary/tpm", True),

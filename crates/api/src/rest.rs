@@ -5,6 +5,7 @@ mod commands;
 mod diagnosis;
 mod director;
 mod impact;
+mod message_key;
 mod operation;
 mod policy_set;
 mod purpose;

@@ -3,7 +3,8 @@
 
 use crate::{ServiceError, cache::Cache, store::key as store};
 use crypto::{
-    KeyAlgorithm, Secret, Signer, SoftwareKey, UnixTime,
+    KeyAlgorithm, PublicKey, Secret, Signer, SoftwareKey, UnixTime,
+    agreement::{AgreementKey, Curve},
     sealed::{Cost, SealError, SealingKey, Unlock},
 };
 use rusqlite::Connection;
@@ -21,6 +22,8 @@ pub(crate) enum Purpose {
     Server = 6,
     /// snapshot and timestamp of an image repository
     Update = 7,
+    /// what devices encrypt for their owner
+    Messages = 8,
 }
 
 impl Purpose {
@@ -33,6 +36,7 @@ impl Purpose {
             5 => "ocsp",
             6 => "server",
             7 => "update",
+            8 => "messages",
             _ => "unknown",
         }
     }
@@ -75,6 +79,7 @@ const CANARY: &[u8] = b"unlocked";
 pub(crate) struct Keys {
     sealing: SealingKey,
     opened: Cache<i64, Arc<dyn Signer>>,
+    agreements: Cache<i64, Arc<AgreementKey>>,
 }
 
 impl Keys {
@@ -84,14 +89,18 @@ impl Keys {
         let canary = sealing
             .seal(CANARY_LABEL, &Secret::new(CANARY.to_vec()))
             .map_err(|error| seal(&error))?;
-        Ok((Self { sealing, opened: Cache::new(10_000) }, canary))
+        Ok((Self::with(sealing), canary))
     }
 
     /// For an existing store.
     pub(crate) fn unlock(unlock: &Unlock<'_>, canary: &[u8]) -> Result<Self, ServiceError> {
         let sealing = SealingKey::of(canary, unlock).map_err(|error| seal(&error))?;
         sealing.open(CANARY_LABEL, canary).map_err(|error| seal(&error))?;
-        Ok(Self { sealing, opened: Cache::new(10_000) })
+        Ok(Self::with(sealing))
+    }
+
+    fn with(sealing: SealingKey) -> Self {
+        Self { sealing, opened: Cache::new(10_000), agreements: Cache::new(10_000) }
     }
 
     /// Makes a key and the row that keeps it.
@@ -131,6 +140,48 @@ impl Keys {
     /// Forgets a key that was destroyed.
     pub(crate) fn forget(&self, id: i64) {
         self.opened.forget(&id);
+        self.agreements.forget(&id);
+    }
+
+    /// Makes a key that messages are encrypted for, and the row that keeps it.
+    pub(crate) fn generate_agreement(
+        &self,
+        now: UnixTime,
+        not_after: UnixTime,
+    ) -> Result<(PublicKey, store::KeyRow), ServiceError> {
+        let failed = |_| ServiceError::fatal("key-generation", "a key cannot be generated");
+        let key = AgreementKey::generate(Curve::P256).map_err(failed)?;
+        let public = key.public().to_certify().map_err(failed)?;
+        let fingerprint = public.fingerprint();
+        let purpose = Purpose::Messages as u8;
+        let secret = key.to_secret().map_err(failed)?;
+        let row = store::KeyRow {
+            id: 0,
+            purpose,
+            fingerprint,
+            algorithm: KeyAlgorithm::EcdsaP256.to_string(),
+            sealed: Some(self.seal_secret(&label(purpose, &fingerprint), &secret)?),
+            created_at: now,
+            not_after,
+            retired_at: None,
+            destroyed_at: None,
+        };
+        Ok((public, row))
+    }
+
+    /// The key of a row that messages are encrypted for, opened once.
+    pub(crate) fn agreement(
+        &self,
+        connection: &Connection,
+        id: i64,
+    ) -> Result<Arc<AgreementKey>, ServiceError> {
+        self.agreements.get_or_load(id, || {
+            let row = store::key(connection, id)?.ok_or_else(gone)?;
+            let sealed = row.sealed.as_ref().ok_or_else(gone)?;
+            let secret = self.open_secret(&label(row.purpose, &row.fingerprint), sealed)?;
+            let damaged = || ServiceError::fatal("key-damaged", "a sealed key does not open");
+            AgreementKey::from_secret(&secret).map(Arc::new).map_err(|_| damaged())
+        })
     }
 
     /// The key of a row, opened once.

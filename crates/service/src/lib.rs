@@ -77,6 +77,7 @@ mod join;
 mod keys;
 mod live;
 mod members;
+mod message_keys;
 mod messages;
 mod names;
 mod ocsp;
@@ -164,6 +165,9 @@ pub use fleet::{
     TimelineEntry, VIEWS_MAX, VerdictFilter, WitnessHealth,
 };
 pub use members::{MemberView, NewMember};
+pub use message_keys::{
+    MESSAGE_KEY_ACCEPTED_S, MESSAGE_KEY_ACCEPTED_S_MAX, MessageKeyView, NewMessageKey,
+};
 pub use messages::{
     DeviceHere, DoorSender, DoorTraffic, IncomingMessage, MessageDoor, MessageRefused, MessageView,
     RefusedView, RetainedMessage, SignedTaken, SignedTopics, StandingChanges, TRAFFIC_KEPT_S,

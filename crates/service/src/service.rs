@@ -445,6 +445,9 @@ impl Service {
         if let Err(error) = crate::join::block_on(self.renew_own_certificates()) {
             tracing::error!(%error, "the platform's own certificates could not be renewed");
         }
+        if let Err(error) = crate::join::block_on(self.tend_message_keys()) {
+            tracing::error!(%error, "keys that messages are encrypted for could not be seen to");
+        }
     }
 }
 

@@ -47,6 +47,9 @@ pub struct DeviceMessage {
     /// The device that carried it, where that is another.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub carrier: Option<DeviceRef>,
+    /// Whether it came encrypted for the device's owner.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub encrypted: bool,
 }
 
 /// What was refused of a device for one reason at one door.

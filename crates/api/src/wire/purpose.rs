@@ -186,4 +186,8 @@ pub struct SignedTopics {
     /// Filters below a device's space; none: nowhere.
     #[schema(max_items = 16, example = json!(["up/meter/#"]))]
     pub topics: Vec<String>,
+    /// Filters of those on which they must encrypt for their owner besides; none: nowhere.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    #[schema(max_items = 16, example = json!(["up/meter/private/#"]))]
+    pub encrypted: Vec<String>,
 }

@@ -44,6 +44,7 @@ ca-kind-owner = owner’s identities (LDevID)
 key-purpose-log = log
 key-purpose-events = events
 key-purpose-passports = passport files
+key-purpose-messages = messages of devices
 key-purpose-ca = CA
 key-purpose-ocsp = OCSP responder
 key-purpose-server = server

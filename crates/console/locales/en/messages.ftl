@@ -75,3 +75,4 @@ notice-command-cancelled = The command is taken back.
 notice-settings-wanted = The settings wait for the device.
 messages-signed = signed by the device
 messages-carried = signed by the device, carried by { $device }
+messages-encrypted = encrypted on the way

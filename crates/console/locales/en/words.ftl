@@ -43,3 +43,4 @@ profile-organisation-signer = signer of events
 profile-software-signer = signer of software
 profile-operator = person or station
 profile-ocsp-signer = OCSP responder
+profile-message-recipient = key for messages

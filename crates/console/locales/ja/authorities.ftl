@@ -44,6 +44,7 @@ ca-kind-owner = 所有者が与える証明書（LDevID）
 key-purpose-log = ログ
 key-purpose-events = イベント
 key-purpose-passports = パスポートファイル
+key-purpose-messages = 機器のメッセージ
 key-purpose-ca = 認証局
 key-purpose-ocsp = OCSPレスポンダー
 key-purpose-server = サーバー

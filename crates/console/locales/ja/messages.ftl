@@ -75,3 +75,4 @@ notice-command-cancelled = コマンドを取り消しました。
 notice-settings-wanted = 設定は機器を待っています。
 messages-signed = 機器の署名あり
 messages-carried = 機器の署名あり、{ $device } が中継
+messages-encrypted = 暗号化されて到着

@@ -43,3 +43,4 @@ profile-organisation-signer = イベント署名鍵
 profile-software-signer = ソフトウェア署名鍵
 profile-operator = 担当者・製造設備
 profile-ocsp-signer = OCSPレスポンダー
+profile-message-recipient = メッセージ暗号鍵

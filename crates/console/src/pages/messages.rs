@@ -131,6 +131,7 @@ struct MessageRow {
     door: &'static str,
     kind: Option<String>,
     signed: Option<String>,
+    encrypted: bool,
     payload: Payload,
 }
 
@@ -165,6 +166,7 @@ fn message_row(t: Locale, one: MessageView) -> MessageRow {
             }
             .to_string()
         }),
+        encrypted: one.encrypted,
         payload,
     }
 }

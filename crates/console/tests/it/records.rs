@@ -13,6 +13,7 @@ const PAGES: &[(&str, &[&str])] = &[
     ("/organisations/maker", &["maker", "platform-admin", "platform-auditor"]),
     ("/organisations/maker/members", &["maker-admin", "maker-auditor", "maker-second"]),
     ("/organisations/maker/signers", &["maker", "platform-admin", "platform-auditor"]),
+    ("/organisations/maker/message-keys", &["maker", "platform-admin", "platform-auditor"]),
     ("/products", &["maker", "owner", "stranger", "platform"]),
     ("/products/maker/gate", &["maker"]),
     ("/authorities", &["maker", "owner", "stranger", "platform"]),

@@ -132,6 +132,7 @@ pub(super) async fn list(
         received: message.received_at.into(),
         signed_by: message.signed_by.map(|it| it.to_string()),
         carrier: message.carrier.map(DeviceRef),
+        encrypted: message.encrypted,
     })))
 }
 

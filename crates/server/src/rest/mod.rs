@@ -24,6 +24,7 @@ mod keys;
 mod labels;
 mod life;
 mod log;
+mod message_keys;
 mod messages;
 mod openapi;
 mod operation;
@@ -195,6 +196,8 @@ fn message_routes() -> OpenApiRouter<App> {
         .routes(routes!(purposes::list))
         .routes(routes!(purposes::declare, purposes::end))
         .routes(routes!(purposes::versions))
+        .routes(routes!(message_keys::list, message_keys::replace))
+        .routes(routes!(message_keys::of_device))
         .routes(routes!(purposes::signed_topics, purposes::set_signed_topics))
         .routes(routes!(purposes::consents, purposes::decide))
         .routes(routes!(purposes::history))

@@ -171,7 +171,7 @@ pub(super) async fn of_device(
     Ok(Json(found.into_iter().map(line).collect()))
 }
 
-/// Topics on which a product line's devices must sign what they say
+/// Topics on which a product line's devices must sign what they say, and on which they must encrypt it
 #[utoipa::path(get, path = "/v1/organisations/{organisation}/products/{product}/signed-topics",
     tag = "products", params(("organisation" = OrganisationRef, Path), ("product" = ProductRef, Path)),
     responses((status = 200, body = SignedTopics)))]
@@ -181,12 +181,12 @@ pub(super) async fn signed_topics(
     Path((organisation, product)): Path<(OrganisationRef, ProductRef)>,
 ) -> Result<Json<SignedTopics>, Fault> {
     let found = app.service.signed_topics(&caller, &organisation.0, &product.0).await?;
-    Ok(Json(SignedTopics { topics: found.topics }))
+    Ok(Json(SignedTopics { topics: found.topics, encrypted: found.encrypted }))
 }
 
-/// Says on which topics a product line's devices must sign what they say
+/// Says on which topics a product line's devices must sign what they say, and on which they must encrypt it
 ///
-/// What is not signed is refused there from now on, whoever brings it. None: nowhere.
+/// What is not is refused there from now on, whoever brings it. None: nowhere. What is encrypted is signed, too.
 #[utoipa::path(put, path = "/v1/organisations/{organisation}/products/{product}/signed-topics",
     tag = "products", params(("organisation" = OrganisationRef, Path), ("product" = ProductRef, Path)),
     request_body = SignedTopics, responses((status = 200, body = SignedTopics)))]
@@ -197,8 +197,9 @@ pub(super) async fn set_signed_topics(
     JsonBody(wanted): JsonBody<SignedTopics, PURPOSE_BYTES_MAX>,
 ) -> Result<Json<SignedTopics>, Fault> {
     let of = (&organisation.0, &product.0);
-    let found = app.service.set_signed_topics(&caller, of, wanted.topics).await?;
-    Ok(Json(SignedTopics { topics: found.topics }))
+    let found =
+        app.service.set_signed_topics(&caller, of, (wanted.topics, wanted.encrypted)).await?;
+    Ok(Json(SignedTopics { topics: found.topics, encrypted: found.encrypted }))
 }
 
 fn decision(decision: ::admission::ConsentDecision) -> ConsentDecision {

@@ -100,6 +100,11 @@ fn bodies(csr: &str, certificate: &str) -> Vec<(&'static str, &'static str, Valu
         ),
         ("post", "/v1/schema-strictness", json!({"strict": true, "reason": "a test"})),
         ("post", "/v1/keys/rotations", json!({"key": "events"})),
+        (
+            "post",
+            "/v1/organisations/{organisation}/message-keys",
+            json!({"reason": "a test", "accept_former_s": 60}),
+        ),
         ("post", "/v1/events/batch", json!({"events": ["AA=="]})),
         (
             "patch",

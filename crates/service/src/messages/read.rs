@@ -28,6 +28,8 @@ pub struct MessageView {
     pub signed_by: Option<crypto::Sha256>,
     /// the device that carried it, where that is another
     pub carrier: Option<DeviceId>,
+    /// whether it came encrypted for its owner
+    pub encrypted: bool,
 }
 
 /// What was refused of a device for one reason at one door.
@@ -77,6 +79,7 @@ impl Service {
                 received_at: row.received_at,
                 signed_by: row.signed.map(crypto::Sha256),
                 carrier: row.carrier.map(DeviceId::from_bytes),
+                encrypted: row.encrypted,
             })
         })
     }

@@ -7,13 +7,14 @@ use crate::{
     store::{Effect, certificate as certificates, message as messages, purpose as store},
 };
 use admission::{
-    DataPurpose, Direction, PURPOSE_TOPICS_MAX, PayloadAnswer, PurposeError, Refusal, SIGNED_UP,
-    SignedMessage, Space, TopicName,
+    DataPurpose, Direction, EncryptedMessage, PURPOSE_TOPICS_MAX, PayloadAnswer, PurposeError,
+    Refusal, SIGNED_UP, SignedMessage, Space, TopicName,
 };
 use crypto::{Sha256, UnixTime};
 use device::{DeviceId, OrganisationId, ProductId};
 use pki::Certificate;
 use policy::{Action, Caller, Resource};
+use std::borrow::Cow;
 
 /// What a signed message said, as if its device had brought it itself.
 #[derive(Debug, Clone)]
@@ -29,6 +30,8 @@ pub struct SignedTaken {
 pub(super) struct Signed {
     /// SHA-256 of the certificate
     pub(super) certificate: Sha256,
+    /// for which of the owner's keys it was encrypted, where it was
+    pub(super) encrypted: Option<i64>,
     /// who brought it
     pub(super) by: DoorSender,
     /// whether that is another device
@@ -47,6 +50,8 @@ impl Signed {
 pub struct SignedTopics {
     /// filters below a device's space
     pub topics: Vec<String>,
+    /// those on which they must encrypt besides
+    pub encrypted: Vec<String>,
     /// by whom and when, where somebody said so
     pub set: Option<(String, UnixTime)>,
 }
@@ -98,7 +103,7 @@ impl Service {
         if let Err(refusal) = judged {
             return refuse(refusal, None);
         }
-        let (inner, says) = match self.open_signed(sender, message, signer) {
+        let (inner, says, encrypted) = match self.open_signed(sender, message, signer) {
             Ok(opened) => opened,
             // Who carries it cannot see whether it holds, and loses nothing by it.
             Err(Broken::Why(why)) if carried => return broken(why),
@@ -109,7 +114,8 @@ impl Service {
             }
             Err(Broken::Failed(error)) => return Err(MessageRefused::Failed(error)),
         };
-        let signed = Signed { certificate: says.certificate, by: sender.clone(), carried };
+        let certificate = says.certificate;
+        let signed = Signed { certificate, encrypted, by: sender.clone(), carried };
         let topic = format!("{}/{}", Space::of(&signer).root(), says.topic);
         let topic = match TopicName::new(topic) {
             Ok(topic) => topic,
@@ -163,15 +169,16 @@ impl Service {
         }
     }
 
-    /// Whose message it is, and what it says, where the signature holds.
+    /// Whose message it is, and what it says, where the signature holds; and for which key it was encrypted,
+    /// where it was.
     fn open_signed(
         &self,
         sender: &DoorSender,
         message: &IncomingMessage,
         signer: DeviceId,
-    ) -> Result<(DoorSender, SignedMessage), Broken> {
-        let claimed =
-            SignedMessage::claimed(&message.payload).map_err(|error| Broken::of(&error))?;
+    ) -> Result<(DoorSender, SignedMessage, Option<i64>), Broken> {
+        let (encrypted, payload) = self.open_encrypted(sender, message)?;
+        let claimed = SignedMessage::claimed(&payload).map_err(|error| Broken::of(&error))?;
         if claimed.device != signer {
             return Err(Broken::Why("it is another device's message".to_owned()));
         }
@@ -194,9 +201,31 @@ impl Service {
         };
         let caller = self.identify(&certificate, self.now()).map_err(works)?;
         let key = certificate.public_key().map_err(|_| unknown())?;
-        let says =
-            SignedMessage::verify(&message.payload, key).map_err(|error| Broken::of(&error))?;
-        Ok((self.door_sender(&caller, &certificate).map_err(works)?, says.into_inner()))
+        let says = SignedMessage::verify(&payload, key).map_err(|error| Broken::of(&error))?;
+        let inner = self.door_sender(&caller, &certificate).map_err(works)?;
+        Ok((inner, says.into_inner(), encrypted))
+    }
+
+    /// The signed message, which may be encrypted for the owner of who brings it: the owner of the device that
+    /// signed it is asked for later, and has to be the same.
+    fn open_encrypted<'a>(
+        &self,
+        sender: &DoorSender,
+        message: &'a IncomingMessage,
+    ) -> Result<(Option<i64>, Cow<'a, [u8]>), Broken> {
+        if !EncryptedMessage::is_one(&message.payload) {
+            return Ok((None, Cow::Borrowed(&message.payload)));
+        }
+        let read = EncryptedMessage::parse(&message.payload);
+        let read = read.map_err(|error| Broken::Why(error.to_string()))?;
+        let opened = self.decrypt_message(sender.rows().1, &read)?;
+        let (key, signed) = opened.ok_or_else(|| {
+            Broken::Why(format!(
+                "it does not decrypt: altered, or for a key ({}) that is not accepted here",
+                read.recipient()
+            ))
+        })?;
+        Ok((Some(key), Cow::Owned(signed)))
     }
 
     /// Topics on which a product line's devices must sign.
@@ -213,14 +242,15 @@ impl Service {
         let _permit = self.authorize(caller, Action::ReadProduct, &resource)?;
         let row = self.product_row(organisation, product)?;
         let found = self.read(|connection| store::signed_topics(connection, row.id))?;
-        Ok(found.map_or_else(SignedTopics::default, |(topics, by, at)| SignedTopics {
+        Ok(found.map_or_else(SignedTopics::default, |(topics, encrypted, by, at)| SignedTopics {
             topics,
+            encrypted,
             set: Some((by, at)),
         }))
     }
 
-    /// Says on which topics a product line's devices must sign: what is not signed is refused there, by
-    /// whomever it is brought. None: nowhere.
+    /// Says on which topics a product line's devices must sign, and on which they must encrypt besides: what is
+    /// not is refused there, by whomever it is brought. None: nowhere.
     ///
     /// # Errors
     /// `not-found`, `role`; `signed-topics`.
@@ -228,11 +258,11 @@ impl Service {
         &self,
         caller: &Caller,
         (organisation, product): (&OrganisationId, &ProductId),
-        topics: Vec<String>,
+        (topics, encrypted): (Vec<String>, Vec<String>),
     ) -> Result<SignedTopics, ServiceError> {
         let resource = Resource::organisation(organisation);
         let _permit = self.authorize(caller, Action::ChangeProduct, &resource)?;
-        let topics = checked(&topics)?;
+        let (topics, encrypted) = (checked(&topics)?, checked(&encrypted)?);
         let row = self.product_row(organisation, product)?;
         let event = self
             .event(caller, audit::Kind::ConfigurationChange, audit::Outcome::Success)
@@ -240,17 +270,19 @@ impl Service {
             .severity(audit::Severity::Medium)
             .subject(product.as_str())
             .detail("what", "signed-topics")
-            .detail("topics", &topics.join(" "));
-        let (by, at, kept) = (caller.to_string(), self.now(), topics.clone());
+            .detail("topics", &topics.join(" "))
+            .detail("encrypted", &encrypted.join(" "));
+        let (by, at) = (caller.to_string(), self.now());
+        let kept = (topics.clone(), encrypted.clone());
         let set = Some((by.clone(), at));
         self.commit(move |tx| {
             found(crate::store::organisation::product_by_id(tx, row.id)?, "product line")?;
-            store::set_signed_topics(tx, row.id, &kept, (&by, at))?;
+            store::set_signed_topics(tx, row.id, (&kept.0, &kept.1), (&by, at))?;
             tx.effect(Effect::Purposes(row.id));
             tx.audit(&event).map(|_| ())
         })
         .await?;
-        Ok(SignedTopics { topics, set })
+        Ok(SignedTopics { topics, encrypted, set })
     }
 }
 

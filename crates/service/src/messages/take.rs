@@ -181,9 +181,10 @@ impl Service {
             }
         };
         let judged = self.judge_message(sender, message, (&asked.answer, uses.admitted()), now);
-        let judged = judged.and_then(|()| match uses.wants_signature() && signed.is_none() {
-            true => Err(Refusal::Protection),
-            false => Ok(()),
+        let lacks = uses.lacks(signed.is_some(), signed.is_some_and(|it| it.encrypted.is_some()));
+        let judged = judged.and_then(|()| match lacks {
+            Some(_) => Err(Refusal::Protection),
+            None => Ok(()),
         });
         self.count_schemas(sender, message, &asked, judged);
         let media_type = message.media_type.clone().filter(|it| it.len() <= MEDIA_TYPE_MAX);
@@ -207,9 +208,7 @@ impl Service {
                 let why = asked.answer == PayloadAnswer::Refused(refusal);
                 let why = match refusal {
                     Refusal::Consent => Some(uses.told()),
-                    Refusal::Protection => {
-                        Some("what this topic carries must be signed".to_owned())
-                    }
+                    Refusal::Protection => lacks.map(str::to_owned),
                     _ => asked.detail.filter(|_| why),
                 };
                 if signed.is_some() && is_for_good(refusal) {
@@ -232,6 +231,7 @@ impl Service {
                 .map(|seconds| UnixTime(now.0.saturating_add(i64::from(seconds)))),
             signed: signed.map(|it| *it.certificate.as_bytes()),
             carrier: signed.and_then(Signed::carrier).map(|carrier| carrier.row),
+            encrypted: signed.and_then(|it| it.encrypted),
         };
         let routed = self.routes_of_message(sender, &new, &message.topic, &uses)?;
         let (full, counter) = (message.topic.to_string(), message.counter);

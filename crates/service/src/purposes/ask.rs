@@ -16,6 +16,8 @@ pub(crate) struct DevicePurposes {
     line: Arc<Purposes>,
     /// topics on which the device must sign
     signed: Arc<Purposes>,
+    /// and those on which it must encrypt besides
+    encrypted: Arc<Purposes>,
     since: Vec<Option<UnixTime>>,
     /// when those began that nobody withdrew: what came before was free of them
     begun: Vec<Option<UnixTime>>,
@@ -37,7 +39,14 @@ impl DevicePurposes {
 /// What a message may be used for: by the purposes of the device in whose space it is, and of its sender's,
 /// where that is another.
 #[derive(Debug, Default)]
-pub(crate) struct MessageUses(Vec<(Arc<DevicePurposes>, TopicUses)>, bool);
+pub(crate) struct MessageUses(Vec<(Arc<DevicePurposes>, TopicUses)>, Wanted);
+
+/// How a message must be protected.
+#[derive(Debug, Clone, Copy, Default)]
+struct Wanted {
+    signed: bool,
+    encrypted: bool,
+}
 
 impl MessageUses {
     /// Whether it may come in.
@@ -59,7 +68,18 @@ impl MessageUses {
 
     /// Whether what is not signed is refused.
     pub(crate) fn wants_signature(&self) -> bool {
-        self.1
+        self.1.signed || self.1.encrypted
+    }
+
+    /// Why a message is refused that is not protected as it must be.
+    pub(crate) fn lacks(&self, signed: bool, encrypted: bool) -> Option<&'static str> {
+        match () {
+            () if self.1.encrypted && !encrypted => {
+                Some("what this topic carries must be encrypted")
+            }
+            () if self.1.signed && !signed => Some("what this topic carries must be signed"),
+            () => None,
+        }
     }
 
     /// For the owner: which purposes are not agreed to.
@@ -87,14 +107,19 @@ impl Service {
             }
             let topics = Arc::new(Purposes::new(all));
             let wanted = self.read(|connection| store::signed_topics(connection, product))?;
-            let wanted = wanted.map(|(topics, ..)| topics).unwrap_or_default();
-            let wanted = wanted.iter().map(|topic| TopicFilter::new(topic.as_str()));
-            let wanted: Vec<_> = wanted.collect::<Result<_, _>>().map_err(|_| {
-                ServiceError::fatal("store-damaged", "a product line's signed topics are damaged")
-            })?;
-            let signed = (!wanted.is_empty()).then_some(("signed", wanted));
-            let signed = Arc::new(Purposes::new(signed));
-            Ok(Arc::new(LinePurposes { topics, signed, rows }))
+            let (signed, encrypted) =
+                wanted.map(|(signed, encrypted, ..)| (signed, encrypted)).unwrap_or_default();
+            let wanted = |wanted: &[String]| {
+                let wanted = wanted.iter().map(|topic| TopicFilter::new(topic.as_str()));
+                let wanted: Vec<_> = wanted.collect::<Result<_, _>>().map_err(|_| {
+                    let message = "a product line's signed topics are damaged";
+                    ServiceError::fatal("store-damaged", message)
+                })?;
+                let wanted = (!wanted.is_empty()).then_some(("wanted", wanted));
+                Ok::<_, ServiceError>(Arc::new(Purposes::new(wanted)))
+            };
+            let (signed, encrypted) = (wanted(&signed)?, wanted(&encrypted)?);
+            Ok(Arc::new(LinePurposes { topics, signed, encrypted, rows }))
         })
     }
 
@@ -133,9 +158,14 @@ impl Service {
                 }
                 Ok((since, begun))
             })?;
-            let (topics, signed) = (Arc::clone(&line.topics), Arc::clone(&line.signed));
-            let product = Some(product);
-            Ok(Arc::new(DevicePurposes { product, line: topics, signed, since, begun }))
+            Ok(Arc::new(DevicePurposes {
+                product: Some(product),
+                line: Arc::clone(&line.topics),
+                signed: Arc::clone(&line.signed),
+                encrypted: Arc::clone(&line.encrypted),
+                since,
+                begun,
+            }))
         })
     }
 
@@ -179,13 +209,14 @@ impl Service {
         received_at: Option<UnixTime>,
     ) -> Result<(), ServiceError> {
         let known = self.purposes_of_device(device, owner)?;
-        if known.line.is_empty() && known.signed.is_empty() {
+        if known.line.is_empty() && known.signed.is_empty() && known.encrypted.is_empty() {
             return Ok(());
         }
         // The root of a space is no name of a topic, and no filter speaks of it.
         let Ok(topic) = TopicName::new(path) else { return Ok(()) };
         // Where nobody signed, nothing stands.
-        all.1 |= !known.signed.of(&topic, &[]).is_free();
+        all.1.signed |= !known.signed.of(&topic, &[]).is_free();
+        all.1.encrypted |= !known.encrypted.of(&topic, &[]).is_free();
         if own && is_for_platform(path) {
             return Ok(());
         }
@@ -237,5 +268,6 @@ fn is_for_platform(path: &str) -> bool {
 pub(crate) struct LinePurposes {
     topics: Arc<Purposes>,
     signed: Arc<Purposes>,
+    encrypted: Arc<Purposes>,
     pub(super) rows: Vec<store::PurposeRow>,
 }

@@ -55,6 +55,8 @@ pub(crate) struct NewMessage {
     pub(crate) signed: Option<[u8; 32]>,
     /// the device that carried it, where that is another
     pub(crate) carrier: Option<i64>,
+    /// the key of its owner for which it was encrypted
+    pub(crate) encrypted: Option<i64>,
 }
 
 /// How much is kept of one device's messages.
@@ -77,8 +79,9 @@ pub(crate) fn insert(tx: &mut Tx<'_>, message: &NewMessage) -> Result<(), Servic
     })?;
     tx.prepare_cached(
         "INSERT INTO message
-         (id, device, owner, door, topic, media_type, payload, received_at, space, signed, carrier)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+         (id, device, owner, door, topic, media_type, payload, received_at, space, signed, carrier,
+          encrypted)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?
     .execute(params![
         id,
@@ -91,7 +94,8 @@ pub(crate) fn insert(tx: &mut Tx<'_>, message: &NewMessage) -> Result<(), Servic
         message.received_at.0,
         message.space,
         message.signed,
-        message.carrier
+        message.carrier,
+        message.encrypted
     ])?;
     Ok(())
 }
@@ -266,6 +270,7 @@ pub(crate) struct MessageRow {
     pub(crate) received_at: UnixTime,
     pub(crate) signed: Option<[u8; 32]>,
     pub(crate) carrier: Option<[u8; 16]>,
+    pub(crate) encrypted: bool,
 }
 
 /// Messages of a device under one owner, the newest first.
@@ -281,7 +286,8 @@ pub(crate) fn messages(
         connection,
         "SELECT id, door, topic, media_type, payload, received_at,
              (SELECT device_id FROM device AS other WHERE other.id = message.space), signed,
-             (SELECT device_id FROM device AS other WHERE other.id = message.carrier)
+             (SELECT device_id FROM device AS other WHERE other.id = message.carrier),
+             encrypted IS NOT NULL
          FROM message
          WHERE device = ?1 AND id < ?3 AND owner = ?2
              AND id > (SELECT up_to FROM message_settled)
@@ -294,7 +300,8 @@ pub(crate) fn messages(
             connection,
             "SELECT message.id, door, topic, media_type, payload, received_at,
                  (SELECT device_id FROM device AS other WHERE other.id = message.space), signed,
-             (SELECT device_id FROM device AS other WHERE other.id = message.carrier)
+             (SELECT device_id FROM device AS other WHERE other.id = message.carrier),
+             encrypted IS NOT NULL
              FROM message_place AS place CROSS JOIN message ON message.id = place.id
              WHERE place.device = ?1 AND place.id < ?3 AND owner = ?2
              ORDER BY place.id DESC LIMIT ?4",
@@ -321,6 +328,7 @@ fn listed(
             space: row.get(6)?,
             signed: row.get(7)?,
             carrier: row.get(8)?,
+            encrypted: row.get(9)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -670,6 +678,7 @@ mod tests {
                             expires_at: None,
                             signed: None,
                             carrier: None,
+                            encrypted: None,
                         };
                         insert(&mut tx, &message).unwrap();
                         let weight = i64::try_from(*bytes).unwrap() + 130;

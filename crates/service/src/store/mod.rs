@@ -35,6 +35,7 @@ pub(crate) mod job;
 pub(crate) mod key;
 pub(crate) mod log;
 pub(crate) mod message;
+pub(crate) mod message_key;
 pub(crate) mod meta;
 mod migrate;
 pub(crate) mod named;

@@ -388,19 +388,24 @@ pub(crate) fn owns_of(
         .exists([owner, product])?)
 }
 
-/// Topics on which a product line's devices must sign, by whom that was said, and when.
-pub(crate) type SignedTopicsRow = (Vec<String>, String, UnixTime);
+/// Topics on which a product line's devices must sign, those on which they must encrypt besides, by whom that
+/// was said, and when.
+pub(crate) type SignedTopicsRow = (Vec<String>, Vec<String>, String, UnixTime);
 
 pub(crate) fn signed_topics(
     connection: &Connection,
     product: i64,
 ) -> Result<Option<SignedTopicsRow>, ServiceError> {
     Ok(connection
-        .prepare_cached("SELECT topics, set_by, set_at FROM signed_topics WHERE product = ?1")?
+        .prepare_cached(
+            "SELECT topics, encrypted, set_by, set_at FROM signed_topics WHERE product = ?1",
+        )?
         .query_row([product], |row| {
-            let topics: String = row.get(0)?;
-            let topics = topics.lines().map(str::to_owned).collect();
-            Ok((topics, row.get(1)?, UnixTime(row.get(2)?)))
+            let lines = |at: usize| -> rusqlite::Result<Vec<String>> {
+                let topics: String = row.get(at)?;
+                Ok(topics.lines().map(str::to_owned).collect())
+            };
+            Ok((lines(0)?, lines(1)?, row.get(2)?, UnixTime(row.get(3)?)))
         })
         .optional()?)
 }
@@ -408,13 +413,14 @@ pub(crate) fn signed_topics(
 pub(crate) fn set_signed_topics(
     tx: &Tx<'_>,
     product: i64,
-    topics: &[String],
+    (topics, encrypted): (&[String], &[String]),
     (by, at): (&str, UnixTime),
 ) -> Result<(), ServiceError> {
     tx.prepare_cached(
-        "INSERT INTO signed_topics VALUES (?1, ?2, ?3, ?4) ON CONFLICT (product) DO UPDATE SET
-             topics = excluded.topics, set_by = excluded.set_by, set_at = excluded.set_at",
+        "INSERT INTO signed_topics (product, topics, encrypted, set_by, set_at)
+         VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (product) DO UPDATE SET topics = excluded.topics,
+             encrypted = excluded.encrypted, set_by = excluded.set_by, set_at = excluded.set_at",
     )?
-    .execute(params![product, topics.join("\n"), by, at.0])?;
+    .execute(params![product, topics.join("\n"), encrypted.join("\n"), by, at.0])?;
     Ok(())
 }

@@ -23,6 +23,7 @@ mod device_log;
 mod diagnoses;
 mod director;
 mod drafts;
+mod encrypted;
 mod enrolment;
 mod erasure;
 mod fleet;

@@ -9,21 +9,21 @@ use service::{
     NewPolicySet, Page, Service,
 };
 
-struct Stage {
-    world: World,
-    maker: Org,
-    owner: Org,
-    meter: Working,
-    gateway: DoorSender,
+pub(crate) struct Stage {
+    pub(crate) world: World,
+    pub(crate) maker: Org,
+    pub(crate) owner: Org,
+    pub(crate) meter: Working,
+    pub(crate) gateway: DoorSender,
 }
 
-async fn at_door(service: &Service, device: &Working) -> DoorSender {
+pub(crate) async fn at_door(service: &Service, device: &Working) -> DoorSender {
     let certificate = &device.ldevid.certificate;
     let caller = service.identify_certificate(certificate).await.unwrap();
     service.door_sender(&caller, certificate).unwrap()
 }
 
-async fn allow(service: &Service, org: &Org, gateway: &DeviceId) {
+pub(crate) async fn allow(service: &Service, org: &Org, gateway: &DeviceId) {
     let policies = format!(
         "@id(\"carries\") permit(principal == Device::\"{gateway}\", action == Action::\"publish\", \
          resource) when {{ resource.path == \"up/signed\" }};"
@@ -41,7 +41,7 @@ async fn allow(service: &Service, org: &Org, gateway: &DeviceId) {
 }
 
 impl Stage {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let world = World::new().await;
         let maker = world.maker("maker", "gate", DeviceKind::Device).await;
         let owner = world.owner("owner").await;
@@ -52,7 +52,7 @@ impl Stage {
         Self { world, maker, owner, meter, gateway }
     }
 
-    fn says(&self, counter: u64, topic: &str) -> SignedMessage {
+    pub(crate) fn says(&self, counter: u64, topic: &str) -> SignedMessage {
         SignedMessage {
             device: self.meter.thing.id,
             certificate: self.meter.ldevid.certificate.fingerprint(),
@@ -64,16 +64,16 @@ impl Stage {
         }
     }
 
-    fn signed(&self, counter: u64, topic: &str) -> Vec<u8> {
+    pub(crate) fn signed(&self, counter: u64, topic: &str) -> Vec<u8> {
         self.says(counter, topic).sign(&self.meter.local_key).unwrap()
     }
 
-    async fn carry(&self, payload: &[u8]) -> Result<(), &'static str> {
+    pub(crate) async fn carry(&self, payload: &[u8]) -> Result<(), &'static str> {
         carry(&self.world.service, &self.gateway, &self.meter.thing.id, payload).await
     }
 }
 
-async fn carry(
+pub(crate) async fn carry(
     service: &Service,
     by: &DoorSender,
     of: &DeviceId,
@@ -82,7 +82,7 @@ async fn carry(
     send(service, by, &format!("{}/up/signed", Space::of(of).root()), payload).await
 }
 
-async fn send(
+pub(crate) async fn send(
     service: &Service,
     by: &DoorSender,
     topic: &str,
@@ -217,7 +217,10 @@ async fn where_signatures_are_wanted_nothing_else_is_taken_and_consent_counts() 
     let meter = Space::of(&stage.meter.thing.id).root().to_owned();
     assert_eq!(send(service, &own, &format!("{meter}/up/meter/a"), b"7").await, Ok(()));
     let of = (&stage.maker.id, &line);
-    let set = service.set_signed_topics(admin, of, vec!["me/up/meter/#".into()]).await.unwrap();
+    let set = service
+        .set_signed_topics(admin, of, (vec!["me/up/meter/#".into()], Vec::new()))
+        .await
+        .unwrap();
     assert_eq!(set.topics, ["up/meter/#"]);
     assert_eq!(send(service, &own, &format!("{meter}/up/meter/a"), b"7").await, Err("protection"));
     assert_eq!(send(service, &own, &format!("{meter}/up/x"), b"7").await, Ok(()));
@@ -237,15 +240,15 @@ async fn where_signatures_are_wanted_nothing_else_is_taken_and_consent_counts() 
     assert_eq!(stage.carry(&stage.signed(2, "up/meter/a")).await, Err("consent"));
     assert_eq!(stage.carry(&stage.signed(2, "up/meter/b")).await, Err("replayed"));
     assert_eq!(stage.carry(&stage.signed(3, "up/meter/b")).await, Ok(()));
-    let wrong = service.set_signed_topics(admin, of, vec!["#".into()]).await;
+    let wrong = service.set_signed_topics(admin, of, (vec!["#".into()], Vec::new())).await;
     assert_eq!(wrong.unwrap_err().code(), "signed-topics");
-    let foreign = service.set_signed_topics(&stage.owner.admin, of, Vec::new()).await;
+    let foreign = service.set_signed_topics(&stage.owner.admin, of, Default::default()).await;
     assert_eq!(foreign.unwrap_err().code(), "not-found");
     let (reader, _) =
         stage.world.member(&stage.maker.id, "eve", Roles::of(&[Role::Operator])).await;
-    let refused = service.set_signed_topics(&reader, of, Vec::new()).await;
+    let refused = service.set_signed_topics(&reader, of, Default::default()).await;
     assert_eq!(refused.unwrap_err().code(), "role");
-    service.set_signed_topics(admin, of, Vec::new()).await.unwrap();
+    service.set_signed_topics(admin, of, Default::default()).await.unwrap();
     assert_eq!(send(service, &own, &format!("{meter}/up/meter/b"), b"7").await, Ok(()));
 }
 
@@ -429,6 +432,6 @@ async fn what_was_kept_unsigned_is_not_told_where_it_must_be_signed() {
     };
     assert_eq!(kept(), ["/up/meter/a".len(), "/up/x".len()]);
     let of = (&stage.maker.id, &"gate".parse().unwrap());
-    service.set_signed_topics(admin, of, vec!["up/meter/#".into()]).await.unwrap();
+    service.set_signed_topics(admin, of, (vec!["up/meter/#".into()], Vec::new())).await.unwrap();
     assert_eq!(kept(), ["/up/x".len()]);
 }

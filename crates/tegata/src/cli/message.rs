@@ -1,4 +1,4 @@
-//! Commands about signed messages, on files (docs/cose.md).
+//! Commands about signed and encrypted messages, on files (docs/cose.md).
 
 use clap::{Args, Subcommand, ValueHint};
 use device::DeviceId;
@@ -8,6 +8,20 @@ use std::path::PathBuf;
 pub enum MessageCommand {
     /// Sign a message as its device, for whoever carries it to `me/up/signed` or `d/DEVICE/up/signed`
     Sign(SignArgs),
+    /// Encrypt a signed message for the device's owner, so that whoever carries it cannot read it
+    Encrypt {
+        /// The signed message
+        #[arg(value_hint = ValueHint::FilePath)]
+        message: PathBuf,
+        #[command(flatten)]
+        recipient: RecipientArgs,
+        /// The device's owner, as its certificate names it
+        #[arg(long)]
+        organisation: device::OrganisationId,
+        /// Where the encrypted message goes
+        #[arg(long, value_hint = ValueHint::FilePath)]
+        out: PathBuf,
+    },
     /// Read a signed message and verify who signed it, without a server. Exit code 2: it does not hold
     Verify {
         /// The message
@@ -20,6 +34,17 @@ pub enum MessageCommand {
         #[arg(long, value_hint = ValueHint::FilePath)]
         anchor: Option<PathBuf>,
     },
+}
+
+/// Who is encrypted for.
+#[derive(Debug, Args)]
+pub struct RecipientArgs {
+    /// Certificate of the owner's key, and its CA's, in PEM: `tegata org message-key --out`
+    #[arg(long, value_hint = ValueHint::FilePath)]
+    pub recipient: PathBuf,
+    /// Root certificate, in PEM, that the device trusts
+    #[arg(long, value_hint = ValueHint::FilePath)]
+    pub anchor: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -48,4 +73,10 @@ pub struct SignArgs {
     /// Where the signed message goes
     #[arg(long, value_hint = ValueHint::FilePath)]
     pub out: PathBuf,
+    /// Encrypt it, too: certificate of the owner's key, and its CA's, in PEM
+    #[arg(long, value_hint = ValueHint::FilePath, requires = "anchor")]
+    pub recipient: Option<PathBuf>,
+    /// Root certificate, in PEM, that the device trusts, to encrypt
+    #[arg(long, value_hint = ValueHint::FilePath, requires = "recipient")]
+    pub anchor: Option<PathBuf>,
 }

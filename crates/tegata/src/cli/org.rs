@@ -88,6 +88,26 @@ pub enum OrgCommand {
         /// Organisation
         organisation: String,
     },
+    /// Show the keys that an organisation's devices encrypt messages for, or make the next one
+    MessageKey {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Organisation
+        organisation: device::OrganisationId,
+        /// Make the key that devices encrypt for from now on
+        #[arg(long, requires = "reason")]
+        new: bool,
+        /// Why, for the audit log
+        #[arg(long, requires = "new")]
+        reason: Option<String>,
+        /// For how many days what is encrypted for former keys is still taken, at most; then they are
+        /// destroyed. 0: at once
+        #[arg(long, requires = "new", default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=366))]
+        accept_former_days: u32,
+        /// Where to write the certificate of the key that devices encrypt for, and its CA's, in PEM
+        #[arg(long, value_hint = ValueHint::FilePath)]
+        out: Option<PathBuf>,
+    },
     /// Make a credential for a person, station or program, and register it
     AddMember {
         #[command(flatten)]

@@ -51,7 +51,8 @@ pub enum ProductCommand {
     },
     /// Change what buyers are told of a product line
     Change(ChangeArgs),
-    /// Topics on which its devices must sign what they say (docs/cose.md); without --set and --none: which
+    /// Topics on which its devices must sign what they say, and encrypt it (docs/cose.md); without --set,
+    /// --set-encrypted and --none: which
     SignedTopics {
         #[command(flatten)]
         server: ServerArgs,
@@ -62,7 +63,10 @@ pub enum ProductCommand {
         /// Filters below a device's space, such as up/meter/#; all of them anew
         #[arg(long = "set", conflicts_with = "none")]
         set: Vec<String>,
-        /// Nothing needs to be signed
+        /// Those on which they must encrypt for their owner besides; all of them anew
+        #[arg(long, conflicts_with = "none")]
+        set_encrypted: Vec<String>,
+        /// Nothing needs to be signed or encrypted
         #[arg(long)]
         none: bool,
     },

@@ -1,12 +1,12 @@
-//! `tegata message …`: signed messages, on files (docs/cose.md).
+//! `tegata message …`: signed and encrypted messages, on files (docs/cose.md).
 
 use crate::{
-    cli::message::{MessageCommand, SignArgs},
+    cli::message::{MessageCommand, RecipientArgs, SignArgs},
     clock,
     output::Output,
     remote::{read_identity, read_roots},
 };
-use admission::{SIGNED_BYTES_MAX, SIGNED_PAYLOAD_MAX, SignedMessage, TopicName};
+use admission::{Recipient, SIGNED_BYTES_MAX, SIGNED_PAYLOAD_MAX, SignedMessage, TopicName};
 use anyhow::{Context as _, bail};
 use api::wire::scalar::Base64;
 use pki::validate::{Anchors, Options, Purpose, validate};
@@ -24,6 +24,10 @@ const FAILED: u8 = 2;
 pub fn run(command: MessageCommand, output: Output) -> anyhow::Result<ExitCode> {
     match command {
         MessageCommand::Sign(args) => sign(&args, output).map(|()| ExitCode::SUCCESS),
+        MessageCommand::Encrypt { message, recipient, organisation, out } => {
+            encrypt(&message, &recipient, organisation.as_str(), &out, output)
+                .map(|()| ExitCode::SUCCESS)
+        }
         MessageCommand::Verify { message, certificate, anchor } => {
             verify(&message, &certificate, anchor, output)
         }
@@ -43,17 +47,50 @@ fn sign(args: &SignArgs, output: Output) -> anyhow::Result<()> {
         media_type: args.media_type.clone(),
         payload: bytes(&args.payload, SIGNED_PAYLOAD_MAX)?,
     };
-    let signed = message.sign(&*identity.key)?;
+    let mut signed = message.sign(&*identity.key)?;
+    let mut recipient = None;
+    if let (Some(path), Some(anchor)) = (&args.recipient, &args.anchor) {
+        let owner = certificate.organization().unwrap_or_default();
+        let found = recipient_of(path, anchor, &owner)?;
+        signed = found.encrypt(&signed)?;
+        recipient = Some(found.name().to_string());
+    }
     std::fs::write(&args.out, &signed)
         .with_context(|| format!("cannot write {}", args.out.display()))?;
-    let told = json!({"file": args.out, "bytes": signed.len(), "counter": message.counter});
+    let done = if recipient.is_some() { "signed and encrypted" } else { "signed" };
+    let told = json!({"file": args.out, "bytes": signed.len(), "counter": message.counter,
+        "recipient": recipient});
     output.one(&told, |_| {
         format!(
-            "{} is signed; it goes to me/up/signed, or by another device to d/{}/up/signed",
+            "{} is {done}; it goes to me/up/signed, or by another device to d/{}/up/signed",
             args.out.display(),
             args.device
         )
     })
+}
+
+fn encrypt(
+    message: &Path,
+    args: &RecipientArgs,
+    organisation: &str,
+    out: &Path,
+    output: Output,
+) -> anyhow::Result<()> {
+    let recipient = recipient_of(&args.recipient, &args.anchor, organisation)?;
+    let encrypted = recipient.encrypt(&bytes(message, SIGNED_BYTES_MAX)?)?;
+    std::fs::write(out, &encrypted).with_context(|| format!("cannot write {}", out.display()))?;
+    let told =
+        json!({"file": out, "bytes": encrypted.len(), "recipient": recipient.name().to_string()});
+    output.one(&told, |_| {
+        format!("{} is encrypted for key {} of {organisation}", out.display(), recipient.name())
+    })
+}
+
+/// Who is encrypted for, where the certificate holds.
+fn recipient_of(path: &Path, anchor: &Path, organisation: &str) -> anyhow::Result<Recipient> {
+    let anchors: Anchors = read_roots(anchor)?.into_iter().collect();
+    Recipient::of(&read_roots(path)?, &anchors, organisation, clock::now())
+        .with_context(|| format!("{} names nobody to encrypt for", path.display()))
 }
 
 fn verify(

@@ -12,7 +12,8 @@ const SHOWN: usize = 60;
 pub async fn list(remote: &Remote, device: DeviceId, output: Output) -> anyhow::Result<()> {
     let all: Vec<DeviceMessage> =
         remote.all(&format!("/v1/devices/{device}/messages?limit=1000")).await?;
-    let head = ["message", "received", "door", "topic", "payload", "signed by", "carried by"];
+    let head =
+        ["message", "received", "door", "topic", "payload", "signed by", "carried by", "encrypted"];
     output.list(&all, &head, |message| {
         vec![
             message.id.to_string(),
@@ -22,6 +23,7 @@ pub async fn list(remote: &Remote, device: DeviceId, output: Output) -> anyhow::
             shown(&message.payload.0),
             message.signed_by.as_deref().and_then(|it| it.get(..16)).unwrap_or_default().to_owned(),
             message.carrier.as_ref().map(|it| it.0.to_string()).unwrap_or_default(),
+            if message.encrypted { "yes" } else { "" }.to_owned(),
         ]
     })
 }

@@ -4,11 +4,12 @@ use crate::{
     output::Output,
     remote::Remote,
 };
+use anyhow::Context as _;
 use api::{
     Rest,
     wire::{
-        EventSigner, FirstAdministrator, Member, NewEventSigner, NewMember, NewOrganisation,
-        Organisation, OrganisationName, OrganisationReason,
+        EventSigner, FirstAdministrator, Member, NewEventSigner, NewMember, NewMessageKey,
+        NewOrganisation, Organisation, OrganisationName, OrganisationReason,
         scalar::{Base64, CsrPem},
     },
 };
@@ -84,6 +85,35 @@ pub async fn run(command: OrgCommand, output: Output, language: Language) -> any
                     signer.not_before.to_string(),
                     signer.retired.map(|at| at.to_string()).unwrap_or_default(),
                 ]
+            })
+        }
+        OrgCommand::MessageKey { server, organisation, new, reason, accept_former_days, out } => {
+            let rest = Rest::new(Remote::open(&server, language)?.client().clone());
+            if new {
+                let new = NewMessageKey {
+                    reason: reason.unwrap_or_default(),
+                    accept_former_s: Some(accept_former_days.saturating_mul(86_400)),
+                };
+                rest.replace_message_key(&organisation, &new).await?;
+            }
+            let all = rest.message_keys(&organisation).await?;
+            let present = all.iter().find(|key| key.accepted_until.is_none());
+            if let Some(out) = out {
+                let present = present.with_context(|| {
+                    format!("{organisation} has no key to encrypt for; make one with --new")
+                })?;
+                let chain: String = present.chain.iter().map(|one| one.0.to_pem()).collect();
+                std::fs::write(&out, chain)
+                    .with_context(|| format!("cannot write {}", out.display()))?;
+            }
+            output.list(&all, &["key", "made", "by", "state", "reason"], |key| {
+                let state = match (key.destroyed, key.accepted_until) {
+                    (Some(at), _) => format!("destroyed {at}"),
+                    (None, Some(until)) => format!("accepted until {until}"),
+                    (None, None) => "encrypted for".to_owned(),
+                };
+                let (name, made) = (key.key.to_string(), key.made.to_string());
+                vec![name, made, key.made_by.clone(), state, key.reason.clone()]
             })
         }
         OrgCommand::AddMember { server, organisation, name, roles, out, algorithm } => {

@@ -54,22 +54,32 @@ pub async fn run(
             let remote = Remote::open(&args.server, language)?;
             label::sheets(&remote, args, output).await
         }
-        ProductCommand::SignedTopics { server, organisation, id, set, none } => {
+        ProductCommand::SignedTopics { server, organisation, id, set, set_encrypted, none } => {
             let rest = Rest::new(Remote::open(&server, language)?.client().clone());
-            let found = match none || !set.is_empty() {
-                true => {
-                    let wanted = SignedTopics { topics: set };
-                    rest.set_signed_topics(&organisation, &id, &wanted).await?
+            let mut found = rest.signed_topics(&organisation, &id).await?;
+            if none || !set.is_empty() || !set_encrypted.is_empty() {
+                // What is not named stays.
+                let or = |new: Vec<String>, old| if none || !new.is_empty() { new } else { old };
+                let wanted = SignedTopics {
+                    topics: or(set, found.topics),
+                    encrypted: or(set_encrypted, found.encrypted),
+                };
+                found = rest.set_signed_topics(&organisation, &id, &wanted).await?;
+            }
+            output.one(&found, |found| {
+                let all = [found.topics.clone(), found.encrypted.clone()].concat();
+                match (all.is_empty(), found.encrypted.is_empty()) {
+                    (true, _) => "nothing needs to be signed".to_owned(),
+                    (_, true) => {
+                        format!("must be signed: {}{}", found.topics.join(" "), unsigned_hint(&all))
+                    }
+                    _ => format!(
+                        "must be signed: {}\nmust be encrypted: {}{}",
+                        found.topics.join(" "),
+                        found.encrypted.join(" "),
+                        unsigned_hint(&all)
+                    ),
                 }
-                false => rest.signed_topics(&organisation, &id).await?,
-            };
-            output.one(&found, |found| match found.topics.is_empty() {
-                true => "nothing needs to be signed".to_owned(),
-                false => format!(
-                    "must be signed: {}{}",
-                    found.topics.join(" "),
-                    unsigned_hint(&found.topics)
-                ),
             })
         }
         ProductCommand::List { server, organisation } => {
@@ -89,7 +99,7 @@ pub async fn run(
     }
 }
 
-/// What `tegata agent` says without a signature, where that is refused from now on.
+/// What `tegata-agent` says openly unless it is told otherwise, where that is refused from now on.
 fn unsigned_hint(topics: &[String]) -> &'static str {
     let command = "up/commands/00000000000000000000000000000000";
     let said = [command, "up/configuration", DEVICE_LOG_UP].map(TopicName::new);
@@ -98,8 +108,8 @@ fn unsigned_hint(topics: &[String]) -> &'static str {
         filters.into_iter().any(|filter| said.iter().flatten().any(|name| filter.matches(name)));
     match silenced {
         true => {
-            "\nhint: this takes in what devices say to commands, settings and logs; `tegata agent` does \
-             not sign that, and is refused"
+            "\nhint: this takes in what devices say to commands, settings and logs; `tegata-agent` protects \
+             that where its configuration has [messages] (docs/agent.md), and is refused otherwise"
         }
         false => "",
     }

@@ -1,6 +1,7 @@
 //! Organisations: the list for the platform, one's own for everybody else; members and signers.
 
 mod create;
+mod message_keys;
 mod standing;
 
 use super::{
@@ -28,6 +29,7 @@ pub(super) fn router() -> Router<Console> {
         .route("/organisations/{id}/members", get(members))
         .route("/organisations/{id}/signers", get(signers))
         .merge(create::router())
+        .merge(message_keys::router())
         .merge(standing::router())
 }
 
@@ -104,6 +106,7 @@ async fn head(
         tabs.push(("/members", t.text("organisations-tab-members").to_string()));
     }
     tabs.push(("/signers", t.text("organisations-tab-signers").to_string()));
+    tabs.push(("/message-keys", t.text("organisations-tab-message-keys").to_string()));
     let tabs = tabs
         .into_iter()
         .map(|(path, label)| Tab {

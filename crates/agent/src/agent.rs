@@ -105,6 +105,8 @@ pub struct Agent {
     pub(crate) journal: Journal,
     /// what it runs with
     pub(crate) settings: Settings,
+    /// who what it says is encrypted for, and when that was asked, in seconds since the machine started
+    pub(crate) recipient: Option<(admission::Recipient, u64)>,
     pub(crate) telemetry: Telemetry,
     pub(crate) device_log: DeviceLog,
     pub(crate) tamper: Tamper,
@@ -136,6 +138,7 @@ impl Agent {
             due_s: None,
             journal: Journal::default(),
             settings: Settings::default(),
+            recipient: None,
             telemetry: Telemetry::default(),
             device_log: DeviceLog::default(),
             tamper: Tamper::default(),

@@ -36,6 +36,8 @@ struct Raw {
     log: Option<RawLog>,
     slots: Option<RawSlots>,
     commands: Option<RawCommands>,
+    #[serde(default)]
+    messages: RawMessages,
     telemetry: Option<RawTelemetry>,
     device_log: Option<RawDeviceLog>,
     #[serde(default)]
@@ -48,6 +50,15 @@ struct Raw {
 #[serde(deny_unknown_fields)]
 struct RawCommands {
     poll_s: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawMessages {
+    #[serde(default)]
+    sign: bool,
+    #[serde(default)]
+    encrypt: bool,
 }
 
 #[derive(Deserialize)]
@@ -202,6 +213,8 @@ pub struct Config {
     pub slots: Option<SlotPlaces>,
     /// how it hears commands and settings of its owner; without it the device takes none
     pub commands: Option<Commands>,
+    /// how what it says is protected above the transport
+    pub messages: Messages,
     /// what it publishes of itself
     pub telemetry: Option<Telemetry>,
     /// the device's own log, where it hands one over
@@ -210,6 +223,15 @@ pub struct Config {
     pub tamper: Vec<TamperInput>,
     /// commands at the steps of an update, and those that an owner's commands lead to
     pub hooks: Hooks,
+}
+
+/// How what a device says is protected above the transport.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Messages {
+    /// its key signs it
+    pub sign: bool,
+    /// and it is encrypted for the device's owner
+    pub encrypt: bool,
 }
 
 /// The device's own log.
@@ -494,6 +516,10 @@ impl Config {
         let telemetry = raw.telemetry.map(telemetry).transpose()?;
         let device_log = raw.device_log.map(|raw| device_log(&raw)).transpose()?;
         let tamper = tamper(raw.tamper)?;
+        let messages = Messages { sign: raw.messages.sign, encrypt: raw.messages.encrypt };
+        if messages.encrypt && !messages.sign {
+            return Err(bad("messages.encrypt needs messages.sign: what is encrypted is signed"));
+        }
         Ok(Self {
             server: raw.server,
             roots: raw.roots,
@@ -507,6 +533,7 @@ impl Config {
             log,
             slots,
             commands,
+            messages,
             telemetry,
             device_log,
             tamper,

@@ -7,7 +7,7 @@
 
 use crate::{
     Agent, Failure, clock,
-    commands::{Line, Taken},
+    commands::{Line, Saying, Taken},
     engine::{Execution, Report},
     fault,
     identity::Credential,
@@ -336,7 +336,13 @@ impl Agent {
                 break;
             }
             fault::point("before-device-log");
-            let taken = line.send("up/log", "application/cbor", &segment, "")?;
+            let saying = Saying {
+                topic: "up/log",
+                media_type: "application/cbor",
+                payload: &segment,
+                sample: None,
+            };
+            let taken = self.say(line, &saying)?;
             fault::point("after-device-log");
             kept.let_go(count)?;
             match taken {

@@ -4,7 +4,7 @@
 
 use crate::{
     Agent, Failure, clock,
-    commands::{Line, Taken},
+    commands::{Line, Saying, Taken},
     config::{Source, SourceKind},
     fault, files, hooks, log,
     store::Store,
@@ -21,6 +21,8 @@ const VALUE_CHARS_MAX: usize = 1000;
 const FILE_BYTES_MAX: u64 = 4096;
 /// Messages in one go: what else waits must not wait for all of them.
 const GO_MAX: usize = 200;
+/// How far behind the newest counter one is used again: the platform knows 128.
+const BEHIND_MAX: u64 = 64;
 
 /// A message that waits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +42,10 @@ struct Kept {
     /// messages that gave way, ever
     dropped: u64,
     waiting: VecDeque<Sample>,
+    /// the sample that was signed last, by its own number, and the counter that it was signed with: said again
+    /// because its answer was lost, it is the same message
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signed: Option<(u64, u64)>,
 }
 
 /// What waits, and when each source is to be asked.
@@ -62,6 +68,29 @@ impl Telemetry {
         let next = u64::try_from(now.0).unwrap_or(1);
         let kept = kept.unwrap_or(Kept { next, ..Kept::default() });
         Ok(Self { kept, asked_s: Vec::new() })
+    }
+
+    /// The counter of a signed message: the next of the row that samples have, too, or the one that a sample
+    /// was signed with before.
+    ///
+    /// # Errors
+    /// `state-write`, `disk-full`.
+    pub(crate) fn number(&mut self, store: &Store, sample: Option<u64>) -> Result<u64, Failure> {
+        if let Some((known, counter)) = self.kept.signed
+            && sample == Some(known)
+            && self.kept.next.saturating_sub(counter) <= BEHIND_MAX
+        {
+            return Ok(counter);
+        }
+        let mut kept = self.kept.clone();
+        let counter = kept.next;
+        kept.next = counter.saturating_add(1);
+        if let Some(sample) = sample {
+            kept.signed = Some((sample, counter));
+        }
+        store.keep(RECORD, &kept)?;
+        self.kept = kept;
+        Ok(counter)
     }
 
     fn due(&self, index: usize, every_s: u64, now_s: u64) -> u64 {
@@ -129,20 +158,25 @@ impl Agent {
         if self.config.telemetry.is_none() {
             return Ok(());
         }
-        let mut kept = self.telemetry.kept.clone();
-        let mut outcome = Ok(());
+        let (mut gone, mut outcome) = (0_usize, Ok(()));
         for _ in 0..GO_MAX {
-            let Some(sample) = kept.waiting.front() else { break };
+            let kept = &self.telemetry.kept;
+            let Some(sample) = kept.waiting.get(gone).cloned() else { break };
             let payload = json!({
                 "sequence": sample.counter,
                 "at": sample.at,
                 "value": sample.value,
                 "dropped": kept.dropped,
             });
-            let topic = format!("up/telemetry/{}", sample.source);
-            let more = format!("&counter={}&time={}", sample.counter, UnixTime(sample.at));
+            let (topic, payload) = (format!("up/telemetry/{}", sample.source), payload.to_string());
+            let saying = Saying {
+                topic: &topic,
+                media_type: "application/json",
+                payload: payload.as_bytes(),
+                sample: Some((sample.counter, UnixTime(sample.at))),
+            };
             fault::point("before-telemetry");
-            match line.send(&topic, "application/json", payload.to_string().as_bytes(), &more) {
+            match self.say(line, &saying) {
                 Ok(Taken::Kept) => {}
                 // Heard before: the answer was lost. Or too old for what its owner set: gone.
                 Ok(Taken::Never(why)) => log::warning("platform-unknown", &why),
@@ -152,9 +186,11 @@ impl Agent {
                 }
             }
             fault::point("after-telemetry");
-            kept.waiting.pop_front();
+            gone = gone.saturating_add(1);
         }
-        if kept != self.telemetry.kept {
+        if gone > 0 {
+            let mut kept = self.telemetry.kept.clone();
+            kept.waiting.drain(..gone.min(kept.waiting.len()));
             self.store.keep(RECORD, &kept)?;
             self.telemetry.kept = kept;
         }
@@ -204,6 +240,27 @@ fn value(text: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_counter_is_on_disk_before_it_is_given_and_only_the_same_sample_has_it_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("state")).unwrap();
+        let open = || Telemetry::open(&store, UnixTime(1000)).unwrap();
+        let mut telemetry = open();
+        telemetry.push("x", 7.into(), UnixTime(1000), 3);
+        assert_eq!(telemetry.number(&store, None), Ok(1001));
+        assert_eq!(open().number(&store, None), Ok(1002), "a crash gives none twice");
+        let mut telemetry = open();
+        assert_eq!(telemetry.number(&store, Some(1000)), Ok(1003));
+        assert_eq!(open().number(&store, Some(1000)), Ok(1003), "the answer was lost");
+        assert_eq!(open().number(&store, Some(1001)), Ok(1004), "another sample");
+        let mut telemetry = open();
+        for more in 0..BEHIND_MAX {
+            assert_eq!(telemetry.number(&store, None), Ok(1005 + more));
+        }
+        let late = telemetry.number(&store, Some(1001)).unwrap();
+        assert_eq!(late, 1005 + BEHIND_MAX, "the platform would not take the one that it had");
+    }
 
     #[test]
     fn numbers_are_numbers_and_the_oldest_give_way() {

@@ -1,5 +1,6 @@
 //! One connection to the door for messages: asked on it, answered on it.
 
+use super::say::Speaker;
 use crate::{
     Failure,
     clock::{uptime_s, wall},
@@ -7,10 +8,21 @@ use crate::{
 };
 use admission::{CommandError, DOWNLINKS_BYTES_MAX, Heard};
 use crypto::UnixTime;
+use pki::Certificate;
+use serde::Deserialize;
 
 const MESSAGES: &str = "/v1/messages";
+const MESSAGE_KEY: &str = "/v1/messages/key";
+/// Most certificates of the key that messages are encrypted for.
+const CHAIN_MAX: usize = 8;
 /// Longest answer to what is sent, in bytes.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+
+/// Whose key messages are encrypted for. Further members are for later versions of the platform.
+#[derive(Deserialize)]
+struct Chain {
+    chain: Vec<String>,
+}
 
 /// What the platform answered to a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,11 +52,41 @@ impl PlatformTime {
 pub(crate) struct Line<'a> {
     client: &'a Client,
     connection: Option<Connection>,
+    /// who signs what is said
+    speaker: Option<Speaker>,
 }
 
 impl<'a> Line<'a> {
-    pub(crate) fn new(client: &'a Client) -> Self {
-        Self { client, connection: None }
+    pub(super) fn new(client: &'a Client, speaker: Option<Speaker>) -> Self {
+        Self { client, connection: None, speaker }
+    }
+
+    pub(super) fn speaker(&self) -> Option<&Speaker> {
+        self.speaker.as_ref()
+    }
+
+    /// The certificate of the key that messages are encrypted for, and those above it. Nothing of it is believed.
+    ///
+    /// # Errors
+    /// `connection`, `tls`, `http`, `platform-answer`, `no-message-key`.
+    pub(super) fn message_key(&mut self) -> Result<Vec<Certificate>, Failure> {
+        let call = Call::get(MESSAGE_KEY).with("Accept", "application/json".to_owned());
+        let (status, body, _) = self.exchange(&call, ANSWER_BYTES_MAX)?;
+        if status == 404 || status == 409 {
+            let detail =
+                "the owner has no key to encrypt for; it makes one: tegata org message-key";
+            return Err(Failure::unavailable("no-message-key", detail));
+        }
+        if status != 200 {
+            return Err(refused("the question for the owner's key", status, &body));
+        }
+        let bad = |why: String| Failure::unavailable("platform-answer", format!("the key: {why}"));
+        let found: Chain = serde_json::from_slice(&body).map_err(|error| bad(error.to_string()))?;
+        if found.chain.len() > CHAIN_MAX {
+            return Err(bad("too many certificates".to_owned()));
+        }
+        let read = found.chain.iter().map(|pem| Certificate::from_pem(pem));
+        read.collect::<Result<_, _>>().map_err(|error| bad(error.to_string()))
     }
 
     /// Asks what there is to hear, and what time it is.

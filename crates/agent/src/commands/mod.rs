@@ -7,6 +7,7 @@
 mod erase;
 pub(crate) mod journal;
 mod line;
+mod say;
 mod settings;
 
 use crate::{
@@ -22,10 +23,12 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crypto::UnixTime;
 use journal::{Judgement, Outcome, Progress, Stage, Start};
 use line::PlatformTime;
+use say::Speaker;
 use std::{ffi::OsString, time::Duration};
 
 pub(crate) use journal::Journal;
 pub(crate) use line::{Line, Taken};
+pub(crate) use say::Saying;
 pub(crate) use settings::Settings;
 
 /// The record of commands in the agent's folder.
@@ -82,7 +85,8 @@ impl Agent {
     }
 
     fn try_serve(&mut self, client: &Client, shown: &Credential) -> Result<Served, Failure> {
-        let mut line = Line::new(client);
+        let speaker = Speaker::new(self.config.messages, shown, self.config.identity.device)?;
+        let mut line = Line::new(client, speaker);
         let served = match self.config.commands {
             Some(_) => self.hear_owner(&mut line, shown)?,
             None => Served::On,
@@ -218,12 +222,23 @@ impl Agent {
     }
 
     /// Says that a command is begun. Nobody who hears it is no reason not to go on.
-    fn accept(&self, line: &mut Line<'_>, order: &Order) {
-        let topic = format!("up/commands/{}", order.id);
+    fn accept(&mut self, line: &mut Line<'_>, order: &Order) {
         let answer = encode_answer(CommandProgress::Accepted, None, None);
-        if let Err(failure) = line.send(&topic, "application/json", &answer, "") {
+        let id = order.id.to_string();
+        if let Err(failure) = self.say_answer(line, &id, &answer) {
             log::warning(failure.code, &failure.detail);
         }
+    }
+
+    fn say_answer(
+        &mut self,
+        line: &mut Line<'_>,
+        id: &str,
+        payload: &[u8],
+    ) -> Result<Taken, Failure> {
+        let topic = format!("up/commands/{id}");
+        let media_type = "application/json";
+        self.say(line, &Saying { topic: &topic, media_type, payload, sample: None })
     }
 
     /// Tells the platform every result that it does not know.
@@ -234,8 +249,8 @@ impl Agent {
             let detail = Some(detail.as_str()).filter(|detail| !detail.is_empty());
             let answer = encode_answer(progress.said(), detail, proof.as_deref());
             fault::point("before-command-answer");
-            let topic = format!("up/commands/{}", entry.id);
-            if let Taken::Never(why) = line.send(&topic, "application/json", &answer, "")? {
+            let taken = self.say_answer(line, &entry.id, &answer)?;
+            if let Taken::Never(why) = taken {
                 log::warning("platform-unknown", &why);
             }
             fault::point("after-command-answer");

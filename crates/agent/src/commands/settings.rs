@@ -1,6 +1,9 @@
 //! Settings that the owner wants: taken up by a hook, and reported as they run.
 
-use super::line::{Line, Taken};
+use super::{
+    line::{Line, Taken},
+    say::Saying,
+};
 use crate::{
     Agent, Failure, clock, fault,
     files::{self, Mode, STATE},
@@ -123,7 +126,13 @@ impl Agent {
             return Ok(());
         };
         let said = encode_configuration(kept.version, &kept.settings);
-        if let Taken::Never(why) = line.send("up/configuration", "application/json", &said, "")? {
+        let saying = Saying {
+            topic: "up/configuration",
+            media_type: "application/json",
+            payload: &said,
+            sample: None,
+        };
+        if let Taken::Never(why) = self.say(line, &saying)? {
             log::warning("platform-unknown", &why);
         }
         fault::point("settings-told");

@@ -21,6 +21,7 @@ mod freeze;
 mod kill;
 mod memory;
 mod platform;
+mod protected;
 mod real;
 mod sealed;
 mod sealed_campaign;

@@ -4,62 +4,12 @@ import json
 import time
 
 import cbor2
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from pycose.headers import KID, Algorithm, ContentType, Critical
-from pycose.keys import EC2Key
+from pycose.headers import Critical
 from pycose.messages import Sign1Message
 
+from cose import BOUND, CASES, CONTENT_TYPE, POLICIES, Signer
 from lib import OUT, case, finish, require, run
 from mqtt_device import Device, Gate, eventually
-
-CONTENT_TYPE = "application/vnd.tegata.message+cbor"
-BOUND = b"tegata/message/v1"
-
-POLICIES = """
-@id("gateway-carries")
-permit(principal == Device::"{gateway}", action == Action::"publish", resource)
-when {{ resource.path == "up/signed" }};
-"""
-CASES = """
-organisation: maker
-devices:
-  gateway: {{ id: {gateway} }}
-  meter: {{ id: {meter} }}
-cases:
-  - {{ name: carries, by: gateway, does: publish, topic: d/meter/up/signed, expect: allowed }}
-"""
-
-
-class Signer:
-    """What a device written from docs/cose.md alone does."""
-
-    def __init__(self, device):
-        self.device = device
-        certificate = x509.load_pem_x509_certificate(device.certificates.read_bytes())
-        key = serialization.load_pem_private_key(device.key.read_bytes(), None)
-        self.fingerprint = certificate.fingerprint(hashes.SHA256())
-        spki = certificate.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-        digest = hashes.Hash(hashes.SHA256())
-        digest.update(spki)
-        self.kid = digest.finalize()
-        numbers = key.private_numbers()
-        self.key = EC2Key(crv="P_256", d=numbers.private_value.to_bytes(32, "big"),
-                          x=numbers.public_numbers.x.to_bytes(32, "big"),
-                          y=numbers.public_numbers.y.to_bytes(32, "big"))
-
-    def content(self, counter, topic, payload=b'{"kwh": 7}', **other):
-        fields = {"version": 1, "device": bytes.fromhex(self.device.id), "certificate": self.fingerprint,
-                  "counter": counter, "time": int(time.time()), "topic": topic, "media_type": "application/json",
-                  "payload": payload, **other}
-        return list(fields.values())
-
-    def sign(self, content, protected=None, aad=BOUND, content_type=CONTENT_TYPE):
-        headers = {Algorithm: "ES256", ContentType: content_type, KID: self.kid, **(protected or {})}
-        message = Sign1Message(phdr=headers, uhdr={}, payload=cbor2.dumps(content), external_aad=aad)
-        message.key = self.key
-        return message.encode()
 
 
 def main():

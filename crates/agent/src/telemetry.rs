@@ -158,10 +158,10 @@ impl Agent {
         if self.config.telemetry.is_none() {
             return Ok(());
         }
-        let (mut gone, mut outcome) = (0_usize, Ok(()));
+        let (mut gone, mut outcome) = (false, Ok(()));
         for _ in 0..GO_MAX {
             let kept = &self.telemetry.kept;
-            let Some(sample) = kept.waiting.get(gone).cloned() else { break };
+            let Some(sample) = kept.waiting.front().cloned() else { break };
             let payload = json!({
                 "sequence": sample.counter,
                 "at": sample.at,
@@ -186,13 +186,13 @@ impl Agent {
                 }
             }
             fault::point("after-telemetry");
-            gone = gone.saturating_add(1);
+            // The next counter is kept with that: a sample is not forgotten to have been signed before it is
+            // forgotten itself.
+            self.telemetry.kept.waiting.pop_front();
+            gone = true;
         }
-        if gone > 0 {
-            let mut kept = self.telemetry.kept.clone();
-            kept.waiting.drain(..gone.min(kept.waiting.len()));
-            self.store.keep(RECORD, &kept)?;
-            self.telemetry.kept = kept;
+        if gone {
+            self.store.keep(RECORD, &self.telemetry.kept)?;
         }
         outcome
     }

@@ -45,13 +45,15 @@ const TOO_MANY: Duration = Duration::from_millis(50);
 /// After which a device that sent too much may try again, in seconds.
 const RETRY_S: u32 = 1;
 /// Content formats (RFC 7252 section 12.3 and its registry) and the media types that they are.
-const FORMATS: [(u16, &str); 7] = [
+const FORMATS: [(u16, &str); 8] = [
     (0, "text/plain"),
     // COSE_Sign1 (RFC 9052 section 16.3)
     (18, "application/cose"),
     (42, "application/octet-stream"),
     (50, "application/json"),
     (60, "application/cbor"),
+    // COSE_Encrypt
+    (96, "application/cose"),
     (110, "application/senml+json"),
     (112, "application/senml+cbor"),
 ];

@@ -145,7 +145,7 @@ impl Service {
 
     /// Whether changes may concern a sender, so that it has to be looked at again. From memory.
     pub fn concerns(&self, changes: &StandingChanges, sender: &DoorSender) -> bool {
-        let (ca, serial) = &sender.papers.certificate;
+        let (ca, serial) = &sender.certificate;
         changes.unknown
             || changes.devices.contains(&sender.row)
             || changes.certificates.contains(&(*ca, serial.clone()))
@@ -157,12 +157,12 @@ impl Service {
         let works =
             self.organisation_of(sender.owner).is_ok_and(|owner| owner.suspended_at.is_none());
         works == sender.sender.organisation_works
-            && self.ca_index().is_ok_and(|index| index.by_id(sender.papers.certificate.0).is_some())
+            && self.ca_index().is_ok_and(|index| index.by_id(sender.certificate.0).is_some())
     }
 
     /// Whether a sender's certificate works, by the set in memory: asked for each message.
     pub(super) fn certificate_works(&self, sender: &DoorSender) -> bool {
-        let (ca, serial) = &sender.papers.certificate;
+        let (ca, serial) = &sender.certificate;
         self.live.revoked(*ca, serial).is_none()
     }
 }

@@ -28,24 +28,16 @@ pub struct Known {
     pub(super) sender: Sender,
     pub(super) row: i64,
     pub(super) owner: i64,
-    pub(super) papers: Arc<Papers>,
-    /// until when its certificate works
-    not_after: UnixTime,
-    space: Space,
-    /// as policies know it
-    facts: permission::DeviceFacts,
-}
-
-/// What the store is asked before a message of it is kept.
-#[derive(Debug)]
-pub(super) struct Papers {
-    pub(super) device: i64,
-    pub(super) owner: i64,
     /// CA and serial number of the certificate that it came with
     pub(super) certificate: (i64, Box<[u8]>),
     /// the number of changes to devices and certificates at which all of it was found in order; zero
     /// where it never was
     pub(super) in_order_at: AtomicU64,
+    /// until when its certificate works
+    not_after: UnixTime,
+    space: Space,
+    /// as policies know it
+    facts: permission::DeviceFacts,
 }
 
 impl DoorSender {
@@ -139,17 +131,12 @@ impl Service {
             owner: sender.owner.clone(),
             product: sender.product.clone(),
         };
-        let papers = Papers {
-            device: row.id,
-            owner: row.owner,
-            certificate: (ca, certificate.serial().as_bytes().into()),
-            in_order_at: AtomicU64::new(0),
-        };
         Ok(DoorSender(Arc::new(Known {
             sender,
             row: row.id,
             owner: row.owner,
-            papers: Arc::new(papers),
+            certificate: (ca, certificate.serial().as_bytes().into()),
+            in_order_at: AtomicU64::new(0),
             not_after: certificate.not_after(),
             space,
             facts,

@@ -1,7 +1,7 @@
 //! A message comes in.
 
 use super::{
-    sender::{DoorSender, Papers},
+    sender::DoorSender,
     signed::{Signed, SignedTaken, signer_of},
     traffic::{Beside, Why},
 };
@@ -235,8 +235,8 @@ impl Service {
         };
         let routed = self.routes_of_message(sender, &new, &message.topic, &uses)?;
         let (full, counter) = (message.topic.to_string(), message.counter);
-        let (retain, papers) = (message.retain, Arc::clone(&sender.papers));
-        let brought = signed.map(|it| Arc::clone(&it.by.papers));
+        let (retain, speaks) = (message.retain, sender.clone());
+        let brought = signed.map(|it| it.by.clone());
         let carried = signed.is_some_and(|it| it.carried);
         let (answers, waits) = (said.is_some(), routed.is_some() || space.is_some());
         // Names are written out for those few messages alone that say something to their owner.
@@ -253,11 +253,11 @@ impl Service {
             // Once more, in the order of all changes: a message that is committed after its sender
             // was revoked is not kept, however late it was on its way. Nor one that somebody brought who
             // was.
-            let by = brought.as_ref().map_or(Ok(None), |papers| fallen(tx, papers))?;
+            let by = brought.as_ref().map_or(Ok(None), |by| fallen(tx, by))?;
             if let Some(refusal) = by {
                 return Ok(Some(Late::Brought(refusal)));
             }
-            if let Some(refusal) = fallen(tx, &papers)? {
+            if let Some(refusal) = fallen(tx, &speaks)? {
                 return Ok(Some(Late::Said(refusal)));
             }
             // The device in whose space it is may have gone to somebody else meanwhile.
@@ -814,14 +814,14 @@ fn shared(
 }
 
 /// Why a sender may not be here any more, as the store has it.
-fn fallen(tx: &crate::store::Tx<'_>, papers: &Papers) -> Result<Option<Refusal>, ServiceError> {
+fn fallen(tx: &crate::store::Tx<'_>, sender: &DoorSender) -> Result<Option<Refusal>, ServiceError> {
     // Where no device and no certificate has changed since these were in order, they are.
     let changes = tx.standing_changes();
-    if changes.is_some_and(|changes| papers.in_order_at.load(Ordering::Relaxed) == changes) {
+    if changes.is_some_and(|changes| sender.in_order_at.load(Ordering::Relaxed) == changes) {
         return Ok(None);
     }
-    let (ca, serial) = &papers.certificate;
-    let Some(row) = store::standing(tx, papers.device, *ca, serial)? else {
+    let (ca, serial) = &sender.certificate;
+    let Some(row) = store::standing(tx, sender.row, *ca, serial)? else {
         return Ok(Some(Refusal::Revoked));
     };
     let standing = StandingKind::from_code(row.standing.into());
@@ -830,14 +830,14 @@ fn fallen(tx: &crate::store::Tx<'_>, papers: &Papers) -> Result<Option<Refusal>,
         (Some(StandingKind::Good), Some(Phase::Retired | Phase::Disposed)) => {
             Some(Refusal::Retired)
         }
-        (Some(StandingKind::Good), Some(_)) if row.owner != papers.owner => {
+        (Some(StandingKind::Good), Some(_)) if row.owner != sender.owner => {
             Some(Refusal::WrongOwner)
         }
         (Some(StandingKind::Good), Some(_)) if row.status == Status::Good as u8 => None,
         _ => Some(Refusal::Revoked),
     };
     if let (None, Some(changes)) = (refusal, changes) {
-        papers.in_order_at.store(changes, Ordering::Relaxed);
+        sender.in_order_at.store(changes, Ordering::Relaxed);
     }
     Ok(refusal)
 }

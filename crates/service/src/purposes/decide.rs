@@ -4,7 +4,7 @@ use super::declare::name_of;
 use crate::{
     Service, ServiceError,
     live::found,
-    store::{Effect, device as devices, purpose as store},
+    store::{Effect, campaign, device as devices, purpose as store},
 };
 use admission::{Basis, ConsentDecision};
 use audit::{Kind, Outcome, Severity};
@@ -125,7 +125,7 @@ impl Service {
     fn product_of_owner(&self, owner: i64, new: &NewConsentDecision) -> Result<i64, ServiceError> {
         let product = self.product_row(&new.maker, &new.product);
         let product = product.map_err(|_| ServiceError::not_found("product line"))?.id;
-        let owned = self.read(|connection| store::owns_of(connection, owner, product))?;
+        let owned = self.read(|connection| campaign::owns_of(connection, owner, product))?;
         owned.then_some(product).ok_or_else(|| ServiceError::not_found("product line"))
     }
 }

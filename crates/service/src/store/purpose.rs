@@ -377,17 +377,6 @@ pub(crate) fn owner_and_product(
         .optional()?)
 }
 
-/// Whether an organisation has a device of a product line.
-pub(crate) fn owns_of(
-    connection: &Connection,
-    owner: i64,
-    product: i64,
-) -> Result<bool, ServiceError> {
-    Ok(connection
-        .prepare_cached("SELECT 1 FROM device WHERE owner = ?1 AND product = ?2")?
-        .exists([owner, product])?)
-}
-
 /// Topics on which a product line's devices must sign, those on which they must encrypt besides, by whom that
 /// was said, and when.
 pub(crate) type SignedTopicsRow = (Vec<String>, Vec<String>, String, UnixTime);

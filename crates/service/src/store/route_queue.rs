@@ -299,31 +299,28 @@ pub(crate) fn delivered(
     ids: &[i64],
     now: UnixTime,
 ) -> Result<u64, ServiceError> {
-    let mut gone = (0_i64, 0_i64);
-    for id in ids {
-        let weight: Option<i64> = tx
-            .prepare_cached(&format!(
-                "DELETE FROM route_message WHERE id = ?1 AND route = ?2 AND place = 1
-                 RETURNING {WEIGHT}"
-            ))?
-            .query_row([*id, route], |row| row.get(0))
-            .optional()?;
-        if let Some(weight) = weight {
-            gone = (gone.0.saturating_add(1), gone.1.saturating_add(weight));
-        }
-    }
-    shrink(tx, route, gone, 0)?;
-    if gone.0 > 0 {
+    let count = taken_away(tx, route, ids)?;
+    if count > 0 {
         tx.prepare_cached(
             "UPDATE route_state SET delivered = delivered + ?2, delivered_at = ?3 WHERE route = ?1",
         )?
-        .execute([route, gone.0, now.0])?;
+        .execute([route, count, now.0])?;
     }
-    Ok(gone.0.unsigned_abs())
+    Ok(count.unsigned_abs())
 }
 
 /// Messages that may not be sent any more: they go, and are counted.
 pub(crate) fn withhold(tx: &Tx<'_>, route: i64, ids: &[i64]) -> Result<(), ServiceError> {
+    let count = taken_away(tx, route, ids)?;
+    if count > 0 {
+        tx.prepare_cached("UPDATE route_state SET withheld = withheld + ?2 WHERE route = ?1")?
+            .execute([route, count])?;
+    }
+    Ok(())
+}
+
+/// Takes messages that wait out of a queue. How many there were still.
+fn taken_away(tx: &Tx<'_>, route: i64, ids: &[i64]) -> Result<i64, ServiceError> {
     let mut gone = (0_i64, 0_i64);
     for id in ids {
         let weight: Option<i64> = tx
@@ -338,11 +335,7 @@ pub(crate) fn withhold(tx: &Tx<'_>, route: i64, ids: &[i64]) -> Result<(), Servi
         }
     }
     shrink(tx, route, gone, 0)?;
-    if gone.0 > 0 {
-        tx.prepare_cached("UPDATE route_state SET withheld = withheld + ?2 WHERE route = ?1")?
-            .execute([route, gone.0])?;
-    }
-    Ok(())
+    Ok(gone.0)
 }
 
 /// A message that the receiver will not have. Whether it is the first of those that nobody has looked

@@ -10,8 +10,14 @@ use crate::{
     steps::{Exhausted, Steps, of_bytes},
 };
 use admission::{Problem, Problems, one_line};
-use prost_reflect::{Cardinality, DescriptorPool, Kind, MessageDescriptor};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use prost_reflect::{
+    Cardinality, DescriptorPool, Kind, MessageDescriptor, prost::Message as _,
+    prost_types::FileDescriptorSet,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
+    fmt::Display,
+};
 
 /// Messages that may be reached from one.
 const MESSAGES_MAX: usize = 500;
@@ -74,10 +80,22 @@ pub(crate) fn compile(definition: &Definition) -> Result<Protobuf, Problems> {
         );
         return Err(wrong(message, "leave out files that the message does not need"));
     }
-    let pool = DescriptorPool::decode(bytes).map_err(|error| {
+    let none = |error: &dyn Display| {
         let hint = "make it with protoc --include_imports --descriptor_set_out=FILE";
         wrong(format!("this is no descriptor set: {}", one_line(&error.to_string())), hint)
-    })?;
+    };
+    // The pool panics where the first file has a syntax that it does not know.
+    let set = FileDescriptorSet::decode(bytes).map_err(|error| none(&error))?;
+    for file in &set.file {
+        let syntax = file.syntax.as_deref();
+        if let Some(other) = syntax.filter(|it| !["proto2", "proto3"].contains(it)) {
+            let name = file.name();
+            let text =
+                format!("the syntax of {name:?} is {other:?}, and proto2 and proto3 are read");
+            return Err(wrong(text, "write it in proto3: editions are not understood"));
+        }
+    }
+    let pool = DescriptorPool::decode(bytes).map_err(|error| none(&error))?;
     let named = definition.root.as_deref().unwrap_or_default();
     let root = pool.get_message_by_name(named).ok_or_else(|| {
         let known: Vec<_> = pool.all_messages().filter(|it| !it.is_map_entry()).take(10).collect();

@@ -85,6 +85,18 @@ pub(crate) fn definition(syntax: &str) -> Definition {
     Definition { root, ..Definition::new(Kind::Protobuf, descriptors(syntax)) }
 }
 
+/// The library indexes a file that it has not taken yet where it does not know the first one's syntax.
+#[test]
+fn other_syntaxes_than_those_that_are_read_are_refused() {
+    for other in ["editions", "", "proto4"] {
+        let refused = Schema::compile(&definition(other)).unwrap_err().to_string();
+        assert!(refused.contains(&format!("the syntax of \"t.proto\" is {other:?}")), "{refused}");
+    }
+    for syntax in ["proto2", "proto3"] {
+        Schema::compile(&definition(syntax)).unwrap();
+    }
+}
+
 #[test]
 fn a_message_has_one_reading() {
     let schema = Schema::compile(&definition("proto3")).unwrap();

@@ -21,6 +21,8 @@ pub mod cbc;
 pub mod cose;
 pub mod cose_encrypt;
 mod digest;
+#[cfg(feature = "dtls")]
+pub mod dtls;
 mod hash;
 mod key;
 mod mac;

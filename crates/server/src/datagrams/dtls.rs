@@ -6,21 +6,20 @@
 //! association begins with the second hello: it is told the first one again, and that the cookie is right.
 
 use crate::tls::OwnCertificate;
-use crypto::{Secret, hmac_sha256};
+use crypto::{
+    Secret,
+    dtls::{Keys, SUITES, associate},
+    hmac_sha256,
+};
 use dimpl::{
-    Config, CryptoError, CryptoOperation, Dtls, DtlsCertificate, Output,
-    crypto::{
-        Buf, CryptoProvider, Dtls12CipherSuite, HashAlgorithm, HmacProvider, KeyProvider,
-        SignatureAlgorithm, SigningKey, aws_lc_rs::default_provider,
-    },
+    Config, CryptoError, Dtls, Output,
+    crypto::{CryptoProvider, HashAlgorithm, HmacProvider, aws_lc_rs::default_provider},
 };
 use gateway::Hello;
-use rustls::{SignatureScheme, sign::CertifiedKey};
 use std::{
     cell::Cell,
     net::{IpAddr, SocketAddr},
-    panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 use tokio::time::Instant;
@@ -33,12 +32,6 @@ const COOKIE_S: u64 = 30;
 pub(super) const DATAGRAM: usize = 2048;
 /// Datagrams that an association keeps until those before them have come.
 const WAITING: usize = 16;
-
-const SUITES: [Dtls12CipherSuite; 3] = [
-    Dtls12CipherSuite::ECDHE_ECDSA_AES128_GCM_SHA256,
-    Dtls12CipherSuite::ECDHE_ECDSA_AES256_GCM_SHA384,
-    Dtls12CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256,
-];
 
 thread_local! {
     /// The cookie that is right, while an association is told hellos on this thread.
@@ -56,7 +49,6 @@ pub(super) enum Greeted {
 /// Makes associations.
 pub(super) struct Associations {
     own: Arc<OwnCertificate>,
-    keys: &'static Keys,
     config: Arc<Config>,
     secret: Secret,
     began: Instant,
@@ -66,10 +58,8 @@ impl Associations {
     /// # Errors
     /// As a sentence, where the cryptography does not pass its tests.
     pub(super) fn new(own: Arc<OwnCertificate>) -> Result<Self, String> {
-        // `dimpl` wants them for ever; there is one for each door that is opened.
-        let keys: &'static Keys = Box::leak(Box::default());
         let provider =
-            CryptoProvider { key_provider: keys, hmac_provider: &Cookies, ..default_provider() };
+            CryptoProvider { key_provider: &Keys, hmac_provider: &Cookies, ..default_provider() };
         let config = Config::builder()
             .with_crypto_provider(provider)
             .dtls12_cipher_suites(&SUITES)
@@ -80,7 +70,7 @@ impl Associations {
             .build()
             .map_err(|error| error.to_string())?;
         let (config, began) = (Arc::new(config), Instant::now());
-        Ok(Self { own, keys, config, secret: crypto::random::secret::<32>(), began })
+        Ok(Self { own, config, secret: crypto::random::secret::<32>(), began })
     }
 
     /// Looks at a ClientHello of somebody who is not known. It costs two hashes.
@@ -110,9 +100,8 @@ impl Associations {
     /// refuses it.
     pub(super) fn begin(&self, second: &[u8], cookie: [u8; 32]) -> Option<Box<Dtls>> {
         let first = Hello::read(second)?.first()?;
-        let certificate = self.keys.show(self.own.current())?;
         let now = Instant::now().into_std();
-        let mut dtls = Box::new(Dtls::new_12(self.config.clone(), certificate, now));
+        let mut dtls = Box::new(associate(self.config.clone(), self.own.current(), now)?);
         dtls.handle_timeout(now).ok()?;
         RIGHT.set(Some(cookie));
         let heard = dtls.handle_packet(&first).and_then(|()| {
@@ -123,59 +112,6 @@ impl Associations {
         });
         RIGHT.set(None);
         heard.ok().map(|()| dtls)
-    }
-}
-
-/// The server's key, wherever it lives: `dimpl` is given the certificate in place of the key's bytes.
-#[derive(Debug, Default)]
-struct Keys {
-    shown: Mutex<Option<Arc<CertifiedKey>>>,
-}
-
-impl Keys {
-    /// The certificate that the next association shows.
-    fn show(&self, key: Arc<CertifiedKey>) -> Option<DtlsCertificate> {
-        let certificate = key.cert.first()?.to_vec();
-        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
-        Some(DtlsCertificate { private_key: certificate.clone(), certificate })
-    }
-}
-
-impl KeyProvider for Keys {
-    fn load_private_key(&self, handle: &[u8]) -> Result<Box<dyn SigningKey>, CryptoError> {
-        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = shown.as_ref().filter(|key| key.cert.first().is_some_and(|it| **it == *handle));
-        let key = key.ok_or(CryptoError::InvalidPrivateKey)?;
-        Ok(Box::new(Key(AssertUnwindSafe(key.key.clone()))))
-    }
-}
-
-#[derive(Debug)]
-struct Key(AssertUnwindSafe<Arc<dyn rustls::sign::SigningKey>>);
-
-impl SigningKey for Key {
-    fn sign(&mut self, data: &[u8], hash: HashAlgorithm, out: &mut Buf) -> Result<(), CryptoError> {
-        let failed = CryptoError::OperationFailed(CryptoOperation::Sign);
-        if hash != HashAlgorithm::SHA256 {
-            return Err(failed);
-        }
-        let signer = self.0.choose_scheme(&[SignatureScheme::ECDSA_NISTP256_SHA256]);
-        let signature = signer.and_then(|signer| signer.sign(data).ok()).ok_or(failed)?;
-        out.clear();
-        out.extend_from_slice(&signature);
-        Ok(())
-    }
-
-    fn algorithm(&self) -> SignatureAlgorithm {
-        SignatureAlgorithm::ECDSA
-    }
-
-    fn hash_algorithm(&self) -> HashAlgorithm {
-        HashAlgorithm::SHA256
-    }
-
-    fn supported_hash_algorithms(&self) -> &[HashAlgorithm] {
-        &[HashAlgorithm::SHA256]
     }
 }
 

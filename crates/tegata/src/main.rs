@@ -5,6 +5,7 @@
 mod bench;
 mod cli;
 mod clock;
+mod coap;
 mod commands;
 mod csr;
 mod demo;

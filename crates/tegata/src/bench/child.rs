@@ -15,8 +15,19 @@ pub struct ServerProcess {
     pub tls: SocketAddr,
     /// where the door for public data listens
     pub public: SocketAddr,
-    /// where the door for messages listens, where one was asked for
-    pub mqtt: Option<SocketAddr>,
+    /// where the doors for messages listen, where they were asked for
+    messages: Option<MessageDoors>,
+}
+
+/// Where the doors for messages listen that are not the TLS door.
+#[derive(Debug, Clone, Copy)]
+pub struct MessageDoors {
+    /// MQTT
+    pub mqtt: SocketAddr,
+    /// MQTT over WebSocket
+    pub websocket: SocketAddr,
+    /// CoAP
+    pub coap: SocketAddr,
 }
 
 impl ServerProcess {
@@ -25,9 +36,10 @@ impl ServerProcess {
         Self::start_with(dir, &[], false)
     }
 
-    /// The same with further arguments, and with a door for messages where `mqtt` says so.
-    pub fn start_with(dir: &Path, more: &[&str], mqtt: bool) -> anyhow::Result<Self> {
-        let door: &[&str] = if mqtt { &["--mqtt", "127.0.0.1:0"] } else { &[] };
+    /// The same with further arguments, and with the doors for messages where `messages` says so.
+    pub fn start_with(dir: &Path, more: &[&str], messages: bool) -> anyhow::Result<Self> {
+        let doors = ["--mqtt", "--mqtt-websocket", "--coap"].map(|door| [door, "127.0.0.1:0"]);
+        let doors = if messages { doors.as_flattened() } else { &[] };
         let program = std::env::current_exe().context("cannot find this program's own file")?;
         let mut child = Command::new(program)
             .args(["serve", "--listen", "127.0.0.1:0", "--listen-public", "127.0.0.1:0"])
@@ -36,7 +48,7 @@ impl ServerProcess {
             // The load comes from few addresses; what is measured is not how it is turned away.
             .args(["--requests-per-source", "1000000"])
             .args(more)
-            .args(door)
+            .args(doors)
             .arg("--dir")
             .arg(dir)
             .stdin(Stdio::piped())
@@ -47,18 +59,29 @@ impl ServerProcess {
         let stderr = child.stderr.take().context("the server's process has no stderr")?;
         let mut lines = BufReader::new(stderr).lines();
         let mut said = String::new();
-        let (mut served, mut mqtt_at) = (None, None);
-        while served.is_none() || (mqtt && mqtt_at.is_none()) {
+        let (mut served, mut mqtt, mut websocket, mut coap) = (None, None, None, None);
+        // The doors are named one after the other, and this one last.
+        while served.is_none() || (messages && coap.is_none()) {
             let Some(Ok(line)) = lines.next() else { break };
             if let Some(address) = line.strip_prefix("mqtts://") {
-                mqtt_at = address.trim().parse().ok();
+                mqtt = address.trim().parse().ok();
+            } else if let Some(address) = line.strip_prefix("wss://") {
+                websocket = address.trim().trim_end_matches("/mqtt").parse().ok();
+            } else if let Some(address) = line.strip_prefix("coaps://") {
+                coap = address.trim().parse().ok();
             } else if let Some(found) = addresses(&line) {
                 served = Some(found);
             } else {
                 said.push_str(&line);
             }
         }
-        let served = served.filter(|_| mqtt_at.is_some() == mqtt);
+        let found = match (mqtt, websocket, coap) {
+            (Some(mqtt), Some(websocket), Some(coap)) => {
+                Some(MessageDoors { mqtt, websocket, coap })
+            }
+            _ => None,
+        };
+        let served = served.filter(|_| found.is_some() == messages);
         let Some((tls, public)) = served else {
             let _ = child.kill();
             let _ = child.wait();
@@ -70,7 +93,12 @@ impl ServerProcess {
                 eprintln!("server: {line}");
             }
         });
-        Ok(Self { child, tls, public, mqtt: mqtt_at })
+        Ok(Self { child, tls, public, messages: found })
+    }
+
+    /// Where its doors for messages are.
+    pub fn doors(&self) -> anyhow::Result<MessageDoors> {
+        self.messages.context("the server has no doors for messages")
     }
 
     /// Its process id.

@@ -43,6 +43,9 @@ pub struct SimRunArgs {
     /// Port of the door for MQTT over WebSocket, at the server's host
     #[arg(long, default_value_t = 8884)]
     pub websocket_port: u16,
+    /// Port of the CoAP door, at the server's host
+    #[arg(long, default_value_t = 5684)]
+    pub coap_port: u16,
     /// Connections at once; where there are more devices, they take turns
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub connections: u32,

@@ -145,8 +145,8 @@ impl One<'_> {
     /// The door of its group, or MQTT where another way is meant.
     fn mqtt_door(&self) -> anyhow::Result<Door> {
         Ok(match self.group()?.group.door {
-            Door::Http => Door::Mqtt,
-            door => door,
+            door if door.listens() => door,
+            _ => Door::Mqtt,
         })
     }
 

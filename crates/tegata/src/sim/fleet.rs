@@ -100,7 +100,7 @@ pub struct Play {
 
 /// Whether a message that was sent again may be refused so because the platform has it (docs/gateway.md).
 fn is_heard_before(reason: &str) -> bool {
-    matches!(reason, "PUBACK 0x99" | "HTTP 400")
+    matches!(reason, "PUBACK 0x99" | "HTTP 400" | "CoAP 4.00")
 }
 
 /// Takes a lock, whoever panicked before.

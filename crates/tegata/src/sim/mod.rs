@@ -9,12 +9,12 @@ mod figures;
 mod fleet;
 mod http;
 mod judge;
-mod net;
+pub mod net;
 mod owner;
 mod payload;
 mod report;
-mod scenario;
-mod session;
+pub mod scenario;
+pub mod session;
 mod store;
 
 use crate::{
@@ -29,12 +29,13 @@ use crate::{
     remote::{Remote, read_roots},
 };
 use anyhow::{Context as _, bail, ensure};
+use api::client::Est;
 use attack::AttackAtWork;
 use factory::Factory;
 use fleet::{Play, locked};
 use indicatif::ProgressBar;
 use judge::Judge;
-use net::Doors;
+use net::{Doors, Ports};
 use owner::OrderAtWork;
 use report::Report;
 use scenario::{Door, Keeping, Scenario};
@@ -118,7 +119,7 @@ fn check(scenario: &Scenario, connections: u32, output: Output) -> anyhow::Resul
             "product": scenario.product(group),
             "devices": honest,
             "attacked": group.count - honest,
-            "door": door(group.door),
+            "door": group.door.name(),
             "stays_connected": group.connection == Keeping::Always && !turns,
             "messages_per_second": (rate * 100.0).round() / 100.0,
             "messages_at_most": most.saturating_mul(u64::from(honest)),
@@ -192,15 +193,6 @@ fn check(scenario: &Scenario, connections: u32, output: Output) -> anyhow::Resul
     })
 }
 
-/// A door's name.
-fn door(door: Door) -> &'static str {
-    match door {
-        Door::Mqtt => "mqtt",
-        Door::Websocket => "websocket",
-        Door::Http => "http",
-    }
-}
-
 /// Who attacks another machine must say that it may.
 fn may_attack(doors: &Doors, scenario: &Scenario, said: Option<&str>) -> anyhow::Result<()> {
     if scenario.attackers.is_empty() || doors.loopback || said == Some(doors.host()) {
@@ -216,8 +208,9 @@ fn may_attack(doors: &Doors, scenario: &Scenario, said: Option<&str>) -> anyhow:
 async fn play(args: SimRunArgs, output: Output, language: Language) -> anyhow::Result<ExitCode> {
     let scenario = read(&args.scenario)?;
     let roots = read_roots(&args.server.roots)?;
-    let ports = (args.mqtt_port, args.websocket_port);
-    let doors = Doors::find(&args.server.server, ports, &roots, args.handshakes).await?;
+    let ports =
+        Ports { mqtt: args.mqtt_port, websocket: args.websocket_port, coap: args.coap_port };
+    let mut doors = Doors::find(&args.server.server, ports, &roots, args.handshakes).await?;
     may_attack(&doors, &scenario, args.yes_attack.as_deref())?;
     // An attacker has two connections of a device at most: here, and elsewhere.
     let attackers: u64 = scenario.attackers.iter().map(|it| 2 * u64::from(it.count)).sum();
@@ -253,6 +246,10 @@ async fn play(args: SimRunArgs, output: Output, language: Language) -> anyhow::R
         return Ok(ExitCode::SUCCESS);
     }
 
+    if scenario.groups.iter().any(|group| group.door == Door::Coap) {
+        let est = Est::new(remote.client().clone(), None);
+        doors.know(&est.ca_certificates().await?);
+    }
     let seed = args.seed.unwrap_or(scenario.seed);
     let play = Arc::new(Play::new(scenario, seed, store, doors, args.connections)?);
     let judge = Judge { remote: &remote, organisation: &factory.organisation, play: &play };
@@ -433,7 +430,9 @@ mod tests {
         };
         let root = crate::demo::rogue::RogueCa::new(clock::now()).unwrap();
         let roots = [root.root().clone()];
-        let find = |url: &'static str| Doors::find(url, (1, 2), &roots, 1);
+        let find = |url: &'static str| {
+            Doors::find(url, Ports { mqtt: 1, websocket: 2, coap: 3 }, &roots, 1)
+        };
         let here = find("https://127.0.0.1:8443").await.unwrap();
         assert!(here.loopback && may_attack(&here, &scenario, None).is_ok());
         let there = find("https://192.0.2.1:8443").await.unwrap();

@@ -2,7 +2,11 @@
 //! own where the platform is on this machine.
 
 use super::{http::Http, scenario::Door, store::Thing};
-use crate::mqtt::{Mqtt, Welcome};
+use crate::{
+    clock,
+    coap::{self, Coap},
+    mqtt::{Mqtt, Welcome},
+};
 use anyhow::Context as _;
 use api::Identity;
 use crypto::{Signer, tls::signing_key};
@@ -10,19 +14,19 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use pki::Certificate;
 use rustls::{
     ClientConfig, RootCertStore,
-    client::{Resumption, WebPkiServerVerifier},
+    client::{Resumption, WebPkiServerVerifier, danger::ServerCertVerifier as _},
     crypto::CryptoProvider,
-    pki_types::{CertificateDer, ServerName},
+    pki_types::{CertificateDer, ServerName, UnixTime},
     sign::{CertifiedKey, SingleCertAndKey},
 };
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
-    net::{TcpSocket, TcpStream},
+    net::{TcpSocket, TcpStream, UdpSocket},
     sync::{Semaphore, SemaphorePermit},
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -59,6 +63,10 @@ impl Credential {
         Self { chain, key: Arc::new(thing.key) }
     }
 
+    fn certified(&self) -> CertifiedKey {
+        CertifiedKey::new(self.chain.clone(), signing_key(self.key.clone()))
+    }
+
     /// Anybody.
     pub fn of(identity: &Identity) -> Self {
         let der = |it: &Certificate| CertificateDer::from(it.der().to_vec());
@@ -75,6 +83,27 @@ pub enum From {
     Elsewhere,
 }
 
+impl From {
+    /// The address of its own where the platform is on this machine.
+    fn own(self) -> anyhow::Result<Ipv4Addr> {
+        Ok(match self {
+            Self::Home(number) => Ipv4Addr::new(127, 0, 0, u8::try_from(2 + number % ADDRESSES)?),
+            Self::Elsewhere => ELSEWHERE,
+        })
+    }
+}
+
+/// Ports of the doors that are not the server's own.
+#[derive(Debug, Clone, Copy)]
+pub struct Ports {
+    /// MQTT
+    pub mqtt: u16,
+    /// MQTT over WebSocket
+    pub websocket: u16,
+    /// CoAP
+    pub coap: u16,
+}
+
 /// The platform's doors.
 pub struct Doors {
     name: ServerName<'static>,
@@ -82,9 +111,13 @@ pub struct Doors {
     ip: IpAddr,
     /// whether the platform is on this machine
     pub loopback: bool,
-    ports: [u16; 3],
+    ports: Ports,
+    https: u16,
     provider: Arc<CryptoProvider>,
     verifier: Arc<WebPkiServerVerifier>,
+    dtls: Arc<dimpl::Config>,
+    /// CAs between the roots and the server's certificate, which the CoAP door does not show
+    issuers: Vec<CertificateDer<'static>>,
     handshakes: Semaphore,
 }
 
@@ -92,7 +125,7 @@ impl Doors {
     /// Finds the host of a server's URL; its doors are there alone.
     pub async fn find(
         server: &str,
-        (mqtt, websocket): (u16, u16),
+        ports: Ports,
         roots: &[Certificate],
         handshakes: u32,
     ) -> anyhow::Result<Self> {
@@ -120,9 +153,12 @@ impl Doors {
             ip,
             // All of them: a name that leads here and elsewhere leads elsewhere.
             loopback: found.iter().all(|it| it.ip().is_loopback()),
-            ports: [mqtt, websocket, port],
+            ports,
+            https: port,
             provider,
             verifier,
+            dtls: coap::config()?,
+            issuers: Vec::new(),
             handshakes: Semaphore::new(usize::try_from(handshakes)?),
         })
     }
@@ -138,15 +174,14 @@ impl Doors {
         credential: &Credential,
         from: From,
     ) -> anyhow::Result<TlsStream<TcpStream>> {
-        let [mqtt, websocket, http] = self.ports;
         let port = match door {
-            Door::Mqtt => mqtt,
-            Door::Websocket => websocket,
-            Door::Http => http,
+            Door::Mqtt => self.ports.mqtt,
+            Door::Websocket => self.ports.websocket,
+            Door::Coap => self.ports.coap,
+            Door::Http => self.https,
         };
         let to = SocketAddr::new(self.ip, port);
-        let key = signing_key(credential.key.clone());
-        let key = CertifiedKey::new(credential.chain.clone(), key);
+        let key = credential.certified();
         let mut config = ClientConfig::builder_with_provider(self.provider.clone())
             .with_safe_default_protocol_versions()?
             .with_webpki_verifier(self.verifier.clone())
@@ -159,13 +194,7 @@ impl Doors {
         let stream = match self.ip {
             IpAddr::V4(ip) if ip.is_loopback() => {
                 let socket = TcpSocket::new_v4()?;
-                let own = match from {
-                    From::Home(number) => {
-                        Ipv4Addr::new(127, 0, 0, u8::try_from(2 + number % ADDRESSES)?)
-                    }
-                    From::Elsewhere => ELSEWHERE,
-                };
-                socket.bind((own, 0).into())?;
+                socket.bind((from.own()?, 0).into())?;
                 socket.connect(to).await?
             }
             _ => TcpStream::connect(to).await?,
@@ -225,9 +254,35 @@ impl Doors {
         .await
     }
 
+    /// CAs that there are below the roots.
+    pub fn know(&mut self, issuers: &[Certificate]) {
+        self.issuers = issuers.iter().map(|it| CertificateDer::from(it.der().to_vec())).collect();
+    }
+
+    /// Opens an association for CoAP, for who has a turn.
+    pub async fn coap_now(&self, credential: &Credential, from: From) -> anyhow::Result<Coap> {
+        in_time(async {
+            let own: SocketAddr = match self.ip {
+                IpAddr::V4(ip) if ip.is_loopback() => (from.own()?, 0).into(),
+                IpAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+                IpAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+            };
+            let socket = UdpSocket::bind(own).await?;
+            socket.connect((self.ip, self.ports.coap)).await?;
+            let now = Duration::from_secs(u64::try_from(clock::now().0)?);
+            let trusts = |shown: &[u8]| {
+                let (shown, now) = (CertificateDer::from(shown), UnixTime::since_unix_epoch(now));
+                self.verifier.verify_server_cert(&shown, &self.issuers, &self.name, &[], now)?;
+                Ok(())
+            };
+            Coap::open(self.dtls.clone(), Arc::new(credential.certified()), socket, trusts).await
+        })
+        .await
+    }
+
     /// MQTT over WebSocket, pumped into a stream of bytes.
     async fn websocket(&self, stream: TlsStream<TcpStream>) -> anyhow::Result<Stream> {
-        let [_, port, _] = self.ports;
+        let port = self.ports.websocket;
         let protocol = http::HeaderValue::from_static("mqtt");
         let (mut socket, _) = ClientBuilder::new()
             .uri(&format!("wss://{}:{port}/mqtt", self.host))?

@@ -6,7 +6,6 @@ use super::{
     fleet::{BYTES_PER_DEVICE, Play, locked},
     judge::{Held, Raised},
     owner::OrderReport,
-    scenario::Door,
 };
 use crate::output::table;
 use serde::Serialize;
@@ -374,11 +373,7 @@ fn groups(play: &Play) -> Vec<GroupReport> {
             let it = locked(&at.figures).clone();
             GroupReport {
                 name: at.group.name.clone(),
-                door: match at.group.door {
-                    Door::Mqtt => "mqtt",
-                    Door::Websocket => "websocket",
-                    Door::Http => "http",
-                },
+                door: at.group.door.name(),
                 devices: at.honest,
                 made: it.made,
                 acknowledged: it.acknowledged,

@@ -130,6 +130,25 @@ pub enum Door {
     Websocket,
     /// HTTP over TLS
     Http,
+    /// CoAP over DTLS
+    Coap,
+}
+
+impl Door {
+    /// Its name, as a scenario has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mqtt => "mqtt",
+            Self::Websocket => "websocket",
+            Self::Http => "http",
+            Self::Coap => "coap",
+        }
+    }
+
+    /// Whether the platform can say something there that it was not asked for.
+    pub fn listens(self) -> bool {
+        matches!(self, Self::Mqtt | Self::Websocket)
+    }
 }
 
 /// How connections are kept.
@@ -514,7 +533,7 @@ impl Group {
             ensure!(offline.lasts < offline.every, "offline.every: longer than offline.for");
         }
         if self.commands {
-            ensure!(self.door != Door::Http, "commands: by the doors mqtt and websocket alone");
+            ensure!(self.door.listens(), "commands: by the doors mqtt and websocket alone");
         }
         let taken = scenario.taken(&self.name);
         ensure!(taken <= self.count, "attackers have {taken} of its {} devices", self.count);

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     clock,
+    coap::Coap,
     mqtt::{Message, Mqtt, Packet, Said, Welcome},
 };
 use anyhow::{Context as _, bail};
@@ -30,6 +31,8 @@ pub enum Session {
     },
     /// for HTTP
     Http(Box<Http>),
+    /// for CoAP
+    Coap(Box<Coap>),
 }
 
 /// What came of a message.
@@ -78,6 +81,7 @@ impl Session {
         let asked = clock::instant();
         let session = match door {
             Door::Http => Self::Http(Box::new(doors.http_now(credential, from).await?)),
+            Door::Coap => Self::Coap(Box::new(doors.coap_now(credential, from).await?)),
             door => match doors.mqtt_now(door, credential, client, from).await? {
                 Welcome::Yes(client) => Self::Mqtt { client, heard: Vec::new() },
                 Welcome::No(code) => bail!("CONNACK {code:#04x}"),
@@ -90,7 +94,7 @@ impl Session {
     pub async fn listen(&mut self) -> anyhow::Result<()> {
         match self {
             Self::Mqtt { client, .. } => client.subscribe("me/down/#").await,
-            Self::Http(_) => Ok(()),
+            Self::Http(_) | Self::Coap(_) => Ok(()),
         }
     }
 
@@ -100,6 +104,7 @@ impl Session {
             match self {
                 Self::Mqtt { client, heard } => by_mqtt(client, heard, saying).await,
                 Self::Http(http) => by_http(http, saying).await,
+                Self::Coap(coap) => by_coap(coap, saying).await,
             }
         };
         tokio::time::timeout(ANSWER_MAX, said).await.context("no answer in time")?
@@ -110,6 +115,7 @@ impl Session {
         match self {
             Self::Mqtt { client, .. } => client.readable().await,
             Self::Http(_) => std::future::pending().await,
+            Self::Coap(coap) => coap.ended().await,
         }
     }
 
@@ -148,14 +154,16 @@ impl Session {
     pub async fn ping(&mut self) -> anyhow::Result<()> {
         match self {
             Self::Mqtt { client, .. } => client.ping().await,
-            Self::Http(_) => Ok(()),
+            Self::Http(_) | Self::Coap(_) => Ok(()),
         }
     }
 
     /// Takes its leave.
     pub async fn close(self) {
-        if let Self::Mqtt { mut client, .. } = self {
-            let _gone = client.disconnect().await;
+        match self {
+            Self::Mqtt { mut client, .. } => drop(client.disconnect().await),
+            Self::Coap(coap) => coap.close().await,
+            Self::Http(_) => {}
         }
     }
 }
@@ -217,6 +225,20 @@ async fn by_http(http: &mut Http, saying: &Saying<'_>) -> anyhow::Result<Sent> {
     Ok(match http.post(&path, media, saying.payload).await? {
         200..=299 => Sent::Acknowledged,
         status => Sent::Refused(format!("HTTP {status}")),
+    })
+}
+
+async fn by_coap(coap: &mut Coap, saying: &Saying<'_>) -> anyhow::Result<Sent> {
+    let counter: Vec<String> =
+        saying.counter.map(|counter| format!("counter={counter}")).into_iter().collect();
+    let format = match saying.format {
+        Format::Json => 50,
+        Format::Cbor => 60,
+    };
+    let code = coap.post(saying.topic, &counter, format, saying.payload).await?;
+    Ok(match code.as_str() {
+        "2.04" => Sent::Acknowledged,
+        code => Sent::Refused(format!("CoAP {code}")),
     })
 }
 

@@ -53,11 +53,12 @@ fn bash(dir: &Path, script: &str, server: &str) {
 }
 
 /// The server and the ports of its TLS, MQTT and WebSocket doors.
-fn serve(dir: &Path) -> (Server, [u16; 3]) {
+fn serve(dir: &Path) -> (Server, [u16; 4]) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_tegata"))
         .args(["serve", "--dir", "data", "--listen", "127.0.0.1:0"])
         .args(["--listen-public", "127.0.0.1:0", "--console", "off", "--stop-with-stdin"])
         .args(["--mqtt", "127.0.0.1:0", "--mqtt-websocket", "127.0.0.1:0"])
+        .args(["--coap", "127.0.0.1:0"])
         .current_dir(dir)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -67,7 +68,7 @@ fn serve(dir: &Path) -> (Server, [u16; 3]) {
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
     let server = Server(child);
     let port = |text: &str| text.rsplit(':').next().unwrap().parse::<u16>().unwrap();
-    let mut ports = [0; 3];
+    let mut ports = [0; 4];
     for line in lines.by_ref() {
         if let Some(rest) = line.strip_prefix("serving https://") {
             ports[0] = port(rest.split(' ').next().unwrap());
@@ -75,6 +76,8 @@ fn serve(dir: &Path) -> (Server, [u16; 3]) {
             ports[1] = port(rest);
         } else if let Some(rest) = line.strip_prefix("wss://") {
             ports[2] = port(rest.trim_end_matches("/mqtt"));
+        } else if let Some(rest) = line.strip_prefix("coaps://") {
+            ports[3] = port(rest);
             break;
         }
     }
@@ -84,19 +87,20 @@ fn serve(dir: &Path) -> (Server, [u16; 3]) {
 
 struct Desk {
     dir: tempfile::TempDir,
-    ports: [u16; 3],
+    ports: [u16; 4],
     _server: Server,
 }
 
 impl Desk {
     fn sim(&self, command: &str, more: &[&str]) -> Output {
-        let [tls, mqtt, websocket] = self.ports;
+        let [tls, mqtt, websocket, coap] = self.ports;
         let mut sim = Command::new(env!("CARGO_BIN_EXE_tegata"));
         sim.args(["--json", "sim", command]).args(more).args(["--state", "state"]);
         if command == "run" {
             sim.args(["--key", "signer.pem", "--connections", "60"])
                 .args(["--mqtt-port", &mqtt.to_string()])
-                .args(["--websocket-port", &websocket.to_string()]);
+                .args(["--websocket-port", &websocket.to_string()])
+                .args(["--coap-port", &coap.to_string()]);
         }
         sim.current_dir(self.dir.path())
             .env("TEGATA_SERVER", format!("https://localhost:{tls}"))
@@ -125,10 +129,10 @@ ramp_up = "2s"
 drain = "60s"
 [[group]]
 name = "sleepers"
-count = 130
+count = 110
 period = "3s"
 jitter = 0.3
-sample = 130
+sample = 110
 [group.payload]
 celsius = { walk = { within = [-20.0, 60.0], step = 0.5 } }
 n = { sequence = {} }
@@ -160,6 +164,17 @@ size = 300
 [group.expect]
 acknowledged_min = 36
 refused_max = 0
+[[group]]
+name = "small"
+count = 20
+door = "coap"
+period = "3s"
+size = 1500
+sample = 20
+[group.expect]
+acknowledged_min = 20
+refused_max = 0
+undelivered_max = 0
 [expect]
 lost = 0
 other_alerts_max = 0

@@ -1,7 +1,11 @@
 //! Clients of MQTT 5 with certificates of their own, which do no more than a load needs.
 
-use crate::mqtt::{self, Welcome};
+use crate::{
+    mqtt::{self, Welcome},
+    sim::net::Credential,
+};
 use anyhow::Context as _;
+use api::Identity;
 use crypto::{SoftwareKey, tls::signing_key};
 use device::DeviceId;
 use pki::Certificate;
@@ -30,6 +34,8 @@ pub struct Thing {
     pub id: DeviceId,
     /// its place in the list, which chooses its address
     pub number: usize,
+    /// what it shows at every door
+    pub credential: Arc<Credential>,
     tls: Arc<ClientConfig>,
 }
 
@@ -45,12 +51,14 @@ impl Thing {
         let der = |it: &Certificate| CertificateDer::from(it.der().to_vec());
         let mut roots = RootCertStore::empty();
         roots.add(der(root))?;
-        let key = CertifiedKey::new(chain.iter().map(der).collect(), signing_key(Arc::new(key)));
+        let identity = Identity { chain: chain.to_vec(), key: Arc::new(key) };
+        let credential = Arc::new(Credential::of(&identity));
+        let key = CertifiedKey::new(chain.iter().map(der).collect(), signing_key(identity.key));
         let tls = ClientConfig::builder_with_provider(api::tls::provider())
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
-        Ok(Self { id, number, tls: Arc::new(tls) })
+        Ok(Self { id, number, credential, tls: Arc::new(tls) })
     }
 
     /// Opens a connection and waits until it is welcome. `name` tells its connections apart.

@@ -4,6 +4,7 @@
 mod broker;
 mod client;
 mod devices;
+mod doors;
 
 use super::{
     Bench,
@@ -13,10 +14,8 @@ use super::{
     world::World,
 };
 use crate::{files, mqtt::Said};
-use api::{Client, Rest, Settings};
 use broker::Broker;
 use client::{Mqtt, Thing};
-use device::Cause;
 use std::{
     net::SocketAddr,
     sync::{
@@ -29,7 +28,6 @@ use std::{
 const BENCH: &str = "gateway";
 const SHARE_TARGET: f64 = 0.7;
 const IDLE_TARGET_KIB: f64 = 24.0;
-const CUT_OFF_TARGET_MS: f64 = 1000.0;
 const HIJACK_TARGET: f64 = 1.5;
 /// Connections of one device that do nothing.
 const IDLE_EACH: usize = 4;
@@ -48,8 +46,6 @@ const RATE_PACE: Duration = Duration::from_millis(60);
 const FLOOD: usize = 30;
 /// One in so many is hijacked.
 const HIJACKED: usize = 5;
-/// Devices that are suspended under load.
-const SUSPENDED: usize = 100;
 /// File descriptors beside the connections.
 const FILES: u64 = 512;
 const PAYLOAD: &[u8] = b"{\"temperature\":21.5}";
@@ -68,14 +64,14 @@ pub async fn run(bench: &Bench) -> anyhow::Result<()> {
     let server = tokio::task::block_in_place(|| {
         ServerProcess::start_with(world.dir(), &["--connections", &connections], true)
     })?;
-    let to = server.mqtt.ok_or_else(|| anyhow::anyhow!("the server has no door for messages"))?;
+    let to = server.doors()?.mqtt;
     let (sending, _) = things.split_at(count.min(things.len()));
 
     rates(bench, sending, (server.id(), to), broker.as_ref()).await?;
     drop(broker);
     hijacked(bench, sending, to).await?;
     reconnect(bench, sending, to).await?;
-    cut_off(bench, &world, &server, sending).await?;
+    doors::cut_off(bench, &world, &server, sending).await?;
     let most = usize::try_from(most_files.saturating_sub(FILES)).unwrap_or(usize::MAX).min(idle);
     if most < idle {
         eprintln!("only {most} connections of {idle}: raise the limit of open files (ulimit -n)");
@@ -262,55 +258,6 @@ async fn reconnect(bench: &Bench, things: &[Thing], to: SocketAddr) -> anyhow::R
         format!("all {} clients back after they all broke off, full handshakes", clients.len());
     let is = "the first time";
     bench.show(&Figure::new(BENCH, what, again.as_secs_f64(), "s", first.as_secs_f64(), is))
-}
-
-/// From the answer that a device is suspended to the end of its connection, while all send.
-async fn cut_off(
-    bench: &Bench,
-    world: &World,
-    server: &ServerProcess,
-    things: &[Thing],
-) -> anyhow::Result<()> {
-    let to = server.mqtt.ok_or_else(|| anyhow::anyhow!("no door for messages"))?;
-    let base = format!("https://localhost:{}", server.tls.port());
-    let roots = std::slice::from_ref(world.root());
-    let station = &world.maker().identity;
-    let rest = Rest::new(Client::new(&base, roots, Some(station), Settings::default())?);
-    let (mut victims, _) = connect(things, to, 0).await?;
-    let senders = victims.split_off(victims.len().min(SUSPENDED).min(victims.len() / 2).max(1));
-    let (told, stopped) = tokio::sync::watch::channel(false);
-    let at_once = senders.len().max(1);
-    let sending = tokio::spawn(load::drive(senders, at_once, move |(thing, mut mqtt)| {
-        let stopped = stopped.clone();
-        async move {
-            let topic = topic(&thing);
-            while !*stopped.borrow() {
-                mqtt.send(&topic, PAYLOAD).await?;
-                let _said = mqtt.acknowledged().await?;
-                tokio::time::sleep(PACE / 4).await;
-            }
-            Ok(())
-        }
-    }));
-    let mut times = Vec::new();
-    for (thing, mut mqtt) in victims {
-        let ended = tokio::spawn(async move {
-            mqtt.ended().await;
-            machine::clock()
-        });
-        rest.suspend_device(&thing.id, Cause::Anomaly).await?;
-        let done = machine::clock();
-        // One may be gone before the answer is here.
-        times.push(ended.await?.saturating_duration_since(done).as_secs_f64() * 1000.0);
-    }
-    let _gone = told.send(true);
-    sending.await??;
-    let count = times.len();
-    let what = format!(
-        "from the answer that it is suspended to the end of its connection, p99 of {count}, under load"
-    );
-    let p99 = percentile(&mut times, 0.99);
-    bench.show(&Figure::new(BENCH, what, p99, "ms", CUT_OFF_TARGET_MS, "target"))
 }
 
 async fn do_nothing(

@@ -27,6 +27,7 @@ const PACKAGES: &[&str] = &[
     "cpio",
     "curl",
     "dmtx-utils",
+    "faketime",
     "fonts-noto-cjk",
     "g++",
     "libcoap3-bin",
@@ -117,7 +118,7 @@ fn all(only: Option<&str>) -> Result<Outcome> {
         return Ok(Outcome::Skipped("foreign software is missing".into()));
     }
     let python = fs::canonicalize(".")?.join(environment()?);
-    let mut build = cargo(&["build", "--quiet", "-p", "tegata"]);
+    let mut build = cargo(&["build", "--quiet", "-p", "tegata", "-p", "agent"]);
     output(build.args(locked()))?;
     let mut examples = cargo(&["build", "--quiet", "-p", "pki", "--example", "profiles"]);
     output(examples.args(locked()))?;

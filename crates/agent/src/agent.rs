@@ -227,7 +227,8 @@ impl Agent {
     /// # Errors
     /// `state-write`.
     pub fn accept_clock(&self) -> Result<(), Failure> {
-        self.store.keep_last_seen(clock::wall())
+        self.store.keep_last_seen(clock::wall())?;
+        crate::peer::accept_clock(&self.store)
     }
 
     /// First certificate of the device.
@@ -353,6 +354,7 @@ impl Agent {
         }
         self.hear()?;
         let (client, shown) = self.identity(now)?;
+        self.renew_trust(&client, &shown);
         match self.serve(&client, &shown) {
             Served::On => {}
             Served::Restarting => return Ok(Round::Restarting),

@@ -4,7 +4,7 @@ use crate::{
     Agent, Config, Failure, Kind, Round, Slots, Store,
     agent::{RESTARTING_S, Word},
     boot::BootRecord,
-    files, log, notes,
+    files, log, notes, peer,
     self_test::{self, Consequence, Finding},
 };
 use clap::{Args, Parser, Subcommand};
@@ -55,6 +55,10 @@ enum Command {
     Rollback,
     /// Put an entry into the device's log, for other programs of the device
     Note(Note),
+    /// Other devices: the trust bundle, decisions about them, conversations with them; works without the
+    /// platform
+    #[command(subcommand)]
+    Peer(peer::cli::PeerCommand),
     /// Print the slot to start and take one try away; for boot scripts
     Boot(Boot),
 }
@@ -153,6 +157,9 @@ fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Confirm => word(&config, Word::Confirm),
         Command::Rollback => word(&config, Word::Rollback),
         Command::Note(note) => self::note(&config, note),
+        Command::Peer(command) => {
+            peer::cli::run(&config, command, cli.json, |value| show(cli, value))
+        }
         Command::Boot(_) => Ok(ExitCode::SUCCESS),
     }
 }
@@ -345,6 +352,7 @@ fn status(config: &Config) -> Result<Value, Failure> {
         "update": store.state()?,
         "commands": crate::commands::shown(&store)?,
         "device_log": crate::device_log::shown(&store)?,
+        "trust_bundle": peer::shown(&store)?,
     }))
 }
 

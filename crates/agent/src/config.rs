@@ -40,6 +40,7 @@ struct Raw {
     messages: RawMessages,
     telemetry: Option<RawTelemetry>,
     device_log: Option<RawDeviceLog>,
+    peer: Option<RawPeer>,
     #[serde(default)]
     tamper: Vec<RawTamper>,
     #[serde(default)]
@@ -74,6 +75,12 @@ struct RawTelemetry {
 struct RawDeviceLog {
     kept: Option<usize>,
     tell_s: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPeer {
+    poll_s: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -219,6 +226,8 @@ pub struct Config {
     pub telemetry: Option<Telemetry>,
     /// the device's own log, where it hands one over
     pub device_log: Option<DeviceLog>,
+    /// how it comes to what it decides by about other devices, where it does
+    pub peer: Option<Peer>,
     /// inputs that say that somebody tampers with it
     pub tamper: Vec<TamperInput>,
     /// commands at the steps of an update, and those that an owner's commands lead to
@@ -241,6 +250,13 @@ pub struct DeviceLog {
     pub kept: usize,
     /// seconds after which the platform is told, at the latest
     pub tell_s: u64,
+}
+
+/// How a device comes to what it decides by about other devices.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// seconds between questions for a newer trust bundle
+    pub poll_s: u64,
 }
 
 /// What a device publishes of itself.
@@ -515,6 +531,7 @@ impl Config {
         let commands = raw.commands.map(|raw| commands(&raw)).transpose()?;
         let telemetry = raw.telemetry.map(telemetry).transpose()?;
         let device_log = raw.device_log.map(|raw| device_log(&raw)).transpose()?;
+        let peer = raw.peer.map(|raw| peer(&raw)).transpose()?;
         let tamper = tamper(raw.tamper)?;
         let messages = Messages { sign: raw.messages.sign, encrypt: raw.messages.encrypt };
         if messages.encrypt && !messages.sign {
@@ -536,6 +553,7 @@ impl Config {
             messages,
             telemetry,
             device_log,
+            peer,
             tamper,
             hooks,
         })
@@ -700,6 +718,14 @@ fn device_log(raw: &RawDeviceLog) -> Result<DeviceLog, Failure> {
         return Err(bad("device_log.kept must be 16 to 2000, device_log.tell_s 1 to 86400"));
     }
     Ok(DeviceLog { kept, tell_s })
+}
+
+fn peer(raw: &RawPeer) -> Result<Peer, Failure> {
+    let poll_s = raw.poll_s.unwrap_or(3600);
+    if !(10..=86_400).contains(&poll_s) {
+        return Err(bad("peer.poll_s must be 10 to 86400"));
+    }
+    Ok(Peer { poll_s })
 }
 
 fn telemetry(raw: RawTelemetry) -> Result<Telemetry, Failure> {

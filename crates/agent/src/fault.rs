@@ -59,6 +59,9 @@ pub const POINTS_TELEMETRY: [&str; 2] = ["before-telemetry", "after-telemetry"];
 pub const POINTS_DEVICE_LOG: [&str; 3] =
     ["device-log-written", "before-device-log", "after-device-log"];
 
+/// Points of a trust bundle that is taken.
+pub const POINTS_TRUST: [&str; 2] = ["state-written-not-renamed", "trust-bundle-written"];
+
 /// Points of an update by a delta, beside the others.
 pub const POINTS_DELTA: [&str; 3] = ["delta-fetched", "delta-piece-written", "delta-applied"];
 

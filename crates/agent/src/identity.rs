@@ -110,6 +110,11 @@ impl<'a> Identity<'a> {
         self.credential(IDEVID)
     }
 
+    /// What the platform's certificates must lead to.
+    pub(crate) fn roots(&self) -> &[Certificate] {
+        &self.roots
+    }
+
     /// A client that shows the owner's certificate, or nothing.
     pub(crate) fn client(&self, shown: Option<&Credential>) -> Result<Client, Failure> {
         let config = client_config(&self.roots, shown)?;

@@ -6,6 +6,7 @@
 //! - [`engine`]: the update as a pure state machine: what happened goes in, the next step comes
 //!   out; every step may be repeated, so that a crash anywhere loses nothing.
 //! - [`Agent`]: what drives it: disk, network, hooks, clock.
+//! - [`peer`]: other devices, decided about without the platform.
 //!
 //! What can be trusted is decided by `update::client`, whose code the server and the command line
 //! use too. Blocking I/O, one thread. Deliberately absent: a boot loader (a record that any boot
@@ -31,6 +32,7 @@ mod identity;
 mod log;
 pub mod net;
 mod notes;
+pub mod peer;
 mod repository;
 pub mod self_test;
 mod slots;

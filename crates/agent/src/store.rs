@@ -9,6 +9,7 @@
 //! clock             the last time that was seen
 //! program-a, -b     hash of the program at its first start in each slot
 //! identity/ldevid   certificate chain and sealed key; idevid, pending likewise
+//! trust/            the trust bundle, its number, the time that was seen (peer)
 //! tuf/ORGANISATION/ newest verified metadata; seen: version of the newest timestamp, when it was asked for
 //! ```
 

@@ -7,6 +7,7 @@ mod director;
 mod impact;
 mod message_key;
 mod operation;
+mod peer_trust;
 mod policy_set;
 mod purpose;
 mod release;

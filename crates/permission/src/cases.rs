@@ -60,6 +60,7 @@ struct RawCase {
     topic: Option<String>,
     device: Option<String>,
     command: Option<String>,
+    operation: Option<String>,
     expect: Expected,
     because: Option<Vec<String>>,
 }
@@ -71,6 +72,7 @@ enum Does {
     Subscribe,
     Receive,
     Command,
+    Peer,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +102,7 @@ struct Case {
 enum What {
     Topic { by: DeviceFacts, direction: Direction, topic: String },
     Command { by: Who, device: DeviceFacts, name: CommandName },
+    Peer { by: DeviceFacts, to: DeviceFacts, operation: CommandName },
 }
 
 #[derive(Debug, Clone)]
@@ -283,6 +286,13 @@ impl Cases {
                 let answer = verdict.answer;
                 (answer.says == Says::Permit, answer.because, verdict.failed)
             }
+            What::Peer { by, to, operation } => {
+                let (by, to) = (by.into(), to.into());
+                let of = &self.organisation;
+                let verdict = policies.ask(&Question::Peer { of, by: &by, to: &to, operation });
+                let answer = verdict.answer;
+                (answer.says == Says::Permit, answer.because, verdict.failed)
+            }
         }
     }
 }
@@ -307,9 +317,15 @@ impl Case {
             Does::Publish => Some(Direction::Publish),
             Does::Subscribe => Some(Direction::Subscribe),
             Does::Receive => Some(Direction::Receive),
-            Does::Command => None,
+            Does::Command | Does::Peer => None,
         };
-        let what = match (direction, raw.topic, raw.device, raw.command) {
+        let peer = matches!(raw.does, Does::Peer);
+        let named = match (peer, raw.command, raw.operation) {
+            (true, None, operation) => operation,
+            (false, command, None) => command,
+            _ => None,
+        };
+        let what = match (direction, raw.topic, raw.device, named) {
             (Some(direction), Some(topic), None, None) => {
                 let by = device(&raw.by)?;
                 let topic = absolute(&topic, &by, devices);
@@ -322,6 +338,11 @@ impl Case {
                 read.map_err(|error| wrong(error.to_string(), "d/NAME/… or me/…"))?;
                 What::Topic { by, direction, topic }
             }
+            (None, None, Some(to), Some(name)) if peer => {
+                let operation = CommandName::new(&name)
+                    .map_err(|error| wrong(error.to_string(), "such as open"))?;
+                What::Peer { by: device(&raw.by)?, to: device(&to)?, operation }
+            }
             (None, None, Some(to), Some(name)) => {
                 let by = match members.get(&raw.by) {
                     Some(member) => Who::Member(member.clone()),
@@ -333,7 +354,7 @@ impl Case {
             }
             _ => {
                 let hint = "publish, subscribe and receive have a topic; command has a device and \
-                            a command";
+                            a command, peer a device and an operation";
                 return Err(wrong("the case asks for nothing, or for two things".to_owned(), hint));
             }
         };

@@ -14,6 +14,24 @@ pub struct DeviceFacts {
     pub product: Option<(OrganisationId, ProductId)>,
 }
 
+/// One of two devices that speak to each other. Of a stranger's, owner or product line may not be known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerFacts {
+    /// which
+    pub device: DeviceId,
+    /// who owns it, where that is proven
+    pub owner: Option<OrganisationId>,
+    /// its product line, with its maker, where that is proven
+    pub product: Option<(OrganisationId, ProductId)>,
+}
+
+impl From<&DeviceFacts> for PeerFacts {
+    fn from(facts: &DeviceFacts) -> Self {
+        let DeviceFacts { device, owner, product } = facts.clone();
+        Self { device, owner: Some(owner), product }
+    }
+}
+
 /// A member of the organisation, or one of its tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberFacts {
@@ -97,5 +115,16 @@ pub enum Question<'a> {
         device: &'a DeviceFacts,
         /// which command
         name: &'a CommandName,
+    },
+    /// whether a device may ask that of another
+    Peer {
+        /// whose policies are asked: one of the two devices is theirs
+        of: &'a OrganisationId,
+        /// who asks
+        by: &'a PeerFacts,
+        /// who is asked
+        to: &'a PeerFacts,
+        /// for what
+        operation: &'a CommandName,
     },
 }

@@ -2,6 +2,7 @@
 //! themselves for each level of nesting, and nothing in them counts.
 
 use admission::{Problem, Problems, place_of};
+use std::ops::Range;
 
 /// Longest text of a policy set, in bytes.
 pub const TEXT_BYTES_MAX: usize = 64 * 1024;
@@ -19,15 +20,15 @@ pub(crate) const PATTERN_BYTES_MAX: usize = 128;
 /// Bytes of all patterns of a set.
 pub(crate) const PATTERNS_BYTES_MAX: usize = 4096;
 
-/// Where each policy begins, in bytes.
-pub(crate) fn check(text: &str) -> Result<Vec<usize>, Problems> {
+/// Where each policy begins and ends, in bytes.
+pub(crate) fn check(text: &str) -> Result<Vec<Range<usize>>, Problems> {
     if text.len() > TEXT_BYTES_MAX {
         let message = format!("the text has {} bytes, and {TEXT_BYTES_MAX} at most", text.len());
         return Err(Problem::new((0, 0), message, "write fewer, more general policies").into());
     }
     let mut scan = Scan {
         text,
-        starts: Vec::new(),
+        places: Vec::new(),
         of: Counts::default(),
         inside: false,
         like: false,
@@ -36,7 +37,7 @@ pub(crate) fn check(text: &str) -> Result<Vec<usize>, Problems> {
     scan.run().map_err(|(at, message, hint)| {
         Problems::from(Problem::new(place_of(text, at), message, hint))
     })?;
-    Ok(scan.starts)
+    Ok(scan.places)
 }
 
 #[derive(Default)]
@@ -48,7 +49,7 @@ struct Counts {
 
 struct Scan<'a> {
     text: &'a str,
-    starts: Vec<usize>,
+    places: Vec<Range<usize>>,
     of: Counts,
     inside: bool,
     /// the word before was `like`
@@ -73,8 +74,9 @@ impl Scan<'_> {
             }
             if !self.inside {
                 self.inside = true;
-                self.starts.push(at);
-                if self.starts.len() > POLICIES_MAX {
+                // It ends where the text does, unless a semicolon ends it before.
+                self.places.push(at..self.text.len());
+                if self.places.len() > POLICIES_MAX {
                     let message = format!("there are more than {POLICIES_MAX} policies");
                     return Err((at, message, "one policy for a class of devices does for many"));
                 }
@@ -99,6 +101,9 @@ impl Scan<'_> {
                 ';' if self.of.depth == 0 => {
                     self.inside = false;
                     self.of = Counts::default();
+                    if let Some(place) = self.places.last_mut() {
+                        place.end = at.saturating_add(1);
+                    }
                 }
                 c if c.is_alphanumeric() || c == '_' => {
                     let mut word = c.to_string();

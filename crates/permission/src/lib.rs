@@ -41,7 +41,7 @@ mod space;
 
 pub use admission::{Problem, Problems};
 pub use cases::{CASES_BYTES_MAX, CASES_MAX, Cases, Report, Tried};
-pub use facts::{Commander, DeviceFacts, MemberFacts, Question, Whose, is_reserved};
+pub use facts::{Commander, DeviceFacts, MemberFacts, PeerFacts, Question, Whose, is_reserved};
 pub use guard::{DEPTH_MAX, NESTED_MAX, OPERATORS_MAX, POLICIES_MAX, TEXT_BYTES_MAX};
 pub use set::{ID_BYTES_MAX, Policies, SCHEMA, Verdict};
 pub use space::{Bound, Said, decide_topic};

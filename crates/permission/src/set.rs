@@ -1,19 +1,21 @@
 //! A policy set: parsed, valid by the schema, and decided with.
 
 use crate::{
-    facts::{Commander, DeviceFacts, MemberFacts, Question, is_reserved, path_of},
+    facts::{Commander, DeviceFacts, MemberFacts, PeerFacts, Question, is_reserved, path_of},
     guard,
     problem::problem_of,
 };
 use admission::{Direction, PolicyAnswer, Problem, Problems, Says, one_line};
 use cedar_policy::{
-    Authorizer, Context, Decision, Effect, Entities, Entity, EntityId, EntityTypeName, EntityUid,
-    PolicyId, PolicySet, Request, RestrictedExpression, Schema, ValidationMode, Validator,
+    ActionConstraint, Authorizer, Context, Decision, Effect, Entities, Entity, EntityId,
+    EntityTypeName, EntityUid, PolicyId, PolicySet, Request, RestrictedExpression, Schema,
+    ValidationMode, Validator,
 };
 use miette::Diagnostic;
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     fmt,
+    ops::Range,
     str::FromStr as _,
     sync::OnceLock,
 };
@@ -27,6 +29,8 @@ pub const ID_BYTES_MAX: usize = 64;
 pub struct Policies {
     set: PolicySet,
     ids: Vec<String>,
+    /// what is asked about devices that speak to each other, and as it is written
+    peers: (PolicySet, String),
     warnings: Vec<Problem>,
     frame: &'static Frame,
     authorizer: Authorizer,
@@ -98,7 +102,7 @@ impl Policies {
     /// [`Problems`], with places and hints.
     pub fn parse(text: &str) -> Result<Self, Problems> {
         let frame = frame()?;
-        let starts = guard::check(text)?;
+        let places = guard::check(text)?;
         let parsed = PolicySet::from_str(text).map_err(|errors| {
             let hint = "see docs/policies.md for examples";
             let related = errors.related().into_iter().flatten();
@@ -111,7 +115,8 @@ impl Policies {
             let hint = "name the class of devices instead of ?principal and ?resource";
             return Err(Problem::new((0, 0), "templates are not taken", hint).into());
         }
-        let (set, ids) = named(text, &parsed, &starts)?;
+        let (set, ids) = named(text, &parsed, &places)?;
+        let peers = for_peers(text, &set, &ids, &places)?;
         let validated = Validator::new(frame.schema.clone()).validate(&set, ValidationMode::Strict);
         let hint = "docs/policies.md has the schema";
         let wrong: Vec<_> =
@@ -121,12 +126,19 @@ impl Policies {
         }
         let warnings = validated.validation_warnings();
         let warnings = Problems::of(warnings.map(|it| problem_of(text, it, hint))).0;
-        Ok(Self { set, ids, warnings, frame, authorizer: Authorizer::new() })
+        Ok(Self { set, ids, peers, warnings, frame, authorizer: Authorizer::new() })
     }
 
     /// Ids of the policies, in the order of the text.
     pub fn ids(&self) -> &[String] {
         &self.ids
+    }
+
+    /// What is asked about devices that speak to each other, as it is written: policies that name the
+    /// action `peer`, and those that forbid every action. One that permits every action was not written
+    /// with devices in mind that nobody watches. Empty where there are none.
+    pub fn for_peers(&self) -> &str {
+        &self.peers.1
     }
 
     /// What is allowed and yet looks like a mistake, such as a policy that can never apply.
@@ -151,7 +163,11 @@ impl Policies {
                 return Verdict { failed, ..Verdict::default() };
             }
         };
-        let response = self.authorizer.is_authorized(&request, &self.set, &entities);
+        let set = match question {
+            Question::Peer { .. } => &self.peers.0,
+            Question::Topic { .. } | Question::Command { .. } => &self.set,
+        };
+        let response = self.authorizer.is_authorized(&request, set, &entities);
         let diagnostics = response.diagnostics();
         let ids = diagnostics.reason().map(|id| AsRef::<str>::as_ref(id).to_owned());
         let because: Vec<String> = ids.collect::<BTreeSet<_>>().into_iter().collect();
@@ -187,6 +203,11 @@ impl Policies {
                 let context = Context::from_pairs([("name".to_owned(), name)])?;
                 (principal, "command", all.device(device), context)
             }
+            Question::Peer { by, to, operation, .. } => {
+                let operation = RestrictedExpression::new_string(operation.as_str().to_owned());
+                let context = Context::from_pairs([("operation".to_owned(), operation)])?;
+                (all.peer(by), PEER, all.peer(to), context)
+            }
         };
         let action = uid(&types.action, action);
         let request = Request::new(principal, action, resource, context, None)?;
@@ -211,22 +232,61 @@ fn within(question: &Question<'_>) -> bool {
             };
             *of == device.owner
         }
+        Question::Peer { of, by, to, .. } => {
+            [by, to].into_iter().any(|one| one.owner.as_ref() == Some(*of))
+        }
     }
+}
+
+/// What a policy says that is about devices which speak to each other.
+const PEER: &str = "peer";
+
+/// The policies that say something of devices which speak to each other, and as they are written.
+fn for_peers(
+    text: &str,
+    set: &PolicySet,
+    ids: &[String],
+    places: &[Range<usize>],
+) -> Result<(PolicySet, String), Problems> {
+    let is_peer = |action: &EntityUid| action.id().unescaped() == PEER;
+    let (mut found, mut written) = (Vec::new(), String::new());
+    for (id, place) in ids.iter().zip(places) {
+        let Some(policy) = set.policy(&PolicyId::new(id)) else { continue };
+        let wanted = match policy.action_constraint() {
+            ActionConstraint::Any => policy.effect() == Effect::Forbid,
+            // No group has it.
+            ActionConstraint::Eq(action) => is_peer(&action),
+            ActionConstraint::In(actions) => actions.iter().any(is_peer),
+        };
+        if wanted && let Some(text) = text.get(place.clone()) {
+            found.push(policy.clone());
+            written.push_str(text);
+            written.push('\n');
+        }
+    }
+    let found = PolicySet::from_policies(found).map_err(|error| {
+        Problems::from(problem_of(text, &error, "give each policy an id of its own"))
+    })?;
+    Ok((found, written))
+}
+
+/// Cedar numbers policies in the order of the text.
+fn numbered(at: usize) -> PolicyId {
+    PolicyId::new(format!("policy{at}"))
 }
 
 /// The policies by the names that they give themselves.
 fn named(
     text: &str,
     parsed: &PolicySet,
-    starts: &[usize],
+    places: &[Range<usize>],
 ) -> Result<(PolicySet, Vec<String>), Problems> {
     let mut problems = Vec::new();
     let mut ids: Vec<String> = Vec::new();
     let mut policies = Vec::new();
-    for (at, start) in starts.iter().enumerate() {
-        // Cedar numbers them in the order of the text.
-        let Some(policy) = parsed.policy(&PolicyId::new(format!("policy{at}"))) else { continue };
-        let place = admission::place_of(text, *start);
+    for (at, place) in places.iter().enumerate() {
+        let Some(policy) = parsed.policy(&numbered(at)) else { continue };
+        let place = admission::place_of(text, place.start);
         let id = policy.annotation("id").unwrap_or_default();
         let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let (message, hint) = if id.is_empty() {
@@ -280,11 +340,16 @@ impl Gathered<'_> {
     }
 
     fn device(&mut self, facts: &DeviceFacts) -> EntityUid {
-        let owner = self.bare(uid(&self.types.organisation, facts.owner.as_str()));
+        self.peer(&facts.into())
+    }
+
+    fn peer(&mut self, facts: &PeerFacts) -> EntityUid {
+        let owner = facts.owner.as_ref();
+        let owner = owner.map(|it| self.bare(uid(&self.types.organisation, it.as_str())));
         let product = facts.product.as_ref().map(|(maker, product)| {
             self.bare(uid(&self.types.product, &format!("{maker}/{product}")))
         });
-        let parents = product.into_iter().chain([owner]).collect();
+        let parents = product.into_iter().chain(owner).collect();
         let device = uid(&self.types.device, &facts.device.to_string());
         self.add(Entity::new_no_attrs(device, parents))
     }

@@ -193,6 +193,8 @@ pub const ACCESS: &[Access] = &[
     access(Action::ReadPolicies, AOU),
     access(Action::ManagePolicies, AO),
     access(Action::ActivatePolicies, A),
+    access(Action::ManagePeerTrust, A),
+    access(Action::FetchTrustBundle, AO).device(),
     access(Action::ReadRoutes, AOU),
     access(Action::ManageRoutes, A).internal(),
     access(Action::DeclarePurposes, A),

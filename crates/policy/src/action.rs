@@ -120,6 +120,8 @@ actions! {
     ReadPolicies "read-policies" "read the organisation's policies for the doors, explain decisions",
     ManagePolicies "manage-policies" "put in and test versions of the policies for the doors",
     ActivatePolicies "activate-policies" "put policies for the doors in force",
+    ManagePeerTrust "manage-peer-trust" "choose which devices the organisation's own trust without the platform",
+    FetchTrustBundle "fetch-trust-bundle" "get the trust bundle of a device",
     ReadRoutes "read-routes" "read routes of messages, how they stand, rows and dead messages; try a rule",
     ManageRoutes "manage-routes" "make, change, pause and end routes of messages, retry and discard dead messages",
     DeclarePurposes "declare-purposes" "declare, change and end what data of a product line is for",

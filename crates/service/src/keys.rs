@@ -54,6 +54,7 @@ pub(crate) enum Use {
     Passport = 6,
     CaRequest = 7,
     Metadata = 8,
+    TrustBundle = 9,
 }
 
 impl Use {
@@ -67,6 +68,7 @@ impl Use {
             6 => "passport",
             7 => "ca-request",
             8 => "metadata",
+            9 => "trust-bundle",
             _ => "unknown",
         }
     }

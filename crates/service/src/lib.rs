@@ -34,6 +34,7 @@
 //! | `messages` | messages of devices, what was refused of them |
 //! | `device_log` | the logs that devices hand over |
 //! | `policies` | an organisation's policies for the doors: versions, tests, what is in force, why |
+//! | `peers` | trust between devices: what owners choose, the bundle of each device |
 //! | `purposes` | what data of devices is for, and who agreed to it |
 //! | `schemas` | what payloads must be: versions, tests, what is in force, what came of payloads |
 //! | `reports` | audit chain, accounts of keys, key policy, expiry, statistics |
@@ -86,6 +87,7 @@ mod organisations;
 mod own_keys;
 mod page;
 mod passport;
+mod peers;
 mod people;
 mod place;
 mod platform;
@@ -178,6 +180,7 @@ pub use organisations::{NewOrganisation, OrganisationView};
 pub use own_keys::{OwnKeyKind, RotatedKey};
 pub use page::{Page, Paged};
 pub use passport::ExportedPassport;
+pub use peers::{MadeTrustBundle, NewPeerTrust, PeerBundleView, PeerTrustView};
 pub use people::{
     Ceremony, FirstAdministrator, Invited, Link, LinkPurpose, LinkView, NewPerson, Opened,
     PasskeyView, PersonState, PersonView, Resumed, SessionView, SignedIn, Theme, Visitor,

@@ -59,6 +59,8 @@ pub(crate) struct Live {
     pub(crate) decisions: Cache<crate::policies::DecisionKey, admission::PolicyAnswer>,
     /// devices, as policies know them
     pub(crate) device_facts: Cache<device::DeviceId, Arc<crate::policies::Facts>>,
+    /// what goes into the trust bundles of an owner's devices, by its row
+    pub(crate) peer_contents: Cache<i64, Arc<crate::peers::Made>>,
     /// what payloads must be, by organisation
     pub(crate) schemas: Cache<i64, Arc<crate::schemas::LiveSchemas>>,
     /// what data is for, by product line
@@ -119,6 +121,8 @@ impl Live {
             policies: Cache::new(10_000),
             decisions: Cache::new(16_384),
             device_facts: Cache::new(100_000),
+            // As large as a bundle each.
+            peer_contents: Cache::new(32),
             schemas: Cache::new(2_000),
             purposes: Cache::new(10_000),
             device_purposes: Cache::new(100_000),
@@ -237,6 +241,7 @@ impl Live {
         self.ocsp.forget(&crate::ocsp::AnswerKey::new(ca, &serial, false));
         self.ocsp.forget(&crate::ocsp::AnswerKey::new(ca, &serial, true));
         self.crls.forget(&ca);
+        self.peer_contents.clear();
     }
 }
 
@@ -257,8 +262,10 @@ impl Effects for Live {
                     // The decisions last: those that are being made with the older set are not kept.
                     self.policies.forget(&organisation);
                     self.decisions.clear();
+                    self.peer_contents.forget(&organisation);
                     self.changes.add(crate::messages::Change::Policies(organisation));
                 }
+                Effect::PeerTrust(organisation) => self.peer_contents.forget(&organisation),
                 Effect::Schemas(organisation) => self.schemas.forget(&organisation),
                 Effect::Purposes(product) => {
                     // What stands for devices last: what is being read with the older text is not kept.
@@ -291,11 +298,13 @@ impl Effects for Live {
                     self.cas.clear();
                     self.roots.clear();
                     self.directors.clear();
+                    self.peer_contents.clear();
                     self.epoch.fetch_add(1, Ordering::SeqCst);
                     self.changes.add(crate::messages::Change::Directory);
                 }
                 Effect::Device(row) => {
                     self.device_facts.clear();
+                    self.peer_contents.clear();
                     self.device_purposes.forget_where(|(device, _), _| *device == row);
                     self.decisions.clear();
                     self.changes.add(crate::messages::Change::Device(row));

@@ -33,6 +33,7 @@ pub mod threat;
 pub mod threat_impact;
 pub mod threat_kept;
 mod trial;
+pub mod trust_bundle;
 pub mod update;
 pub mod update_token;
 pub mod vulnerabilities;
@@ -161,6 +162,9 @@ pub enum Command {
     /// What an owner agrees to: consent to purposes of its devices' data, given and withdrawn
     #[command(subcommand)]
     Consent(purpose::ConsentCommand),
+    /// Trust between devices without the platform: what the owner chooses, the bundles that devices are given
+    #[command(subcommand)]
+    TrustBundle(trust_bundle::TrustBundleCommand),
     /// The verifiable log: checkpoint, proofs, audit
     #[command(subcommand)]
     Log(LogCommand),

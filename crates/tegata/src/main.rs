@@ -157,6 +157,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Purpose(command) => {
                 commands::purpose::run(command, output, language).await?;
             }
+            Command::TrustBundle(command) => {
+                commands::trust_bundle::run(command, output, language).await?;
+            }
             Command::Consent(command) => {
                 commands::purpose::consent(command, output, language).await?;
             }

@@ -16,6 +16,7 @@ pub(super) const LAYERS: &[&str] = &[
     "admission",
     "broker",
     "permission",
+    "peer",
     "schema",
     "assessment",
     "service",
@@ -34,8 +35,20 @@ pub(super) const FORBIDDEN_EDGES: &[(&str, &str, &str)] = &[
 ];
 
 /// What a crate that ships on devices may have of ours: (crate, dependencies). Its tests may have more.
-pub(super) const SHIPPED_ALONE: &[(&str, &[&str])] =
-    &[("agent", &["crypto", "ledger", "pki", "device", "enrolment", "update", "admission"])];
+pub(super) const SHIPPED_ALONE: &[(&str, &[&str])] = &[(
+    "agent",
+    &[
+        "crypto",
+        "ledger",
+        "pki",
+        "device",
+        "enrolment",
+        "update",
+        "admission",
+        "permission",
+        "peer",
+    ],
+)];
 
 /// Crates that decide and do nothing else (invariant 1).
 pub(super) const DOMAIN: &[&str] = &[
@@ -53,6 +66,7 @@ pub(super) const DOMAIN: &[&str] = &[
     "admission",
     "broker",
     "permission",
+    "peer",
     "schema",
     "assessment",
 ];

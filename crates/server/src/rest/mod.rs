@@ -29,6 +29,7 @@ mod messages;
 mod openapi;
 mod operation;
 mod organisations;
+mod peers;
 mod people;
 mod platform;
 mod policies;
@@ -193,6 +194,9 @@ fn products_and_devices() -> OpenApiRouter<App> {
 /// Routes of messages.
 fn message_routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
+        .routes(routes!(peers::settings, peers::set, peers::end))
+        .routes(routes!(peers::bundles))
+        .routes(routes!(peers::bundle))
         .routes(routes!(purposes::list))
         .routes(routes!(purposes::declare, purposes::end))
         .routes(routes!(purposes::versions))

@@ -3,7 +3,7 @@
 use crate::ServiceError;
 use rusqlite::{Connection, TransactionBehavior, params};
 
-const MIGRATIONS: [&str; 34] = [
+const MIGRATIONS: [&str; 35] = [
     include_str!("0001.sql"),
     include_str!("0002.sql"),
     include_str!("0003.sql"),
@@ -38,6 +38,7 @@ const MIGRATIONS: [&str; 34] = [
     include_str!("0032.sql"),
     include_str!("0033.sql"),
     include_str!("0034.sql"),
+    include_str!("0035.sql"),
 ];
 
 /// Brings the database to the newest version.

@@ -42,6 +42,7 @@ pub(crate) mod named;
 pub(crate) mod operation;
 pub(crate) mod organisation;
 pub(crate) mod payload_schema;
+pub(crate) mod peer_trust;
 pub(crate) mod person;
 pub(crate) mod policy_set;
 pub(crate) mod public;

@@ -42,6 +42,8 @@ pub(crate) enum Effect {
     Purposes(i64),
     /// What an organisation agreed to, by its row; for one device alone, where it is named.
     Consents { organisation: i64, device: Option<i64> },
+    /// What an organisation chose about trust between devices, by its row.
+    PeerTrust(i64),
     /// Routes changed.
     Routes,
     /// Rules of alerts changed.

@@ -41,6 +41,7 @@ mod operation;
 mod own_keys;
 mod parts;
 mod passkey;
+mod peers;
 mod people;
 mod policies;
 mod public;

@@ -38,6 +38,7 @@ pub mod serve;
 pub mod stream;
 pub mod threat;
 pub mod token;
+pub mod trust_bundle;
 pub mod update;
 pub mod update_token;
 pub mod verify;

@@ -1,0 +1,254 @@
+//! The bundle on disk: fetched or handed over, believed, kept; never an older one again.
+//!
+//! ```text
+//! trust/bundle   as it came
+//! trust/number   the newest number that was kept here
+//! trust/seen     the latest time at which a decision rested on a bundle
+//! ```
+
+use crate::{
+    Failure, clock, fault,
+    files::{self, Mode, STATE},
+    identity::Identity,
+    log,
+    net::{Call, Client},
+    store::Store,
+};
+use ::peer::{BUNDLE_BYTES_MAX, BundleError, CLOCK_TOLERANCE_S, Code, TrustBundle};
+use crypto::UnixTime;
+use device::DeviceId;
+use pki::{Certificate, validate::Anchors};
+use serde_json::{Value, json};
+
+const FOLDER: &str = "trust";
+pub(super) const BUNDLE: &str = "trust/bundle";
+const NUMBER: &str = "trust/number";
+const SEEN: &str = "trust/seen";
+const ASKED: &str = "trust/asked";
+/// Seconds by which the time moves on before it is kept again.
+const SEEN_EVERY_S: i64 = 600;
+
+/// What became of a bundle that came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// it is kept, with this number
+    Kept(u64),
+    /// it is the one that is kept already
+    Known,
+}
+
+/// Who this device is, as its owner's certificate says.
+///
+/// # Errors
+/// `not-enrolled`.
+pub(super) fn own_device(identity: &Identity<'_>) -> Result<DeviceId, Failure> {
+    let none = || Failure::refused("not-enrolled", "run: tegata-agent enrol");
+    let shown = identity.ldevid()?.ok_or_else(none)?;
+    let leaf = shown.chain.first().ok_or_else(none)?;
+    device_of(leaf)
+}
+
+fn device_of(leaf: &Certificate) -> Result<DeviceId, Failure> {
+    leaf.common_name().unwrap_or_default().parse().map_err(|_| {
+        let detail = "the device's certificate does not name a device of this platform";
+        Failure::refused("trust-bundle-other", detail)
+    })
+}
+
+/// The bundle that is kept, believed anew.
+///
+/// # Errors
+/// `trust-bundle-none`, `trust-bundle-refused`, `trust-bundle-older`, `trust-bundle-other`.
+pub(super) fn load(
+    store: &Store,
+    roots: &[Certificate],
+    own: &DeviceId,
+) -> Result<TrustBundle, Failure> {
+    let bytes = read(store)?.ok_or_else(|| {
+        let detail = "the device has no trust bundle yet; run: tegata-agent peer fetch";
+        Failure::unavailable("trust-bundle-none", detail)
+    })?;
+    let bundle = believed(&bytes, roots, own)?;
+    require_newest(store, bundle.statement().number)?;
+    Ok(bundle)
+}
+
+fn read(store: &Store) -> Result<Option<Vec<u8>>, Failure> {
+    files::read(&store.path(BUNDLE), u64::try_from(BUNDLE_BYTES_MAX).unwrap_or(u64::MAX))
+}
+
+fn believed(bytes: &[u8], roots: &[Certificate], own: &DeviceId) -> Result<TrustBundle, Failure> {
+    let roots: Anchors = roots.iter().cloned().collect();
+    let bundle = TrustBundle::verify(bytes, &roots).map_err(refused)?.into_inner();
+    if bundle.statement().device != *own {
+        let detail = format!("the trust bundle is for device {}", bundle.statement().device);
+        return Err(Failure::refused("trust-bundle-other", detail));
+    }
+    Ok(bundle)
+}
+
+fn refused(error: BundleError) -> Failure {
+    Failure::refused("trust-bundle-refused", error.to_string())
+}
+
+fn require_newest(store: &Store, number: u64) -> Result<(), Failure> {
+    let newest = store.record::<u64>(NUMBER)?.unwrap_or(0);
+    if number < newest {
+        let detail = format!("the trust bundle has number {number}, and {newest} was here before");
+        return Err(Failure::refused("trust-bundle-older", detail));
+    }
+    Ok(())
+}
+
+/// Takes a bundle: where this returns, it is on disk, and no older one counts any more.
+///
+/// # Errors
+/// As [`load`]; `trust-bundle-ended`, `clock-behind`, `state-write`, `disk-full`.
+pub(crate) fn take(
+    store: &Store,
+    roots: &[Certificate],
+    own: &DeviceId,
+    bytes: &[u8],
+) -> Result<Taken, Failure> {
+    let bundle = believed(bytes, roots, own)?;
+    let number = bundle.statement().number;
+    require_newest(store, number)?;
+    let kept = read(store)?;
+    if kept.as_deref() == Some(bytes) {
+        return Ok(Taken::Known);
+    }
+    let same = kept.and_then(|kept| TrustBundle::claimed(&kept).ok());
+    if same.is_some_and(|kept| kept.device == *own && kept.number == number)
+        || store.record::<u64>(NUMBER)? == Some(number)
+    {
+        let detail = format!("another trust bundle with number {number} was here before");
+        return Err(Failure::refused("trust-bundle-older", detail));
+    }
+    now(store, &bundle)?;
+    files::folder(&store.path(FOLDER))?;
+    files::replace(&store.path(BUNDLE), bytes, Mode::Private, STATE)?;
+    fault::point("trust-bundle-written");
+    // After a crash here the number is still the older one, and the bundle that is kept says the newer.
+    store.keep(NUMBER, &number)?;
+    Ok(Taken::Kept(number))
+}
+
+/// The time by which is decided.
+///
+/// # Errors
+/// `clock-behind` where the machine's clock is behind what was seen before, `trust-bundle-ended`.
+pub(super) fn now(store: &Store, bundle: &TrustBundle) -> Result<UnixTime, Failure> {
+    let now = clock::wall();
+    let seen = seen(store)?;
+    if now < seen.plus(-CLOCK_TOLERANCE_S) {
+        let detail = format!(
+            "the clock says {now}, and {seen} was seen before; set it, or where that was wrong run: \
+             tegata-agent self-test --accept-clock"
+        );
+        return Err(Failure::refused("clock-behind", detail));
+    }
+    bundle.require_good(now).map_err(|refused| {
+        let code = match refused.code {
+            Code::ClockBehind => "clock-behind",
+            _ => "trust-bundle-ended",
+        };
+        Failure::refused(code, refused.detail)
+    })?;
+    // No further than the end of a bundle: a clock that is far ahead for a moment does no lasting harm.
+    if now.since(seen) > SEEN_EVERY_S {
+        let kept = files::folder(&store.path(FOLDER)).and_then(|()| store.keep(SEEN, &now.0));
+        if let Err(failure) = kept {
+            log::warning(failure.code, &failure.detail);
+        }
+    }
+    Ok(now)
+}
+
+/// The latest time that is known to have been.
+fn seen(store: &Store) -> Result<UnixTime, Failure> {
+    let own = store.record::<i64>(SEEN)?.map(UnixTime).unwrap_or_default();
+    Ok(own.max(store.last_seen()?.unwrap_or_default()))
+}
+
+/// Takes the clock as it is for right.
+///
+/// # Errors
+/// `state-write`.
+pub(crate) fn accept_clock(store: &Store) -> Result<(), Failure> {
+    files::remove(&store.path(SEEN))
+}
+
+/// Whether it is time to ask for a bundle. The clock counts here, as it may: asking too often or too
+/// rarely decides nothing.
+pub(crate) fn due(store: &Store, poll_s: u64) -> bool {
+    let asked = store.record::<i64>(ASKED).ok().flatten().unwrap_or(0);
+    let poll_s = i64::try_from(poll_s).unwrap_or(i64::MAX);
+    !(0..poll_s).contains(&clock::wall().since(UnixTime(asked)))
+}
+
+/// Asks the platform for a bundle, and takes it. `None`: the one that is kept is the newest.
+///
+/// # Errors
+/// As [`take`]; `trust-bundle-none` where the platform has none for this device; `connection`, `tls`,
+/// `http`, `http-status`.
+pub(crate) fn fetch(
+    store: &Store,
+    client: &Client,
+    roots: &[Certificate],
+    leaf: &Certificate,
+) -> Result<Option<u64>, Failure> {
+    let own = device_of(leaf)?;
+    files::folder(&store.path(FOLDER))?;
+    store.keep(ASKED, &clock::wall().0)?;
+    let known = load(store, roots, &own).ok();
+    let path = format!("/v1/devices/{own}/trust-bundle");
+    let mut call = Call::get(&path).with("Accept", ::peer::MEDIA_TYPE.to_owned());
+    if let Some(known) = known {
+        call = call.with("If-None-Match", format!("\"{}\"", known.statement().number));
+    }
+    let mut connection = client.connect()?;
+    let mut reply = connection.send(&call)?;
+    let status = reply.head.status;
+    let bytes = reply.all(u64::try_from(BUNDLE_BYTES_MAX).unwrap_or(u64::MAX))?;
+    match status {
+        200 => {}
+        304 => return Ok(None),
+        404 | 409 => {
+            let text = String::from_utf8_lossy(&bytes);
+            let start: String = text.chars().take(300).collect();
+            let detail = format!("the platform has no trust bundle for this device: {start}");
+            return Err(Failure::unavailable("trust-bundle-none", detail));
+        }
+        _ => {
+            let detail = format!("{path} is answered {status}");
+            return Err(Failure::unavailable("http-status", detail));
+        }
+    }
+    match take(store, roots, &own, &bytes)? {
+        Taken::Kept(number) => {
+            log::info("trust-bundle", &format!("number {number} is kept"));
+            Ok(Some(number))
+        }
+        Taken::Known => Ok(None),
+    }
+}
+
+/// What is kept, for people. Believed by nobody: to decide by it, it is read anew.
+///
+/// # Errors
+/// `state-damaged`, `state-read`.
+pub(crate) fn shown(store: &Store) -> Result<Value, Failure> {
+    let Some(bytes) = read(store)? else { return Ok(Value::Null) };
+    let newest = store.record::<u64>(NUMBER)?;
+    Ok(match TrustBundle::claimed(&bytes) {
+        Ok(claimed) => json!({
+            "number": claimed.number,
+            "newest": newest,
+            "owner": claimed.owner.to_string(),
+            "issued": claimed.issued_at.to_string(),
+            "expires": claimed.expires.to_string(),
+            "ended": clock::wall() > claimed.expires,
+        }),
+        Err(error) => json!({"damaged": error.to_string(), "newest": newest}),
+    })
+}

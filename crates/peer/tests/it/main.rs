@@ -1,0 +1,5 @@
+//! Tests of bundles and decisions, in one binary.
+
+mod bundle;
+mod decide;
+mod world;

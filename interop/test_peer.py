@@ -216,8 +216,8 @@ def main():
             require(bytes.fromhex(stranger.device) not in contents, "a device of the neighbour's")
 
         with case("tegata: what is revoked and suspended is in the next bundle"):
-            platform.report("owner", revoked.device, "revoked", "cause=compromised")
-            platform.report("owner", suspended.device, "suspended", "cause=suspected")
+            platform.report("owner", revoked.device, "revoked", "cause=lost")
+            platform.report("owner", suspended.device, "suspended", "cause=lost")
             require(lock.peer("fetch")["new"] and gate.peer("fetch")["new"], "not new")
 
         with case("tegata-agent: an older bundle, and another device's, are not taken"):

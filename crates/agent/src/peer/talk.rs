@@ -13,13 +13,16 @@ use device::DeviceId;
 use rustls::{ClientConnection, ServerConnection, pki_types::ServerName};
 use std::{
     io::{self, ErrorKind, Read, Write},
-    net::{TcpStream, ToSocketAddrs as _},
+    net::{Shutdown, TcpStream, ToSocketAddrs as _},
     sync::Arc,
     time::Duration,
 };
 
 /// Seconds for a whole conversation: whoever drips holds nobody up.
 const TALK_S: u64 = 10;
+/// Seconds, and reads, for which the other is heard out at the end.
+const LINGER_S: u64 = 2;
+const LINGER_READS_MAX: usize = 64;
 /// Longest line, in bytes.
 const LINE_BYTES_MAX: usize = 128;
 const GREETING: &str = "tegata-peer 1 ";
@@ -42,6 +45,21 @@ impl Timed {
         match self.until_s.saturating_sub(uptime_s()) {
             0 => Err(io::Error::new(ErrorKind::TimedOut, "the conversation takes too long")),
             left => Ok(Some(Duration::from_secs(left))),
+        }
+    }
+}
+
+impl Timed {
+    /// Ends the conversation so that the other still hears what was said last: a socket that is closed
+    /// before everything was read takes that back.
+    fn end(mut self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
+        self.until_s = self.until_s.min(uptime_s().saturating_add(LINGER_S));
+        let mut buffer = [0; 1024];
+        for _ in 0..LINGER_READS_MAX {
+            if !matches!(self.read(&mut buffer), Ok(1..)) {
+                break;
+            }
         }
     }
 }
@@ -89,7 +107,18 @@ pub(super) fn serve(
     let mut connection =
         ServerConnection::new(config).map_err(|error| broken(&io::Error::other(error)))?;
     let mut sock = Timed::new(stream).map_err(|error| broken(&error))?;
-    let done = shake(|sock| connection.complete_io(sock), &mut sock);
+    let talked = served(judge, &mut connection, &mut sock, &outcome);
+    sock.end();
+    talked
+}
+
+fn served(
+    judge: &Judge,
+    connection: &mut ServerConnection,
+    sock: &mut Timed,
+    outcome: &tls::Outcome,
+) -> Result<Talked, Failure> {
+    let done = shake(|sock| connection.complete_io(sock), sock);
     let peer = match (done, outcome.take()) {
         // The alert was sent with the failure.
         (_, Some(Err(refused))) => return Ok(before(refused)),
@@ -97,10 +126,14 @@ pub(super) fn serve(
         (Ok(()), None) => return Err(broken(&io::Error::other("no certificate was shown"))),
         (Ok(()), Some(Ok(peer))) => peer,
     };
+    // INVARIANT: nobody is known before the proof of the key has been seen.
+    if connection.is_handshaking() {
+        return Err(broken(&io::Error::other("the handshake did not end")));
+    }
     if connection.alpn_protocol() != Some(tls::ALPN) {
         return Err(broken(&io::Error::other("the other did not ask for tegata-peer/1")));
     }
-    let mut stream = rustls::Stream::new(&mut connection, &mut sock);
+    let mut stream = rustls::Stream::new(connection, sock);
     let line = line(&mut stream).map_err(|error| broken(&error))?;
     let asked = line.strip_prefix(GREETING).and_then(|text| operation(text).ok());
     let Some(asked) = asked else {
@@ -110,7 +143,7 @@ pub(super) fn serve(
     let answer = if decision.permitted { PERMIT } else { DENY };
     let told = stream.write_all(format!("{answer}\n").as_bytes()).and_then(|()| {
         connection.send_close_notify();
-        rustls::Stream::new(&mut connection, &mut sock).flush()
+        rustls::Stream::new(connection, sock).flush()
     });
     // What was decided was decided, whether the other still hears it or not.
     if let Err(error) = told {
@@ -146,6 +179,10 @@ pub(super) fn ask(
         (Ok(()), None) => return Err(broken(&io::Error::other("no certificate was shown"))),
         (Ok(()), Some(Ok(peer))) => peer,
     };
+    // INVARIANT: nobody is known before the proof of the key has been seen.
+    if connection.is_handshaking() {
+        return Err(broken(&io::Error::other("the handshake did not end")));
+    }
     if wanted.is_some_and(|wanted| *wanted != peer.facts.device) {
         let detail = format!("device {} answers at {address}", peer.facts.device);
         return Err(Failure::refused("peer-other", detail));

@@ -20,6 +20,7 @@ mod enrolment;
 mod freeze;
 mod kill;
 mod memory;
+mod peer;
 mod platform;
 mod protected;
 mod real;

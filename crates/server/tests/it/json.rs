@@ -75,6 +75,11 @@ fn bodies(csr: &str, certificate: &str) -> Vec<(&'static str, &'static str, Valu
         ),
         ("post", "/v1/policies/activations", json!({"reason": "a test"})),
         (
+            "put",
+            "/v1/peer-trust",
+            json!({"life_s": 3600, "makers": ["maker"], "organisations": [], "products": []}),
+        ),
+        (
             "post",
             "/v1/schemas/{schema}/versions",
             json!({"kind": "json-schema", "schema": "e30=", "topic": "up/x", "cases": "x",

@@ -196,7 +196,7 @@ impl Contents {
         if known.windows(2).any(|two| two.first() == two.last()) {
             return Err(wrong("an authority stands twice"));
         }
-        let lines: Vec<_> = wire.lines.into_iter().map(line).collect::<Result<_, _>>()?;
+        let lines: Vec<_> = wire.lines.iter().map(line).collect::<Result<_, _>>()?;
         if !ascends(lines.iter().map(|it| &it.product)) {
             return Err(wrong("its product lines do not ascend"));
         }
@@ -245,7 +245,7 @@ fn serials(wire: Vec<ByteVec>) -> Result<Vec<Box<[u8]>>, BundleError> {
     Ok(all)
 }
 
-fn line(wire: WireLine) -> Result<Line, BundleError> {
+fn line(wire: &WireLine) -> Result<Line, BundleError> {
     let wrong = BundleError::Malformed;
     let product = match (wire.maker.as_str(), product_of(&wire.product)?) {
         ("", None) => None,

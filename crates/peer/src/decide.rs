@@ -174,7 +174,8 @@ impl TrustBundle {
         if chain.len() > SHOWN_MAX {
             return Err(wrong("more than 8 certificates were shown"));
         }
-        let path = validate(leaf, above, &self.anchors, &Options::client(now)).map_err(refused)?;
+        let path = validate(leaf, above, &self.anchors, &Options::client(now))
+            .map_err(|it| refused(&it))?;
         let contents = self.contents();
         let authority = contents.authorities.iter().find(|it| it.certificate == *path.anchor());
         // No authority of these has others below it: what they would issue nobody could take back.
@@ -300,8 +301,8 @@ fn require_not_revoked(authority: &Authority, serial: &Serial) -> Result<(), Ref
     Ok(())
 }
 
-fn refused(error: PathError) -> Refused {
-    let code = match &error {
+fn refused(error: &PathError) -> Refused {
+    let code = match error {
         PathError::Expired { .. } | PathError::NotYetValid { .. } => Code::CertificateExpired,
         PathError::UnknownIssuer { .. } => Code::UnknownAuthority,
         _ => Code::CertificateWrong,

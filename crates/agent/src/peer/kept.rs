@@ -79,7 +79,7 @@ fn read(store: &Store) -> Result<Option<Vec<u8>>, Failure> {
 
 fn believed(bytes: &[u8], roots: &[Certificate], own: &DeviceId) -> Result<TrustBundle, Failure> {
     let roots: Anchors = roots.iter().cloned().collect();
-    let bundle = TrustBundle::verify(bytes, &roots).map_err(refused)?.into_inner();
+    let bundle = TrustBundle::verify(bytes, &roots).map_err(|it| refused(&it))?.into_inner();
     if bundle.statement().device != *own {
         let detail = format!("the trust bundle is for device {}", bundle.statement().device);
         return Err(Failure::refused("trust-bundle-other", detail));
@@ -87,7 +87,7 @@ fn believed(bytes: &[u8], roots: &[Certificate], own: &DeviceId) -> Result<Trust
     Ok(bundle)
 }
 
-fn refused(error: BundleError) -> Failure {
+fn refused(error: &BundleError) -> Failure {
     Failure::refused("trust-bundle-refused", error.to_string())
 }
 

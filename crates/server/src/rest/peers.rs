@@ -87,7 +87,7 @@ pub(super) async fn bundles(
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<PeerBundle>>, Fault> {
     let page = page(query.after, query.limit)?;
-    Ok(Json(view::paged(app.service.peer_bundles(&caller, &page).await?, given)))
+    Ok(Json(view::paged(app.service.peer_bundles(&caller, &page).await?, |it| given(&it))))
 }
 
 /// The trust bundle of a device, for itself or for who carries it there
@@ -134,7 +134,7 @@ fn shown(view: PeerTrustView) -> PeerTrust {
     }
 }
 
-fn given(view: PeerBundleView) -> PeerBundle {
+fn given(view: &PeerBundleView) -> PeerBundle {
     PeerBundle {
         device: DeviceRef(view.device),
         number: view.number,

@@ -77,7 +77,7 @@ fn strangers_of_each_kind_are_refused_for_what_they_are() {
     let with_root = [with_ca[0].clone(), with_ca[1].clone(), world.root.certificate.clone()];
     assert_eq!(open.code(&with_root), Code::UnknownAuthority);
     // An authority itself, a server of the owner, an application, a device without a name.
-    assert_ne!(open.code(&[world.plant.certificate.clone()]), Code::Permitted);
+    assert_ne!(open.code(std::slice::from_ref(&world.plant.certificate)), Code::Permitted);
     for (profile, name) in [(Profile::Service, gate.as_str()), (Profile::Ldevid, "gate")] {
         let leaf = [world.plant.leaf(profile, "plant", name, 25)];
         assert_eq!(open.code(&leaf), Code::CertificateWrong, "{profile}");

@@ -928,6 +928,8 @@ mod tests {
         check("algorithm = \"p256\"", "algorithm = \"rsa-1024\"", "identity.algorithm");
         check("sealing_key = ", "sealing_kee = ", "sealing_kee");
         check("poll_s = 60", "poll_s = 0", "commands.poll_s must be 1 to 86400");
+        let alone = "[messages]\nencrypt = true\n[commands]";
+        check("[commands]", alone, "messages.encrypt needs messages.sign");
         check("configure = [\"/usr", "configure = [\"usr", "hooks.configure");
     }
 }

@@ -182,10 +182,7 @@ impl Service {
         };
         let judged = self.judge_message(sender, message, (&asked.answer, uses.admitted()), now);
         let lacks = uses.lacks(signed.is_some(), signed.is_some_and(|it| it.encrypted.is_some()));
-        let judged = judged.and_then(|()| match lacks {
-            Some(_) => Err(Refusal::Protection),
-            None => Ok(()),
-        });
+        let judged = judged.and(lacks.map_or(Ok(()), |_| Err(Refusal::Protection)));
         self.count_schemas(sender, message, &asked, judged);
         let media_type = message.media_type.clone().filter(|it| it.len() <= MEDIA_TYPE_MAX);
         let judged = judged.and_then(|()| {

@@ -5,6 +5,8 @@ use aws_lc_rs::digest;
 pub enum HashAlgorithm {
     /// SHA-256, 32 bytes
     Sha256,
+    /// SHA-384, 48 bytes
+    Sha384,
     /// SHA-512, 64 bytes
     Sha512,
 }
@@ -14,6 +16,7 @@ impl HashAlgorithm {
     pub fn length(self) -> usize {
         match self {
             Self::Sha256 => 32,
+            Self::Sha384 => 48,
             Self::Sha512 => 64,
         }
     }
@@ -21,6 +24,7 @@ impl HashAlgorithm {
     fn inner(self) -> &'static digest::Algorithm {
         match self {
             Self::Sha256 => &digest::SHA256,
+            Self::Sha384 => &digest::SHA384,
             Self::Sha512 => &digest::SHA512,
         }
     }
@@ -77,6 +81,11 @@ mod tests {
         check(
             HashAlgorithm::Sha256,
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        );
+        check(
+            HashAlgorithm::Sha384,
+            "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed\
+             8086072ba1e7cc2358baeca134c825a7",
         );
         check(
             HashAlgorithm::Sha512,

@@ -6,8 +6,16 @@
 //!   SignerInfo v1, issuerAndSerialNumber, attributes contentType, signingTime, messageDigest
 //! ```
 //!
-//! Deliberately absent: reading such messages (devices do), other digests than SHA-256, several
-//! signers, countersignatures.
+//! Such messages of others are checked, too ([`verify_detached`]): by makers' keys over MUD files
+//! (RFC 8520 section 13).
+//!
+//! Deliberately absent: signing with other digests than SHA-256, several signers, countersignatures.
+
+mod verify;
+
+pub use verify::{
+    DetachedError, DetachedSigner, SIGNATURE_BYTES_MAX, SIGNATURE_CERTIFICATES_MAX, verify_detached,
+};
 
 use crate::{
     Certificate, ObjectIdentifier,

@@ -17,6 +17,7 @@ mod openssl;
 mod page;
 mod path;
 mod revocation;
+mod signed_data;
 mod world;
 
 /// A file of the vectors that we did not write; without them the test says so and passes.

@@ -6,15 +6,18 @@
 //! addresses, names, protocol, ports and direction.
 
 mod check;
+mod flow;
 mod parse;
 mod suggest;
 mod words;
 
 pub use check::{Answer, Connection, Direction, Peer};
+pub use flow::{FLOW_LINE_BYTES_MAX, FLOWS_BYTES_MAX, FLOWS_MAX, Flow, FlowError, flows};
 pub use parse::{ACES_MAX, ACLS_MAX, MUD_BYTES_MAX, MudError};
 pub use suggest::{Suggested, suggest};
 
 use alert::Prefix;
+use parse::plain;
 
 /// A description.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -227,7 +227,7 @@ fn wrong<T>(at: impl Into<String>, why: &'static str) -> Result<T, MudError> {
 }
 
 /// As a terminal may show it: what a file says is no command to it.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let hidden = |it: char| {
         it.is_control()
             || matches!(it, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -125,7 +125,7 @@ const UNWELCOME: [&str; 8] = [
 
 /// The device that an event speaks of, and whether it proved with its own key that it is that device:
 /// who acts is known by a certificate that works, what is acted on is only named. A token is no key of
-/// the device's.
+/// the device's. The word of its owner's people about its connections counts as much.
 pub(crate) fn device_of(event: &SecurityEvent) -> Option<(DeviceId, bool)> {
     let acts = event.actor_of().and_then(|actor| actor.strip_prefix("device "));
     if let Some(device) = acts.and_then(|id| id.parse().ok()) {
@@ -133,7 +133,11 @@ pub(crate) fn device_of(event: &SecurityEvent) -> Option<(DeviceId, bool)> {
         let unwelcome = details.any(|(key, value)| key == "reason" && UNWELCOME.contains(&value));
         return Some((device, !unwelcome));
     }
-    event.subject_of().and_then(|id| id.parse().ok()).map(|device| (device, false))
+    let device = event.subject_of().and_then(|id| id.parse().ok())?;
+    // What its owner's people saw of its connections: who may report that may suspend it as well.
+    let vouched = event.kind() == audit::Kind::Deviation
+        && event.details().any(|detail| detail == ("told_by", "owner"));
+    Some((device, vouched))
 }
 
 #[cfg(test)]
@@ -162,6 +166,15 @@ mod tests {
         let token = event().actor(&format!("device {ID} by its token")).subject(ID);
         assert_eq!(of(token), Some((id, false)));
         assert_eq!(of(event().actor("anonymous")), None);
+        let seen = |kind, by| {
+            SecurityEvent::new(UnixTime(0), kind, Outcome::Failure)
+                .actor("member acme/gate")
+                .subject(ID)
+                .detail("told_by", by)
+        };
+        assert_eq!(of(seen(Kind::Deviation, "owner")), Some((id, true)), "its owner's people");
+        assert_eq!(of(seen(Kind::Deviation, "device")), Some((id, false)));
+        assert_eq!(of(seen(Kind::DeviceLog, "owner")), Some((id, false)));
     }
 
     #[test]

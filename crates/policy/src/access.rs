@@ -200,6 +200,7 @@ pub const ACCESS: &[Access] = &[
     access(Action::DeclarePurposes, A),
     access(Action::ReadConsents, AOU),
     access(Action::GiveConsent, A),
+    access(Action::ReportFlows, AO),
     access(Action::ReadAlerts, AOU).internal(),
     access(Action::HandleAlerts, AO).internal(),
     access(Action::ManageAlertRules, A).internal(),

@@ -127,6 +127,7 @@ actions! {
     DeclarePurposes "declare-purposes" "declare, change and end what data of a product line is for",
     ReadConsents "read-consents" "read what the organisation agreed to, for which of its devices' data",
     GiveConsent "give-consent" "agree to purposes of devices' data, withdraw that",
+    ReportFlows "report-flows" "hand in what connections the organisation's devices were seen to have",
     ReadAlerts "read-alerts" "read the organisation's alerts with what they rest on, and the rules",
     HandleAlerts "handle-alerts" "acknowledge and close alerts, write what was found",
     ManageAlertRules "manage-alert-rules" "change, switch off and add rules of alerts, and where alerts go",

@@ -33,6 +33,7 @@
 //! | `behaviour` | what devices usually do, learned, and what leaves it |
 //! | `messages` | messages of devices, what was refused of them |
 //! | `device_log` | the logs that devices hand over |
+//! | `mud` | which connections makers say that devices need, and what leaves that |
 //! | `policies` | an organisation's policies for the doors: versions, tests, what is in force, why |
 //! | `peers` | trust between devices: what owners choose, the bundle of each device |
 //! | `purposes` | what data of devices is for, and who agreed to it |
@@ -80,6 +81,7 @@ mod live;
 mod members;
 mod message_keys;
 mod messages;
+mod mud;
 mod names;
 mod ocsp;
 mod organisation_standing;
@@ -174,6 +176,9 @@ pub use messages::{
     DeviceHere, DoorSender, DoorTraffic, IncomingMessage, MessageDoor, MessageRefused, MessageView,
     RefusedView, RetainedMessage, SignedTaken, SignedTopics, StandingChanges, TRAFFIC_KEPT_S,
     TRAFFIC_SPAN_S,
+};
+pub use mud::{
+    FlowsJudged, MudFile, MudOutside, MudView, NewMud, OutsideSource, PublicMud, PublicMudLines,
 };
 pub use ocsp::OcspAnswer;
 pub use organisations::{NewOrganisation, OrganisationView};

@@ -67,6 +67,8 @@ pub(crate) struct Live {
     pub(crate) purposes: Cache<i64, Arc<crate::purposes::LinePurposes>>,
     /// what stands of that, by device and owner
     pub(crate) device_purposes: Cache<(i64, i64), Arc<crate::purposes::DevicePurposes>>,
+    /// what makers say that devices connect to, by product line
+    pub(crate) muds: Cache<i64, Option<Arc<crate::mud::KeptMud>>>,
     /// routes, by organisation
     pub(crate) routes: Cache<i64, Arc<Vec<crate::routes::LiveRoute>>>,
     /// rules of alerts that are not off, by organisation
@@ -126,6 +128,8 @@ impl Live {
             schemas: Cache::new(2_000),
             purposes: Cache::new(10_000),
             device_purposes: Cache::new(100_000),
+            // Some of them have a quarter of a megabyte.
+            muds: Cache::new(64),
             routes: Cache::new(10_000),
             alert_rules: Cache::new(10_000),
             operations: Cache::new(10_000),
@@ -283,6 +287,7 @@ impl Effects for Live {
                     }
                     self.changes.add(crate::messages::Change::Policies(organisation));
                 }
+                Effect::Mud(product) => self.muds.forget(&product),
                 Effect::Routes => self.routes.clear(),
                 Effect::AlertRules => self.alert_rules.clear(),
                 Effect::Directory => {

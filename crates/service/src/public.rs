@@ -125,6 +125,8 @@ pub struct PublicPassport {
     pub public: ProductPublic,
     /// what data of the product's devices is for
     pub purposes: Vec<crate::PurposeView>,
+    /// what its maker says that the product's devices connect to
+    pub mud: Option<crate::PublicMudLines>,
     /// end of support, where promised
     pub support_end: Option<UnixTime>,
     /// where in its life it is
@@ -182,16 +184,7 @@ impl Service {
         visitor: &PublicVisitor,
     ) -> Result<Option<Arc<PublicPassport>>, ServiceError> {
         let now = self.now();
-        self.visits.admit(visitor.address, now).map_err(|seconds| {
-            ServiceError::too_many(
-                "too-many-lookups",
-                format!("too many look-ups from this network; repeat in {seconds} seconds"),
-            )
-            .in_japanese(format!(
-                "このネットワークからの照会が多すぎます。{seconds}秒待ってからやり直してください"
-            ))
-            .after(u64::try_from(seconds).unwrap_or(1))
-        })?;
+        self.visits.admit(visitor.address, now).map_err(too_many)?;
         let epoch = self.live.epoch();
         let kept = match self.public_answers.find(number, epoch, now) {
             Some(kept) => Some(kept),
@@ -243,6 +236,7 @@ impl Service {
         })?;
         let public = public_view(public)?;
         let purposes = row.product.map(|product| self.public_purposes(product)).transpose()?;
+        let mud = row.product.map(|product| self.public_mud_lines(product)).transpose()?;
         let concern = assess(&sightings(&scans), now, &ScanPolicy::default()).concern;
         let warnings = state.map(warnings).unwrap_or_default();
         let (finding, sureness) = find(&verdict, &warnings, concern);
@@ -264,12 +258,25 @@ impl Service {
             update: update(&public, firmware),
             public,
             purposes: purposes.unwrap_or_default(),
+            mud: mud.flatten(),
             as_of: now,
         };
         let passport = Arc::new(passport);
         let until = now.plus(KEPT_S);
         Ok(Some(Kept { until, epoch: 0, row: row.id, device, passport }))
     }
+}
+
+/// What a network is told that looks up too much.
+pub(crate) fn too_many(seconds: i64) -> ServiceError {
+    ServiceError::too_many(
+        "too-many-lookups",
+        format!("too many look-ups from this network; repeat in {seconds} seconds"),
+    )
+    .in_japanese(format!(
+        "このネットワークからの照会が多すぎます。{seconds}秒待ってからやり直してください"
+    ))
+    .after(u64::try_from(seconds).unwrap_or(1))
 }
 
 /// The firmware that the device reported last in a proof of possession, if that was lately.

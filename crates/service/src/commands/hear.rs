@@ -111,6 +111,8 @@ pub(crate) struct Speaker {
     pub(crate) platform: Arc<Platform>,
     /// the door through which it says so
     pub(crate) door: u8,
+    /// what its maker says that it connects to, where its log tells of connections
+    pub(crate) watched: Option<crate::mud::Watched>,
 }
 
 /// Puts down what a device said, in the transaction that keeps the message. What it says to a command

@@ -145,6 +145,11 @@ pub(crate) fn take(
             };
             let audit = budget.tell(tx, most, &told(read, segment, speaker, now))?;
             store::insert(tx, mine, run, read, (speaker.door, audit), now)?;
+            if let Some(watched) = &speaker.watched {
+                let device = (mine.0, speaker.device.as_str());
+                let owner = (mine.1, speaker.organisation.as_str());
+                watched.look_at(tx, (device, owner), &read.entry, now)?;
+            }
         }
         let came = number(part.to.saturating_sub(part.from));
         budget.counts.kept = budget.counts.kept.saturating_add(came);

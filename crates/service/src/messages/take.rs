@@ -237,15 +237,26 @@ impl Service {
         let carried = signed.is_some_and(|it| it.carried);
         let (answers, waits) = (said.is_some(), routed.is_some() || space.is_some());
         // Names are written out for those few messages alone that say something to their owner.
-        let said = said.map(|said| {
-            let speaker = Speaker {
-                device: sender.sender.device.to_string(),
-                organisation: sender.sender.owner.to_string(),
-                platform: Arc::clone(&self.platform),
-                door: message.door.code(),
-            };
-            (said, speaker)
-        });
+        let said = match said {
+            Some(said) => {
+                let watched = match &said {
+                    Said::Log(segment) => {
+                        let entries = segment.entries.iter().map(|read| &read.entry);
+                        self.watched_log(sender.rows().0, entries)?
+                    }
+                    _ => None,
+                };
+                let speaker = Speaker {
+                    device: sender.sender.device.to_string(),
+                    organisation: sender.sender.owner.to_string(),
+                    platform: Arc::clone(&self.platform),
+                    door: message.door.code(),
+                    watched,
+                };
+                Some((said, speaker))
+            }
+            None => None,
+        };
         let work = move |tx: &mut crate::store::Tx<'_>| {
             // Once more, in the order of all changes: a message that is committed after its sender
             // was revoked is not kept, however late it was on its way. Nor one that somebody brought who

@@ -181,7 +181,7 @@ pub(crate) fn set_owner(tx: &Tx<'_>, device: i64, owner: i64) -> Result<(), Serv
     tx.prepare_cached("DELETE FROM message_retained WHERE device = ?1")?.execute([device])?;
     // Nor what the former owner's platform learned of it.
     tx.prepare_cached("DELETE FROM behaviour_device WHERE device = ?1")?.execute([device])?;
-    Ok(())
+    super::mud::forget_device(tx, device)
 }
 
 /// Marks a device that has an alarm, or takes the mark away.

@@ -3,7 +3,7 @@
 use crate::ServiceError;
 use rusqlite::{Connection, TransactionBehavior, params};
 
-const MIGRATIONS: [&str; 35] = [
+const MIGRATIONS: [&str; 36] = [
     include_str!("0001.sql"),
     include_str!("0002.sql"),
     include_str!("0003.sql"),
@@ -39,6 +39,7 @@ const MIGRATIONS: [&str; 35] = [
     include_str!("0033.sql"),
     include_str!("0034.sql"),
     include_str!("0035.sql"),
+    include_str!("0036.sql"),
 ];
 
 /// Brings the database to the newest version.

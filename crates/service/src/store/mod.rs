@@ -38,6 +38,7 @@ pub(crate) mod message;
 pub(crate) mod message_key;
 pub(crate) mod meta;
 mod migrate;
+pub(crate) mod mud;
 pub(crate) mod named;
 pub(crate) mod operation;
 pub(crate) mod organisation;

@@ -44,6 +44,8 @@ pub(crate) enum Effect {
     Consents { organisation: i64, device: Option<i64> },
     /// What an organisation chose about trust between devices, by its row.
     PeerTrust(i64),
+    /// What a product line's maker says that its devices connect to, by its row.
+    Mud(i64),
     /// Routes changed.
     Routes,
     /// Rules of alerts changed.

@@ -37,6 +37,7 @@ mod jobs;
 mod ledger;
 mod limits;
 mod mldsa;
+mod mud;
 mod operation;
 mod own_keys;
 mod parts;

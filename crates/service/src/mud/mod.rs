@@ -1,0 +1,13 @@
+//! Use cases: which connections a maker says that its devices need (MUD, RFC 8520). A maker keeps files of
+//! its product lines here, everybody may read them, and connections that owners or devices tell of are held
+//! against them (LG-4). docs/mud.md.
+
+mod keep;
+mod observe;
+mod read;
+
+pub use keep::{MudView, NewMud};
+pub(crate) use observe::Watched;
+pub use observe::{FlowsJudged, MudOutside, OutsideSource};
+pub(crate) use read::KeptMud;
+pub use read::{MudFile, PublicMud, PublicMudLines};

@@ -1,0 +1,321 @@
+//! Connections that owners and devices tell of are held against what the maker says.
+
+use super::KeptMud;
+use crate::{
+    Service, ServiceError,
+    live::found,
+    store::{Tx, device as devices, mud as store, organisation as organisations, purpose},
+};
+use ::behaviour::mud::{Answer, Connection, Direction, FLOWS_MAX, Flow};
+use admission::device_log::{LogEntry, LogKind};
+use audit::{Kind, Outcome, SecurityEvent};
+use crypto::UnixTime;
+use device::{DeviceId, OrganisationId};
+use policy::{Action, Caller, Resource};
+use std::{
+    collections::{BTreeMap, HashMap, hash_map::Entry},
+    sync::Arc,
+};
+
+/// Connections of a device that are kept; those that were not seen for longest go.
+const KEPT: usize = 64;
+/// For how long a connection that was told of is not told of again, in seconds.
+const QUIET_S: i64 = 86_400;
+/// Security events that a device's connections make in an hour.
+const TOLD_MAX: u32 = 20;
+
+/// Who says that a device had a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutsideSource {
+    /// the device, in its log
+    Device,
+    /// its owner
+    Owner,
+}
+
+impl OutsideSource {
+    /// Stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::Owner => "owner",
+        }
+    }
+
+    fn code(self) -> u8 {
+        match self {
+            Self::Device => 1,
+            Self::Owner => 2,
+        }
+    }
+
+    fn of(code: u8) -> Self {
+        if code == 1 { Self::Device } else { Self::Owner }
+    }
+}
+
+/// A connection of a device that its maker's file does not allow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MudOutside {
+    /// which, such as `to gate.example:22/tcp`
+    pub connection: String,
+    /// who said so last
+    pub told_by: OutsideSource,
+    /// how often it was told of
+    pub times: u64,
+    /// when it was told of first
+    pub first_at: UnixTime,
+    /// and last
+    pub last_at: UnixTime,
+}
+
+/// What came of flows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FlowsJudged {
+    /// flows that the file allows
+    pub allowed: u64,
+    /// flows of which the file alone does not tell: it names what the owner's network knows
+    pub unknown: u64,
+    /// flows of devices whose maker keeps no file here
+    pub without: u64,
+    /// flows that it does not allow, of each device
+    pub outside: Vec<(DeviceId, Connection)>,
+}
+
+/// A connection that was found to be outside, on its way to the store.
+struct Found {
+    row: i64,
+    device: DeviceId,
+    connection: Connection,
+    times: u32,
+    line: String,
+    version: u64,
+}
+
+impl Service {
+    /// Holds what an owner saw of its devices' connections against what their maker says. What it does
+    /// not allow is put down, and told by a security event. All of it, or where a device is not the
+    /// organisation's, nothing.
+    ///
+    /// # Errors
+    /// `not-found`, `role`; `flows` where there are none, or too many.
+    pub async fn report_flows(
+        &self,
+        caller: &Caller,
+        organisation: &OrganisationId,
+        flows: Vec<Flow>,
+    ) -> Result<FlowsJudged, ServiceError> {
+        let resource = Resource::organisation(organisation);
+        let _permit = self.authorize(caller, Action::ReportFlows, &resource)?;
+        if !(1..=FLOWS_MAX).contains(&flows.len()) {
+            let message = format!("1 to {FLOWS_MAX} flows at a time; hand in the rest after them");
+            return Err(ServiceError::malformed("flows", message).in_japanese(format!(
+                "通信は1回に1〜{FLOWS_MAX}件です。残りは続けて送ってください"
+            )));
+        }
+        let owner = self.organisation_row(organisation.as_str())?.id;
+        let service = self.clone();
+        let (judged, outside) =
+            self.pool.begin(move || service.judge_flows(owner, flows)).outcome().await??;
+        if !outside.is_empty() {
+            let (actor, slug, now) = (caller.to_string(), organisation.to_string(), self.now());
+            self.commit(move |tx| {
+                for one in &outside {
+                    // It may have been sold since.
+                    let known = devices::device(tx, one.device.as_bytes())?;
+                    if known.is_none_or(|known| known.owner != owner) {
+                        return Err(ServiceError::not_found("device"));
+                    }
+                    put_down(tx, (owner, &slug), one, (OutsideSource::Owner, &actor), now)?;
+                }
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(judged)
+    }
+
+    /// Connections of a device that its maker's file does not allow, as its owner and it told of them: the
+    /// newest first.
+    ///
+    /// # Errors
+    /// `not-found`, `role`.
+    pub async fn outside_mud(
+        &self,
+        caller: &Caller,
+        device: &DeviceId,
+    ) -> Result<Vec<MudOutside>, ServiceError> {
+        let row = self.device_for(caller, Action::ReadAlerts, device)?.row;
+        let rows = self.read(|connection| store::outside(connection, (row.id, row.owner), KEPT))?;
+        let view = |row: store::OutsideRow| MudOutside {
+            connection: row.connection,
+            told_by: OutsideSource::of(row.told_by),
+            times: row.times,
+            first_at: row.first_at,
+            last_at: row.last_at,
+        };
+        Ok(rows.into_iter().map(view).collect())
+    }
+
+    fn judge_flows(
+        &self,
+        owner: i64,
+        flows: Vec<Flow>,
+    ) -> Result<(FlowsJudged, Vec<Found>), ServiceError> {
+        // The same again is the same, more often.
+        let mut gathered: BTreeMap<(DeviceId, String), (Connection, u32)> = BTreeMap::new();
+        for flow in flows {
+            let key = (flow.device, flow.connection.to_string());
+            let (_, times) = gathered.entry(key).or_insert((flow.connection, 0));
+            *times = times.saturating_add(flow.times);
+        }
+        let mut known: HashMap<DeviceId, (i64, Option<Watched>)> = HashMap::new();
+        let (mut judged, mut outside) = (FlowsJudged::default(), Vec::new());
+        for ((device, _), (connection, times)) in gathered {
+            let (row, watched) = match known.entry(device) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => {
+                    let row = self.read(|store| devices::device(store, device.as_bytes()))?;
+                    let row = found(row.filter(|row| row.owner == owner), "device")?;
+                    let watched = match row.product {
+                        Some(product) => self.watched(product)?,
+                        None => None,
+                    };
+                    place.insert((row.id, watched))
+                }
+            };
+            let count = match watched.as_ref().map(|it| (it, it.kept.mud.check(&connection))) {
+                None => &mut judged.without,
+                Some((_, Answer::Allowed(_))) => &mut judged.allowed,
+                Some((_, Answer::Unknown(_))) => &mut judged.unknown,
+                Some((watched, Answer::Denied)) => {
+                    judged.outside.push((device, connection.clone()));
+                    outside.push(watched.found((*row, device), connection, times));
+                    continue;
+                }
+            };
+            *count = count.saturating_add(times.into());
+        }
+        Ok((judged, outside))
+    }
+
+    /// What a product line's maker says, where it says something.
+    fn watched(&self, product: i64) -> Result<Option<Watched>, ServiceError> {
+        let Some(kept) = self.kept_mud(product)? else { return Ok(None) };
+        let row = self.read(|connection| organisations::product_by_id(connection, product))?;
+        let row = found(row, "product line")?;
+        let maker = self.organisation_of(row.organisation)?.slug;
+        Ok(Some(Watched { line: format!("{maker}/{}", row.slug), kept }))
+    }
+
+    /// What is to be looked at in a log that a device tells: nothing where it tells of no connection.
+    pub(crate) fn watched_log<'a>(
+        &self,
+        device: i64,
+        entries: impl IntoIterator<Item = &'a LogEntry>,
+    ) -> Result<Option<Watched>, ServiceError> {
+        if !entries.into_iter().any(|entry| connection_of(entry).is_some()) {
+            return Ok(None);
+        }
+        let of = self.read(|connection| purpose::owner_and_product(connection, device))?;
+        match of.and_then(|(_, product)| product) {
+            Some(product) => self.watched(product),
+            None => Ok(None),
+        }
+    }
+}
+
+/// What the maker of a device says, to be held against what the device tells.
+pub(crate) struct Watched {
+    kept: Arc<KeptMud>,
+    /// `MAKER/PRODUCT`
+    line: String,
+}
+
+impl Watched {
+    fn found(&self, (row, device): (i64, DeviceId), connection: Connection, times: u32) -> Found {
+        let (line, version) = (self.line.clone(), self.kept.version);
+        Found { row, device, connection, times, line, version }
+    }
+
+    /// Puts down what an entry of a device's own log tells that the file does not allow.
+    pub(crate) fn look_at(
+        &self,
+        tx: &mut Tx<'_>,
+        (device, owner): ((i64, &str), (i64, &str)),
+        entry: &LogEntry,
+        now: UnixTime,
+    ) -> Result<(), ServiceError> {
+        let Some(connection) = connection_of(entry) else { return Ok(()) };
+        let Ok(id) = device.1.parse::<DeviceId>() else { return Ok(()) };
+        if self.kept.mud.check(&connection) != Answer::Denied {
+            return Ok(());
+        }
+        let found = self.found((device.0, id), connection, 1);
+        put_down(tx, owner, &found, (OutsideSource::Device, &format!("device {id}")), now)
+    }
+}
+
+/// The connection of which an entry of a device's log tells: kind `connection`, with a detail `to` or `from`.
+/// What is no connection in our words is told as it is, and held against nothing.
+fn connection_of(entry: &LogEntry) -> Option<Connection> {
+    if entry.kind != LogKind::Connection {
+        return None;
+    }
+    entry.details.iter().find_map(|(key, value)| {
+        let opened_by = match key.as_str() {
+            "to" => Direction::FromDevice,
+            "from" => Direction::ToDevice,
+            _ => return None,
+        };
+        Connection::parse(opened_by, value).ok()
+    })
+}
+
+/// Counts a connection, and tells of it: once a day, and so many of a device in an hour.
+fn put_down(
+    tx: &mut Tx<'_>,
+    (owner, slug): (i64, &str),
+    found: &Found,
+    (source, actor): (OutsideSource, &str),
+    now: UnixTime,
+) -> Result<(), ServiceError> {
+    let Found { row: device, connection, times, line, version, .. } = found;
+    let text = connection.to_string();
+    let row = store::count_outside(tx, (*device, owner), (&text, *times, source.code()), now)?;
+    store::trim_outside(tx, *device, KEPT)?;
+    // A clock that was set back keeps nothing quiet for longer.
+    if row.told_at.is_some_and(|at| (0..QUIET_S).contains(&now.since(at))) {
+        return Ok(());
+    }
+    let hour = now.0.div_euclid(3600);
+    let told = store::told_in(tx, *device, hour)?;
+    if told > TOLD_MAX {
+        return Ok(());
+    }
+    store::set_told_in(tx, *device, hour, told.saturating_add(1))?;
+    let event = |kind| {
+        SecurityEvent::new(now, kind, Outcome::Failure)
+            .organisation(slug)
+            .actor(actor)
+            .subject(&found.device.to_string())
+    };
+    if told == TOLD_MAX {
+        let event = event(Kind::RateLimit).detail("reason", "outside-mud");
+        tx.audit(&event.detail("told", &told.to_string()))?;
+        return Ok(());
+    }
+    store::set_told(tx, row.id, now)?;
+    let explanation = format!(
+        "a connection {text} was seen, which version {version} of the maker's file for {line} does not allow"
+    );
+    let event = event(Kind::Deviation)
+        .detail("what", "outside-mud")
+        .detail("seen", &text)
+        .detail("profile", line)
+        .detail("version", &version.to_string())
+        .detail("told_by", source.name())
+        .detail("explanation", &explanation)
+        .detail("count", "1");
+    tx.audit(&event).map(|_| ())
+}

@@ -1,0 +1,274 @@
+//! Usage descriptions of product lines, in versions, and connections that leave them.
+
+use super::{Tx, organisation::limit_of, to_i64};
+use crate::ServiceError;
+use crypto::{Sha256, UnixTime};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+/// A version, without its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MudRow {
+    pub(crate) version: u64,
+    /// of the file; without: withdrawn
+    pub(crate) digest: Option<Sha256>,
+    /// bytes of the file, where they are kept
+    pub(crate) length: Option<u64>,
+    /// whose signature, and until when its certificates hold
+    pub(crate) signer: Option<(String, UnixTime)>,
+    pub(crate) reason: String,
+    pub(crate) made_by: String,
+    pub(crate) made_at: UnixTime,
+}
+
+/// The bytes of a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MudBytes {
+    pub(crate) file: Vec<u8>,
+    pub(crate) signature: Option<Vec<u8>>,
+    pub(crate) anchors: Option<String>,
+}
+
+const SELECT: &str =
+    "SELECT version, digest, length(file), signer, signer_until, reason, made_by, made_at
+    FROM mud_version";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<MudRow> {
+    let (signer, until): (Option<String>, Option<i64>) = (row.get(3)?, row.get(4)?);
+    Ok(MudRow {
+        version: row.get::<_, i64>(0)?.unsigned_abs(),
+        digest: row.get::<_, Option<[u8; 32]>>(1)?.map(Sha256),
+        length: row.get::<_, Option<i64>>(2)?.map(i64::unsigned_abs),
+        signer: signer.zip(until.map(UnixTime)),
+        reason: row.get(5)?,
+        made_by: row.get(6)?,
+        made_at: UnixTime(row.get(7)?),
+    })
+}
+
+/// The newest version of a product line.
+pub(crate) fn newest(
+    connection: &Connection,
+    product: i64,
+) -> Result<Option<MudRow>, ServiceError> {
+    Ok(connection
+        .prepare_cached(&format!("{SELECT} WHERE product = ?1 ORDER BY version DESC LIMIT 1"))?
+        .query_row([product], read)
+        .optional()?)
+}
+
+/// A version of a product line.
+pub(crate) fn version(
+    connection: &Connection,
+    product: i64,
+    version: u64,
+) -> Result<Option<MudRow>, ServiceError> {
+    Ok(connection
+        .prepare_cached(&format!("{SELECT} WHERE product = ?1 AND version = ?2"))?
+        .query_row([product, to_i64(version)], read)
+        .optional()?)
+}
+
+/// Versions of a product line below one, the newest first.
+pub(crate) fn versions(
+    connection: &Connection,
+    product: i64,
+    before: i64,
+    limit: usize,
+) -> Result<Vec<MudRow>, ServiceError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "{SELECT} WHERE product = ?1 AND version < ?2 ORDER BY version DESC LIMIT ?3"
+    ))?;
+    let rows = statement.query_map([product, before, limit_of(limit)], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// How many versions of a product line were made after a time.
+pub(crate) fn versions_since(
+    connection: &Connection,
+    product: i64,
+    after: UnixTime,
+) -> Result<u64, ServiceError> {
+    Ok(connection
+        .prepare_cached("SELECT count(*) FROM mud_version WHERE product = ?1 AND made_at > ?2")?
+        .query_row([product, after.0], |row| row.get::<_, i64>(0))?
+        .unsigned_abs())
+}
+
+/// The bytes of a version, where they are kept.
+pub(crate) fn bytes(
+    connection: &Connection,
+    product: i64,
+    version: u64,
+) -> Result<Option<MudBytes>, ServiceError> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT file, signature, anchors FROM mud_version
+             WHERE product = ?1 AND version = ?2 AND file IS NOT NULL",
+        )?
+        .query_row([product, to_i64(version)], |row| {
+            Ok(MudBytes { file: row.get(0)?, signature: row.get(1)?, anchors: row.get(2)? })
+        })
+        .optional()?)
+}
+
+/// A version to be added.
+#[derive(Debug, Clone)]
+pub(crate) struct NewMudRow {
+    /// its bytes and the SHA-256 of the file; without: the maker withdraws what was there
+    pub(crate) kept: Option<(Sha256, MudBytes)>,
+    pub(crate) signer: Option<(String, UnixTime)>,
+    pub(crate) reason: String,
+    pub(crate) made_by: String,
+    pub(crate) made_at: UnixTime,
+}
+
+/// Adds a version under the next number; of all but the `keep` newest the bytes go.
+pub(crate) fn insert(
+    tx: &Tx<'_>,
+    product: i64,
+    new: &NewMudRow,
+    keep: u64,
+) -> Result<u64, ServiceError> {
+    let version: i64 = tx
+        .prepare_cached("SELECT 1 + coalesce(max(version), 0) FROM mud_version WHERE product = ?1")?
+        .query_row([product], |row| row.get(0))?;
+    let (digest, bytes) = match &new.kept {
+        Some((digest, bytes)) => (Some(digest.as_bytes()), Some(bytes)),
+        None => (None, None),
+    };
+    tx.prepare_cached(
+        "INSERT INTO mud_version (product, version, digest, file, signature, anchors, signer,
+             signer_until, reason, made_by, made_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )?
+    .execute(params![
+        product,
+        version,
+        digest,
+        bytes.map(|it| &it.file),
+        bytes.and_then(|it| it.signature.as_ref()),
+        bytes.and_then(|it| it.anchors.as_ref()),
+        new.signer.as_ref().map(|(signer, _)| signer),
+        new.signer.as_ref().map(|(_, until)| until.0),
+        new.reason,
+        new.made_by,
+        new.made_at.0
+    ])?;
+    tx.prepare_cached(
+        "UPDATE mud_version SET file = NULL, signature = NULL, anchors = NULL
+         WHERE product = ?1 AND version <= ?2 AND file IS NOT NULL",
+    )?
+    .execute([product, version.saturating_sub(to_i64(keep))])?;
+    Ok(version.unsigned_abs())
+}
+
+/// A connection of a device that its file does not allow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OutsideRow {
+    pub(crate) id: i64,
+    pub(crate) connection: String,
+    /// 1 the device itself, 2 its owner
+    pub(crate) told_by: u8,
+    pub(crate) times: u64,
+    pub(crate) first_at: UnixTime,
+    pub(crate) last_at: UnixTime,
+    /// when a security event last said so
+    pub(crate) told_at: Option<UnixTime>,
+}
+
+const OUTSIDE: &str =
+    "SELECT id, connection, told_by, times, first_at, last_at, told_at FROM mud_outside";
+
+fn read_outside(row: &Row<'_>) -> rusqlite::Result<OutsideRow> {
+    Ok(OutsideRow {
+        id: row.get(0)?,
+        connection: row.get(1)?,
+        told_by: row.get(2)?,
+        times: row.get::<_, i64>(3)?.unsigned_abs(),
+        first_at: UnixTime(row.get(4)?),
+        last_at: UnixTime(row.get(5)?),
+        told_at: row.get::<_, Option<i64>>(6)?.map(UnixTime),
+    })
+}
+
+/// What a device's connections left its file by, as long as it is this owner's: the newest first.
+pub(crate) fn outside(
+    connection: &Connection,
+    (device, owner): (i64, i64),
+    limit: usize,
+) -> Result<Vec<OutsideRow>, ServiceError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "{OUTSIDE} WHERE device = ?1 AND owner = ?2 ORDER BY last_at DESC, id DESC LIMIT ?3"
+    ))?;
+    let rows = statement.query_map([device, owner, limit_of(limit)], read_outside)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Counts a connection; the row as it was counted.
+pub(crate) fn count_outside(
+    tx: &Tx<'_>,
+    (device, owner): (i64, i64),
+    (text, times, told_by): (&str, u32, u8),
+    at: UnixTime,
+) -> Result<OutsideRow, ServiceError> {
+    tx.prepare_cached(
+        "INSERT INTO mud_outside (device, owner, connection, told_by, times, first_at, last_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)
+         ON CONFLICT (device, connection) DO UPDATE SET
+             times = times + excluded.times, last_at = excluded.last_at, told_by = excluded.told_by",
+    )?
+    .execute(params![device, owner, text, told_by, times, at.0])?;
+    Ok(tx
+        .prepare_cached(&format!("{OUTSIDE} WHERE device = ?1 AND connection = ?2"))?
+        .query_row(params![device, text], read_outside)?)
+}
+
+/// Notes that a security event said so.
+pub(crate) fn set_told(tx: &Tx<'_>, id: i64, at: UnixTime) -> Result<(), ServiceError> {
+    tx.prepare_cached("UPDATE mud_outside SET told_at = ?2 WHERE id = ?1")?.execute([id, at.0])?;
+    Ok(())
+}
+
+/// Keeps the newest rows of a device.
+pub(crate) fn trim_outside(tx: &Tx<'_>, device: i64, keep: usize) -> Result<(), ServiceError> {
+    tx.prepare_cached(
+        "DELETE FROM mud_outside WHERE device = ?1 AND id NOT IN
+             (SELECT id FROM mud_outside WHERE device = ?1
+              ORDER BY last_at DESC, id DESC LIMIT ?2)",
+    )?
+    .execute([device, limit_of(keep)])?;
+    Ok(())
+}
+
+/// How many security events a device's connections made in an hour.
+pub(crate) fn told_in(
+    connection: &Connection,
+    device: i64,
+    hour: i64,
+) -> Result<u32, ServiceError> {
+    Ok(connection
+        .prepare_cached("SELECT told FROM mud_told WHERE device = ?1 AND hour = ?2")?
+        .query_row([device, hour], |row| row.get(0))
+        .optional()?
+        .unwrap_or(0))
+}
+
+pub(crate) fn set_told_in(
+    tx: &Tx<'_>,
+    device: i64,
+    hour: i64,
+    told: u32,
+) -> Result<(), ServiceError> {
+    tx.prepare_cached(
+        "INSERT INTO mud_told VALUES (?1, ?2, ?3)
+         ON CONFLICT (device) DO UPDATE SET hour = excluded.hour, told = excluded.told",
+    )?
+    .execute(params![device, hour, told])?;
+    Ok(())
+}
+
+/// Forgets what was found of a device, whose owner changes.
+pub(crate) fn forget_device(tx: &Tx<'_>, device: i64) -> Result<(), ServiceError> {
+    tx.prepare_cached("DELETE FROM mud_outside WHERE device = ?1")?.execute([device])?;
+    Ok(())
+}

@@ -1,0 +1,434 @@
+//! What makers say that devices connect to (MUD, RFC 8520; LG-4): kept in versions, read by everybody, and
+//! what leaves it is told once and raises an alert.
+
+use crate::world::{NOW, Org, Working, World, config, product};
+use admission::{
+    TopicName,
+    device_log::{LogEntry, LogId, LogKind, LogOutcome, LogPlace, LogSeverity, encode_segment},
+};
+use audit::{Kind, SecurityEvent};
+use behaviour::mud::{Flow, Suggested, suggest};
+use crypto::{KeyAlgorithm, Signer as _, SoftwareKey, UnixTime, random, sha256};
+use device::{DeviceId, DeviceKind, OrganisationId, StandingKind};
+use pki::{
+    Certificate, IssuerInfo, KeyPolicy, Locations, Profile, Request, Serial, Subject, prepare,
+    signed_data::sign_detached,
+};
+use policy::Caller;
+use service::{
+    AlertQuery, AlertView, Config, ErrorKind, IncomingMessage, MessageDoor, MudView, NewMud,
+    OutsideSource, Page, Service, ServiceError,
+};
+
+const DAY: i64 = 86_400;
+const CONSOLE: &str = "https://console.example";
+
+/// A file that allows these, and says where its signature is.
+fn file(doors: &[(&str, u16)], signature: Option<&str>) -> Vec<u8> {
+    let text = suggest(&Suggested {
+        url: "https://maker.example/gate.json".into(),
+        at: "2026-11-22T09:00:00Z".into(),
+        systeminfo: "Gate".into(),
+        made: ("maker".into(), "gate".into()),
+        doors: doors.iter().map(|(name, port)| ((*name).to_owned(), 6, *port)).collect(),
+    });
+    let Some(at) = signature else { return text.into_bytes() };
+    let named = format!("\"mud-version\": 1, \"mud-signature\": \"{at}\"");
+    text.replace("\"mud-version\": 1", &named).into_bytes()
+}
+
+fn plain(doors: &[(&str, u16)]) -> NewMud {
+    NewMud { file: file(doors, None), signature: None, anchors: None, reason: "a test".into() }
+}
+
+struct Stage {
+    world: World,
+    maker: Org,
+    owner: Org,
+    other: Org,
+    devices: Vec<Working>,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let config = Config { console_url: Some(CONSOLE.into()), ..config() };
+        let world = World::with(config).await;
+        let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+        let owner = world.owner("owner").await;
+        let other = world.owner("other").await;
+        let mut devices = Vec::new();
+        for owner in [&owner, &owner, &other] {
+            devices.push(world.working(&maker, "gate", owner).await);
+        }
+        Self { world, maker, owner, other, devices }
+    }
+
+    fn service(&self) -> &Service {
+        &self.world.service
+    }
+
+    fn id(&self, device: usize) -> DeviceId {
+        self.devices[device].thing.id
+    }
+
+    async fn put(&self, new: NewMud) -> Result<MudView, ServiceError> {
+        let of = (&self.maker.id, &product("gate"));
+        self.service().put_mud(&self.maker.admin, of, new).await
+    }
+
+    fn flow(&self, device: usize, to: &str) -> Flow {
+        Flow::new(self.id(device), Some(to), None, None).unwrap()
+    }
+
+    async fn report(&self, flows: Vec<Flow>) -> Result<service::FlowsJudged, ServiceError> {
+        self.service().report_flows(&self.owner.admin, &self.owner.id, flows).await
+    }
+
+    async fn events(&self, org: &Org, kind: Kind) -> Vec<SecurityEvent> {
+        let page = Page { after: None, limit: 1000 };
+        let found = self.service().audit(&org.admin, Some(&org.id), Some(kind), &page).await;
+        found.unwrap().items.into_iter().map(|it| it.event).collect()
+    }
+
+    async fn told(&self, org: &Org) -> Vec<String> {
+        let all = self.events(org, Kind::Deviation).await;
+        let outside = all.iter().filter(|it| said(it, "what").as_deref() == Some("outside-mud"));
+        outside.filter_map(|it| said(it, "seen")).collect()
+    }
+
+    /// A device begins a log, and tells of a connection in it.
+    async fn tell(&self, device: usize, log: u8, details: &[(&str, &str)]) {
+        let certificate = &self.devices[device].ldevid.certificate;
+        let caller = self.service().identify_certificate(certificate).await.unwrap();
+        let sender = self.service().door_sender(&caller, certificate).unwrap();
+        let (kind, outcome) = (LogKind::Connection, LogOutcome::Success);
+        let mut entry = LogEntry::new(NOW, kind, LogSeverity::Low, outcome);
+        for (key, value) in details {
+            entry.details.insert((*key).to_owned(), (*value).to_owned());
+        }
+        let id = LogId([log; 8]);
+        let start = LogPlace::start(&id);
+        let (_, bytes) = start.append(&entry).unwrap();
+        let message = IncomingMessage {
+            door: MessageDoor::Mqtt,
+            topic: TopicName::new(format!("d/{}/up/log", sender.device())).unwrap(),
+            payload: encode_segment(&id, &start, 0, &[bytes]).into(),
+            media_type: Some("application/cbor".into()),
+            made_at: None,
+            counter: None,
+            retain: None,
+            expires_s: None,
+            acknowledged: true,
+        };
+        self.service().take_message(&sender, &message).await.unwrap();
+    }
+
+    async fn alerts(&self) -> Vec<AlertView> {
+        while self.service().follow_alerts().await.unwrap() {}
+        let (admin, org) = (&self.owner.admin, &self.owner.id);
+        let all = AlertQuery::default();
+        self.service().alerts(admin, org, &all, &Page::default()).await.unwrap().items
+    }
+}
+
+fn said(event: &SecurityEvent, key: &str) -> Option<String> {
+    let mut all = event.details();
+    all.find(|(it, _)| *it == key).map(|(_, value)| value.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_maker_keeps_versions_that_everybody_reads_and_owners_are_told_of() {
+    let stage = Stage::new().await;
+    let (service, gate) = (stage.service(), product("gate"));
+    let of = (&stage.maker.id, &gate);
+    let anybody = "192.0.2.1".parse().unwrap();
+    assert_eq!(service.public_mud(("maker", "gate"), anybody).await, Ok(None));
+    let first = stage.put(plain(&[("gate.example", 8883)])).await.unwrap();
+    assert_eq!((first.version, first.signer.is_none()), (1, true));
+    // The same again is the same.
+    assert_eq!(stage.put(plain(&[("gate.example", 8883)])).await.unwrap(), first);
+    let found = service.public_mud(("maker", "gate"), anybody).await.unwrap().unwrap();
+    assert_eq!(found.file, file(&[("gate.example", 8883)], None));
+    assert_eq!((found.digest, found.cache_validity_h), (sha256(&found.file), 48));
+    for stranger in [("maker", "other"), ("owner", "gate"), ("", ""), ("../x", "gate")] {
+        assert_eq!(service.public_mud(stranger, anybody).await, Ok(None));
+    }
+    let second = stage.put(plain(&[("cloud.example", 443)])).await.unwrap();
+    assert_eq!(second.version, 2);
+    let found = service.mud_file(&stage.maker.admin, of, None).await.unwrap();
+    let here = format!("{CONSOLE}/mud/maker/gate.json");
+    assert_eq!(found.urls.map(|urls| urls.0), Some(here));
+    let older = service.mud_file(&stage.maker.admin, of, Some(1)).await.unwrap();
+    assert_eq!(older.file, file(&[("gate.example", 8883)], None));
+    // Owners hear what is new and what is gone, each in its own log; the maker's reason is its own.
+    for org in [&stage.owner, &stage.other] {
+        let told: Vec<_> = stage
+            .events(org, Kind::ConfigurationChange)
+            .await
+            .into_iter()
+            .filter(|it| said(it, "what").as_deref() == Some("mud"))
+            .collect();
+        assert_eq!(told.len(), 2);
+        let newest = told.iter().find(|it| said(it, "gone").is_some()).unwrap();
+        assert!(said(newest, "new").unwrap().contains("cloud.example"));
+        assert!(said(newest, "gone").unwrap().contains("gate.example"));
+        assert_eq!(said(newest, "product").as_deref(), Some("maker/gate"));
+        assert_eq!(said(newest, "reason"), None);
+    }
+    // Withdrawn: nobody reads it, twice is once, and the versions stay.
+    for _ in 0..2 {
+        let gone = service.withdraw_mud(&stage.maker.admin, of, "an error").await.unwrap();
+        assert_eq!((gone.version, gone.digest), (3, None));
+    }
+    assert_eq!(service.public_mud(("maker", "gate"), anybody).await, Ok(None));
+    let page = Page::default();
+    let all = service.mud_versions(&stage.maker.admin, of, &page).await.unwrap().items;
+    assert_eq!(all.iter().map(|it| it.version).collect::<Vec<_>>(), [3, 2, 1]);
+    let none = service.mud_file(&stage.maker.admin, of, None).await.unwrap_err();
+    assert_eq!(none.kind(), ErrorKind::NotFound);
+    // 24 versions in a day.
+    for version in 4..=24 {
+        let port = 1000 + version;
+        stage.put(plain(&[("gate.example", port)])).await.unwrap();
+    }
+    let much = stage.put(plain(&[("gate.example", 1)])).await.unwrap_err();
+    assert_eq!(much.code(), "too-many-mud-versions");
+    for day in 0..2 {
+        stage.world.clock.advance(DAY + 1);
+        for version in 0..12 {
+            stage.put(plain(&[("gate.example", 2000 + 20 * day + version)])).await.unwrap();
+        }
+    }
+    // Of older ones the bytes are gone, who and why is not.
+    let gone = service.mud_file(&stage.maker.admin, of, Some(1)).await.unwrap_err();
+    assert_eq!(gone.kind(), ErrorKind::NotFound);
+    let all = service.mud_versions(&stage.maker.admin, of, &page).await.unwrap().items;
+    assert_eq!(all.iter().filter(|it| it.length.is_some()).count(), 32);
+    assert_eq!(all.last().unwrap().digest, first.digest);
+    // What anybody may ask for has its limit.
+    let mut refused = None;
+    for _ in 0..200 {
+        let asked = service.public_mud(("maker", "gate"), "198.51.100.1".parse().unwrap()).await;
+        refused = refused.or(asked.err());
+    }
+    assert_eq!(refused.unwrap().code(), "too-many-lookups");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_else_says_what_a_makers_devices_need() {
+    let stage = Stage::new().await;
+    let (service, gate) = (stage.service(), product("gate"));
+    let of = (&stage.maker.id, &gate);
+    for (caller, kind) in [
+        (&stage.owner.admin, ErrorKind::NotFound),
+        (&stage.maker.reader, ErrorKind::Forbidden),
+        (&stage.maker.station, ErrorKind::Forbidden),
+    ] {
+        let put = service.put_mud(caller, of, plain(&[])).await.unwrap_err();
+        let gone = service.withdraw_mud(caller, of, "x").await.unwrap_err();
+        assert_eq!((put.kind(), gone.kind()), (kind, kind));
+    }
+    let page = Page::default();
+    let read = service.mud_versions(&stage.owner.admin, of, &page).await.unwrap_err();
+    assert_eq!(read.kind(), ErrorKind::NotFound);
+    for (new, code) in [
+        (NewMud { reason: " ".into(), ..plain(&[]) }, "reason"),
+        (NewMud { file: b"{}".to_vec(), ..plain(&[]) }, "mud-file"),
+        (NewMud { signature: Some(vec![0x30]), ..plain(&[]) }, "mud-signature"),
+    ] {
+        assert_eq!(stage.put(new).await.unwrap_err().code(), code);
+    }
+}
+
+/// A CA, and what signs below it.
+struct Signer {
+    root: Certificate,
+    key: SoftwareKey,
+    chain: Vec<Certificate>,
+}
+
+impl Signer {
+    fn new() -> Self {
+        let now = UnixTime(NOW);
+        let root_key = SoftwareKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+        let usual = |profile, issuer: Option<&IssuerInfo>| {
+            KeyPolicy::default().usual_validity(profile, KeyAlgorithm::EcdsaP256, issuer, now)
+        };
+        let serial = || Serial::from_random(random::bytes());
+        let subject = Subject::named("Maker CA");
+        let validity = usual(Profile::Root, None);
+        let own = IssuerInfo::self_signed(&subject, root_key.public_key(), validity.0, validity.1);
+        let own = own.unwrap();
+        let request = Request::new(serial(), subject, root_key.public_key().clone(), validity);
+        let root = prepare(Profile::Root, &own, &request).unwrap().sign(&root_key).unwrap();
+        let issuer = IssuerInfo::from_certificate(&root, Locations::default()).unwrap();
+        let key = SoftwareKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+        let validity = usual(Profile::SoftwareSigner, Some(&issuer));
+        let subject = Subject {
+            country: "JP".into(),
+            organisation: "Maker".into(),
+            ..Subject::named("Maker MUD")
+        };
+        let request = Request::new(serial(), subject, key.public_key().clone(), validity);
+        let certificate = prepare(Profile::SoftwareSigner, &issuer, &request).unwrap();
+        let chain = vec![certificate.sign(&root_key).unwrap()];
+        Self { root, key, chain }
+    }
+
+    fn sign(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let at = UnixTime(NOW);
+        Some(sign_detached(&sha256(bytes), at, &self.key, &self.chain).unwrap())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signature_is_checked_against_what_the_maker_names_and_served_beside_the_file() {
+    let stage = Stage::new().await;
+    let (signer, stranger) = (Signer::new(), Signer::new());
+    let at = format!("{CONSOLE}/mud/maker/gate.p7s");
+    let file = file(&[("gate.example", 8883)], Some(&at));
+    let new = |signature, anchors: Option<String>| NewMud {
+        file: file.clone(),
+        signature,
+        anchors,
+        reason: "signed".into(),
+    };
+    let ca = Some(signer.root.to_pem());
+    for (new, code) in [
+        (new(None, None), "mud-signature"),
+        (new(signer.sign(&file), None), "mud-anchors"),
+        (new(signer.sign(&file), Some("no PEM".into())), "mud-anchors"),
+        (new(signer.sign(&file), Some(stranger.root.to_pem())), "mud-signature"),
+        (new(stranger.sign(&file), ca.clone()), "mud-signature"),
+        (new(signer.sign(b"{}"), ca.clone()), "mud-signature"),
+    ] {
+        assert_eq!(stage.put(new).await.unwrap_err().code(), code);
+    }
+    let made = stage.put(new(signer.sign(&file), ca.clone())).await.unwrap();
+    let (name, until) = made.signer.unwrap();
+    assert!(name.contains("Maker MUD") && until.0 > NOW, "{name} {until}");
+    let anybody = "192.0.2.1".parse().unwrap();
+    let found = stage.service().public_mud(("maker", "gate"), anybody).await.unwrap().unwrap();
+    let signature = found.signature.clone().unwrap();
+    let anchors = [signer.root.clone()].into_iter().collect();
+    let now = UnixTime(NOW);
+    pki::signed_data::verify_detached(&found.file, &signature, &anchors, &[], now).unwrap();
+    // Signed anew: another version, of which owners hear nothing, since nothing changes for them.
+    let before = stage.events(&stage.owner, Kind::ConfigurationChange).await.len();
+    let again = stage.put(new(signer.sign(&file), ca)).await.unwrap();
+    assert_eq!(again.version, made.version + 1);
+    let after = stage.events(&stage.owner, Kind::ConfigurationChange).await.len();
+    assert_eq!(before, after);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_owner_sees_is_held_against_the_file_and_told_once_a_day() {
+    let stage = Stage::new().await;
+    let none = stage.report(vec![stage.flow(0, "spy.example:443")]).await.unwrap();
+    assert_eq!((none.without, none.outside.len()), (1, 0));
+    stage.put(plain(&[("gate.example", 8883)])).await.unwrap();
+    let flows = || {
+        vec![
+            stage.flow(0, "gate.example:8883"),
+            stage.flow(0, "192.0.2.7:8883"),
+            stage.flow(0, "spy.example:443"),
+            stage.flow(0, "SPY.example.:443/tcp"),
+            stage.flow(1, "gate.example:23"),
+        ]
+    };
+    let found = stage.report(flows()).await.unwrap();
+    assert_eq!((found.allowed, found.unknown, found.without), (1, 1, 0));
+    assert_eq!(found.outside.len(), 2);
+    stage.report(flows()).await.unwrap();
+    let mut told = stage.told(&stage.owner).await;
+    told.sort();
+    assert_eq!(told, ["to gate.example:23/tcp", "to spy.example:443/tcp"], "once");
+    let rows = stage.service().outside_mud(&stage.owner.admin, &stage.id(0)).await.unwrap();
+    assert_eq!((rows.len(), rows[0].times, rows[0].told_by), (1, 4, OutsideSource::Owner));
+    stage.world.clock.advance(DAY + 1);
+    stage.report(flows()).await.unwrap();
+    assert_eq!(stage.told(&stage.owner).await.len(), 4, "the next day again");
+    // It is an alert that says what to do.
+    let alerts = stage.alerts().await;
+    let outside: Vec<_> = alerts.iter().filter(|it| it.rule == "outside-mud").collect();
+    assert_eq!(outside.len(), 2, "one for each device");
+    assert_eq!(outside[0].suggest.code(), "quarantine");
+    // Nobody else's devices, not even together with one's own; nobody else's alerts.
+    let foreign = vec![stage.flow(0, "other.example:1"), stage.flow(2, "other.example:1")];
+    assert_eq!(stage.report(foreign).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(!stage.told(&stage.owner).await.contains(&"to other.example:1/tcp".to_owned()));
+    assert!(stage.told(&stage.other).await.is_empty());
+    let service = stage.service();
+    let flows = || vec![stage.flow(0, "other.example:1")];
+    for (caller, org, kind) in [
+        (&stage.other.admin, &stage.other.id, ErrorKind::NotFound),
+        (&stage.other.admin, &stage.owner.id, ErrorKind::NotFound),
+        (&stage.maker.admin, &stage.owner.id, ErrorKind::NotFound),
+        (&stage.owner.reader, &stage.owner.id, ErrorKind::Forbidden),
+    ] {
+        let refused = service.report_flows(caller, org, flows()).await.unwrap_err();
+        assert_eq!(refused.kind(), kind);
+    }
+    let read = service.outside_mud(&stage.other.admin, &stage.id(0)).await.unwrap_err();
+    assert_eq!(read.kind(), ErrorKind::NotFound);
+    for wrong in [Vec::new(), vec![stage.flow(0, "a.example:1"); 1001]] {
+        assert_eq!(stage.report(wrong).await.unwrap_err().code(), "flows");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_device_does_not_flood_and_a_new_owner_begins_anew() {
+    let stage = Stage::new().await;
+    stage.put(plain(&[("gate.example", 8883)])).await.unwrap();
+    let many = |from: u16| (from..from + 200).map(|port| format!("spy.example:{port}"));
+    for from in [1000, 2000] {
+        let flows = many(from).map(|to| stage.flow(0, &to)).collect();
+        assert_eq!(stage.report(flows).await.unwrap().outside.len(), 200);
+    }
+    assert_eq!(stage.told(&stage.owner).await.len(), 20);
+    let limits = stage.events(&stage.owner, Kind::RateLimit).await;
+    let mud = limits.iter().filter(|it| said(it, "reason").as_deref() == Some("outside-mud"));
+    assert_eq!(mud.count(), 1);
+    let (service, id) = (stage.service(), stage.id(0));
+    assert_eq!(service.outside_mud(&stage.owner.admin, &id).await.unwrap().len(), 64);
+    // Another device is told of all the same.
+    stage.report(vec![stage.flow(1, "spy.example:1")]).await.unwrap();
+    assert_eq!(stage.told(&stage.owner).await.len(), 21);
+    stage.world.sell(&stage.owner, &stage.other, &id).await;
+    assert!(service.outside_mud(&stage.other.admin, &id).await.unwrap().is_empty());
+    let gone = stage.report(vec![stage.flow(0, "spy.example:1")]).await.unwrap_err();
+    assert_eq!(gone.kind(), ErrorKind::NotFound);
+}
+
+/// An owner's rule that puts devices into quarantine by itself.
+async fn automatic(service: &Service, admin: &Caller, org: &OrganisationId) {
+    let view = service.alert_rule(admin, org, "outside-mud").await.unwrap();
+    let rule = alert::Rule { automatic: alert::Automatic::Quarantine, ..view.rule };
+    service.put_alert_rule(admin, org, &rule.name, &rule.json()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_rule_says_so_a_device_goes_into_quarantine() {
+    let stage = Stage::new().await;
+    stage.put(plain(&[("gate.example", 8883)])).await.unwrap();
+    automatic(stage.service(), &stage.owner.admin, &stage.owner.id).await;
+    // By the word of its owner's people.
+    stage.report(vec![stage.flow(0, "spy.example:443")]).await.unwrap();
+    stage.alerts().await;
+    let standing = async |device: usize| {
+        let view = stage.service().device(&stage.owner.admin, &stage.id(device)).await.unwrap();
+        view.standing
+    };
+    assert_eq!(standing(0).await, StandingKind::Suspended);
+    // By its own, in its log; what the file allows is nothing.
+    assert_eq!(standing(1).await, StandingKind::Good);
+    stage.tell(1, 1, &[("to", "gate.example:8883/tcp"), ("port", "eth0")]).await;
+    stage.alerts().await;
+    assert_eq!(standing(1).await, StandingKind::Good);
+    stage.tell(1, 2, &[("from", "192.0.2.66:23/tcp")]).await;
+    stage.alerts().await;
+    assert_eq!(stage.told(&stage.owner).await.len(), 2);
+    let rows = stage.service().outside_mud(&stage.owner.admin, &stage.id(1)).await.unwrap();
+    assert_eq!((rows.len(), rows[0].told_by), (1, OutsideSource::Device));
+    assert_eq!(standing(1).await, StandingKind::Suspended);
+}

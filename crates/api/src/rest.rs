@@ -6,6 +6,7 @@ mod diagnosis;
 mod director;
 mod impact;
 mod message_key;
+mod mud;
 mod operation;
 mod peer_trust;
 mod policy_set;

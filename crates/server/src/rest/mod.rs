@@ -26,6 +26,7 @@ mod life;
 mod log;
 mod message_keys;
 mod messages;
+mod mud;
 mod openapi;
 mod operation;
 mod organisations;
@@ -203,6 +204,12 @@ fn message_routes() -> OpenApiRouter<App> {
         .routes(routes!(message_keys::list, message_keys::replace))
         .routes(routes!(message_keys::of_device))
         .routes(routes!(purposes::signed_topics, purposes::set_signed_topics))
+        .routes(routes!(mud::one, mud::put))
+        .routes(routes!(mud::withdraw))
+        .routes(routes!(mud::versions))
+        .routes(routes!(mud::one_version))
+        .routes(routes!(mud::observe))
+        .routes(routes!(mud::outside))
         .routes(routes!(purposes::consents, purposes::decide))
         .routes(routes!(purposes::history))
         .routes(routes!(purposes::of_device))

@@ -94,6 +94,16 @@ fn bodies(csr: &str, certificate: &str) -> Vec<(&'static str, &'static str, Valu
         ),
         (
             "put",
+            "/v1/organisations/{organisation}/products/{product}/mud",
+            json!({"file": "e30=", "reason": "a test"}),
+        ),
+        (
+            "post",
+            "/v1/organisations/{organisation}/flows",
+            json!({"flows": [{"device": device, "to": "gate.example:443"}]}),
+        ),
+        (
+            "put",
             "/v1/organisations/{organisation}/products/{product}/signed-topics",
             json!({"topics": ["up/x"]}),
         ),

@@ -72,6 +72,15 @@ pub(crate) fn body(
                 "explanation_ja": "mine", "topics": ["up/x"], "recipients": ["mine"],
                 "retention_days": 1}))
         }
+        "/v1/organisations/{organisation}/products/{product}/mud" => {
+            json(json!({"file": "e30=", "reason": "mine now"}))
+        }
+        "/v1/organisations/{organisation}/products/{product}/mud/withdraw" => {
+            json(json!({"reason": "mine now"}))
+        }
+        "/v1/organisations/{organisation}/flows" => {
+            json(json!({"flows": [{"device": device, "to": "spy.example:443"}]}))
+        }
         "/v1/organisations/{organisation}/products/{product}/signed-topics" => {
             json(json!({"topics": ["up/x"]}))
         }

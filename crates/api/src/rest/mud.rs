@@ -1,0 +1,80 @@
+//! Which connections makers say that devices need, and what leaves that (docs/mud.md).
+
+use super::{Rest, Result};
+use crate::{
+    client::{Call, percent_encode},
+    wire,
+};
+use device::{DeviceId, OrganisationId, ProductId};
+use http::Method;
+
+fn of(organisation: &OrganisationId, product: &ProductId) -> String {
+    format!("/v1/organisations/{organisation}/products/{product}/mud")
+}
+
+impl Rest {
+    /// Keeps a usage description of a product line.
+    ///
+    /// # Errors
+    /// As every method.
+    pub async fn put_mud(
+        &self,
+        (organisation, product): (&OrganisationId, &ProductId),
+        new: &wire::NewMud,
+    ) -> Result<wire::MudVersion> {
+        let path = of(organisation, product);
+        self.client.call(Call::new(Method::PUT, &path).json(new)?).await?.json()
+    }
+
+    /// Withdraws it.
+    ///
+    /// # Errors
+    /// As every method.
+    pub async fn withdraw_mud(
+        &self,
+        (organisation, product): (&OrganisationId, &ProductId),
+        reason: &str,
+    ) -> Result<wire::MudVersion> {
+        let path = format!("{}/withdraw", of(organisation, product));
+        self.post(&path, &wire::MudWithdrawal { reason: reason.to_owned() }).await
+    }
+
+    /// The version in force, or another.
+    ///
+    /// # Errors
+    /// As every method.
+    pub async fn mud(
+        &self,
+        (organisation, product): (&OrganisationId, &ProductId),
+        version: Option<u64>,
+    ) -> Result<wire::MudFile> {
+        let of = of(organisation, product);
+        match version {
+            None => self.get(&of).await,
+            Some(version) => {
+                let version = percent_encode(&version.to_string());
+                self.get(&format!("{of}/versions/{version}")).await
+            }
+        }
+    }
+
+    /// Hands in connections that devices were seen to have.
+    ///
+    /// # Errors
+    /// As every method.
+    pub async fn report_flows(
+        &self,
+        organisation: &OrganisationId,
+        flows: &wire::NewFlows,
+    ) -> Result<wire::FlowsJudged> {
+        self.post(&format!("/v1/organisations/{organisation}/flows"), flows).await
+    }
+
+    /// Connections of a device that its maker's file does not allow.
+    ///
+    /// # Errors
+    /// As every method.
+    pub async fn outside_mud(&self, device: &DeviceId) -> Result<Vec<wire::OutsideMud>> {
+        self.get(&format!("/v1/devices/{device}/outside-mud")).await
+    }
+}

@@ -1,0 +1,151 @@
+use super::scalar::{Base64, DeviceRef, Digest, Timestamp};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A usage description of a product line (RFC 8520), to be kept here and read by everybody (docs/mud.md).
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewMud {
+    /// The file, as it is: at most 262,144 bytes.
+    pub file: Base64,
+    /// Its signature (section 13.1): detached CMS SignedData in DER, at most 65,536 bytes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub signature: Option<Base64>,
+    /// Certificates in PEM that the signature is checked against: 1 to 8.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(max_length = 65_536)]
+    pub anchors: Option<String>,
+    /// Why; owners of the devices are told of a change.
+    #[schema(min_length = 1, max_length = 300)]
+    pub reason: String,
+}
+
+/// Why a usage description is withdrawn.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MudWithdrawal {
+    /// Why; owners of the devices are told.
+    #[schema(min_length = 1, max_length = 300)]
+    pub reason: String,
+}
+
+/// A version of a product line's usage description.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MudVersion {
+    /// Its number.
+    pub version: u64,
+    /// SHA-256 of the file; without: the maker withdrew what was there.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub digest: Option<Digest>,
+    /// Bytes of the file, where they are kept still.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub length: Option<u64>,
+    /// Whose signature goes with it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub signer: Option<String>,
+    /// Until when the certificates of that signature hold.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub signer_until: Option<Timestamp>,
+    /// Why.
+    pub reason: String,
+    /// By whom.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A usage description with its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MudFile {
+    /// Which version.
+    pub version: MudVersion,
+    /// Where the file says that it is to be found.
+    pub mud_url: String,
+    /// Where it says that its signature is to be found.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mud_signature: Option<String>,
+    /// Where everybody reads the version in force.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub served_at: Option<String>,
+    /// Where everybody reads its signature.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub signature_served_at: Option<String>,
+    /// Which connections it allows, in plain words.
+    pub allows: Vec<String>,
+    /// The file, as it came.
+    pub file: Base64,
+    /// Its signature, as it came.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub signature: Option<Base64>,
+    /// The certificates that the signature was checked against, in PEM.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub anchors: Option<String>,
+}
+
+/// Connections that devices were seen to have.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewFlows {
+    /// Each of them.
+    #[schema(min_items = 1, max_items = 1000)]
+    pub flows: Vec<NewFlow>,
+}
+
+/// A connection that a device was seen to have: `to` or `from`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewFlow {
+    /// Which device.
+    pub device: DeviceRef,
+    /// Whom it connected to: HOST:PORT, with `/tcp` or `/udp` after it. A name says more than an address.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(max_length = 300, example = "gate.example:8883/tcp")]
+    pub to: Option<String>,
+    /// Who connected to it, and to which port of it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(max_length = 300, example = "192.0.2.1:22/tcp")]
+    pub from: Option<String>,
+    /// How often.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(minimum = 1)]
+    pub count: Option<u32>,
+}
+
+/// What came of flows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FlowsJudged {
+    /// Flows that the maker's file allows.
+    pub allowed: u64,
+    /// Flows of which the file alone does not tell: it names what the owner's network knows.
+    pub unknown: u64,
+    /// Flows of devices whose maker keeps no file here.
+    pub without: u64,
+    /// Connections that it does not allow.
+    pub outside: Vec<FlowOutside>,
+}
+
+/// A connection that the maker's file does not allow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FlowOutside {
+    /// Of which device.
+    pub device: DeviceRef,
+    /// Which.
+    #[schema(example = "to gate.example:22/tcp")]
+    pub connection: String,
+}
+
+/// A connection of a device that its maker's file does not allow, as it was told of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OutsideMud {
+    /// Which.
+    #[schema(example = "to gate.example:22/tcp")]
+    pub connection: String,
+    /// Who said so last: `device` in its log, or `owner`.
+    pub told_by: String,
+    /// How often it was told of.
+    pub times: u64,
+    /// When first.
+    pub first: Timestamp,
+    /// When last.
+    pub last: Timestamp,
+}

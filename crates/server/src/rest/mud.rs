@@ -1,0 +1,199 @@
+//! Which connections makers say that devices need, and what leaves that (docs/mud.md).
+
+use super::{
+    extract::{Created, Json, JsonBody, Lang, Path, Query, page},
+    problem::Fault,
+    view,
+};
+use crate::{app::App, authenticated::Authenticated};
+use ::behaviour::mud::Flow;
+use api::wire::{
+    FlowOutside, FlowsJudged, MudFile, MudVersion, MudWithdrawal, NewFlow, NewFlows, NewMud,
+    OutsideMud, Page, PageQuery,
+    scalar::{Base64, DeviceRef, Digest, OrganisationRef, ProductRef},
+};
+use axum::extract::State;
+use device::Language;
+use service::MudView;
+
+/// File and signature in base64, and certificates.
+const MUD_BODY_BYTES_MAX: usize = 768 * 1024;
+const REASON_BYTES_MAX: usize = 4 * 1024;
+/// A thousand flows, written as widely as JSON allows.
+const FLOWS_BODY_BYTES_MAX: usize = 512 * 1024;
+
+/// Which connections a product line's devices need: the version in force
+#[utoipa::path(get, path = "/v1/organisations/{organisation}/products/{product}/mud", tag = "products",
+    params(("organisation" = OrganisationRef, Path), ("product" = ProductRef, Path)),
+    responses((status = 200, body = MudFile)))]
+pub(super) async fn one(
+    State(app): State<App>,
+    caller: Authenticated,
+    Lang(language): Lang,
+    Path((organisation, product)): Path<(OrganisationRef, ProductRef)>,
+) -> Result<Json<MudFile>, Fault> {
+    let of = (&organisation.0, &product.0);
+    Ok(Json(file(app.service.mud_file(&caller, of, None).await?, language)))
+}
+
+/// Says which connections a product line's devices need (MUD, RFC 8520)
+///
+/// The file is kept as it came, in versions; everybody reads the newest without login. A signature is
+/// checked against the certificates that come with it. The same again changes nothing. Owners of devices
+/// of the product line are told what a change opens and closes.
+#[utoipa::path(put, path = "/v1/organisations/{organisation}/products/{product}/mud", tag = "products",
+    params(("organisation" = OrganisationRef, Path), ("product" = ProductRef, Path)),
+    request_body = NewMud, responses((status = 200, body = MudVersion)))]
+pub(super) async fn put(
+    State(app): State<App>,
+    caller: Authenticated,
+    Path((organisation, product)): Path<(OrganisationRef, ProductRef)>,
+    JsonBody(new): JsonBody<NewMud, MUD_BODY_BYTES_MAX>,
+) -> Result<Json<MudVersion>, Fault> {
+    let new = service::NewMud {
+        file: new.file.0,
+        signature: new.signature.map(|signature| signature.0),
+        anchors: new.anchors,
+        reason: new.reason,
+    };
+    let of = (&organisation.0, &product.0);
+    Ok(Json(version(app.service.put_mud(&caller, of, new).await?)))
+}
+
+/// Withdraws what was said about a product line's connections
+///
+/// Nobody reads it any more, and nothing is held against it. Versions stay.
+#[utoipa::path(post, path = "/v1/organisations/{organisation}/products/{product}/mud/withdraw",
+    tag = "products", params(("organisation" = OrganisationRef, Path), ("product" = ProductRef, Path)),
+    request_body = MudWithdrawal, responses((status = 201, body = MudVersion)))]
+pub(super) async fn withdraw(
+    State(app): State<App>,
+    caller: Authenticated,
+    Path((organisation, product)): Path<(OrganisationRef, ProductRef)>,
+    JsonBody(said): JsonBody<MudWithdrawal, REASON_BYTES_MAX>,
+) -> Result<Created<MudVersion>, Fault> {
+    let of = (&organisation.0, &product.0);
+    Ok(Created(version(app.service.withdraw_mud(&caller, of, &said.reason).await?)))
+}
+
+/// Versions of what was said about a product line's connections, newest first
+#[utoipa::path(get, path = "/v1/organisations/{organisation}/products/{product}/mud/versions",
+    tag = "products",
+    params(("organisation" = OrganisationRef, Path), ("product" = ProductRef, Path), PageQuery),
+    responses((status = 200, body = Page<MudVersion>)))]
+pub(super) async fn versions(
+    State(app): State<App>,
+    caller: Authenticated,
+    Path((organisation, product)): Path<(OrganisationRef, ProductRef)>,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<Page<MudVersion>>, Fault> {
+    let (page, of) = (page(query.after, query.limit)?, (&organisation.0, &product.0));
+    let found = app.service.mud_versions(&caller, of, &page).await?;
+    Ok(Json(view::paged(found, version)))
+}
+
+/// A version of what was said about a product line's connections, with its bytes; of the 32 newest
+#[utoipa::path(get,
+    path = "/v1/organisations/{organisation}/products/{product}/mud/versions/{version}",
+    tag = "products",
+    params(("organisation" = OrganisationRef, Path), ("product" = ProductRef, Path),
+        ("version" = u64, Path, minimum = 1)),
+    responses((status = 200, body = MudFile)))]
+pub(super) async fn one_version(
+    State(app): State<App>,
+    caller: Authenticated,
+    Lang(language): Lang,
+    Path((organisation, product, version)): Path<(OrganisationRef, ProductRef, u64)>,
+) -> Result<Json<MudFile>, Fault> {
+    let of = (&organisation.0, &product.0);
+    Ok(Json(file(app.service.mud_file(&caller, of, Some(version)).await?, language)))
+}
+
+/// Hands in connections that an organisation's devices were seen to have
+///
+/// By a router or firewall, say. Each is held against what the device's maker says; what that does not
+/// allow is put down, a security event, and raises an alert. All devices must be the organisation's, or
+/// nothing is taken.
+#[utoipa::path(post, path = "/v1/organisations/{organisation}/flows", tag = "behaviour",
+    params(("organisation" = OrganisationRef, Path)),
+    request_body = NewFlows, responses((status = 201, body = FlowsJudged)))]
+pub(super) async fn observe(
+    State(app): State<App>,
+    caller: Authenticated,
+    Path(organisation): Path<OrganisationRef>,
+    JsonBody(new): JsonBody<NewFlows, FLOWS_BODY_BYTES_MAX>,
+) -> Result<Created<FlowsJudged>, Fault> {
+    let read = |(at, flow): (usize, NewFlow)| {
+        let NewFlow { device, to, from, count } = flow;
+        Flow::new(device.0, to.as_deref(), from.as_deref(), count)
+            .map_err(|error| Fault::field("flows", format!("flow {at}: {error}")))
+    };
+    let flows = (1..).zip(new.flows).map(read).collect::<Result<Vec<_>, _>>()?;
+    let judged = app.service.report_flows(&caller, &organisation.0, flows).await?;
+    Ok(Created(FlowsJudged {
+        allowed: judged.allowed,
+        unknown: judged.unknown,
+        without: judged.without,
+        outside: judged
+            .outside
+            .into_iter()
+            .map(|(device, connection)| FlowOutside {
+                device: DeviceRef(device),
+                connection: connection.to_string(),
+            })
+            .collect(),
+    }))
+}
+
+/// Connections of a device that its maker's file does not allow, newest first
+///
+/// The 64 that were told of last, by the device in its log or by its owner, since it is this owner's.
+#[utoipa::path(get, path = "/v1/devices/{device}/outside-mud", tag = "behaviour",
+    params(("device" = DeviceRef, Path)), responses((status = 200, body = Vec<OutsideMud>)))]
+pub(super) async fn outside(
+    State(app): State<App>,
+    caller: Authenticated,
+    Path(device): Path<DeviceRef>,
+) -> Result<Json<Vec<OutsideMud>>, Fault> {
+    let found = app.service.outside_mud(&caller, &device.0).await?;
+    let shown = found.into_iter().map(|it| OutsideMud {
+        connection: it.connection,
+        told_by: it.told_by.name().to_owned(),
+        times: it.times,
+        first: it.first_at.into(),
+        last: it.last_at.into(),
+    });
+    Ok(Json(shown.collect()))
+}
+
+fn version(view: MudView) -> MudVersion {
+    let (signer, signer_until) = view.signer.unzip();
+    MudVersion {
+        version: view.version,
+        digest: view.digest.map(Digest),
+        length: view.length,
+        signer,
+        signer_until: signer_until.map(Into::into),
+        reason: view.reason,
+        by: view.made_by,
+        at: view.made_at.into(),
+    }
+}
+
+fn file(found: service::MudFile, language: Language) -> MudFile {
+    let (served_at, signature_served_at) = found.urls.unzip();
+    MudFile {
+        version: version(found.view),
+        allows: match language {
+            Language::Ja => found.mud.japanese(),
+            Language::En => found.mud.english(),
+        },
+        mud_url: found.mud.url,
+        mud_signature: found.mud.signature,
+        served_at,
+        signature_served_at: signature_served_at.filter(|_| found.signature.is_some()),
+        file: Base64(found.file),
+        signature: found.signature.map(Base64),
+        anchors: found.anchors,
+    }
+}

@@ -42,6 +42,7 @@ pub fn router(setup: Setup) -> Router {
         .method_not_allowed_fallback(async || Failure::method_not_allowed())
         .layer(from_fn_with_state(console.clone(), visit::accompany))
         .merge(assets::router())
+        .merge(pages::files())
         .layer(from_fn_with_state(console.clone(), security::protect))
         .with_state(console)
 }

@@ -39,7 +39,7 @@ static FIXED: [(HeaderName, &str); 7] = [
 const BUSY_WAIT_S: HeaderValue = HeaderValue::from_static("10");
 
 /// Paths that strangers reach under other host names, too: what a printed code points to.
-const PUBLIC: &[&str] = &["/p/", "/01/", "/assets/"];
+const PUBLIC: &[&str] = &["/p/", "/01/", "/assets/", "/mud/"];
 
 /// Whether a path is for strangers: nothing is remembered of them there.
 pub(crate) fn is_public(path: &str) -> bool {

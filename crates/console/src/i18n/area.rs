@@ -50,6 +50,7 @@ areas! {
     "policies",
     "schemas",
     "consents",
+    "mud",
     "routes",
     "alerts",
     "receivers",

@@ -190,6 +190,8 @@ pub const FAMILIES: &[(&str, &[&str])] = &[
             "consent-decided",
             "purpose-declared",
             "purpose-ended",
+            "mud-put",
+            "mud-withdrawn",
             "policies-put",
             "policies-passed",
             "policies-failed",

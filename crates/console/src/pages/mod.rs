@@ -39,6 +39,7 @@ mod sensitive;
 mod sign_in;
 mod threats;
 mod traffic;
+mod upload;
 mod visitor;
 mod vulnerabilities;
 mod words;
@@ -50,6 +51,11 @@ pub use passport::{REPORT_POLICY, device_report};
 
 use crate::Console;
 use axum::Router;
+
+/// Files for anybody's programs: no sign-in, no cookies.
+pub(crate) fn files() -> Router<Console> {
+    public::files()
+}
 
 pub(crate) fn router() -> Router<Console> {
     Router::new()

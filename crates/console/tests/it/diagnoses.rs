@@ -40,7 +40,12 @@ fn version(page: &Page) -> &str {
 
 impl Stage {
     /// A form with a file, as browsers send it.
-    async fn upload(&self, who: &str, path: &str, parts: &[(&str, &str, &[u8])]) -> Page {
+    pub(crate) async fn upload(
+        &self,
+        who: &str,
+        path: &str,
+        parts: &[(&str, &str, &[u8])],
+    ) -> Page {
         let mut body = Vec::new();
         for (name, file, bytes) in parts {
             let file = match *file {
@@ -61,7 +66,7 @@ impl Stage {
         self.send(request.body(Body::from(body)).unwrap()).await
     }
 
-    async fn token(&self, who: &str) -> String {
+    pub(crate) async fn token(&self, who: &str) -> String {
         self.get(who, "/guide").await.token().to_owned()
     }
 }

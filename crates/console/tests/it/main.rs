@@ -20,6 +20,7 @@ mod doors;
 mod forms;
 mod impact;
 mod messages;
+mod mud;
 mod people;
 mod policies;
 mod public;

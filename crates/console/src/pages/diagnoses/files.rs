@@ -1,11 +1,14 @@
 //! A diagnosis as a file, reports of it, and answers from a file: first what they would change, then
 //! the change. The file goes along in the preview, so that nothing is kept in between.
 
-use super::{Audience, answer_page::said, head, upload::Uploaded};
+use super::{Audience, answer_page::said, head};
 use crate::{
     Answer, Asked, Console, Failure, Frame, Member, Section, failure,
     i18n::{Locale, own_name},
-    pages::sensitive,
+    pages::{
+        sensitive,
+        upload::{Shape, Uploaded},
+    },
     ui::{Button, ButtonKind, Choice, Field, Icon, Message, Tone},
 };
 use askama::Template;
@@ -31,6 +34,15 @@ pub(super) fn router() -> Router<Console> {
         .route("/diagnoses/{id}/file", get(download))
         .route("/diagnoses/{id}/import", post(import))
 }
+
+/// Most bytes of a file: a workbook of the whole check sheet has about 100 KB. The preview carries it on in
+/// base64.
+const FILE_BYTES_MAX: u64 = 2 * 1024 * 1024;
+const SHAPE: Shape = Shape {
+    long: &[("carried", FILE_BYTES_MAX.div_ceil(3) * 4)],
+    fields: &["form", "replace", "version"],
+    files: &[("file", FILE_BYTES_MAX)],
+};
 
 /// Changes that a preview lists.
 const SHOWN: usize = 300;
@@ -146,11 +158,11 @@ impl Preview {
 /// What was sent, whether from the first form or from the preview; `Err` with what is wrong.
 fn sent(t: Locale, form: &Uploaded) -> Result<Sent, String> {
     let replace = form.get("replace") == "yes";
-    if let Some((name, bytes)) = &form.file {
+    if let Some((name, bytes)) = form.file("file") {
         let Some(kind) = form_of_name(name) else {
             return Err(t.text("diagnoses-import-name").to_string());
         };
-        return Ok(Sent { form: kind, bytes: bytes.clone(), replace });
+        return Ok(Sent { form: kind, bytes: bytes.to_owned(), replace });
     }
     let kind = form_of(form.get("form"));
     let bytes = STANDARD.decode(form.get("carried")).ok().filter(|bytes| !bytes.is_empty());
@@ -170,7 +182,7 @@ async fn import(
     let view = head::found(&console, &member, &text).await?;
     // Nobody who may not sends much.
     console.service.may_import_answers(member.caller(), &view.id)?;
-    let form = Uploaded::read(&member, request).await?;
+    let form = Uploaded::read(&member, request, &SHAPE).await?;
     let sent = match sent(t, &form) {
         Ok(sent) => sent,
         Err(why) => return page(&member, &view, None, Some(why)),

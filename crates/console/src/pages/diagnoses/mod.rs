@@ -14,7 +14,6 @@ mod records;
 mod report;
 mod report_pdf;
 mod report_trace;
-mod upload;
 
 pub use report::{Audience, DIAGNOSIS_REPORT_POLICY, diagnosis_report};
 pub use report_pdf::{PdfFailure, diagnosis_report_pdf};

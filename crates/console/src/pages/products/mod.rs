@@ -1,6 +1,7 @@
 //! Product lines of the visitor's organisation.
 
 mod create;
+mod mud;
 mod public;
 mod purposes;
 
@@ -28,6 +29,7 @@ pub(super) fn router() -> Router<Console> {
         .route("/products", get(list))
         .route("/products/{maker}/{id}", get(one))
         .merge(create::router())
+        .merge(mud::router())
         .merge(public::router())
         .merge(purposes::router())
 }

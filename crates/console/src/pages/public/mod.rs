@@ -2,6 +2,7 @@
 //! cookies. docs/public-page.md says what it tells and what it cannot.
 
 mod digital_link;
+mod mud;
 mod view;
 
 use crate::{Console, Failure, Frame, Section, Visit, i18n::Locale};
@@ -29,6 +30,11 @@ const ANSWER_TIME: Duration = Duration::from_millis(40);
 const KEPT: &str = "private, max-age=60";
 /// Longest number that is read, in bytes.
 const TYPED_BYTES_MAX: usize = 100;
+
+/// What programs read, beside the pages.
+pub(super) fn files() -> Router<Console> {
+    mud::router()
+}
 
 pub(super) fn router() -> Router<Console> {
     Router::new()

@@ -37,8 +37,16 @@ pub(super) struct PassportPage {
     update: &'static str,
     phase: Option<&'static str>,
     purposes: Vec<(String, String, Option<String>)>,
+    mud: Option<Connections>,
     contact: Option<String>,
     as_of: Moment,
+}
+
+/// What its maker says that it connects to: where the file is, some lines, and how many there are more.
+struct Connections {
+    path: String,
+    lines: Vec<String>,
+    more: usize,
 }
 
 struct LabelView {
@@ -95,6 +103,14 @@ impl PassportPage {
                 PublicPhase::Ended => "ended",
             }),
             purposes: passport.purposes.iter().map(|it| purpose(t, it)).collect(),
+            mud: passport.mud.as_ref().map(|mud| {
+                let (english, japanese, more) = mud.lines.as_ref();
+                let lines = match t.language {
+                    Language::Ja => japanese.clone(),
+                    Language::En => english.clone(),
+                };
+                Connections { path: mud.path.clone(), lines, more: *more }
+            }),
             contact: public.contact_url.clone(),
             as_of: t.time(passport.as_of),
         }

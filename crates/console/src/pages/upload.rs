@@ -1,61 +1,90 @@
-//! A form with a file in it (RFC 7578): its token is looked at before anything else of it is kept.
+//! A form with files in it (RFC 7578): its token is looked at before anything else of it is kept.
 
 use crate::{Failure, Member, security};
 use axum::{body::Body, extract::Request};
 use http::header;
 use multer::{Constraints, Multipart, SizeLimit};
 
-/// Most bytes of a file: a workbook of the whole check sheet has about 100 KB.
-pub(super) const FILE_BYTES_MAX: u64 = 2 * 1024 * 1024;
-/// Most bytes of another field.
+/// Most bytes of a field that a form does not name otherwise.
 const FIELD_BYTES_MAX: u64 = 4 * 1024;
-/// Most bytes of what the preview carries on: the same file in base64.
-const CARRIED_BYTES_MAX: u64 = FILE_BYTES_MAX.div_ceil(3) * 4;
-/// Most bytes of all.
-const FORM_BYTES_MAX: u64 = CARRIED_BYTES_MAX + 64 * 1024;
+/// Room for what stands around the parts of a form.
+const AROUND_BYTES_MAX: u64 = 64 * 1024;
 /// Most parts of a form: each field once, and a browser's own.
 const PARTS_MAX: usize = 16;
-/// Fields of a form.
-const FIELDS: [&str; 6] = ["csrf", "file", "carried", "form", "replace", "version"];
+
+/// What a form has: names of fields and of files, with the most bytes of each. Beside them stands the token.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    /// fields that are longer than 4 KiB
+    pub(super) long: &'static [(&'static str, u64)],
+    /// fields
+    pub(super) fields: &'static [&'static str],
+    /// files
+    pub(super) files: &'static [(&'static str, u64)],
+}
+
+impl Shape {
+    /// Most bytes of all.
+    const fn most(&self) -> u64 {
+        let mut sum = AROUND_BYTES_MAX;
+        let (mut long, mut files) = (self.long, self.files);
+        while let [(_, most), rest @ ..] = long {
+            (sum, long) = (sum + *most, rest);
+        }
+        while let [(_, most), rest @ ..] = files {
+            (sum, files) = (sum + *most, rest);
+        }
+        sum
+    }
+
+    fn rules(&self) -> Constraints {
+        let named = self.long.iter().chain(self.files);
+        let limits = SizeLimit::new().whole_stream(self.most()).per_field(FIELD_BYTES_MAX);
+        let limits =
+            named.clone().fold(limits, |limits, (name, most)| limits.for_field(*name, *most));
+        let names = named.map(|(name, _)| *name).chain(self.fields.iter().copied()).chain(["csrf"]);
+        Constraints::new().allowed_fields(names.collect::<Vec<_>>()).size_limit(limits)
+    }
+}
 
 /// What was sent.
 #[derive(Default)]
 pub(super) struct Uploaded {
     fields: Vec<(String, String)>,
-    /// name and contents of the file, where one was chosen
-    pub(super) file: Option<(String, Vec<u8>)>,
+    /// field, name and contents of each file that was chosen
+    files: Vec<(String, String, Vec<u8>)>,
 }
 
 impl Uploaded {
     /// Reads a form of a member. Ask whether the member may, first: this reads up to
-    /// [`FORM_BYTES_MAX`].
+    /// what its shape allows.
     ///
     /// # Errors
     /// 400 for what is no such form, 403 where its token is not that of the session, 413 where it is
     /// too large.
-    pub(super) async fn read(member: &Member, request: Request) -> Result<Self, Failure> {
+    pub(super) async fn read(
+        member: &Member,
+        request: Request,
+        shape: &Shape,
+    ) -> Result<Self, Failure> {
         let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let boundary = kind.and_then(|kind| multer::parse_boundary(kind).ok());
         let boundary = boundary.ok_or_else(Failure::bad_request)?;
         let is_token = |text: &str| {
             member.secret.as_deref().is_some_and(|secret| security::token_is(secret, text))
         };
-        Self::parts(request.into_body(), boundary, is_token).await
+        Self::parts(request.into_body(), boundary, shape, is_token).await
     }
 
-    /// The parts of a body: at most [`FORM_BYTES_MAX`] are read of it.
+    /// The parts of a body: at most as many bytes are read of it as its shape allows.
     async fn parts(
         body: Body,
         boundary: String,
+        shape: &Shape,
         is_token: impl Fn(&str) -> bool,
     ) -> Result<Self, Failure> {
-        let limits = SizeLimit::new()
-            .whole_stream(FORM_BYTES_MAX)
-            .per_field(FIELD_BYTES_MAX)
-            .for_field("file", FILE_BYTES_MAX)
-            .for_field("carried", CARRIED_BYTES_MAX);
-        let rules = Constraints::new().allowed_fields(FIELDS.to_vec()).size_limit(limits);
-        let mut parts = Multipart::with_constraints(body.into_data_stream(), boundary, rules);
+        let mut parts =
+            Multipart::with_constraints(body.into_data_stream(), boundary, shape.rules());
         let mut count = 0_usize;
         let mut found = Self::default();
         while let Some(field) = parts.next_field().await.map_err(|error| wrong(&error))? {
@@ -70,10 +99,10 @@ impl Uploaded {
             }
             let file_name = field.file_name().unwrap_or_default().to_owned();
             let bytes = field.bytes().await.map_err(|error| wrong(&error))?;
-            if name == "file" {
+            if shape.files.iter().any(|(known, _)| *known == name) {
                 // A browser sends an empty one where none was chosen.
-                if !file_name.is_empty() && found.file.is_none() {
-                    found.file = Some((file_name, bytes.to_vec()));
+                if !file_name.is_empty() && found.file(&name).is_none() {
+                    found.files.push((name, file_name, bytes.to_vec()));
                 }
                 continue;
             }
@@ -96,6 +125,12 @@ impl Uploaded {
     pub(super) fn get(&self, name: &str) -> &str {
         let found = self.fields.iter().find(|(known, _)| known == name);
         found.map_or("", |(_, value)| value)
+    }
+
+    /// Name and contents of a file, where one was chosen.
+    pub(super) fn file(&self, field: &str) -> Option<(&str, &[u8])> {
+        let found = self.files.iter().find(|(known, ..)| known == field);
+        found.map(|(_, name, bytes)| (name.as_str(), bytes.as_slice()))
     }
 }
 
@@ -127,6 +162,13 @@ mod tests {
     };
 
     const BOUNDARY: &str = "----tegata";
+    const FILE_BYTES_MAX: u64 = 2 * 1024 * 1024;
+    const CARRIED_BYTES_MAX: u64 = FILE_BYTES_MAX.div_ceil(3) * 4;
+    const SHAPE: Shape = Shape {
+        long: &[("carried", CARRIED_BYTES_MAX)],
+        fields: &["form", "replace", "version"],
+        files: &[("file", FILE_BYTES_MAX)],
+    };
 
     /// One part, as a browser writes it.
     fn part(name: &str, file: Option<&str>, content: &[u8]) -> Vec<u8> {
@@ -164,7 +206,7 @@ mod tests {
 
     fn read(body: Body) -> Result<Uploaded, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(Uploaded::parts(body, BOUNDARY.to_owned(), |text| text == "t"))
+        runtime.block_on(Uploaded::parts(body, BOUNDARY.to_owned(), &SHAPE, |text| text == "t"))
     }
 
     fn status(read: Result<Uploaded, Failure>) -> StatusCode {
@@ -175,8 +217,9 @@ mod tests {
     fn kept(form: &Uploaded) -> u64 {
         let fields =
             form.fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
-        let file = form.file.as_ref().map_or(0, |(name, bytes)| name.len() + bytes.len());
-        (fields + file).try_into().unwrap()
+        let files =
+            form.files.iter().map(|(_, name, bytes)| name.len() + bytes.len()).sum::<usize>();
+        (fields + files).try_into().unwrap()
     }
 
     #[test]
@@ -238,7 +281,7 @@ mod tests {
             let endless = Body::from_stream(futures_util::StreamExt::chain(first, rest));
             assert_eq!(status(read(endless)), StatusCode::PAYLOAD_TOO_LARGE);
             let taken = taken.load(Ordering::Relaxed);
-            assert!(taken <= FORM_BYTES_MAX + 64 * 1024, "{taken} bytes were taken");
+            assert!(taken <= SHAPE.most() + 64 * 1024, "{taken} bytes were taken");
         }
     }
 
@@ -287,7 +330,7 @@ mod tests {
             let form = read(body(whole(&sent), &sizes, &Arc::default())).ok().unwrap();
             prop_assert_eq!(form.get("form"), word);
             prop_assert_eq!(form.get("version"), "7");
-            prop_assert_eq!(form.file, Some(("sheet.xlsx".to_owned(), content)));
+            prop_assert_eq!(form.file("file"), Some(("sheet.xlsx", content.as_slice())));
         }
     }
 }

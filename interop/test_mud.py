@@ -1,9 +1,12 @@
 """Manufacturers' usage descriptions (docs/mud.md): what is suggested is signed and verified by OpenSSL as RFC 8520
-section 13 asks, lets the device reach its doors and nothing else; a description by another hand is read."""
+section 13 asks, lets the device reach its doors and nothing else; a description by another hand is read. A platform
+takes what OpenSSL signed, curl fetches it, and OpenSSL verifies what was fetched."""
 
 import json
+import time
 
 from lib import OUT, TEGATA, case, finish, require, run
+from tegata import Platform
 
 # After the example of RFC 8520 section 9.
 EXAMPLE = {
@@ -72,6 +75,120 @@ def main():
         strange["ietf-mud:mud"]["extensions"] = ["ol"]
         example.write_text(json.dumps(strange))
         run(TEGATA, "mud", "show", example, expect=1)
+
+    served()
+
+
+class Served(Platform):
+    CONSOLE = True
+
+
+def signer(folder, name, *more, ca=None):
+    """A key with its certificate, of its own or below a CA, by OpenSSL."""
+    key, certificate = folder / f"{name}.key", folder / f"{name}.pem"
+    below = ["-CA", ca[1], "-CAkey", ca[0]] if ca else []
+    extensions = [word for text in more for word in ["-addext", text]]
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
+        "-out", certificate, "-days", "2", "-subj", f"/CN={name}", *below, *extensions)
+    return key, certificate
+
+
+def served():
+    with Served(OUT / "platform") as platform:
+        folder, line, device = platform.folder, "maker/gate", platform.register("BG1-0001")
+        base = f"{platform.console_url}/mud/maker/gate"
+        root = signer(folder, "root", "basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign")
+        middle = signer(folder, "middle", "basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign", ca=root)
+        leaf = ["basicConstraints=critical,CA:FALSE", "keyUsage=critical,digitalSignature"]
+        good, other = signer(folder, "good", *leaf, ca=middle), signer(folder, "other", *leaf)
+
+        def description(port, signature=True):
+            text = run(TEGATA, "mud", "suggest", "--url", "https://maker.example/gate.json", "--maker", "maker", "--model",
+                       "BG-1", "--systeminfo", "Barrier gate", "--to", f"gate.example:{port}").stdout
+            parsed = json.loads(text)
+            if signature:
+                parsed["ietf-mud:mud"]["mud-signature"] = f"{base}.p7s"
+            file = folder / "gate.json"
+            file.write_text(json.dumps(parsed, indent=1))
+            return file
+
+        def sign(file, by, *more):
+            out = folder / "gate.p7s"
+            run("openssl", "cms", "-sign", "-signer", by[1], "-inkey", by[0], *more, "-in", file, "-binary", "-outform",
+                "DER", "-out", out)
+            return out
+
+        def put(file, *more, expect=0):
+            words = ["--json", "mud", "put", line, file, "--reason", "a test", *more]
+            done = platform.tegata(*words, by="maker", expect=expect)
+            return json.loads(done.stdout) if expect == 0 else done.text
+
+        def fetch(url, *more):
+            head, body = folder / "head", folder / "body"
+            status = run("curl", "--silent", "--show-error", "-D", head, "-o", body, "-w", "%{http_code}", *more, url)
+            return status.stdout.decode(), head.read_text().lower(), body
+
+        with case("a platform takes what OpenSSL signed below the CA that the maker names, and nothing else"):
+            file = description(8883)
+            certified = ["-certfile", middle[1]]
+            for by, more, anchor in [(other, [], root), (good, [], root), (good, certified, other), (good, [*certified, "-noattr"], root),
+                                     (good, [*certified, "-nodetach"], root), (good, [*certified, "-nocerts"], root)]:
+                said = put(file, "--signature", sign(file, by, *more), "--anchor", anchor[1], expect=1)
+                require("signature" in said or "signer" in said, said)
+            signature = sign(description(23), good, *certified)
+            said = put(description(8883), "--signature", signature, "--anchor", root[1], expect=1)
+            require("another content" in said, said)
+            require(fetch(f"{base}.json")[0] == "404", "something is served")
+            made = put(file, "--signature", sign(file, good, *certified), "--anchor", root[1])
+            require(made["version"] == 1 and "good" in made["signer"], made)
+            require(put(file, "--signature", folder / "gate.p7s", "--anchor", root[1])["version"] == 1, "the same is another")
+
+        with case("curl fetches file and signature without login, and OpenSSL verifies what was fetched"):
+            status, head, body = fetch(f"{base}.json")
+            require(status == "200" and "content-type: application/mud+json" in head, head)
+            require("cache-control: public, max-age=172800" in head and "set-cookie" not in head, head)
+            fetched = folder / "fetched.json"
+            fetched.write_bytes(body.read_bytes())
+            require(fetched.read_bytes() == file.read_bytes(), "other bytes")
+            tag = [line for line in head.splitlines() if line.startswith("etag:")][0].split(": ", 1)[1]
+            require(fetch(f"{base}.json", "-H", f"If-None-Match: {tag}")[0] == "304", tag)
+            require(fetch(f"{base}.json", "--head")[0] == "200", "HEAD")
+            status, head, body = fetch(json.loads(fetched.read_text())["ietf-mud:mud"]["mud-signature"])
+            require(status == "200" and "content-type: application/pkcs7-signature" in head, head)
+            run("openssl", "cms", "-verify", "-inform", "DER", "-in", body, "-CAfile", root[1], "-purpose", "any", "-binary",
+                "-content", fetched, "-out", "/dev/null")
+            require(fetch(f"{platform.console_url}/mud/maker/other.json")[0] == "404", "a product that there is not")
+
+        with case("what an owner saw is held against it, and raises an alert"):
+            flows = folder / "flows.jsonl"
+            flows.write_text("\n".join(json.dumps({"device": device, **flow}) for flow in [
+                {"to": "gate.example:8883/tcp"}, {"to": "192.0.2.1:8883"}, {"to": "spy.example:443", "count": 3},
+                {"from": "192.0.2.66:23"}]))
+            words = ["--json", "mud", "observe", flows, "--organisation", "maker"]
+            judged = json.loads(platform.tegata(*words, by="maker", expect=1).stdout)
+            found = [it["connection"] for it in judged["outside"]]
+            require((judged["allowed"], judged["unknown"]) == (1, 1), judged)
+            require(found == ["from 192.0.2.66:23/tcp", "to spy.example:443/tcp"], judged)
+            rows = platform.call("mud", "outside", device, by="maker")
+            require({it["connection"]: it["times"] for it in rows}["to spy.example:443/tcp"] == 3, rows)
+            said = platform.tegata("mud", "observe", flows, "--organisation", "owner", by="owner", expect=1).text
+            require("not yours" in said or "no such" in said.lower() or "not found" in said.lower(), said)
+
+            def raised():
+                alerts = platform.call("alert", "list", "--organisation", "maker", by="maker")
+                return [it for it in (alerts if isinstance(alerts, list) else [alerts]) if it["rule"] == "outside-mud"]
+
+            until = time.monotonic() + 30
+            while not raised() and time.monotonic() < until:
+                time.sleep(0.25)
+            require(len(raised()) == 1, "no alert")
+
+        with case("the maker withdraws it, and nobody reads it any more"):
+            require(put(description(9000, signature=False))["version"] == 2, "not another version")
+            require(fetch(f"{base}.p7s")[0] == "404", "an older version's signature is served")
+            platform.tegata("mud", "withdraw", line, "--reason", "a test", by="maker")
+            require(fetch(f"{base}.json")[0] == "404", "it is served still")
+            require(len(platform.call("mud", "history", line, by="maker")) == 3, "versions are gone")
 
 
 main()

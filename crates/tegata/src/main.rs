@@ -16,7 +16,7 @@ mod remote;
 mod sim;
 
 use clap::{CommandFactory as _, Parser as _};
-use cli::{Cli, Command};
+use cli::{Cli, Command, mud::MudCommand};
 use output::Output;
 use std::process::ExitCode;
 
@@ -93,7 +93,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             commands::assessment::threat(command, output, language)?;
             return Ok(ExitCode::SUCCESS);
         }
-        Command::Mud(command) => return commands::mud::run(command, output, language),
+        Command::Mud(command) if !matches!(command, MudCommand::Kept(_)) => {
+            return commands::mud::run(command, output, language);
+        }
         Command::Vex(command) => {
             return Ok(ExitCode::from(commands::vulnerability::vex(command, output)?));
         }
@@ -153,6 +155,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             }
             Command::Schema(command) => {
                 return commands::schema::run(command, output, language).await;
+            }
+            Command::Mud(MudCommand::Kept(command)) => {
+                return commands::mud_kept::run(command, output, language).await;
             }
             Command::Purpose(command) => {
                 commands::purpose::run(command, output, language).await?;

@@ -23,6 +23,7 @@ pub mod log;
 pub mod message;
 pub mod messages;
 pub mod mud;
+pub mod mud_kept;
 pub mod operation;
 pub mod org;
 pub mod passport;

@@ -74,9 +74,7 @@ pub fn run(command: MudCommand, output: Output, language: Language) -> anyhow::R
             let mud = read(&args.file)?;
             let mut all = Vec::new();
             for to in &args.to {
-                let (host, protocol, port) = door(to)?;
-                let peer = host.parse().map_or(Peer::Name(host), Peer::Address);
-                let wanted = Connection { opened_by: Direction::FromDevice, peer, protocol, port };
+                let wanted = door(to)?;
                 let (answer, entry) = match mud.check(&wanted) {
                     Answer::Allowed(ace) => ("allowed", Some(ace.name.clone())),
                     Answer::Denied => ("denied", None),
@@ -105,7 +103,13 @@ pub fn run(command: MudCommand, output: Output, language: Language) -> anyhow::R
             Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         MudCommand::Suggest(args) => {
-            let doors = args.to.iter().map(|to| door(to)).collect::<anyhow::Result<_>>()?;
+            let doors = args.to.iter().map(|to| match door(to)? {
+                Connection { peer: Peer::Name(name), protocol, port, .. } => {
+                    Ok((name, protocol, port))
+                }
+                _ => bail!("{to:?}: a file names doors by their names, such as gate.example:8883"),
+            });
+            let doors = doors.collect::<anyhow::Result<_>>()?;
             let text = suggest(&Suggested {
                 url: args.url,
                 at: now().to_string(),
@@ -118,6 +122,7 @@ pub fn run(command: MudCommand, output: Output, language: Language) -> anyhow::R
             output.line(&text)?;
             Ok(ExitCode::SUCCESS)
         }
+        MudCommand::Kept(_) => bail!("this needs the server"),
     }
 }
 
@@ -130,18 +135,7 @@ fn read(path: &Path) -> anyhow::Result<Mud> {
     Mud::parse(&bytes).with_context(|| format!("{}", path.display()))
 }
 
-/// `HOST:PORT`, `[ADDRESS]:PORT`, with `/udp` or `/tcp` after it.
-fn door(text: &str) -> anyhow::Result<(String, u8, u16)> {
-    let (place, protocol) = match text.split_once('/') {
-        None => (text, 6),
-        Some((place, "tcp")) => (place, 6),
-        Some((place, "udp")) => (place, 17),
-        Some(_) => bail!("{text:?}: a door is HOST:PORT, HOST:PORT/tcp or HOST:PORT/udp"),
-    };
-    let (host, port) = place
-        .rsplit_once(':')
-        .and_then(|(host, port)| Some((host, port.parse().ok()?)))
-        .with_context(|| format!("{text:?}: a door is HOST:PORT, such as gate.example:8883"))?;
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    Ok((host.to_owned(), protocol, port))
+/// A door that the device connects to.
+fn door(text: &str) -> anyhow::Result<Connection> {
+    Connection::parse(Direction::FromDevice, text).with_context(|| format!("{text:?}"))
 }

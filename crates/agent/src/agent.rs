@@ -105,8 +105,9 @@ pub struct Agent {
     pub(crate) journal: Journal,
     /// what it runs with
     pub(crate) settings: Settings,
-    /// who what it says is encrypted for, and when that was asked, in seconds since the machine started
-    pub(crate) recipient: Option<(admission::Recipient, u64)>,
+    /// who what it says is encrypted for, of which owner, and when that was asked, in seconds since the machine
+    /// started
+    pub(crate) recipient: Option<(admission::Recipient, String, u64)>,
     pub(crate) telemetry: Telemetry,
     pub(crate) device_log: DeviceLog,
     pub(crate) tamper: Tamper,

@@ -6,6 +6,8 @@
 //! state             updates: slots, phase, reports that wait (engine::State)
 //! device-log        entries that wait, and what was looked at (device_log)
 //! notes/            what other programs left for that log (notes)
+//! telemetry         samples that wait (telemetry)
+//! numbered          counters of what was signed (telemetry)
 //! clock             the last time that was seen
 //! program-a, -b     hash of the program at its first start in each slot
 //! identity/ldevid   certificate chain and sealed key; idevid, pending likewise

@@ -15,13 +15,16 @@ use serde_json::{Value, json};
 use std::{collections::VecDeque, path::Path};
 
 const RECORD: &str = "telemetry";
+/// The record of counters of what was signed: apart from what waits, which is longer, and which a former
+/// program reads that does not sign.
+const NUMBERED: &str = "numbered";
 /// Longest value, in characters.
 const VALUE_CHARS_MAX: usize = 1000;
 /// Longest file of a source, in bytes.
 const FILE_BYTES_MAX: u64 = 4096;
 /// Messages in one go: what else waits must not wait for all of them.
 const GO_MAX: usize = 200;
-/// How far behind the newest counter one is used again: the platform knows 128.
+/// How far behind the newest that was answered a counter is used again: the platform knows 128.
 const BEHIND_MAX: u64 = 64;
 
 /// A message that waits.
@@ -42,16 +45,25 @@ struct Kept {
     /// messages that gave way, ever
     dropped: u64,
     waiting: VecDeque<Sample>,
+}
+
+/// What was signed. Further members are for later versions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Numbered {
+    /// above every counter that was used
+    next: u64,
+    /// the highest counter that the platform answered to
+    answered: u64,
     /// the sample that was signed last, by its own number, and the counter that it was signed with: said again
-    /// because its answer was lost, it is the same message
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    signed: Option<(u64, u64)>,
+    /// because its answer was lost, it is the same message. Those before it are over.
+    sample: Option<(u64, u64)>,
 }
 
 /// What waits, and when each source is to be asked.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Telemetry {
     kept: Kept,
+    numbered: Numbered,
     /// by source: when it was asked, in seconds since the machine started
     asked_s: Vec<Option<u64>>,
 }
@@ -66,31 +78,44 @@ impl Telemetry {
         // A device that lost its state must not count from the beginning again: the platform would
         // take everything for a replay.
         let next = u64::try_from(now.0).unwrap_or(1);
-        let kept = kept.unwrap_or(Kept { next, ..Kept::default() });
-        Ok(Self { kept, asked_s: Vec::new() })
+        let mut kept = kept.unwrap_or(Kept { next, ..Kept::default() });
+        let numbered: Numbered = store.record(NUMBERED)?.unwrap_or_default();
+        if let Some((signed, _)) = numbered.sample {
+            kept.waiting.retain(|one| one.counter >= signed);
+        }
+        Ok(Self { kept, numbered, asked_s: Vec::new() })
     }
 
-    /// The counter of a signed message: the next of the row that samples have, too, or the one that a sample
-    /// was signed with before.
+    /// Above every counter that was used: samples and what is signed count in one row.
+    fn next(&self) -> u64 {
+        self.kept.next.max(self.numbered.next)
+    }
+
+    /// The counter of a signed message: the next of the row, or the one that a sample was signed with before.
     ///
     /// # Errors
     /// `state-write`, `disk-full`.
     pub(crate) fn number(&mut self, store: &Store, sample: Option<u64>) -> Result<u64, Failure> {
-        if let Some((known, counter)) = self.kept.signed
+        let mut numbered = self.numbered;
+        if let Some((known, counter)) = numbered.sample
             && sample == Some(known)
-            && self.kept.next.saturating_sub(counter) <= BEHIND_MAX
+            && numbered.answered.saturating_sub(counter) <= BEHIND_MAX
         {
             return Ok(counter);
         }
-        let mut kept = self.kept.clone();
-        let counter = kept.next;
-        kept.next = counter.saturating_add(1);
+        let counter = self.next();
+        numbered.next = counter.saturating_add(1);
         if let Some(sample) = sample {
-            kept.signed = Some((sample, counter));
+            numbered.sample = Some((sample, counter));
         }
-        store.keep(RECORD, &kept)?;
-        self.kept = kept;
+        store.keep(NUMBERED, &numbered)?;
+        self.numbered = numbered;
         Ok(counter)
+    }
+
+    /// The platform answered to a counter. That is kept with the next one.
+    pub(crate) fn answered(&mut self, counter: u64) {
+        self.numbered.answered = self.numbered.answered.max(counter);
     }
 
     fn due(&self, index: usize, every_s: u64, now_s: u64) -> u64 {
@@ -99,7 +124,7 @@ impl Telemetry {
     }
 
     fn push(&mut self, source: &str, value: Value, now: UnixTime, room: usize) {
-        let counter = self.kept.next;
+        let counter = self.next();
         self.kept.next = counter.saturating_add(1);
         let sample = Sample { counter, source: source.to_owned(), at: now.0, value };
         self.kept.waiting.push_back(sample);
@@ -186,12 +211,13 @@ impl Agent {
                 }
             }
             fault::point("after-telemetry");
-            // The next counter is kept with that: a sample is not forgotten to have been signed before it is
-            // forgotten itself.
+            // Kept at the end: until then it is over by its own counter, or as one before what was signed last.
             self.telemetry.kept.waiting.pop_front();
             gone = true;
         }
         if gone {
+            // What was signed counts for a program, too, that does not know of that record.
+            self.telemetry.kept.next = self.telemetry.next();
             self.store.keep(RECORD, &self.telemetry.kept)?;
         }
         outcome
@@ -255,11 +281,46 @@ mod tests {
         assert_eq!(open().number(&store, Some(1000)), Ok(1003), "the answer was lost");
         assert_eq!(open().number(&store, Some(1001)), Ok(1004), "another sample");
         let mut telemetry = open();
-        for more in 0..BEHIND_MAX {
-            assert_eq!(telemetry.number(&store, None), Ok(1005 + more));
+        for more in 0..=BEHIND_MAX {
+            telemetry.push("x", 7.into(), UnixTime(1000), 100);
+            assert_eq!(telemetry.number(&store, None), Ok(1006 + 2 * more));
         }
+        assert_eq!(telemetry.number(&store, Some(1001)), Ok(1004), "nobody heard those between");
+        telemetry.answered(1004 + BEHIND_MAX);
+        assert_eq!(telemetry.number(&store, Some(1001)), Ok(1004));
+        telemetry.answered(1005 + BEHIND_MAX);
         let late = telemetry.number(&store, Some(1001)).unwrap();
-        assert_eq!(late, 1005 + BEHIND_MAX, "the platform would not take the one that it had");
+        assert_eq!(late, 1007 + 2 * BEHIND_MAX, "the platform would not take the one that it had");
+    }
+
+    #[test]
+    fn a_former_program_reads_what_waits_and_what_is_over_is_not_said_again() {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Former {
+            next: u64,
+            dropped: u64,
+            waiting: VecDeque<Sample>,
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("state")).unwrap();
+        let mut telemetry = Telemetry::open(&store, UnixTime(1000)).unwrap();
+        for _ in 0..3 {
+            telemetry.push("x", 7.into(), UnixTime(1000), 9);
+        }
+        store.keep(RECORD, &telemetry.kept).unwrap();
+        for sample in 1000..1002 {
+            telemetry.number(&store, Some(sample)).unwrap();
+        }
+        let former: Former = store.record(RECORD).unwrap().unwrap();
+        assert_eq!((former.next, former.dropped, former.waiting.len()), (1003, 0, 3));
+        // The first was over when the second was signed; then the program died.
+        let mut telemetry = Telemetry::open(&store, UnixTime(1000)).unwrap();
+        let waiting: Vec<_> = telemetry.kept.waiting.iter().map(|one| one.counter).collect();
+        assert_eq!(waiting, [1001, 1002]);
+        assert_eq!(telemetry.number(&store, Some(1001)), Ok(1004), "its answer was lost");
+        telemetry.push("x", 7.into(), UnixTime(1000), 9);
+        assert_eq!(telemetry.kept.next, 1006, "in one row with what was signed");
     }
 
     #[test]

@@ -136,7 +136,15 @@ impl Agent {
             Judgement::Refuse(outcome) => return self.over(line, order, outcome),
             Judgement::Begin => {}
         }
-        if let Some(outcome) = self.cannot(order) {
+        let mut cannot = self.cannot(order);
+        // Nothing is erased where the proof of it could not be said.
+        if cannot.is_none()
+            && order.name.as_str() == CommandName::ERASE_KEYS
+            && let Err(failure) = self.can_say(line)
+        {
+            cannot = Some(Outcome::new(Progress::Rejected, failure.to_string()));
+        }
+        if let Some(outcome) = cannot {
             return self.over(line, order, outcome);
         }
         let start = self.start();

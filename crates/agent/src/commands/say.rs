@@ -2,8 +2,9 @@
 //! configuration wants that (GW-4). docs/cose.md.
 //!
 //! INVARIANT: a counter is on disk before anybody hears it, and is never given twice. A sample that is said again
-//! because its answer was lost has the one that it had: the platform takes it once. Everything else the platform
-//! takes once by what it says.
+//! because its answer was lost has the one that it had, and the platform takes it once; but where more than 64
+//! others were answered meanwhile, the platform would take it for too old, and it has another. Everything else the
+//! platform takes once by what it says.
 
 use super::line::{Line, Taken};
 use crate::{Agent, Failure, clock, config::Messages, fault, identity::Credential, log};
@@ -73,6 +74,11 @@ impl Agent {
             return line.send(saying.topic, saying.media_type, saying.payload, &more);
         };
         let failed = |error: String| Failure::fatal("message", error);
+        // Before the counter: none is used up where there is nobody to encrypt for.
+        let recipient = match speaker.wanted.encrypt {
+            true => Some(self.recipient(line, &speaker, false)?),
+            false => None,
+        };
         let sample = saying.sample.map(|(number, _)| number);
         let counter = self.telemetry.number(&self.store, sample)?;
         fault::point("message-numbered");
@@ -87,21 +93,23 @@ impl Agent {
         };
         let signed = message.sign(&*speaker.credential.key);
         let signed = signed.map_err(|error| failed(error.to_string()))?;
-        match speaker.wanted.encrypt {
-            false => line.send(SIGNED_UP, "application/cose", &signed, ""),
-            true => self.say_encrypted(line, &speaker, &signed),
-        }
+        let taken = match recipient {
+            None => line.send(SIGNED_UP, "application/cose", &signed, "")?,
+            Some(known) => self.say_encrypted(line, &speaker, &known, &signed)?,
+        };
+        self.telemetry.answered(counter);
+        Ok(taken)
     }
 
     fn say_encrypted(
         &mut self,
         line: &mut Line<'_>,
         speaker: &Speaker,
+        known: &Recipient,
         signed: &[u8],
     ) -> Result<Taken, Failure> {
         let failed =
             |error: admission::EncryptedError| Failure::fatal("message", error.to_string());
-        let known = self.recipient(line, speaker, false)?;
         let bytes = known.encrypt(signed).map_err(failed)?;
         let taken = line.send(SIGNED_UP, "application/cose", &bytes, "")?;
         if taken == Taken::Kept {
@@ -116,6 +124,19 @@ impl Agent {
         line.send(SIGNED_UP, "application/cose", &bytes, "")
     }
 
+    /// Asks whether there is somebody to encrypt for, where that is to be done.
+    ///
+    /// # Errors
+    /// As [`Self::say`].
+    pub(super) fn can_say(&mut self, line: &mut Line<'_>) -> Result<(), Failure> {
+        match line.speaker().cloned() {
+            Some(speaker) if speaker.wanted.encrypt => {
+                self.recipient(line, &speaker, true).map(|_| ())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The key of the device's owner, as the platform says and its certificate proves.
     fn recipient(
         &mut self,
@@ -124,8 +145,10 @@ impl Agent {
         anew: bool,
     ) -> Result<Recipient, Failure> {
         let (now_s, now) = (clock::uptime_s(), clock::wall().max(speaker.leaf.not_before()));
-        if let Some((known, asked_s)) = &self.recipient
+        let owner = speaker.leaf.organization().unwrap_or_default();
+        if let Some((known, of, asked_s)) = &self.recipient
             && !anew
+            && *of == owner
             && now_s.saturating_sub(*asked_s) < KEY_EVERY_S
             && known.not_after() > now
         {
@@ -133,13 +156,12 @@ impl Agent {
         }
         let chain = line.message_key()?;
         let anchors: Anchors = crate::identity::roots(&self.config)?.into_iter().collect();
-        let owner = speaker.leaf.organization().unwrap_or_default();
         let recipient = Recipient::of(&chain, &anchors, &owner, now)
             .map_err(|error| Failure::refused("message-key", error.to_string()))?;
-        if self.recipient.as_ref().is_none_or(|(known, _)| known.name() != recipient.name()) {
+        if self.recipient.as_ref().is_none_or(|(known, ..)| known.name() != recipient.name()) {
             log::info("message-key", &format!("messages are encrypted for {}", recipient.name()));
         }
-        self.recipient = Some((recipient.clone(), now_s));
+        self.recipient = Some((recipient.clone(), owner, now_s));
         Ok(recipient)
     }
 }

@@ -80,6 +80,23 @@ async fn nothing_is_said_openly_that_is_to_be_encrypted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_key_is_erased_where_the_proof_could_not_be_said() {
+    let platform = Platform::new(86_400).await;
+    let device = Device::with(&platform, ENCRYPTED).await;
+    let erase = device.give("erase-keys", &json!({})).await;
+    device.run(&["once"]);
+    assert!(device.path("state/identity/ldevid").exists());
+    another_key(&platform, 0).await;
+    device.ok(&["once"]);
+    let owner = &platform.owner.caller;
+    let known = platform.service.command(owner, &device.thing.id, &erase).await.unwrap();
+    let detail = known.detail.unwrap_or_default();
+    assert_eq!(known.state, CommandState::Rejected, "{detail}");
+    assert!(detail.contains("[no-message-key]"), "{detail}");
+    assert!(device.path("state/identity/ldevid").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn killed_at_any_step_each_sample_is_taken_once() {
     let platform = Platform::new(86_400).await;
     another_key(&platform, 0).await;

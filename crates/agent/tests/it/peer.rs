@@ -40,7 +40,8 @@ async fn a_bundle_is_kept_and_an_older_one_is_never_again() {
     let device = Device::with(&platform, PEER).await;
     device.refused(&["peer", "fetch"], "trust-bundle-none");
     open(&platform, 1).await;
-    // The agent does it by itself.
+    // The agent does it by itself, once it is time again.
+    std::fs::remove_file(device.path("state/trust/asked")).unwrap();
     device.ok(&["once"]);
     let first = device.read("state/trust/bundle");
     let number = |device: &Device<'_>| device.ok(&["status"])["trust_bundle"]["number"].as_u64();

@@ -4,17 +4,26 @@
 use crate::{
     Service, ServiceError,
     issue::Order,
-    store::{Tx, key as keys, message_key as store},
+    live::found,
+    store::{
+        Tx,
+        certificate::{Status, certificate_by_fingerprint},
+        key as keys, message_key as store,
+    },
 };
 use admission::EncryptedMessage;
 use crypto::{Sha256, UnixTime};
 use device::OrganisationId;
 use pki::{Certificate, Profile, Subject};
 use policy::{Action, Caller, Resource};
+use rusqlite::Connection;
 use std::sync::Arc;
 
 /// How long such a key is encrypted for, in seconds; at two thirds of that another takes its place by itself.
 const VALIDITY_S: i64 = 365 * 86_400;
+/// How much longer than the present key's certificate the next one has to last, in seconds: near its end a CA
+/// would make ever shorter ones.
+const GAIN_S: i64 = 30 * 86_400;
 /// How long what is encrypted for a former key is taken at most, in seconds.
 pub const MESSAGE_KEY_ACCEPTED_S_MAX: i64 = 366 * 86_400;
 /// The same where nobody says, in seconds.
@@ -81,10 +90,7 @@ impl Service {
     ) -> Result<MessageKeyView, ServiceError> {
         let resource = Resource::organisation(organisation);
         let _permit = self.authorize(caller, Action::ManageMessageKey, &resource)?;
-        let reason = crate::fleet::reason(Some(&new.reason))?.ok_or_else(|| {
-            ServiceError::malformed("reason", "say why: whoever looks at the keys later asks")
-                .in_japanese("理由を書いてください。後で鍵を確認する人が必要とします")
-        })?;
+        let reason = why(&new.reason)?;
         if !(0..=MESSAGE_KEY_ACCEPTED_S_MAX).contains(&new.accept_former_s) {
             return Err(ServiceError::malformed(
                 "accept-former",
@@ -93,6 +99,35 @@ impl Service {
             .in_japanese("以前の鍵を受け付ける期間は0〜31,622,400秒（366日）で指定してください"));
         }
         self.next_message_key(caller, organisation, reason, new.accept_former_s).await
+    }
+
+    /// Destroys a key of an organisation, whether devices encrypt for it at present or did. Needs no CA.
+    ///
+    /// # Errors
+    /// `not-found`, `role`; `reason`.
+    pub async fn destroy_message_key(
+        &self,
+        caller: &Caller,
+        organisation: &OrganisationId,
+        key: &Sha256,
+        reason: &str,
+    ) -> Result<MessageKeyView, ServiceError> {
+        let resource = Resource::organisation(organisation);
+        let _permit = self.authorize(caller, Action::ManageMessageKey, &resource)?;
+        let reason = why(reason)?;
+        let id = self.organisation_row(organisation.as_str())?.id;
+        let (service, by, key, now) = (self.clone(), caller.to_string(), *key, self.now());
+        let row = self
+            .commit(move |tx| {
+                let row = found(store::named(tx, id, &key)?, "key")?;
+                if row.destroyed_at.is_none() {
+                    service.destroy_key_of(tx, &row, (&by, &reason), now)?;
+                }
+                found(store::named(tx, id, &key)?, "key")
+            })
+            .await?;
+        self.forget_message_keys()?;
+        self.message_key_view(row)
     }
 
     async fn next_message_key(
@@ -165,7 +200,7 @@ impl Service {
                         let Some(until) = until else { continue };
                         store::accept_until(tx, former.id, until)?;
                         if until <= now {
-                            service.destroy_message_key(tx, &former, now)?;
+                            service.destroy_key_of(tx, &former, (&kept_by, &kept_reason), now)?;
                         }
                         event = event.detail("former", &former.fingerprint.to_string());
                     }
@@ -187,6 +222,7 @@ impl Service {
                 },
             )
             .await?;
+        self.forget_message_keys()?;
         Ok(MessageKeyView {
             key: fingerprint,
             chain: [vec![certificate], ca.chain()].concat(),
@@ -197,53 +233,67 @@ impl Service {
         })
     }
 
-    fn destroy_message_key(
+    fn destroy_key_of(
         &self,
         tx: &mut Tx<'_>,
         row: &store::MessageKeyRow,
+        (by, reason): (&str, &str),
         now: UnixTime,
     ) -> Result<(), ServiceError> {
         store::destroy(tx, row, now)?;
         let organisation = self.organisation_id(row.organisation)?;
         let kind = audit::Kind::KeyLifecycle;
         let event = audit::SecurityEvent::new(now, kind, audit::Outcome::Success)
+            .actor(by)
             .organisation(organisation.as_str())
+            .severity(audit::Severity::Medium)
             .subject(&row.fingerprint.to_string())
             .detail("purpose", "messages")
-            .detail("what", "destroyed");
-        tx.audit(&event)?;
-        // What is open in memory goes as well. Were the commit lost, it is opened again.
-        self.keys.forget(row.key);
+            .detail("what", "destroyed")
+            .detail("certificate", &crypto::sha256(&row.certificate).to_string())
+            .detail("reason", reason);
+        tx.audit(&event).map(|_| ())
+    }
+
+    /// What is open in memory of keys that are destroyed goes as well, once that is committed. Also by and by: who
+    /// was reading meanwhile may have opened one once more.
+    fn forget_message_keys(&self) -> Result<(), ServiceError> {
+        for key in self.read(store::destroyed)? {
+            self.keys.forget(key);
+        }
         Ok(())
     }
 
-    /// Destroys former keys whose time is over, and replaces those whose certificates will be. Done now and then
-    /// by itself.
+    /// Destroys keys whose time is over, and replaces those whose certificates will be, where the CA leaves more
+    /// time. Done now and then by itself.
     ///
     /// # Errors
     /// Where the store fails; as issuance.
     pub async fn tend_message_keys(&self) -> Result<(), ServiceError> {
         let now = self.now();
-        let former = self.read(|connection| store::former(connection, None))?;
-        if former.iter().any(|row| row.accepted_until.is_some_and(|at| at <= now)) {
-            let service = self.clone();
+        let caller = Caller::Platform { task: "renewal" };
+        if !self.read(|connection| over(connection, now))?.is_empty() {
+            let (service, by) = (self.clone(), caller.to_string());
             self.commit(move |tx| {
-                for row in store::former(tx, None)? {
-                    if row.accepted_until.is_some_and(|at| at <= now) {
-                        service.destroy_message_key(tx, &row, now)?;
-                    }
+                for row in over(tx, now)? {
+                    service.destroy_key_of(tx, &row, (&by, "its time is over"), now)?;
                 }
                 Ok(())
             })
             .await?;
         }
-        let caller = Caller::Platform { task: "renewal" };
+        self.forget_message_keys()?;
         let mut outcome = Ok(());
         for row in self.read(store::all_present)? {
             let Ok(certificate) = Certificate::from_der(&row.certificate) else { continue };
             let (from, to) = (certificate.not_before(), certificate.not_after());
-            if now > from.plus(to.since(from) / 3 * 2) {
-                let organisation = self.organisation_id(row.organisation)?;
+            let organisation = self.organisation_id(row.organisation)?;
+            // Where no CA makes a longer one, this one is the last, and goes with its certificate.
+            let more = self.ca_index()?.by_slug(organisation.as_str()).is_some_and(|ca| {
+                let end = now.plus(VALIDITY_S).min(ca.issuer.not_after());
+                !ca.retired && end >= to.plus(GAIN_S)
+            });
+            if more && now > from.plus(to.since(from) / 3 * 2) {
                 // Who has the former certificate may use it to its end.
                 let left = to.since(now).clamp(0, MESSAGE_KEY_ACCEPTED_S_MAX);
                 let reason = "two thirds of the former one's time are over".to_owned();
@@ -262,12 +312,19 @@ impl Service {
         &self,
         sender: &crate::DoorSender,
     ) -> Result<MessageKeyView, ServiceError> {
-        let row = self.read(|connection| store::present(connection, sender.rows().1))?;
+        let row = self.read(|connection| {
+            let Some(row) = store::present(connection, sender.rows().1)? else { return Ok(None) };
+            // One whose certificate is suspended or revoked is for nobody, though it was not destroyed.
+            let name = crypto::sha256(&row.certificate);
+            let certificate = certificate_by_fingerprint(connection, &name)?;
+            let good = certificate.is_some_and(|it| it.status == Status::Good);
+            Ok(Some(row).filter(|_| good))
+        })?;
         let row = row.ok_or_else(|| {
             ServiceError::conflict(
                 "no-message-key",
-                "the device's owner has no key to encrypt for; its administrator makes one: tegata org \
-                 message-key",
+                "the device's owner has no key to encrypt for whose certificate is good; its administrator \
+                 makes one: tegata org message-key",
             )
             .in_japanese(
                 "機器の所有者には暗号化用の鍵がまだありません。管理者が tegata org message-key で作成してください",
@@ -306,4 +363,23 @@ impl Service {
             destroyed_at: row.destroyed_at,
         })
     }
+}
+
+fn why(reason: &str) -> Result<String, ServiceError> {
+    crate::fleet::reason(Some(reason))?.ok_or_else(|| {
+        ServiceError::malformed("reason", "say why: whoever looks at the keys later asks")
+            .in_japanese("理由を書いてください。後で鍵を確認する人が必要とします")
+    })
+}
+
+/// Former keys that are accepted no more, and present ones whose certificates have ended.
+fn over(connection: &Connection, now: UnixTime) -> Result<Vec<store::MessageKeyRow>, ServiceError> {
+    let mut over = store::former(connection, None)?;
+    over.retain(|row| row.accepted_until.is_some_and(|at| at <= now));
+    let mut present = store::all_present(connection)?;
+    present.retain(|row| {
+        Certificate::from_der(&row.certificate).is_ok_and(|it| it.not_after() <= now)
+    });
+    over.append(&mut present);
+    Ok(over)
 }

@@ -109,6 +109,28 @@ pub(crate) fn accepted(
         .optional()?)
 }
 
+/// The key of an organisation that has this name, destroyed or not.
+pub(crate) fn named(
+    connection: &Connection,
+    organisation: i64,
+    fingerprint: &Sha256,
+) -> Result<Option<MessageKeyRow>, ServiceError> {
+    Ok(connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM message_key WHERE fingerprint = ?2 AND organisation = ?1"
+        ))?
+        .query_row(params![organisation, fingerprint.as_bytes()], row)
+        .optional()?)
+}
+
+/// Rows of keys that are destroyed.
+pub(crate) fn destroyed(connection: &Connection) -> Result<Vec<i64>, ServiceError> {
+    let mut statement =
+        connection.prepare_cached("SELECT key FROM message_key WHERE destroyed_at IS NOT NULL")?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// Keeps a new present one; the one before must be a former one already.
 pub(crate) fn insert(tx: &Tx<'_>, new: &MessageKeyRow) -> Result<(), ServiceError> {
     tx.prepare_cached(
@@ -136,19 +158,25 @@ pub(crate) fn accept_until(tx: &Tx<'_>, id: i64, until: UnixTime) -> Result<(), 
     Ok(())
 }
 
-/// Destroys a former one: what was encrypted for it and was not taken nobody reads any more. Its certificate is
-/// revoked.
+/// Destroys one, also the present one: what was encrypted for it and was not taken nobody reads any more. Its
+/// certificate is revoked, and whether it was, or was suspended, is no matter.
 pub(crate) fn destroy(
     tx: &mut Tx<'_>,
     row: &MessageKeyRow,
     at: UnixTime,
 ) -> Result<(), ServiceError> {
-    tx.prepare_cached("UPDATE message_key SET destroyed_at = ?2 WHERE id = ?1")?
-        .execute(params![row.id, at.0])?;
+    tx.prepare_cached(
+        "UPDATE message_key SET destroyed_at = ?2,
+             accepted_until = min(coalesce(accepted_until, ?2), ?2) WHERE id = ?1",
+    )?
+    .execute(params![row.id, at.0])?;
     keys::destroy_key(tx, row.key, at)?;
     let certificate = crypto::sha256(&row.certificate);
     if let Some(certificate) = certificates::certificate_by_fingerprint(tx, &certificate)?
-        && certificate.status == certificates::Status::Good
+        && matches!(
+            certificate.status,
+            certificates::Status::Good | certificates::Status::Suspended
+        )
         && certificate.not_after > at
     {
         certificates::revoke(tx, &certificate, certificates::Status::Revoked, SUPERSEDED, at)?;

@@ -178,6 +178,61 @@ async fn another_key_takes_the_place_of_one_that_grows_old() {
 }
 
 #[tokio::test]
+async fn a_key_that_nothing_took_the_place_of_ends_with_its_certificate() {
+    let stage = Stage::new().await;
+    let (service, owner) = (&stage.world.service, &stage.owner);
+    let key = replace(service, owner, 0).await;
+    stage.world.clock.advance(366 * DAY);
+    service.tend_message_keys().await.unwrap();
+    let keys = service.message_keys(&owner.admin, &owner.id).await.unwrap();
+    assert_eq!((keys.len(), keys[0].key), (1, key.key));
+    assert!(keys[0].destroyed_at.is_some() && keys[0].accepted_until.is_some());
+}
+
+#[tokio::test]
+async fn a_key_is_destroyed_without_another_and_by_its_own_organisation_alone() {
+    let stage = Stage::new().await;
+    let (service, owner) = (&stage.world.service, &stage.owner);
+    let foreign = stage.world.owner("foreign").await;
+    let key = replace(service, owner, 0).await;
+    let own = at_door(service, &stage.meter).await;
+    let admin = &owner.admin;
+    // A certificate on hold is handed out to nobody.
+    let leaf = key.chain[0].fingerprint();
+    let held = service.certificate_by_fingerprint(admin, &leaf).await.unwrap();
+    service.suspend_certificate(admin, &held.id).await.unwrap();
+    assert_eq!(service.message_key_of(&own).unwrap_err().code(), "no-message-key");
+    service.release_certificate(admin, &held.id).await.unwrap();
+    assert!(service.message_key_of(&own).is_ok());
+    service.suspend_certificate(admin, &held.id).await.unwrap();
+    for (who, id, reason, code) in [
+        (&foreign.admin, &owner.id, "x", "not-found"),
+        (&foreign.admin, &foreign.id, "x", "not-found"),
+        (&owner.reader, &owner.id, "x", "role"),
+        (admin, &owner.id, "", "reason"),
+    ] {
+        let refused = service.destroy_message_key(who, id, &key.key, reason).await;
+        assert_eq!(refused.unwrap_err().code(), code);
+    }
+    let recipient = stage.recipient(&key, "owner");
+    let message = recipient.encrypt(&stage.signed(1, "up/meter")).unwrap();
+    let gone = service.destroy_message_key(admin, &owner.id, &key.key, "stolen").await.unwrap();
+    assert_eq!(gone.accepted_until, gone.destroyed_at);
+    assert!(gone.destroyed_at.is_some());
+    assert_eq!(stage.carry(&message).await, Err("protection"));
+    // What was on hold is revoked for good.
+    let ended = service.certificate_by_fingerprint(admin, &leaf).await.unwrap();
+    assert!(ended.revoked.is_some());
+    assert!(service.release_certificate(admin, &held.id).await.is_err());
+    assert_eq!(service.message_key_of(&own).unwrap_err().code(), "no-message-key");
+    // Once is once, and another takes its place.
+    let again = service.destroy_message_key(admin, &owner.id, &key.key, "stolen").await.unwrap();
+    assert_eq!(again, gone);
+    replace(service, owner, 0).await;
+    assert!(service.message_key_of(&own).is_ok());
+}
+
+#[tokio::test]
 async fn where_encryption_is_wanted_a_signature_is_not_enough() {
     let stage = Stage::new().await;
     let (service, admin) = (&stage.world.service, &stage.maker.admin);

@@ -20,7 +20,7 @@ POLICIES = """
 permit(principal in Product::"maker/gate", action == Action::"peer", resource in Product::"smith/lock")
 when { context.operation == "open" };
 @id("neighbours-greet")
-permit(principal in Organisation::"neighbour", action == Action::"peer", resource)
+permit(principal in Organisation::"neighbour", action == Action::"peer-foreign", resource)
 when { context.operation == "greet" };
 @id("owner-secret-of-doors")
 permit(principal, action == Action::"receive", resource) when { resource.path == "up/secret-of-the-owner" };

@@ -44,7 +44,7 @@ macro_rules! codes {
 
 codes! {
     Permitted "permitted" "a policy of the owner permits it",
-    NoPolicy "no-policy" "no policy permits it; the owner has to write one that names Action::\"peer\"",
+    NoPolicy "no-policy" "no policy permits it; the owner has to write one that names Action::\"peer\", for devices of others Action::\"peer-foreign\"",
     Forbidden "forbidden" "a policy of the owner forbids it",
     PolicyFailed "policy-failed" "a policy failed while it was asked, so that none permits anything; mend it",
     BundleExpired "bundle-expired" "the trust bundle has ended; fetch a new one",
@@ -272,7 +272,12 @@ impl TrustBundle {
                 let product = match (own, ours) {
                     (true, None) => return Err(Refused::plain(Code::DeviceUnknown)),
                     (true, Some(product)) => product.cloned(),
-                    (false, _) => None,
+                    (false, Some(_)) => {
+                        return Err(wrong(
+                            "another organisation calls a device of the owner's its own",
+                        ));
+                    }
+                    (false, None) => None,
                 };
                 let owner = Some(authority.organisation.clone());
                 Ok((Credential::Ldevid, PeerFacts { device, owner, product }))
@@ -281,9 +286,18 @@ impl TrustBundle {
                 if usages.is_some() {
                     return Err(wrong("it is not a maker's for a device: it names usages"));
                 }
-                let owner = ours.map(|_| self.statement().owner.clone());
                 let product =
                     authority.product.clone().map(|it| (authority.organisation.clone(), it));
+                // A maker vouches for its own line alone, whatever its authority says of others.
+                let owner = match ours {
+                    None => None,
+                    Some(line) if line == product.as_ref() => Some(self.statement().owner.clone()),
+                    Some(_) => {
+                        return Err(wrong(
+                            "it names a device of the owner's of another product line",
+                        ));
+                    }
+                };
                 Ok((Credential::Idevid, PeerFacts { device, owner, product }))
             }
         }

@@ -2,7 +2,7 @@
 //! before the set may be in force. The same file is tried by `tegata policy test` without a server.
 
 use crate::{
-    facts::{Commander, DeviceFacts, MemberFacts, Question},
+    facts::{Commander, DeviceFacts, MemberFacts, PeerFacts, Question},
     set::Policies,
     space::{Bound, decide_topic},
 };
@@ -24,6 +24,8 @@ const DEVICES_MAX: usize = 200;
 const NODES_MAX: usize = 10_000;
 /// Longest name of a case, a device or a member, in characters.
 const NAME_CHARACTERS_MAX: usize = 120;
+/// What is written as the owner of a device whose owner is not known.
+const NO_OWNER: &str = "none";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -102,7 +104,7 @@ struct Case {
 enum What {
     Topic { by: DeviceFacts, direction: Direction, topic: String },
     Command { by: Who, device: DeviceFacts, name: CommandName },
-    Peer { by: DeviceFacts, to: DeviceFacts, operation: CommandName },
+    Peer { by: PeerFacts, to: PeerFacts, operation: CommandName },
 }
 
 #[derive(Debug, Clone)]
@@ -240,6 +242,8 @@ impl Cases {
             let line = at(case.referenced.line());
             cases.push(Case::check(case.value, &devices, &members, line)?);
         }
+        let owned = |(name, facts): (String, PeerFacts)| facts.owned().map(|facts| (name, facts));
+        let devices = devices.into_iter().filter_map(owned).collect();
         Ok(Self { organisation, devices, cases })
     }
 
@@ -287,9 +291,8 @@ impl Cases {
                 (answer.says == Says::Permit, answer.because, verdict.failed)
             }
             What::Peer { by, to, operation } => {
-                let (by, to) = (by.into(), to.into());
                 let of = &self.organisation;
-                let verdict = policies.ask(&Question::Peer { of, by: &by, to: &to, operation });
+                let verdict = policies.ask(&Question::Peer { of, by, to, operation });
                 let answer = verdict.answer;
                 (answer.says == Says::Permit, answer.because, verdict.failed)
             }
@@ -300,18 +303,23 @@ impl Cases {
 impl Case {
     fn check(
         raw: RawCase,
-        devices: &BTreeMap<String, DeviceFacts>,
+        devices: &BTreeMap<String, PeerFacts>,
         members: &BTreeMap<String, MemberFacts>,
         line: (usize, usize),
     ) -> Result<Self, Problems> {
         named(&raw.name, line)?;
         let wrong = |message: String, hint: &str| Problems::from(Problem::new(line, message, hint));
-        let device = |name: &str| {
+        let peer_of = |name: &str| {
             let hint = "write it below devices, with its product line";
             devices
                 .get(name)
                 .cloned()
                 .ok_or_else(|| wrong(format!("no device is called {name}"), hint))
+        };
+        let device = |name: &str| {
+            let hint = "write its owner; a device whose owner is not known is for peer alone";
+            let message = || format!("{name} has no owner");
+            peer_of(name)?.owned().ok_or_else(|| wrong(message(), hint))
         };
         let direction = match raw.does {
             Does::Publish => Some(Direction::Publish),
@@ -341,7 +349,7 @@ impl Case {
             (None, None, Some(to), Some(name)) if peer => {
                 let operation = CommandName::new(&name)
                     .map_err(|error| wrong(error.to_string(), "such as open"))?;
-                What::Peer { by: device(&raw.by)?, to: device(&to)?, operation }
+                What::Peer { by: peer_of(&raw.by)?, to: peer_of(&to)?, operation }
             }
             (None, None, Some(to), Some(name)) => {
                 let by = match members.get(&raw.by) {
@@ -380,7 +388,7 @@ impl Case {
 }
 
 /// A topic as it means: `me/…`, and names of devices in place of their ids.
-fn absolute(topic: &str, by: &DeviceFacts, devices: &BTreeMap<String, DeviceFacts>) -> String {
+fn absolute(topic: &str, by: &DeviceFacts, devices: &BTreeMap<String, PeerFacts>) -> String {
     let mut levels = topic.splitn(3, '/');
     match (levels.next(), levels.next(), levels.next()) {
         (Some(OWN), None, None) => format!("d/{}", by.device),
@@ -402,7 +410,7 @@ fn facts(
     raw: &RawDevice,
     organisation: &OrganisationId,
     line: (usize, usize),
-) -> Result<DeviceFacts, Problems> {
+) -> Result<PeerFacts, Problems> {
     let wrong = |message: String, hint: &str| Problems::from(Problem::new(line, message, hint));
     let device = match &raw.id {
         Some(id) => {
@@ -429,10 +437,11 @@ fn facts(
         None => None,
     };
     let owner = match &raw.owner {
-        Some(owner) => slug(owner, line)?,
-        None => organisation.clone(),
+        Some(owner) if owner == NO_OWNER => None,
+        Some(owner) => Some(slug(owner, line)?),
+        None => Some(organisation.clone()),
     };
-    Ok(DeviceFacts { device, owner, product })
+    Ok(PeerFacts { device, owner, product })
 }
 
 fn slug(text: &str, line: (usize, usize)) -> Result<OrganisationId, Problems> {

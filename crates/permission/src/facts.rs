@@ -32,6 +32,14 @@ impl From<&DeviceFacts> for PeerFacts {
     }
 }
 
+impl PeerFacts {
+    /// As a device whose owner is known; `None` where that is not.
+    pub fn owned(&self) -> Option<DeviceFacts> {
+        let Self { device, owner, product } = self.clone();
+        owner.map(|owner| DeviceFacts { device, owner, product })
+    }
+}
+
 /// A member of the organisation, or one of its tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberFacts {

@@ -135,7 +135,7 @@ impl Policies {
     }
 
     /// What is asked about devices that speak to each other, as it is written: policies that name the
-    /// action `peer`, and those that forbid every action. One that permits every action was not written
+    /// action `peer` or `peer-foreign`, and those that forbid every action. One that permits every action was not written
     /// with devices in mind that nobody watches. Empty where there are none.
     pub fn for_peers(&self) -> &str {
         &self.peers.1
@@ -203,10 +203,13 @@ impl Policies {
                 let context = Context::from_pairs([("name".to_owned(), name)])?;
                 (principal, "command", all.device(device), context)
             }
-            Question::Peer { by, to, operation, .. } => {
+            Question::Peer { of, by, to, operation } => {
+                let ours = |one: &PeerFacts| one.owner.as_ref() == Some(*of);
+                // What was written for the organisation's own devices opens nothing to others.
+                let action = if ours(by) && ours(to) { PEER } else { PEER_FOREIGN };
                 let operation = RestrictedExpression::new_string(operation.as_str().to_owned());
                 let context = Context::from_pairs([("operation".to_owned(), operation)])?;
-                (all.peer(by), PEER, all.peer(to), context)
+                (all.peer(by), action, all.peer(to), context)
             }
         };
         let action = uid(&types.action, action);
@@ -240,6 +243,8 @@ fn within(question: &Question<'_>) -> bool {
 
 /// What a policy says that is about devices which speak to each other.
 const PEER: &str = "peer";
+/// The same where one of the two is not the organisation's own.
+const PEER_FOREIGN: &str = "peer-foreign";
 
 /// The policies that say something of devices which speak to each other, and as they are written.
 fn for_peers(
@@ -248,13 +253,13 @@ fn for_peers(
     ids: &[String],
     places: &[Range<usize>],
 ) -> Result<(PolicySet, String), Problems> {
-    let is_peer = |action: &EntityUid| action.id().unescaped() == PEER;
+    let is_peer = |action: &EntityUid| [PEER, PEER_FOREIGN].contains(&action.id().unescaped());
     let (mut found, mut written) = (Vec::new(), String::new());
     for (id, place) in ids.iter().zip(places) {
         let Some(policy) = set.policy(&PolicyId::new(id)) else { continue };
         let wanted = match policy.action_constraint() {
             ActionConstraint::Any => policy.effect() == Effect::Forbid,
-            // No group has it.
+            // No group has them.
             ActionConstraint::Eq(action) => is_peer(&action),
             ActionConstraint::In(actions) => actions.iter().any(is_peer),
         };

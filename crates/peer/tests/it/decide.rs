@@ -103,7 +103,8 @@ fn other_owners_and_makers_need_a_policy_that_names_them() {
     assert_eq!(Asked::of(&bundle, "open").code(&guest), Code::NoPolicy);
     // That it says of itself that it is one of ours helps it nothing: another's authority vouches for it.
     let gate = [world.guest.leaf(Profile::Ldevid, "guest", &id(2).to_string(), 41)];
-    assert_eq!(Asked::of(&bundle, "open").code(&gate), Code::NoPolicy);
+    assert_eq!(Asked::of(&bundle, "open").code(&gate), Code::CertificateWrong);
+    assert_eq!(Asked::of(&bundle, "greet").code(&gate), Code::CertificateWrong);
     // A lamp by its maker's certificate: whose it is nobody knows, unless it is the owner's own.
     let of =
         |number: u8| [world.lamp.leaf(Profile::Idevid, "maker-b", &id(number).to_string(), number)];
@@ -111,8 +112,23 @@ fn other_owners_and_makers_need_a_policy_that_names_them() {
     assert_eq!((stranger.code, stranger.because), (Code::Permitted, vec!["lamps-greet".into()]));
     let peer = stranger.peer.unwrap();
     assert_eq!((peer.facts.owner, peer.credential), (None, Credential::Idevid));
-    let own = Asked::of(&bundle, "greet").by(&of(4)).peer.unwrap();
-    assert_eq!(own.facts.owner, Some(org("plant")));
+    let own = Asked::of(&bundle, "dim").by(&of(4));
+    assert_eq!((own.code, own.because), (Code::Permitted, vec!["lamps-dim".into()]));
+    assert_eq!(own.peer.unwrap().facts.owner, Some(org("plant")));
+    // What is written for the owner's own devices opens nothing to others, whoever they are.
+    for (operation, chain) in [("dim", of(50)), ("ring", of(50)), ("ring", guest)] {
+        assert_eq!(Asked::of(&bundle, operation).code(&chain), Code::NoPolicy, "{operation}");
+    }
+    assert_eq!(Asked::of(&bundle, "ring").code(&of(4)), Code::Permitted);
+    // The CA of one product line makes no device of another the owner's.
+    let gate = of(2);
+    assert_eq!(Asked::of(&bundle, "ring").code(&gate), Code::CertificateWrong);
+    // One that was the owner's, and was sold: its maker still vouches for it, and nobody for whose it is.
+    let mut contents = world.contents();
+    contents.lines.retain(|line| !line.devices.contains(&id(4)));
+    let later = world.bundle(&contents);
+    let sold = Asked::of(&later, "dim").by(&of(4));
+    assert_eq!((sold.code, sold.peer.unwrap().facts.owner), (Code::NoPolicy, None));
 }
 
 #[test]

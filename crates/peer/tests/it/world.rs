@@ -15,11 +15,16 @@ pub(crate) const POLICIES: &str = r#"
 permit(principal in Product::"maker-a/gate", action == Action::"peer",
     resource in Product::"maker-b/lock") when { context.operation == "open" };
 @id("guests-greet")
-permit(principal in Organisation::"guest", action == Action::"peer", resource)
+permit(principal in Organisation::"guest", action == Action::"peer-foreign", resource)
 when { context.operation == "greet" };
 @id("lamps-greet")
-permit(principal in Product::"maker-b/lamp", action == Action::"peer", resource)
+permit(principal in Product::"maker-b/lamp", action == Action::"peer-foreign", resource)
 when { context.operation == "greet" };
+@id("lamps-dim")
+permit(principal in Product::"maker-b/lamp", action == Action::"peer", resource)
+when { context.operation == "dim" };
+@id("anybody-rings")
+permit(principal, action == Action::"peer", resource) when { context.operation == "ring" };
 @id("never-erase")
 forbid(principal, action, resource) when { context has operation && context.operation == "erase" };
 "#;

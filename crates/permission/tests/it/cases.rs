@@ -101,3 +101,49 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn devices_that_speak_to_each_other_are_the_organisations_own_or_foreign() {
+    let policies = r#"
+@id("anybody-rings")
+permit(principal, action == Action::"peer", resource) when { context.operation == "ring" };
+@id("lamps-greet")
+permit(principal in Product::"maker-b/lamp", action == Action::"peer-foreign", resource);
+@id("everybody") permit(principal, action, resource);
+@id("never-erase")
+forbid(principal, action, resource) when { context has operation && context.operation == "erase" };
+"#;
+    let cases = r#"
+organisation: plant
+devices:
+  lock: { product: maker-b/lock }
+  gate: { product: maker-a/gate }
+  stranger: { product: maker-b/lamp, owner: none }
+  guest: { owner: guest }
+cases:
+  - { name: own, by: gate, does: peer, device: lock, operation: ring, expect: allowed, because: [anybody-rings] }
+  - { name: own alone, by: gate, does: peer, device: lock, operation: greet, expect: refused, because: [] }
+  - { name: guest, by: guest, does: peer, device: lock, operation: ring, expect: refused, because: [] }
+  - { name: no owner, by: stranger, does: peer, device: lock, operation: ring, expect: allowed, because: [lamps-greet] }
+  - { name: asked, by: lock, does: peer, device: stranger, operation: ring, expect: refused, because: [] }
+  - { name: forbidden, by: stranger, does: peer, device: lock, operation: erase, expect: refused, because: [never-erase] }
+  - { name: not of plant, by: stranger, does: peer, device: guest, operation: ring, expect: refused, because: [] }
+"#;
+    let set = set(policies);
+    let report = Cases::parse(cases).unwrap().run(&set);
+    assert!(report.passed(), "{report:?}");
+    assert_eq!(report.untried, ["everybody"]);
+    let written = set.for_peers();
+    let given = |id: &str| written.contains(&format!("@id(\"{id}\")"));
+    assert!(given("anybody-rings") && given("lamps-greet") && given("never-erase"));
+    assert!(!given("everybody"), "{written}");
+    // Whose owner is not known does nothing else.
+    let wrong = cases.replacen(
+        "does: peer, device: lock, operation: greet",
+        "does: publish, topic: me/up/x",
+        1,
+    );
+    let wrong = wrong.replacen("by: gate, does: publish", "by: stranger, does: publish", 1);
+    let problems = Cases::parse(&wrong).unwrap_err();
+    assert!(problems.to_string().contains("stranger has no owner"), "{problems}");
+}

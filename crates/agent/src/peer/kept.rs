@@ -37,22 +37,30 @@ pub(crate) enum Taken {
     Known,
 }
 
+/// Who this device is, and whose, as its owner's certificate says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Own {
+    device: DeviceId,
+    owner: String,
+}
+
 /// Who this device is, as its owner's certificate says.
 ///
 /// # Errors
 /// `not-enrolled`.
-pub(super) fn own_device(identity: &Identity<'_>) -> Result<DeviceId, Failure> {
+pub(super) fn own_device(identity: &Identity<'_>) -> Result<Own, Failure> {
     let none = || Failure::refused("not-enrolled", "run: tegata-agent enrol");
     let shown = identity.ldevid()?.ok_or_else(none)?;
     let leaf = shown.chain.first().ok_or_else(none)?;
-    device_of(leaf)
+    own_of(leaf)
 }
 
-fn device_of(leaf: &Certificate) -> Result<DeviceId, Failure> {
-    leaf.common_name().unwrap_or_default().parse().map_err(|_| {
+fn own_of(leaf: &Certificate) -> Result<Own, Failure> {
+    let device = leaf.common_name().unwrap_or_default().parse().map_err(|_| {
         let detail = "the device's certificate does not name a device of this platform";
         Failure::refused("trust-bundle-other", detail)
-    })
+    })?;
+    Ok(Own { device, owner: leaf.organization().unwrap_or_default() })
 }
 
 /// The bundle that is kept, believed anew.
@@ -62,14 +70,14 @@ fn device_of(leaf: &Certificate) -> Result<DeviceId, Failure> {
 pub(super) fn load(
     store: &Store,
     roots: &[Certificate],
-    own: &DeviceId,
+    own: &Own,
 ) -> Result<TrustBundle, Failure> {
     let bytes = read(store)?.ok_or_else(|| {
         let detail = "the device has no trust bundle yet; run: tegata-agent peer fetch";
         Failure::unavailable("trust-bundle-none", detail)
     })?;
     let bundle = believed(&bytes, roots, own)?;
-    require_newest(store, bundle.statement().number)?;
+    require_newest(bundle.statement().number, numbered(store)?)?;
     Ok(bundle)
 }
 
@@ -77,22 +85,41 @@ fn read(store: &Store) -> Result<Option<Vec<u8>>, Failure> {
     files::read(&store.path(BUNDLE), u64::try_from(BUNDLE_BYTES_MAX).unwrap_or(u64::MAX))
 }
 
-fn believed(bytes: &[u8], roots: &[Certificate], own: &DeviceId) -> Result<TrustBundle, Failure> {
-    let roots: Anchors = roots.iter().cloned().collect();
-    let bundle = TrustBundle::verify(bytes, &roots).map_err(|it| refused(&it))?.into_inner();
-    if bundle.statement().device != *own {
-        let detail = format!("the trust bundle is for device {}", bundle.statement().device);
-        return Err(Failure::refused("trust-bundle-other", detail));
+fn believed(bytes: &[u8], roots: &[Certificate], own: &Own) -> Result<TrustBundle, Failure> {
+    let bundle = verified(bytes, roots)?;
+    let statement = bundle.statement();
+    let other = |what: String| Err(Failure::refused("trust-bundle-other", what));
+    if statement.device != own.device {
+        return other(format!("the trust bundle is for device {}", statement.device));
+    }
+    // What a former owner chose decides nothing for the present one.
+    if statement.owner.as_str() != own.owner {
+        let Own { owner, .. } = own;
+        return other(format!("the trust bundle is {}'s, the device {owner}'s", statement.owner));
     }
     Ok(bundle)
+}
+
+fn verified(bytes: &[u8], roots: &[Certificate]) -> Result<TrustBundle, Failure> {
+    let roots: Anchors = roots.iter().cloned().collect();
+    Ok(TrustBundle::verify(bytes, &roots).map_err(|it| refused(&it))?.into_inner())
 }
 
 fn refused(error: &BundleError) -> Failure {
     Failure::refused("trust-bundle-refused", error.to_string())
 }
 
-fn require_newest(store: &Store, number: u64) -> Result<(), Failure> {
-    let newest = store.record::<u64>(NUMBER)?.unwrap_or(0);
+/// The newest number that is put down.
+fn numbered(store: &Store) -> Result<u64, Failure> {
+    Ok(store.record::<u64>(NUMBER)?.unwrap_or(0))
+}
+
+/// Puts a number down, where a crash kept it from being so.
+fn number(store: &Store, number: u64) -> Result<(), Failure> {
+    if number > numbered(store)? { store.keep(NUMBER, &number) } else { Ok(()) }
+}
+
+fn require_newest(number: u64, newest: u64) -> Result<(), Failure> {
     if number < newest {
         let detail = format!("the trust bundle has number {number}, and {newest} was here before");
         return Err(Failure::refused("trust-bundle-older", detail));
@@ -107,21 +134,23 @@ fn require_newest(store: &Store, number: u64) -> Result<(), Failure> {
 pub(crate) fn take(
     store: &Store,
     roots: &[Certificate],
-    own: &DeviceId,
+    own: &Own,
     bytes: &[u8],
 ) -> Result<Taken, Failure> {
     let bundle = believed(bytes, roots, own)?;
-    let number = bundle.statement().number;
-    require_newest(store, number)?;
+    let of = bundle.statement().number;
     let kept = read(store)?;
+    // After a crash the bundle that is kept may be newer than the number; whose it was counts nothing.
+    let there = kept.as_deref().and_then(|kept| verified(kept, roots).ok());
+    let there = there.filter(|kept| kept.statement().device == own.device);
+    let newest = numbered(store)?.max(there.map_or(0, |kept| kept.statement().number));
+    require_newest(of, newest)?;
     if kept.as_deref() == Some(bytes) {
+        number(store, of)?;
         return Ok(Taken::Known);
     }
-    let same = kept.and_then(|kept| TrustBundle::claimed(&kept).ok());
-    if same.is_some_and(|kept| kept.device == *own && kept.number == number)
-        || store.record::<u64>(NUMBER)? == Some(number)
-    {
-        let detail = format!("another trust bundle with number {number} was here before");
+    if of == newest {
+        let detail = format!("another trust bundle with number {of} was here before");
         return Err(Failure::refused("trust-bundle-older", detail));
     }
     now(store, &bundle)?;
@@ -129,8 +158,8 @@ pub(crate) fn take(
     files::replace(&store.path(BUNDLE), bytes, Mode::Private, STATE)?;
     fault::point("trust-bundle-written");
     // After a crash here the number is still the older one, and the bundle that is kept says the newer.
-    store.keep(NUMBER, &number)?;
-    Ok(Taken::Kept(number))
+    number(store, of)?;
+    Ok(Taken::Kept(of))
 }
 
 /// The time by which is decided.
@@ -197,13 +226,13 @@ pub(crate) fn fetch(
     roots: &[Certificate],
     leaf: &Certificate,
 ) -> Result<Option<u64>, Failure> {
-    let own = device_of(leaf)?;
+    let own = own_of(leaf)?;
     files::folder(&store.path(FOLDER))?;
     store.keep(ASKED, &clock::wall().0)?;
     let known = load(store, roots, &own).ok();
-    let path = format!("/v1/devices/{own}/trust-bundle");
+    let path = format!("/v1/devices/{}/trust-bundle", own.device);
     let mut call = Call::get(&path).with("Accept", ::peer::MEDIA_TYPE.to_owned());
-    if let Some(known) = known {
+    if let Some(known) = &known {
         call = call.with("If-None-Match", format!("\"{}\"", known.statement().number));
     }
     let mut connection = client.connect()?;
@@ -212,7 +241,12 @@ pub(crate) fn fetch(
     let bytes = reply.all(u64::try_from(BUNDLE_BYTES_MAX).unwrap_or(u64::MAX))?;
     match status {
         200 => {}
-        304 => return Ok(None),
+        304 => {
+            if let Some(known) = known {
+                number(store, known.statement().number)?;
+            }
+            return Ok(None);
+        }
         404 | 409 => {
             let text = String::from_utf8_lossy(&bytes);
             let start: String = text.chars().take(300).collect();
@@ -252,3 +286,6 @@ pub(crate) fn shown(store: &Store) -> Result<Value, Failure> {
         Err(error) => json!({"damaged": error.to_string(), "newest": newest}),
     })
 }
+
+#[cfg(test)]
+mod tests;

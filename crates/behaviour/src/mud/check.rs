@@ -45,14 +45,26 @@ pub enum Answer<'a> {
 }
 
 impl Mud {
-    /// What it says about a connection.
+    /// What it says about a connection. By which family a name is spoken to is not known: it is
+    /// allowed where one of them is, and denied where both are.
     pub fn check(&self, connection: &Connection) -> Answer<'_> {
+        if let Peer::Address(address) = connection.peer {
+            return self.check_family(connection, !address.to_canonical().is_ipv4());
+        }
+        match [false, true].map(|ipv6| self.check_family(connection, ipv6)) {
+            [Answer::Allowed(ace), _] | [_, Answer::Allowed(ace)] => Answer::Allowed(ace),
+            [Answer::Unknown(ace), _] | [_, Answer::Unknown(ace)] => Answer::Unknown(ace),
+            [Answer::Denied, Answer::Denied] => Answer::Denied,
+        }
+    }
+
+    fn check_family(&self, connection: &Connection, ipv6: bool) -> Answer<'_> {
         let entries = match connection.opened_by {
             Direction::FromDevice => &self.from_device,
             Direction::ToDevice => &self.to_device,
         };
         let mut unknown = None;
-        for ace in entries {
+        for ace in entries.iter().filter(|ace| ace.ipv6 == ipv6) {
             let ports = match connection.opened_by {
                 Direction::FromDevice => (ace.peer_port, ace.own_port),
                 Direction::ToDevice => (ace.own_port, ace.peer_port),
@@ -77,13 +89,6 @@ impl Mud {
 
 /// Whether an entry speaks of a peer; `None` where that cannot be told.
 fn is_peer(ace: &Ace, peer: &Peer) -> Option<bool> {
-    let family = match peer {
-        Peer::Address(address) => Some(address.to_canonical().is_ipv4() != ace.ipv6),
-        Peer::Name(_) => None,
-    };
-    if family == Some(false) {
-        return Some(false);
-    }
     match (&ace.peer, peer) {
         (PeerMatch::Any, _) => Some(true),
         (PeerMatch::Name(wanted), Peer::Name(name)) => {

@@ -13,7 +13,7 @@ mod words;
 
 pub use check::{Answer, Connection, Direction, Peer};
 pub use flow::{FLOW_LINE_BYTES_MAX, FLOWS_BYTES_MAX, FLOWS_MAX, Flow, FlowError, flows};
-pub use parse::{ACES_MAX, ACLS_MAX, MUD_BYTES_MAX, MudError};
+pub use parse::{ACES_MAX, ACLS_MAX, ENTRIES_MAX, MUD_BYTES_MAX, MudError};
 pub use suggest::{Suggested, suggest};
 
 use alert::Prefix;

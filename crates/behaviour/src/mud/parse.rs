@@ -1,6 +1,7 @@
 use super::{Ace, Direction, Mud, PeerMatch, Ports};
 use alert::Prefix;
 use serde::{Deserialize, Deserializer, de::Error as _};
+use std::collections::HashSet;
 
 /// Longest file, in bytes.
 pub const MUD_BYTES_MAX: usize = 256 * 1024;
@@ -8,6 +9,8 @@ pub const MUD_BYTES_MAX: usize = 256 * 1024;
 pub const ACLS_MAX: usize = 32;
 /// Entries of one list, at most.
 pub const ACES_MAX: usize = 256;
+/// Entries of both policies together, at most: each is looked at for each connection.
+pub const ENTRIES_MAX: usize = 4_096;
 /// Longest text that people read, and longest name or URL, in bytes.
 const TEXT_MAX: usize = 1024;
 const NAME_MAX: usize = 253;
@@ -266,11 +269,15 @@ impl Mud {
         if mud.mud_version != 1 {
             return wrong("mud-version", "1 is the only version (RFC 8520 section 3.1)");
         }
-        if !mud.mud_url.starts_with("https://") || mud.mud_url.len() > NAME_MAX {
+        let url = &mud.mud_url;
+        if !url.starts_with("https://") || url.len() > NAME_MAX || !is_uri(url) {
             return wrong(
                 "mud-url",
-                "it begins with https:// (section 3.2) and has 253 bytes at most",
+                "a URI that begins with https:// (section 3.2), of 253 bytes at most",
             );
+        }
+        if mud.mud_signature.as_deref().is_some_and(|it| it.len() > TEXT_MAX || !is_uri(it)) {
+            return wrong("mud-signature", "a URI (RFC 3986) of 1,024 bytes at most");
         }
         if !mud.extensions.is_empty() {
             return wrong(
@@ -290,7 +297,11 @@ impl Mud {
             if of.access_lists.access_list.len() > ACLS_MAX {
                 return wrong("access-lists", "32 access lists at most");
             }
+            let mut before = HashSet::new();
             for wanted in &of.access_lists.access_list {
+                if !before.insert(wanted.name.as_str()) {
+                    return wrong(&wanted.name, "a policy names an access list once");
+                }
                 let mut named = raw.acls.acl.iter().filter(|acl| acl.name == wanted.name);
                 let (Some(acl), None) = (named.next(), named.next()) else {
                     return wrong(
@@ -312,19 +323,34 @@ impl Mud {
             }
             Ok(all)
         };
+        let from_device = policy(&mud.from_device_policy, true)?;
+        let to_device = policy(&mud.to_device_policy, false)?;
+        if from_device.len().saturating_add(to_device.len()) > ENTRIES_MAX {
+            return wrong("access-lists", "4,096 entries of both policies at most");
+        }
         Ok(Self {
-            from_device: policy(&mud.from_device_policy, true)?,
-            to_device: policy(&mud.to_device_policy, false)?,
-            url: text("mud-url", Some(mud.mud_url), NAME_MAX)?.unwrap_or_default(),
+            from_device,
+            to_device,
+            url: mud.mud_url,
             last_update: text("last-update", Some(mud.last_update), 40)?.unwrap_or_default(),
             cache_validity_h: validity,
             is_supported: mud.is_supported,
             systeminfo: text("systeminfo", mud.systeminfo, TEXT_MAX)?,
             mfg_name: text("mfg-name", mud.mfg_name, TEXT_MAX)?,
             model_name: text("model-name", mud.model_name, TEXT_MAX)?,
-            signature: text("mud-signature", mud.mud_signature, TEXT_MAX)?,
+            signature: mud.mud_signature,
         })
     }
+}
+
+/// A scheme, and after it the characters of a URI (RFC 3986 sections 2 and 3.1): nothing that looks like
+/// something else where people read it.
+fn is_uri(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once(':') else { return false };
+    let letter = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'-' | b'.');
+    let named = scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.bytes().all(letter);
+    let good = |c: u8| c.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&c);
+    named && !rest.is_empty() && rest.bytes().all(good)
 }
 
 fn entry(ace: &RawAce, ipv6: bool, from_device: bool) -> Result<Ace, MudError> {
@@ -419,11 +445,10 @@ fn peer(
         }
     }
     if let Some(mud) = mud {
-        let uri =
-            |text: &String| match text.len() <= NAME_MAX && !text.chars().any(char::is_control) {
-                true => Ok(text.clone()),
-                false => wrong(at, "a URI has 253 bytes at most"),
-            };
+        let uri = |text: &String| match text.len() <= NAME_MAX && is_uri(text) {
+            true => Ok(text.clone()),
+            false => wrong(at, "a URI (RFC 3986) such as https://… or urn:…, of 253 bytes at most"),
+        };
         if let Some(name) = &mud.manufacturer {
             all.push(PeerMatch::Manufacturer(dns_name(at, name)?));
         }

@@ -94,6 +94,82 @@ fn what_is_not_understood_is_refused() {
     assert!(matches!(Mud::parse(long.as_bytes()), Err(MudError::TooLong(_))));
 }
 
+/// The file with other access lists, which `policy` has from the device.
+fn with_lists(policy: &[&str], acls: &serde_json::Value) -> Result<Mud, MudError> {
+    let mut file: serde_json::Value = serde_json::from_str(FILE).unwrap();
+    let names: Vec<_> = policy.iter().map(|name| serde_json::json!({"name": name})).collect();
+    file["ietf-mud:mud"]["from-device-policy"]["access-lists"]["access-list"] = names.into();
+    file["ietf-mud:mud"]["to-device-policy"]["access-lists"]["access-list"] = serde_json::json!([]);
+    file["ietf-access-control-list:acls"]["acl"] = acls.clone();
+    Mud::parse(file.to_string().as_bytes())
+}
+
+#[test]
+fn a_name_that_one_family_denies_is_not_denied() {
+    let list = |family: &str, name: &str, forwarding: &str| {
+        serde_json::json!({"name": family, "type": format!("{family}-acl-type"), "aces": {"ace": [
+            {"name": "drop", "matches": {family: {"ietf-acldns:dst-dnsname": name}},
+             "actions": {"forwarding": forwarding}},
+            {"name": "rest", "matches": {family: {"protocol": 6}}, "actions": {"forwarding": "accept"}}]}})
+    };
+    let answer = |first: &str, second: &str| {
+        let acls = serde_json::json!([
+            list("ipv4", "a.example", first),
+            list("ipv6", "a.example", second)
+        ]);
+        let mud = with_lists(&["ipv4", "ipv6"], &acls).unwrap();
+        match mud.check(&asks("a.example", 6, 443)) {
+            Answer::Allowed(_) => "allowed",
+            Answer::Unknown(_) => "unknown",
+            Answer::Denied => "denied",
+        }
+    };
+    assert_eq!(answer("drop", "accept"), "allowed");
+    assert_eq!(answer("accept", "drop"), "allowed");
+    assert_eq!(answer("drop", "drop"), "denied");
+}
+
+#[test]
+fn lists_are_named_once_and_have_so_many_entries_together() {
+    let list = |name: &str, count: usize| {
+        let ace = serde_json::json!({"name": "a", "actions": {"forwarding": "accept"}});
+        serde_json::json!({"name": name, "type": "ipv4-acl-type", "aces": {"ace": vec![ace; count]}})
+    };
+    let one = serde_json::json!([list("a", 1)]);
+    assert!(with_lists(&["a"], &one).is_ok());
+    assert!(with_lists(&["a", "a"], &one).is_err());
+    let names: Vec<String> = (0..17).map(|number| format!("l{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let full = names.iter().map(|name| list(name, ACES_MAX)).collect();
+    assert_eq!(with_lists(&names[..16], &full).unwrap().from_device.len(), ENTRIES_MAX);
+    assert!(with_lists(&names, &full).is_err());
+}
+
+#[test]
+fn a_uri_has_the_characters_of_one() {
+    let before = "{\"local-networks\": [null]}";
+    for (uri, good) in [
+        ("urn:ietf:params:mud:dns", true),
+        ("https://maker.example/a?b=%20#c", true),
+        ("its own controllers, which the owner names", false),
+        ("https://maker.example/\u{202e}moc", false),
+        ("https://maker.example/門", false),
+        ("no-scheme", false),
+        (":x", false),
+        ("1a:x", false),
+    ] {
+        for key in ["controller", "model"] {
+            let changed = FILE.replacen(before, &format!("{{\"{key}\": \"{uri}\"}}"), 1);
+            assert_ne!(changed, FILE);
+            assert_eq!(Mud::parse(changed.as_bytes()).is_ok(), good, "{key} {uri}");
+        }
+        let named = FILE.replacen("1, ", &format!("1, \"mud-signature\": \"{uri}\", "), 1);
+        assert_eq!(Mud::parse(named.as_bytes()).is_ok(), good, "{uri}");
+    }
+    let url = FILE.replacen("lightbulb2000", "light bulb", 1);
+    assert!(Mud::parse(url.as_bytes()).is_err());
+}
+
 #[test]
 fn what_is_suggested_allows_what_was_named_and_nothing_else() {
     let of = Suggested {

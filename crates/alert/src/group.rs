@@ -1,5 +1,5 @@
 use crate::Prefix;
-use audit::SecurityEvent;
+use audit::{Kind, SecurityEvent};
 use device::DeviceId;
 use std::fmt;
 
@@ -125,25 +125,29 @@ const UNWELCOME: [&str; 8] = [
 
 /// The device that an event speaks of, and whether it proved with its own key that it is that device:
 /// who acts is known by a certificate that works, what is acted on is only named. A token is no key of
-/// the device's. The word of its owner's people about its connections counts as much.
+/// the device's. The word of its owner's people about connections that it opened counts as much; whoever
+/// reaches it can open one to it, so that such a one proves nothing about the device.
 pub(crate) fn device_of(event: &SecurityEvent) -> Option<(DeviceId, bool)> {
     let acts = event.actor_of().and_then(|actor| actor.strip_prefix("device "));
     if let Some(device) = acts.and_then(|id| id.parse().ok()) {
         let mut details = event.details();
         let unwelcome = details.any(|(key, value)| key == "reason" && UNWELCOME.contains(&value));
-        return Some((device, !unwelcome));
+        let reached = event.kind() == Kind::Deviation
+            && event.details().any(|detail| detail == ("opened_by", "peer"));
+        return Some((device, !unwelcome && !reached));
     }
     let device = event.subject_of().and_then(|id| id.parse().ok())?;
     // What its owner's people saw of its connections: who may report that may suspend it as well.
-    let vouched = event.kind() == audit::Kind::Deviation
-        && event.details().any(|detail| detail == ("told_by", "owner"));
+    let vouched = event.kind() == Kind::Deviation
+        && event.details().any(|detail| detail == ("told_by", "owner"))
+        && event.details().any(|detail| detail == ("opened_by", "device"));
     Some((device, vouched))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use audit::{Kind, Outcome};
+    use audit::Outcome;
     use crypto::UnixTime;
 
     const ID: &str = "00112233445566778899aabbccddeeff";
@@ -166,15 +170,28 @@ mod tests {
         let token = event().actor(&format!("device {ID} by its token")).subject(ID);
         assert_eq!(of(token), Some((id, false)));
         assert_eq!(of(event().actor("anonymous")), None);
-        let seen = |kind, by| {
+        let seen = |kind, by, opened_by| {
             SecurityEvent::new(UnixTime(0), kind, Outcome::Failure)
                 .actor("member acme/gate")
                 .subject(ID)
                 .detail("told_by", by)
+                .detail("opened_by", opened_by)
         };
-        assert_eq!(of(seen(Kind::Deviation, "owner")), Some((id, true)), "its owner's people");
-        assert_eq!(of(seen(Kind::Deviation, "device")), Some((id, false)));
-        assert_eq!(of(seen(Kind::DeviceLog, "owner")), Some((id, false)));
+        let owner = seen(Kind::Deviation, "owner", "device");
+        assert_eq!(of(owner), Some((id, true)), "its owner's people");
+        assert_eq!(
+            of(seen(Kind::Deviation, "owner", "peer")),
+            Some((id, false)),
+            "a stranger came"
+        );
+        assert_eq!(of(seen(Kind::Deviation, "device", "device")), Some((id, false)));
+        assert_eq!(of(seen(Kind::DeviceLog, "owner", "device")), Some((id, false)));
+        let own = |opened_by| {
+            let event = SecurityEvent::new(UnixTime(0), Kind::Deviation, Outcome::Failure);
+            event.actor(&format!("device {ID}")).detail("opened_by", opened_by)
+        };
+        assert_eq!(of(own("device")), Some((id, true)));
+        assert_eq!(of(own("peer")), Some((id, false)), "a stranger came");
     }
 
     #[test]

@@ -522,7 +522,7 @@ fn follow(
     }
     if old.is_some_and(|old| old.owner() != new.owner()) {
         let owner = found(organisations::organisation(tx, new.owner().as_str())?, "organisation")?;
-        devices::set_owner(tx, row.id, owner.id)?;
+        devices::set_owner(tx, row.id, owner.id, now)?;
         crate::store::purpose::end_device(tx, row.id, now)?;
         access::end_access(tx, row.id)?;
     }

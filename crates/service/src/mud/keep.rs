@@ -10,7 +10,7 @@ use crate::{
         purpose::owners_of,
     },
 };
-use ::behaviour::mud::Mud;
+use ::behaviour::mud::{Ace, Mud};
 use audit::{Kind, Outcome, SecurityEvent, Severity};
 use crypto::{Sha256, UnixTime, sha256};
 use device::{OrganisationId, ProductId};
@@ -136,7 +136,7 @@ impl Service {
             made_at: now,
         };
         let line = (row.id, organisation, product);
-        self.add_mud(caller, line, kept, mud.english()).await
+        self.add_mud(caller, line, kept, Some(&mud)).await
     }
 
     /// Withdraws a product line's file: nobody reads it any more, and nothing is held against it.
@@ -156,7 +156,7 @@ impl Service {
         found(self.read(|connection| store::newest(connection, row.id))?, "MUD file")?;
         let (made_by, made_at) = (caller.to_string(), self.now());
         let kept = NewMudRow { kept: None, signer: None, reason, made_by, made_at };
-        self.add_mud(caller, (row.id, organisation, product), kept, Vec::new()).await
+        self.add_mud(caller, (row.id, organisation, product), kept, None).await
     }
 
     /// Versions of a product line's file, the newest first, for its maker.
@@ -230,7 +230,7 @@ impl Service {
         caller: &Caller,
         (product, maker, line): (i64, &OrganisationId, &ProductId),
         new: NewMudRow,
-        lines: Vec<String>,
+        mud: Option<&Mud>,
     ) -> Result<MudView, ServiceError> {
         // Compared outside of the writer's turn: files may be long.
         let (known, before) = self.read(|connection| {
@@ -252,7 +252,10 @@ impl Service {
             return Ok(known.clone().into());
         }
         let before = before.and_then(|it| Mud::parse(&it.file).ok());
+        // Words leave out what is said of both address families, and what comes first decides.
+        let changes = rules(before.as_ref()) != rules(mud);
         let before = before.as_ref().map(Mud::english).unwrap_or_default();
+        let lines = mud.map(Mud::english).unwrap_or_default();
         let put = new.kept.is_some();
         let event = self
             .event(caller, Kind::ConfigurationChange, Outcome::Success)
@@ -277,7 +280,10 @@ impl Service {
                 },
             );
         // Another signature of the same says nothing new to them.
-        let told = (before != lines || !put).then(|| change_of(told, &before, &lines));
+        let told = (changes || !put).then(|| match before == lines {
+            true if put => told.detail("new", "the same, by other address families"),
+            _ => change_of(told, &before, &lines),
+        });
         let seen = known.map_or(0, |known| known.version);
         let made = self
             .commit(move |tx| {
@@ -289,7 +295,10 @@ impl Service {
                     )
                     .in_japanese("同時に別の版が登録されました。確認してやり直してください"));
                 }
-                check_count(tx, product, known, new.made_at)?;
+                // A wrong file can be withdrawn at any time.
+                if put {
+                    check_count(tx, product, known, new.made_at)?;
+                }
                 let version = store::insert(tx, product, &new, KEPT)?;
                 tx.audit(&event.detail("version", &version.to_string()))?;
                 tx.effect(Effect::Mud(product));
@@ -340,6 +349,14 @@ fn check_count(
             .in_japanese("MUDファイルは1日に24版までです。明日登録してください"));
     }
     Ok(())
+}
+
+/// What may pass, without the names of entries.
+fn rules(mud: Option<&Mud>) -> Option<[Vec<Ace>; 2]> {
+    let bare = |entries: &[Ace]| {
+        entries.iter().map(|ace| Ace { name: String::new(), ..ace.clone() }).collect()
+    };
+    mud.map(|mud| [bare(&mud.from_device), bare(&mud.to_device)])
 }
 
 /// What a change opens and closes, line by line.

@@ -7,7 +7,7 @@ use crate::{
     store::{Tx, device as devices, mud as store, organisation as organisations, purpose},
 };
 use ::behaviour::mud::{Answer, Connection, Direction, FLOWS_MAX, Flow};
-use admission::device_log::{LogEntry, LogKind};
+use admission::device_log::{LogEntry, LogKind, LogOutcome};
 use audit::{Kind, Outcome, SecurityEvent};
 use crypto::UnixTime;
 use device::{DeviceId, OrganisationId};
@@ -17,11 +17,12 @@ use std::{
     sync::Arc,
 };
 
-/// Connections of a device that are kept; those that were not seen for longest go.
+/// Connections of a device that are kept by each one's word; those that were not seen for longest go.
 const KEPT: usize = 64;
 /// For how long a connection that was told of is not told of again, in seconds.
 const QUIET_S: i64 = 86_400;
-/// Security events that a device's connections make in an hour.
+/// Security events that a device's connections make in an hour by each one's word: a device that was taken
+/// over does not silence its owner.
 const TOLD_MAX: u32 = 20;
 
 /// Who says that a device had a connection.
@@ -59,7 +60,7 @@ impl OutsideSource {
 pub struct MudOutside {
     /// which, such as `to gate.example:22/tcp`
     pub connection: String,
-    /// who said so last
+    /// who said so
     pub told_by: OutsideSource,
     /// how often it was told of
     pub times: u64,
@@ -146,7 +147,8 @@ impl Service {
         device: &DeviceId,
     ) -> Result<Vec<MudOutside>, ServiceError> {
         let row = self.device_for(caller, Action::ReadAlerts, device)?.row;
-        let rows = self.read(|connection| store::outside(connection, (row.id, row.owner), KEPT))?;
+        let most = KEPT.saturating_mul(2);
+        let rows = self.read(|connection| store::outside(connection, (row.id, row.owner), most))?;
         let view = |row: store::OutsideRow| MudOutside {
             connection: row.connection,
             told_by: OutsideSource::of(row.told_by),
@@ -248,7 +250,15 @@ impl Watched {
     ) -> Result<(), ServiceError> {
         let Some(connection) = connection_of(entry) else { return Ok(()) };
         let Ok(id) = device.1.parse::<DeviceId>() else { return Ok(()) };
+        // What was before this version was under another, or none; without a clock that is not known.
+        if entry.boot.is_some() || entry.time < self.kept.made_at.0 {
+            return Ok(());
+        }
         if self.kept.mud.check(&connection) != Answer::Denied {
+            return Ok(());
+        }
+        // What was before this owner is none of its business.
+        if store::owned_since(tx, device.0)?.is_some_and(|since| entry.time < since.0) {
             return Ok(());
         }
         let found = self.found((device.0, id), connection, 1);
@@ -257,9 +267,10 @@ impl Watched {
 }
 
 /// The connection of which an entry of a device's log tells: kind `connection`, with a detail `to` or `from`.
-/// What is no connection in our words is told as it is, and held against nothing.
+/// What is no connection in our words is told as it is, and held against nothing; so is what came to nothing:
+/// whoever knocks at a closed door does not make the house suspect.
 fn connection_of(entry: &LogEntry) -> Option<Connection> {
-    if entry.kind != LogKind::Connection {
+    if (entry.kind, entry.outcome) != (LogKind::Connection, LogOutcome::Success) {
         return None;
     }
     entry.details.iter().find_map(|(key, value)| {
@@ -283,17 +294,18 @@ fn put_down(
     let Found { row: device, connection, times, line, version, .. } = found;
     let text = connection.to_string();
     let row = store::count_outside(tx, (*device, owner), (&text, *times, source.code()), now)?;
-    store::trim_outside(tx, *device, KEPT)?;
+    let told_by = (*device, source.code());
+    store::trim_outside(tx, told_by, KEPT)?;
     // A clock that was set back keeps nothing quiet for longer.
     if row.told_at.is_some_and(|at| (0..QUIET_S).contains(&now.since(at))) {
         return Ok(());
     }
     let hour = now.0.div_euclid(3600);
-    let told = store::told_in(tx, *device, hour)?;
+    let told = store::told_in(tx, told_by, hour)?;
     if told > TOLD_MAX {
         return Ok(());
     }
-    store::set_told_in(tx, *device, hour, told.saturating_add(1))?;
+    store::set_told_in(tx, told_by, hour, told.saturating_add(1))?;
     let event = |kind| {
         SecurityEvent::new(now, kind, Outcome::Failure)
             .organisation(slug)
@@ -315,6 +327,14 @@ fn put_down(
         .detail("profile", line)
         .detail("version", &version.to_string())
         .detail("told_by", source.name())
+        .detail(
+            "opened_by",
+            match connection.opened_by {
+                Direction::FromDevice => "device",
+                // Whoever reaches it can do that: an alert, and no proof against the device.
+                Direction::ToDevice => "peer",
+            },
+        )
         .detail("explanation", &explanation)
         .detail("count", "1");
     tx.audit(&event).map(|_| ())

@@ -25,6 +25,8 @@ pub(crate) struct KeptMud {
     pub(crate) mud: Mud,
     /// which version
     pub(crate) version: u64,
+    /// since when it stands
+    pub(crate) made_at: UnixTime,
     public: Arc<PublicMud>,
     lines: Arc<(Vec<String>, Vec<String>, usize)>,
 }
@@ -74,7 +76,7 @@ impl KeptMud {
         english.truncate(LINES_MAX);
         japanese.truncate(LINES_MAX);
         let lines = Arc::new((english, japanese, more));
-        Ok(Self { mud, version: row.version, public, lines })
+        Ok(Self { mud, version: row.version, made_at: row.made_at, public, lines })
     }
 }
 

@@ -21,7 +21,8 @@ CREATE TABLE mud_version (
 ) STRICT;
 
 -- Connections of devices that their product line's file does not allow, as long as the device is that
--- owner's: one row for each, however often it is reported. `told_at`: when a security event last said so.
+-- owner's: one row for each and for whose word it is, however often it is reported. `told_at`: when a security
+-- event last said so.
 CREATE TABLE mud_outside (
     id         INTEGER PRIMARY KEY,
     device     INTEGER NOT NULL REFERENCES device (id),
@@ -32,12 +33,21 @@ CREATE TABLE mud_outside (
     first_at   INTEGER NOT NULL,
     last_at    INTEGER NOT NULL,
     told_at    INTEGER,
-    UNIQUE (device, connection)
+    UNIQUE (device, connection, told_by)
 ) STRICT;
 
--- How many security events such connections of a device made in an hour.
+-- How many security events such connections of a device made in an hour, by whose word.
 CREATE TABLE mud_told (
+    device  INTEGER NOT NULL REFERENCES device (id),
+    told_by INTEGER NOT NULL CHECK (told_by IN (1, 2)),
+    hour    INTEGER NOT NULL,
+    told    INTEGER NOT NULL,
+    PRIMARY KEY (device, told_by)
+) STRICT, WITHOUT ROWID;
+
+-- Since when a device is its owner's, where that changed: what its log tells of before is not held against a
+-- file. Who sold it before there were files has no row, and needs none.
+CREATE TABLE mud_owned (
     device INTEGER PRIMARY KEY REFERENCES device (id),
-    hour   INTEGER NOT NULL,
-    told   INTEGER NOT NULL
+    since  INTEGER NOT NULL
 ) STRICT;

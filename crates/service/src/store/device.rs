@@ -172,7 +172,12 @@ pub(crate) fn update_device(tx: &Tx<'_>, change: &DeviceChange<'_>) -> Result<()
 }
 
 /// Apart from [`update_device`], because it also moves the device in an index.
-pub(crate) fn set_owner(tx: &Tx<'_>, device: i64, owner: i64) -> Result<(), ServiceError> {
+pub(crate) fn set_owner(
+    tx: &Tx<'_>,
+    device: i64,
+    owner: i64,
+    at: UnixTime,
+) -> Result<(), ServiceError> {
     tx.prepare_cached("UPDATE device SET owner = ?2 WHERE id = ?1")?
         .execute(params![device, owner])?;
     // What was found under the former owner is the new one's to ask for again.
@@ -181,7 +186,7 @@ pub(crate) fn set_owner(tx: &Tx<'_>, device: i64, owner: i64) -> Result<(), Serv
     tx.prepare_cached("DELETE FROM message_retained WHERE device = ?1")?.execute([device])?;
     // Nor what the former owner's platform learned of it.
     tx.prepare_cached("DELETE FROM behaviour_device WHERE device = ?1")?.execute([device])?;
-    super::mud::forget_device(tx, device)
+    super::mud::forget_device(tx, device, at)
 }
 
 /// Marks a device that has an alarm, or takes the mark away.

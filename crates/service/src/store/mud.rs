@@ -214,13 +214,15 @@ pub(crate) fn count_outside(
     tx.prepare_cached(
         "INSERT INTO mud_outside (device, owner, connection, told_by, times, first_at, last_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)
-         ON CONFLICT (device, connection) DO UPDATE SET
-             times = times + excluded.times, last_at = excluded.last_at, told_by = excluded.told_by",
+         ON CONFLICT (device, connection, told_by) DO UPDATE SET
+             times = times + excluded.times, last_at = excluded.last_at",
     )?
     .execute(params![device, owner, text, told_by, times, at.0])?;
     Ok(tx
-        .prepare_cached(&format!("{OUTSIDE} WHERE device = ?1 AND connection = ?2"))?
-        .query_row(params![device, text], read_outside)?)
+        .prepare_cached(&format!(
+            "{OUTSIDE} WHERE device = ?1 AND connection = ?2 AND told_by = ?3"
+        ))?
+        .query_row(params![device, text, told_by], read_outside)?)
 }
 
 /// Notes that a security event said so.
@@ -229,46 +231,69 @@ pub(crate) fn set_told(tx: &Tx<'_>, id: i64, at: UnixTime) -> Result<(), Service
     Ok(())
 }
 
-/// Keeps the newest rows of a device.
-pub(crate) fn trim_outside(tx: &Tx<'_>, device: i64, keep: usize) -> Result<(), ServiceError> {
+/// Keeps the newest rows of a device by somebody's word.
+pub(crate) fn trim_outside(
+    tx: &Tx<'_>,
+    (device, told_by): (i64, u8),
+    keep: usize,
+) -> Result<(), ServiceError> {
     tx.prepare_cached(
-        "DELETE FROM mud_outside WHERE device = ?1 AND id NOT IN
-             (SELECT id FROM mud_outside WHERE device = ?1
-              ORDER BY last_at DESC, id DESC LIMIT ?2)",
+        "DELETE FROM mud_outside WHERE device = ?1 AND told_by = ?2 AND id NOT IN
+             (SELECT id FROM mud_outside WHERE device = ?1 AND told_by = ?2
+              ORDER BY last_at DESC, id DESC LIMIT ?3)",
     )?
-    .execute([device, limit_of(keep)])?;
+    .execute(params![device, told_by, limit_of(keep)])?;
     Ok(())
 }
 
-/// How many security events a device's connections made in an hour.
+/// How many security events a device's connections made in an hour, by somebody's word.
 pub(crate) fn told_in(
     connection: &Connection,
-    device: i64,
+    (device, told_by): (i64, u8),
     hour: i64,
 ) -> Result<u32, ServiceError> {
     Ok(connection
-        .prepare_cached("SELECT told FROM mud_told WHERE device = ?1 AND hour = ?2")?
-        .query_row([device, hour], |row| row.get(0))
+        .prepare_cached(
+            "SELECT told FROM mud_told WHERE device = ?1 AND told_by = ?2 AND hour = ?3",
+        )?
+        .query_row(params![device, told_by, hour], |row| row.get(0))
         .optional()?
         .unwrap_or(0))
 }
 
 pub(crate) fn set_told_in(
     tx: &Tx<'_>,
-    device: i64,
+    (device, told_by): (i64, u8),
     hour: i64,
     told: u32,
 ) -> Result<(), ServiceError> {
     tx.prepare_cached(
-        "INSERT INTO mud_told VALUES (?1, ?2, ?3)
-         ON CONFLICT (device) DO UPDATE SET hour = excluded.hour, told = excluded.told",
+        "INSERT INTO mud_told (device, told_by, hour, told) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (device, told_by) DO UPDATE SET hour = excluded.hour, told = excluded.told",
     )?
-    .execute(params![device, hour, told])?;
+    .execute(params![device, told_by, hour, told])?;
     Ok(())
 }
 
-/// Forgets what was found of a device, whose owner changes.
-pub(crate) fn forget_device(tx: &Tx<'_>, device: i64) -> Result<(), ServiceError> {
+/// Forgets what was found of a device, whose owner changes, and notes when.
+pub(crate) fn forget_device(tx: &Tx<'_>, device: i64, at: UnixTime) -> Result<(), ServiceError> {
     tx.prepare_cached("DELETE FROM mud_outside WHERE device = ?1")?.execute([device])?;
+    tx.prepare_cached("DELETE FROM mud_told WHERE device = ?1")?.execute([device])?;
+    tx.prepare_cached(
+        "INSERT INTO mud_owned (device, since) VALUES (?1, ?2)
+         ON CONFLICT (device) DO UPDATE SET since = excluded.since",
+    )?
+    .execute([device, at.0])?;
     Ok(())
+}
+
+/// Since when a device is its owner's, where that changed.
+pub(crate) fn owned_since(
+    connection: &Connection,
+    device: i64,
+) -> Result<Option<UnixTime>, ServiceError> {
+    Ok(connection
+        .prepare_cached("SELECT since FROM mud_owned WHERE device = ?1")?
+        .query_row([device], |row| row.get(0).map(UnixTime))
+        .optional()?)
 }

@@ -98,6 +98,16 @@ impl Stage {
 
     /// A device begins a log, and tells of a connection in it.
     async fn tell(&self, device: usize, log: u8, details: &[(&str, &str)]) {
+        self.tell_so(device, log, details, |_| {}).await;
+    }
+
+    async fn tell_so(
+        &self,
+        device: usize,
+        log: u8,
+        details: &[(&str, &str)],
+        change: impl FnOnce(&mut LogEntry),
+    ) {
         let certificate = &self.devices[device].ldevid.certificate;
         let caller = self.service().identify_certificate(certificate).await.unwrap();
         let sender = self.service().door_sender(&caller, certificate).unwrap();
@@ -106,6 +116,7 @@ impl Stage {
         for (key, value) in details {
             entry.details.insert((*key).to_owned(), (*value).to_owned());
         }
+        change(&mut entry);
         let id = LogId([log; 8]);
         let start = LogPlace::start(&id);
         let (_, bytes) = start.append(&entry).unwrap();
@@ -193,6 +204,10 @@ async fn a_maker_keeps_versions_that_everybody_reads_and_owners_are_told_of() {
     }
     let much = stage.put(plain(&[("gate.example", 1)])).await.unwrap_err();
     assert_eq!(much.code(), "too-many-mud-versions");
+    // What is wrong can be withdrawn all the same.
+    let gone = service.withdraw_mud(&stage.maker.admin, of, "wrong").await.unwrap();
+    assert_eq!((gone.version, gone.digest), (25, None));
+    assert_eq!(service.public_mud(("maker", "gate"), anybody).await, Ok(None));
     for day in 0..2 {
         stage.world.clock.advance(DAY + 1);
         for version in 0..12 {
@@ -394,6 +409,10 @@ async fn one_device_does_not_flood_and_a_new_owner_begins_anew() {
     // Another device is told of all the same.
     stage.report(vec![stage.flow(1, "spy.example:1")]).await.unwrap();
     assert_eq!(stage.told(&stage.owner).await.len(), 21);
+    // So is what this one says of itself: neither's word silences or pushes out the other's.
+    stage.tell(0, 1, &[("to", "spy.example:2000/tcp")]).await;
+    assert_eq!(stage.told(&stage.owner).await.len(), 22);
+    assert_eq!(service.outside_mud(&stage.owner.admin, &id).await.unwrap().len(), 65);
     stage.world.sell(&stage.owner, &stage.other, &id).await;
     assert!(service.outside_mud(&stage.other.admin, &id).await.unwrap().is_empty());
     let gone = stage.report(vec![stage.flow(0, "spy.example:1")]).await.unwrap_err();
@@ -425,10 +444,53 @@ async fn where_the_rule_says_so_a_device_goes_into_quarantine() {
     stage.tell(1, 1, &[("to", "gate.example:8883/tcp"), ("port", "eth0")]).await;
     stage.alerts().await;
     assert_eq!(standing(1).await, StandingKind::Good);
-    stage.tell(1, 2, &[("from", "192.0.2.66:23/tcp")]).await;
+    // A stranger knocks: what the device refuses is nothing, and what comes through is an alert alone.
+    let from = [("from", "192.0.2.66:23/tcp")];
+    stage.tell_so(1, 2, &from, |entry| entry.outcome = LogOutcome::Failure).await;
+    assert_eq!(stage.told(&stage.owner).await.len(), 1);
+    stage.tell(1, 3, &from).await;
+    let flow = Flow::new(stage.id(1), None, Some("192.0.2.66:22/tcp"), None).unwrap();
+    assert_eq!(stage.report(vec![flow]).await.unwrap().outside.len(), 1);
+    let alerts = stage.alerts().await;
+    let about = alert::About::Device(stage.id(1));
+    assert!(alerts.iter().any(|it| it.rule == "outside-mud" && it.about == about));
+    assert_eq!(stage.told(&stage.owner).await.len(), 3);
+    assert_eq!(standing(1).await, StandingKind::Good);
+    // What was before the file, or at a time that is not known, is held against nothing.
+    let to = [("to", "spy.example:443/tcp")];
+    stage.tell_so(1, 4, &to, |entry| entry.time -= 1).await;
+    stage.tell_so(1, 5, &to, |entry| entry.boot = Some(1)).await;
     stage.alerts().await;
-    assert_eq!(stage.told(&stage.owner).await.len(), 2);
-    let rows = stage.service().outside_mud(&stage.owner.admin, &stage.id(1)).await.unwrap();
-    assert_eq!((rows.len(), rows[0].told_by), (1, OutsideSource::Device));
+    assert_eq!(stage.told(&stage.owner).await.len(), 3);
+    assert_eq!(standing(1).await, StandingKind::Good);
+    stage.tell(1, 6, &to).await;
+    stage.alerts().await;
+    assert_eq!(stage.told(&stage.owner).await.len(), 4);
     assert_eq!(standing(1).await, StandingKind::Suspended);
+    let rows = stage.service().outside_mud(&stage.owner.admin, &stage.id(1)).await.unwrap();
+    let by_device = rows.iter().filter(|it| it.told_by == OutsideSource::Device).count();
+    assert_eq!((rows.len(), by_device), (3, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn owners_hear_of_another_address_family() {
+    let stage = Stage::new().await;
+    stage.put(plain(&[("gate.example", 8883)])).await.unwrap();
+    let whole = String::from_utf8(file(&[("gate.example", 8883)], None)).unwrap();
+    let told = async || {
+        let all = stage.events(&stage.owner, Kind::ConfigurationChange).await;
+        all.iter().filter(|it| said(it, "what").as_deref() == Some("mud")).count()
+    };
+    let before = told().await;
+    // The same words, by IPv4 alone.
+    let mut one: serde_json::Value = serde_json::from_str(&whole).unwrap();
+    let lists = &mut one["ietf-mud:mud"]["from-device-policy"]["access-lists"]["access-list"];
+    lists.as_array_mut().unwrap().pop();
+    stage.put(NewMud { file: one.to_string().into(), ..plain(&[]) }).await.unwrap();
+    assert_eq!(told().await, before + 1);
+    // Other names of entries say nothing.
+    let named = one.to_string().replace("cl0-frdev", "first");
+    assert_ne!(named, one.to_string());
+    stage.put(NewMud { file: named.into(), ..plain(&[]) }).await.unwrap();
+    assert_eq!(told().await, before + 1);
 }

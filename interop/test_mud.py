@@ -146,7 +146,7 @@ def served():
         with case("curl fetches file and signature without login, and OpenSSL verifies what was fetched"):
             status, head, body = fetch(f"{base}.json")
             require(status == "200" and "content-type: application/mud+json" in head, head)
-            require("cache-control: public, max-age=172800" in head and "set-cookie" not in head, head)
+            require("cache-control: public, no-cache" in head and "set-cookie" not in head, head)
             fetched = folder / "fetched.json"
             fetched.write_bytes(body.read_bytes())
             require(fetched.read_bytes() == file.read_bytes(), "other bytes")

@@ -58,18 +58,13 @@ async fn file(
         (true, Some(signature)) => (SIGNATURE, crypto::sha256(signature), signature),
         (true, None) => return Failure::not_found().plain(),
     };
-    // No longer than the file says that it may be kept (RFC 8520 section 3.5), by whoever keeps it.
-    let seconds = u32::from(found.cache_validity_h) * 3600;
+    // Whoever keeps it asks first whether it is still so: a file and its signature that were kept apart
+    // would not fit. For how long who has read the file may go by it, the file says (RFC 8520 section 3.5).
     let tag = format!("\"{digest}\"");
     let mut fresh = HeaderMap::new();
-    for (name, value) in
-        [(header::CACHE_CONTROL, format!("public, max-age={seconds}")), (header::ETAG, tag.clone())]
-    {
-        let Ok(value) = HeaderValue::from_str(&value) else {
-            return Failure::internal().plain();
-        };
-        fresh.insert(name, value);
-    }
+    let Ok(value) = HeaderValue::from_str(&tag) else { return Failure::internal().plain() };
+    fresh.insert(header::ETAG, value);
+    fresh.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, no-cache"));
     let known =
         headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let same = known.flat_map(|value| value.split(',')).any(|given| {

@@ -38,7 +38,7 @@ fn samples(messages: &[MessageView]) -> Vec<u64> {
 
 async fn everything_must_be_signed(platform: &Platform) {
     let (maker, line) = (&platform.maker, crate::platform::PRODUCT.parse().unwrap());
-    let topics = (vec!["up/#".to_owned()], Vec::new());
+    let topics = (vec!["up/#".to_owned()], None);
     platform.service.set_signed_topics(&maker.caller, (&maker.id, &line), topics).await.unwrap();
 }
 

@@ -27,4 +27,17 @@ impl Rest {
     ) -> Result<wire::MessageKey> {
         self.post(&format!("/v1/organisations/{organisation}/message-keys"), new).await
     }
+    /// Destroys one.
+    ///
+    /// # Errors
+    /// As every method.
+    pub async fn destroy_message_key(
+        &self,
+        organisation: &OrganisationId,
+        key: &wire::scalar::Digest,
+        why: &wire::OrganisationReason,
+    ) -> Result<wire::MessageKey> {
+        let path = format!("/v1/organisations/{organisation}/message-keys/{key}/destruction");
+        self.post(&path, why).await
+    }
 }

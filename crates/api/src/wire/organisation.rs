@@ -24,7 +24,7 @@ pub struct Organisation {
     pub suspended: Option<Timestamp>,
 }
 
-/// Why an organisation is suspended or resumed.
+/// Why an organisation is suspended or resumed, or a key of it destroyed.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OrganisationReason {

@@ -186,8 +186,9 @@ pub struct SignedTopics {
     /// Filters below a device's space; none: nowhere.
     #[schema(max_items = 16, example = json!(["up/meter/#"]))]
     pub topics: Vec<String>,
-    /// Filters of those on which they must encrypt for their owner besides; none: nowhere.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    /// Filters of those on which they must encrypt for their owner besides; none: nowhere. Where it is left out
+    /// in a request they stay.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(max_items = 16, example = json!(["up/meter/private/#"]))]
-    pub encrypted: Vec<String>,
+    pub encrypted: Option<Vec<String>>,
 }

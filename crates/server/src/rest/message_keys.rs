@@ -13,8 +13,8 @@ use crate::{
 use api::{
     problem::Code,
     wire::{
-        Chain, MessageKey, NewMessageKey,
-        scalar::{CertificatePem, OrganisationRef},
+        Chain, MessageKey, NewMessageKey, OrganisationReason,
+        scalar::{CertificatePem, Digest, OrganisationRef},
     },
 };
 use axum::extract::State;
@@ -52,6 +52,24 @@ pub(super) async fn replace(
     };
     let made = app.service.replace_message_key(&caller, &organisation.0, &new).await?;
     Ok(Created(shown(made)))
+}
+
+/// Destroys a key that an organisation's devices encrypt messages for, or did
+///
+/// At once, and without another in its place: what is encrypted for it nobody reads any more. Its certificate is
+/// revoked. No CA is needed for that.
+#[utoipa::path(post, path = "/v1/organisations/{organisation}/message-keys/{key}/destruction", tag = "messages",
+    params(("organisation" = OrganisationRef, Path), ("key" = Digest, Path)),
+    request_body = OrganisationReason, responses((status = 200, body = MessageKey)))]
+pub(super) async fn destroy(
+    State(app): State<App>,
+    caller: Authenticated,
+    Path((organisation, key)): Path<(OrganisationRef, Digest)>,
+    JsonBody(why): JsonBody<OrganisationReason, { body::SMALL }>,
+) -> Result<Json<MessageKey>, Fault> {
+    let service = &app.service;
+    let gone = service.destroy_message_key(&caller, &organisation.0, &key.0, &why.reason).await?;
+    Ok(Json(shown(gone)))
 }
 
 /// The certificate of the key that the device that asks encrypts messages for: its owner's

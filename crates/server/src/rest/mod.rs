@@ -202,6 +202,7 @@ fn message_routes() -> OpenApiRouter<App> {
         .routes(routes!(purposes::declare, purposes::end))
         .routes(routes!(purposes::versions))
         .routes(routes!(message_keys::list, message_keys::replace))
+        .routes(routes!(message_keys::destroy))
         .routes(routes!(message_keys::of_device))
         .routes(routes!(purposes::signed_topics, purposes::set_signed_topics))
         .routes(routes!(mud::one, mud::put))

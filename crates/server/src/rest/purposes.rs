@@ -181,12 +181,13 @@ pub(super) async fn signed_topics(
     Path((organisation, product)): Path<(OrganisationRef, ProductRef)>,
 ) -> Result<Json<SignedTopics>, Fault> {
     let found = app.service.signed_topics(&caller, &organisation.0, &product.0).await?;
-    Ok(Json(SignedTopics { topics: found.topics, encrypted: found.encrypted }))
+    Ok(Json(SignedTopics { topics: found.topics, encrypted: Some(found.encrypted) }))
 }
 
 /// Says on which topics a product line's devices must sign what they say, and on which they must encrypt it
 ///
-/// What is not is refused there from now on, whoever brings it. None: nowhere. What is encrypted is signed, too.
+/// What is not is refused there from now on, whoever brings it. None: nowhere. What is encrypted is signed, too;
+/// where `encrypted` is left out, that stays as it is.
 #[utoipa::path(put, path = "/v1/organisations/{organisation}/products/{product}/signed-topics",
     tag = "products", params(("organisation" = OrganisationRef, Path), ("product" = ProductRef, Path)),
     request_body = SignedTopics, responses((status = 200, body = SignedTopics)))]
@@ -199,7 +200,7 @@ pub(super) async fn set_signed_topics(
     let of = (&organisation.0, &product.0);
     let found =
         app.service.set_signed_topics(&caller, of, (wanted.topics, wanted.encrypted)).await?;
-    Ok(Json(SignedTopics { topics: found.topics, encrypted: found.encrypted }))
+    Ok(Json(SignedTopics { topics: found.topics, encrypted: Some(found.encrypted) }))
 }
 
 fn decision(decision: ::admission::ConsentDecision) -> ConsentDecision {

@@ -84,7 +84,10 @@ pub(crate) fn body(
         "/v1/organisations/{organisation}/products/{product}/signed-topics" => {
             json(json!({"topics": ["up/x"]}))
         }
-        "/v1/organisations/{organisation}/message-keys" => json(json!({"reason": "mine now"})),
+        "/v1/organisations/{organisation}/message-keys"
+        | "/v1/organisations/{organisation}/message-keys/{key}/destruction" => {
+            json(json!({"reason": "mine now"}))
+        }
         "/v1/organisations/{organisation}/consents" => json(json!({"maker": "victim",
             "product": "secret-line", "purpose": "secret-purpose", "version": 1,
             "decision": "given"})),

@@ -250,7 +250,7 @@ impl Service {
     }
 
     /// Says on which topics a product line's devices must sign, and on which they must encrypt besides: what is
-    /// not is refused there, by whomever it is brought. None: nowhere.
+    /// not is refused there, by whomever it is brought. None: nowhere. Without a word about encryption that stays.
     ///
     /// # Errors
     /// `not-found`, `role`; `signed-topics`.
@@ -258,11 +258,12 @@ impl Service {
         &self,
         caller: &Caller,
         (organisation, product): (&OrganisationId, &ProductId),
-        (topics, encrypted): (Vec<String>, Vec<String>),
+        (topics, encrypted): (Vec<String>, Option<Vec<String>>),
     ) -> Result<SignedTopics, ServiceError> {
         let resource = Resource::organisation(organisation);
         let _permit = self.authorize(caller, Action::ChangeProduct, &resource)?;
-        let (topics, encrypted) = (checked(&topics)?, checked(&encrypted)?);
+        let topics = checked(&topics)?;
+        let encrypted = encrypted.as_deref().map(checked).transpose()?;
         let row = self.product_row(organisation, product)?;
         let event = self
             .event(caller, audit::Kind::ConfigurationChange, audit::Outcome::Success)
@@ -270,18 +271,21 @@ impl Service {
             .severity(audit::Severity::Medium)
             .subject(product.as_str())
             .detail("what", "signed-topics")
-            .detail("topics", &topics.join(" "))
-            .detail("encrypted", &encrypted.join(" "));
+            .detail("topics", &topics.join(" "));
         let (by, at) = (caller.to_string(), self.now());
-        let kept = (topics.clone(), encrypted.clone());
-        let set = Some((by.clone(), at));
-        self.commit(move |tx| {
+        let (kept, set) = (topics.clone(), Some((by.clone(), at)));
+        let work = move |tx: &mut crate::store::Tx<'_>| {
             found(crate::store::organisation::product_by_id(tx, row.id)?, "product line")?;
-            store::set_signed_topics(tx, row.id, (&kept.0, &kept.1), (&by, at))?;
+            let encrypted = match encrypted {
+                Some(encrypted) => encrypted,
+                None => store::signed_topics(tx, row.id)?.map(|found| found.1).unwrap_or_default(),
+            };
+            store::set_signed_topics(tx, row.id, (&kept, &encrypted), (&by, at))?;
             tx.effect(Effect::Purposes(row.id));
-            tx.audit(&event).map(|_| ())
-        })
-        .await?;
+            tx.audit(&event.detail("encrypted", &encrypted.join(" ")))?;
+            Ok(encrypted)
+        };
+        let encrypted = self.commit(work).await?;
         Ok(SignedTopics { topics, encrypted, set })
     }
 }

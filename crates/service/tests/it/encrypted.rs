@@ -238,8 +238,10 @@ async fn where_encryption_is_wanted_a_signature_is_not_enough() {
     let (service, admin) = (&stage.world.service, &stage.maker.admin);
     let line = "gate".parse().unwrap();
     let of = (&stage.maker.id, &line);
-    let wanted = (Vec::new(), vec!["up/meter/#".to_owned()]);
-    let set = service.set_signed_topics(admin, of, wanted).await.unwrap();
+    let wanted = (Vec::new(), Some(vec!["up/meter/#".to_owned()]));
+    service.set_signed_topics(admin, of, wanted).await.unwrap();
+    // Who does not speak of encryption leaves it.
+    let set = service.set_signed_topics(admin, of, (Vec::new(), None)).await.unwrap();
     assert_eq!((set.topics.len(), set.encrypted.len()), (0, 1));
     assert_eq!(service.signed_topics(admin, of.0, of.1).await.unwrap(), set);
     let recipient = stage.recipient(&replace(service, &stage.owner, 0).await, "owner");

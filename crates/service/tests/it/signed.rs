@@ -217,10 +217,8 @@ async fn where_signatures_are_wanted_nothing_else_is_taken_and_consent_counts() 
     let meter = Space::of(&stage.meter.thing.id).root().to_owned();
     assert_eq!(send(service, &own, &format!("{meter}/up/meter/a"), b"7").await, Ok(()));
     let of = (&stage.maker.id, &line);
-    let set = service
-        .set_signed_topics(admin, of, (vec!["me/up/meter/#".into()], Vec::new()))
-        .await
-        .unwrap();
+    let set =
+        service.set_signed_topics(admin, of, (vec!["me/up/meter/#".into()], None)).await.unwrap();
     assert_eq!(set.topics, ["up/meter/#"]);
     assert_eq!(send(service, &own, &format!("{meter}/up/meter/a"), b"7").await, Err("protection"));
     assert_eq!(send(service, &own, &format!("{meter}/up/x"), b"7").await, Ok(()));
@@ -240,7 +238,7 @@ async fn where_signatures_are_wanted_nothing_else_is_taken_and_consent_counts() 
     assert_eq!(stage.carry(&stage.signed(2, "up/meter/a")).await, Err("consent"));
     assert_eq!(stage.carry(&stage.signed(2, "up/meter/b")).await, Err("replayed"));
     assert_eq!(stage.carry(&stage.signed(3, "up/meter/b")).await, Ok(()));
-    let wrong = service.set_signed_topics(admin, of, (vec!["#".into()], Vec::new())).await;
+    let wrong = service.set_signed_topics(admin, of, (vec!["#".into()], None)).await;
     assert_eq!(wrong.unwrap_err().code(), "signed-topics");
     let foreign = service.set_signed_topics(&stage.owner.admin, of, Default::default()).await;
     assert_eq!(foreign.unwrap_err().code(), "not-found");
@@ -432,6 +430,6 @@ async fn what_was_kept_unsigned_is_not_told_where_it_must_be_signed() {
     };
     assert_eq!(kept(), ["/up/meter/a".len(), "/up/x".len()]);
     let of = (&stage.maker.id, &"gate".parse().unwrap());
-    service.set_signed_topics(admin, of, (vec!["up/meter/#".into()], Vec::new())).await.unwrap();
+    service.set_signed_topics(admin, of, (vec!["up/meter/#".into()], None)).await.unwrap();
     assert_eq!(kept(), ["/up/x".len()]);
 }

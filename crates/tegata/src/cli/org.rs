@@ -88,17 +88,20 @@ pub enum OrgCommand {
         /// Organisation
         organisation: String,
     },
-    /// Show the keys that an organisation's devices encrypt messages for, or make the next one
+    /// Show the keys that an organisation's devices encrypt messages for, make the next one or destroy one
     MessageKey {
         #[command(flatten)]
         server: ServerArgs,
         /// Organisation
         organisation: device::OrganisationId,
         /// Make the key that devices encrypt for from now on
-        #[arg(long, requires = "reason")]
+        #[arg(long, requires = "reason", group = "change")]
         new: bool,
+        /// Destroy this key (SHA-256), at once and without another in its place
+        #[arg(long, value_name = "KEY", requires = "reason", group = "change")]
+        destroy: Option<api::wire::scalar::Digest>,
         /// Why, for the audit log
-        #[arg(long, requires = "new")]
+        #[arg(long, requires = "change")]
         reason: Option<String>,
         /// For how many days what is encrypted for former keys is still taken, at most; then they are
         /// destroyed. 0: at once

@@ -87,11 +87,23 @@ pub async fn run(command: OrgCommand, output: Output, language: Language) -> any
                 ]
             })
         }
-        OrgCommand::MessageKey { server, organisation, new, reason, accept_former_days, out } => {
+        OrgCommand::MessageKey {
+            server,
+            organisation,
+            new,
+            destroy,
+            reason,
+            accept_former_days,
+            out,
+        } => {
             let rest = Rest::new(Remote::open(&server, language)?.client().clone());
-            if new {
+            let reason = reason.unwrap_or_default();
+            if let Some(key) = destroy {
+                let why = OrganisationReason { reason };
+                rest.destroy_message_key(&organisation, &key, &why).await?;
+            } else if new {
                 let new = NewMessageKey {
-                    reason: reason.unwrap_or_default(),
+                    reason,
                     accept_former_s: Some(accept_former_days.saturating_mul(86_400)),
                 };
                 rest.replace_message_key(&organisation, &new).await?;

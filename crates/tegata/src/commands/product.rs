@@ -62,13 +62,14 @@ pub async fn run(
                 let or = |new: Vec<String>, old| if none || !new.is_empty() { new } else { old };
                 let wanted = SignedTopics {
                     topics: or(set, found.topics),
-                    encrypted: or(set_encrypted, found.encrypted),
+                    encrypted: Some(set_encrypted).filter(|new| none || !new.is_empty()),
                 };
                 found = rest.set_signed_topics(&organisation, &id, &wanted).await?;
             }
             output.one(&found, |found| {
-                let all = [found.topics.clone(), found.encrypted.clone()].concat();
-                match (all.is_empty(), found.encrypted.is_empty()) {
+                let encrypted = found.encrypted.clone().unwrap_or_default();
+                let all = [found.topics.clone(), encrypted.clone()].concat();
+                match (all.is_empty(), encrypted.is_empty()) {
                     (true, _) => "nothing needs to be signed".to_owned(),
                     (_, true) => {
                         format!("must be signed: {}{}", found.topics.join(" "), unsigned_hint(&all))
@@ -76,7 +77,7 @@ pub async fn run(
                     _ => format!(
                         "must be signed: {}\nmust be encrypted: {}{}",
                         found.topics.join(" "),
-                        found.encrypted.join(" "),
+                        encrypted.join(" "),
                         unsigned_hint(&all)
                     ),
                 }

@@ -5,7 +5,10 @@ use crate::{
     CaKind, Service, ServiceError, ca::CaEntry, live::HOLD, policies::InForce,
     store::peer_trust as store,
 };
-use ::peer::{Authority, AuthorityKind, BundleError, Contents, DEVICES_MAX, Line, REVOKED_MAX};
+use ::peer::{
+    AUTHORITIES_MAX, Authority, AuthorityKind, BundleError, Contents, DEVICES_MAX, Line,
+    REVOKED_MAX,
+};
 use crypto::{Sha256, UnixTime, sha256};
 use device::{DeviceId, OrganisationId, ProductId};
 use std::{collections::BTreeMap, sync::Arc};
@@ -95,6 +98,10 @@ impl Service {
             let authority = self.authority(ca, kind, organisation, now, &mut left)?;
             let key = (ca.kind as u8, authority.organisation.clone(), authority.product.clone());
             found.insert(key, authority);
+            if found.len() > AUTHORITIES_MAX {
+                let error = BundleError::TooLarge("authorities", AUTHORITIES_MAX);
+                return Err(unfit_of(&error, &self.organisation_id(ca.organisation)?));
+            }
         }
         if !index.all().any(|ca| ca.organisation == owner && ca.kind == CaKind::Owner) {
             return Err(ServiceError::conflict(
@@ -121,9 +128,10 @@ impl Service {
         };
         let rows =
             self.read(|connection| store::revoked(connection, ca.id, now, left.saturating_add(1)))?;
-        *left = left
-            .checked_sub(rows.len())
-            .ok_or_else(|| unfit(&BundleError::TooLarge("revoked certificates", REVOKED_MAX)))?;
+        *left = left.checked_sub(rows.len()).ok_or_else(|| {
+            let error = BundleError::TooLarge("revoked certificates", REVOKED_MAX);
+            unfit_of(&error, &organisation)
+        })?;
         let (mut revoked, mut suspended) = (Vec::new(), Vec::new());
         for (serial, reason) in rows {
             let list = if reason == HOLD { &mut suspended } else { &mut revoked };
@@ -141,25 +149,21 @@ impl Service {
         owner: i64,
         wanted: &[(OrganisationId, ProductId)],
     ) -> Result<Vec<Line>, ServiceError> {
-        let too_many = || unfit(&BundleError::TooLarge("devices", DEVICES_MAX));
-        // Where product lines are named, those of others are passed over: as many as there are.
-        let most = if wanted.is_empty() { DEVICES_MAX.saturating_add(1) } else { usize::MAX };
-        let rows = self.read(|connection| store::devices_of(connection, owner, most))?;
+        let named: Vec<String> =
+            wanted.iter().map(|(maker, product)| format!("{maker}/{product}")).collect();
+        let named = (!named.is_empty()).then(|| serde_json::json!(named).to_string());
+        let most = DEVICES_MAX.saturating_add(1);
+        let rows =
+            self.read(|connection| store::devices_of(connection, owner, named.as_deref(), most))?;
+        if rows.len() > DEVICES_MAX {
+            return Err(unfit(&BundleError::TooLarge("devices", DEVICES_MAX)));
+        }
         let mut lines: BTreeMap<Option<(OrganisationId, ProductId)>, Vec<DeviceId>> =
             BTreeMap::new();
-        let mut count = 0_usize;
         for row in rows {
             let product = row
                 .product
                 .and_then(|(maker, product)| Some((maker.parse().ok()?, product.parse().ok()?)));
-            let is_wanted = |it| wanted.is_empty() || wanted.contains(it);
-            if !product.as_ref().map_or(wanted.is_empty(), is_wanted) {
-                continue;
-            }
-            count = count.saturating_add(1);
-            if count > DEVICES_MAX {
-                return Err(too_many());
-            }
             lines.entry(product).or_default().push(DeviceId::from_bytes(row.device_id));
         }
         let sorted = lines.into_iter().map(|(product, mut devices)| {
@@ -168,6 +172,16 @@ impl Service {
         });
         Ok(sorted.collect())
     }
+}
+
+/// What of an organisation does not fit into a bundle any more.
+fn unfit_of(error: &BundleError, organisation: &OrganisationId) -> ServiceError {
+    let message = format!(
+        "{error}, with those of {organisation}; name fewer makers and organisations: `tegata \
+         trust-bundle set`"
+    );
+    ServiceError::conflict("trust-bundle-large", message)
+        .in_japanese("信頼バンドルの上限を超えています。指定するメーカーと組織を減らしてください")
 }
 
 /// What does not fit into a bundle.

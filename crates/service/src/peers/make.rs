@@ -104,16 +104,7 @@ impl Service {
         };
         let bundle = match kept.filter(fresh) {
             Some(kept) => kept,
-            None => {
-                let of = (row.id, id, row.owner);
-                let event = (!itself).then(|| {
-                    self.event(caller, Kind::CredentialChange, Outcome::Success)
-                        .organisation(owner.as_str())
-                        .subject(&id.to_string())
-                        .detail("what", "trust-bundle")
-                });
-                self.sign_bundle(of, &made, signer, event).await?
-            }
+            None => self.sign_bundle((row.id, id, row.owner), &made, signer).await?,
         };
         if known == Some(bundle.number) {
             return Ok(MadeTrustBundle { number: bundle.number, bytes: None });
@@ -123,6 +114,16 @@ impl Service {
             self.commit(move |tx| store::fetched(tx, row.id, number, now)).await?;
         }
         let bytes = self.file(&bundle, &made)?;
+        if !itself {
+            // It leaves the platform by another's hand, newly signed or not.
+            let event = self
+                .event(caller, Kind::CredentialChange, Outcome::Success)
+                .organisation(owner.as_str())
+                .subject(&id.to_string())
+                .detail("what", "trust-bundle")
+                .detail("number", &bundle.number.to_string());
+            self.commit(move |tx| tx.audit(&event).map(|_| ())).await?;
+        }
         Ok(MadeTrustBundle { number: bundle.number, bytes: Some(bytes) })
     }
 
@@ -132,7 +133,6 @@ impl Service {
         (row, device, owner): (i64, DeviceId, i64),
         made: &Made,
         signer: Vec<u8>,
-        event: Option<audit::SecurityEvent>,
     ) -> Result<store::BundleRow, ServiceError> {
         let key = self.platform.keys.passports();
         let certified = Certificate::from_der(&signer).map_err(|_| no_signer())?;
@@ -173,10 +173,7 @@ impl Service {
         self.commit(move |tx| {
             store::keep(tx, &kept)?;
             tx.count_key_use(key, Use::TrustBundle as u8, now);
-            match event {
-                Some(event) => tx.audit(&event.detail("number", &number.to_string())).map(|_| ()),
-                None => Ok(()),
-            }
+            Ok(())
         })
         .await?;
         Ok(bundle)

@@ -183,10 +183,12 @@ pub(crate) struct OwnedRow {
     pub(crate) product: Option<(String, String)>,
 }
 
-/// Devices of an owner that stand well and are in use: by the rule of the doors.
+/// Devices of an owner that stand well and are in use: by the rule of the doors. `lines`: those of these
+/// product lines alone, as a JSON list of `maker/product`.
 pub(crate) fn devices_of(
     connection: &Connection,
     owner: i64,
+    lines: Option<&str>,
     limit: usize,
 ) -> Result<Vec<OwnedRow>, ServiceError> {
     let mut statement = connection.prepare_cached(
@@ -194,9 +196,11 @@ pub(crate) fn devices_of(
          LEFT JOIN product ON product.id = device.product
          LEFT JOIN organisation ON organisation.id = product.organisation
          WHERE device.owner = ?1 AND device.standing = 1 AND device.phase NOT IN (8, 9)
+           AND (?3 IS NULL
+                OR organisation.slug || '/' || product.slug IN (SELECT value FROM json_each(?3)))
          LIMIT ?2",
     )?;
-    let rows = statement.query_map(params![owner, limit_of(limit)], |row| {
+    let rows = statement.query_map(params![owner, limit_of(limit), lines], |row| {
         let (maker, product): (Option<String>, Option<String>) = (row.get(1)?, row.get(2)?);
         Ok(OwnedRow { device_id: row.get(0)?, product: maker.zip(product) })
     })?;

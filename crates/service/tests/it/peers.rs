@@ -215,7 +215,8 @@ async fn a_number_is_given_once_and_grows_whoever_owns_the_device() {
     assert!(theirs.number > newest);
     let claimed = TrustBundle::claimed(&theirs.bytes.unwrap()).unwrap();
     assert_eq!(claimed.owner, plant.other.id);
-    // Made by hand it is on record.
+    // Made by hand it is on record, each time that it leaves.
+    service.trust_bundle(&plant.other.admin, &lock, None).await.unwrap();
     let query = AuditQuery {
         organisation: Some(plant.other.id.clone()),
         kind: Some(Kind::CredentialChange),
@@ -223,7 +224,8 @@ async fn a_number_is_given_once_and_grows_whoever_owns_the_device() {
     };
     let page = Page::default();
     let events = service.audit_trail(&plant.other.admin, &query, &page).await.unwrap().items;
-    assert!(events.iter().any(|it| format!("{it:?}").contains("trust-bundle")));
+    let made = events.iter().filter(|it| format!("{it:?}").contains("\"trust-bundle\""));
+    assert_eq!(made.count(), 2);
 }
 
 #[tokio::test]

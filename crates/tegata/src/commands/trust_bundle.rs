@@ -51,7 +51,7 @@ pub async fn run(
         TrustBundleCommand::Make { server, device, out } => {
             let bytes = rest(&server, language)?.trust_bundle(&device).await?;
             let claimed = TrustBundle::claimed(&bytes).context("what the server sent")?;
-            std::fs::write(&out, &bytes)
+            replace_private(&out, &bytes)
                 .with_context(|| format!("cannot write {}", out.display()))?;
             let said = Written {
                 device: device.to_string(),
@@ -218,4 +218,14 @@ fn text(held: &Held) -> String {
 
 fn rest(server: &ServerArgs, language: Language) -> anyhow::Result<Rest> {
     Ok(Rest::new(Remote::open(server, language)?.client().clone()))
+}
+
+/// Writes what only its owner may read: a bundle names the owner's devices.
+fn replace_private(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    std::io::Write::write_all(&mut file, bytes)?;
+    file.sync_all()
 }

@@ -77,8 +77,9 @@ pub fn run(
     show: impl Fn(&Value),
 ) -> Result<ExitCode, Failure> {
     match command {
+        // Beside an agent that runs: what they write has a lock of its own.
         PeerCommand::Fetch => {
-            let store = Store::open(&config.state)?;
+            let store = Store::look(&config.state);
             let identity = Identity::open(config, &store)?;
             let none = || Failure::refused("not-enrolled", "run: tegata-agent enrol");
             let shown = identity.ldevid()?.ok_or_else(none)?;
@@ -88,7 +89,7 @@ pub fn run(
             show(&json!({"new": new.is_some(), "bundle": kept::shown(&store)?}));
         }
         PeerCommand::Take { file } => {
-            let store = Store::open(&config.state)?;
+            let store = Store::look(&config.state);
             let most = u64::try_from(BUNDLE_BYTES_MAX).unwrap_or(u64::MAX);
             let bytes = read(file, most)?;
             let identity = Identity::open(config, &store)?;

@@ -3,7 +3,9 @@
 //! ```text
 //! trust/bundle   as it came
 //! trust/number   the newest number that was kept here
-//! trust/seen     the latest time at which a decision rested on a bundle
+//! trust/seen     the latest time that was seen while a bundle was good
+//! trust/ended    the newest number of a bundle that was seen to have ended
+//! trust/lock     held by whoever writes the others
 //! ```
 
 use crate::{
@@ -18,13 +20,17 @@ use ::peer::{BUNDLE_BYTES_MAX, BundleError, CLOCK_TOLERANCE_S, Code, TrustBundle
 use crypto::UnixTime;
 use device::DeviceId;
 use pki::{Certificate, validate::Anchors};
+use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
+use std::fs::File;
 
 const FOLDER: &str = "trust";
 pub(super) const BUNDLE: &str = "trust/bundle";
 const NUMBER: &str = "trust/number";
 const SEEN: &str = "trust/seen";
 const ASKED: &str = "trust/asked";
+const ENDED: &str = "trust/ended";
+const LOCK: &str = "trust/lock";
 /// Seconds by which the time moves on before it is kept again.
 const SEEN_EVERY_S: i64 = 600;
 
@@ -109,6 +115,17 @@ fn refused(error: &BundleError) -> Failure {
     Failure::refused("trust-bundle-refused", error.to_string())
 }
 
+/// Waits until nobody else writes there: a listener's conversations, other commands and the agent do so at
+/// the same time. Whoever holds it takes it no second time.
+fn hold(store: &Store) -> Result<File, Failure> {
+    files::folder(&store.path(FOLDER))?;
+    let path = store.path(LOCK);
+    let failed = |error: std::io::Error| files::write_failed(&path, &error);
+    let lock = File::options().create(true).append(true).open(&path).map_err(failed)?;
+    flock(&lock, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
+    Ok(lock)
+}
+
 /// The newest number that is put down.
 fn numbered(store: &Store) -> Result<u64, Failure> {
     Ok(store.record::<u64>(NUMBER)?.unwrap_or(0))
@@ -139,6 +156,7 @@ pub(crate) fn take(
 ) -> Result<Taken, Failure> {
     let bundle = believed(bytes, roots, own)?;
     let of = bundle.statement().number;
+    let _lock = hold(store)?;
     let kept = read(store)?;
     // After a crash the bundle that is kept may be newer than the number; whose it was counts nothing.
     let there = kept.as_deref().and_then(|kept| verified(kept, roots).ok());
@@ -153,8 +171,7 @@ pub(crate) fn take(
         let detail = format!("another trust bundle with number {of} was here before");
         return Err(Failure::refused("trust-bundle-older", detail));
     }
-    now(store, &bundle)?;
-    files::folder(&store.path(FOLDER))?;
+    time(store, &bundle)?;
     files::replace(&store.path(BUNDLE), bytes, Mode::Private, STATE)?;
     fault::point("trust-bundle-written");
     // After a crash here the number is still the older one, and the bundle that is kept says the newer.
@@ -167,6 +184,22 @@ pub(crate) fn take(
 /// # Errors
 /// `clock-behind` where the machine's clock is behind what was seen before, `trust-bundle-ended`.
 pub(super) fn now(store: &Store, bundle: &TrustBundle) -> Result<UnixTime, Failure> {
+    let time = time(store, bundle);
+    let kept = match &time {
+        Ok(now) => see(store, *now),
+        Err(failure) if failure.code == ENDED_CODE => end(store, bundle.statement().number),
+        Err(_) => Ok(()),
+    };
+    if let Err(failure) = kept {
+        log::warning(failure.code, &failure.detail);
+    }
+    time
+}
+
+const ENDED_CODE: &str = "trust-bundle-ended";
+
+/// The time; nothing is put down.
+fn time(store: &Store, bundle: &TrustBundle) -> Result<UnixTime, Failure> {
     let now = clock::wall();
     let seen = seen(store)?;
     if now < seen.plus(-CLOCK_TOLERANCE_S) {
@@ -176,27 +209,61 @@ pub(super) fn now(store: &Store, bundle: &TrustBundle) -> Result<UnixTime, Failu
         );
         return Err(Failure::refused("clock-behind", detail));
     }
+    // What has ended stays so, whatever the clock says later.
+    if bundle.statement().number <= ended(store)? {
+        let detail = "the trust bundle was seen to have ended; run: tegata-agent peer fetch";
+        return Err(Failure::refused(ENDED_CODE, detail));
+    }
     bundle.require_good(now).map_err(|refused| {
         let code = match refused.code {
             Code::ClockBehind => "clock-behind",
-            _ => "trust-bundle-ended",
+            _ => ENDED_CODE,
         };
         Failure::refused(code, refused.detail)
     })?;
-    // No further than the end of a bundle: a clock that is far ahead for a moment does no lasting harm.
-    if now.since(seen) > SEEN_EVERY_S {
-        let kept = files::folder(&store.path(FOLDER)).and_then(|()| store.keep(SEEN, &now.0));
-        if let Err(failure) = kept {
-            log::warning(failure.code, &failure.detail);
-        }
-    }
     Ok(now)
+}
+
+/// Puts the time down, in steps. No further than the end of a bundle: a clock that is far ahead for a
+/// moment ends the bundle, until the platform says that it is good.
+fn see(store: &Store, now: UnixTime) -> Result<(), Failure> {
+    if now.since(seen(store)?) <= SEEN_EVERY_S {
+        return Ok(());
+    }
+    let _lock = hold(store)?;
+    if now > seen(store)? { store.keep(SEEN, &now.0) } else { Ok(()) }
+}
+
+/// Puts down that a bundle has ended.
+fn end(store: &Store, number: u64) -> Result<(), Failure> {
+    if number <= ended(store)? {
+        return Ok(());
+    }
+    let _lock = hold(store)?;
+    if number > ended(store)? { store.keep(ENDED, &number) } else { Ok(()) }
 }
 
 /// The latest time that is known to have been.
 fn seen(store: &Store) -> Result<UnixTime, Failure> {
-    let own = store.record::<i64>(SEEN)?.map(UnixTime).unwrap_or_default();
-    Ok(own.max(store.last_seen()?.unwrap_or_default()))
+    Ok(store.record::<i64>(SEEN)?.map(UnixTime).unwrap_or_default())
+}
+
+fn ended(store: &Store) -> Result<u64, Failure> {
+    Ok(store.record::<u64>(ENDED)?.unwrap_or(0))
+}
+
+/// Looks at the clock while nothing is decided, so that a bundle ends on a device that nobody asks.
+pub(crate) fn look(store: &Store) {
+    let looked = read(store).and_then(|kept| {
+        let Some(claimed) = kept.and_then(|kept| TrustBundle::claimed(&kept).ok()) else {
+            return Ok(());
+        };
+        let now = clock::wall();
+        if now > claimed.expires { end(store, claimed.number) } else { see(store, now) }
+    });
+    if let Err(failure) = looked {
+        log::warning(failure.code, &failure.detail);
+    }
 }
 
 /// Takes the clock as it is for right.
@@ -204,6 +271,8 @@ fn seen(store: &Store) -> Result<UnixTime, Failure> {
 /// # Errors
 /// `state-write`.
 pub(crate) fn accept_clock(store: &Store) -> Result<(), Failure> {
+    let _lock = hold(store)?;
+    files::remove(&store.path(ENDED))?;
     files::remove(&store.path(SEEN))
 }
 
@@ -227,8 +296,10 @@ pub(crate) fn fetch(
     leaf: &Certificate,
 ) -> Result<Option<u64>, Failure> {
     let own = own_of(leaf)?;
-    files::folder(&store.path(FOLDER))?;
-    store.keep(ASKED, &clock::wall().0)?;
+    {
+        let _lock = hold(store)?;
+        store.keep(ASKED, &clock::wall().0)?;
+    }
     let known = load(store, roots, &own).ok();
     let path = format!("/v1/devices/{}/trust-bundle", own.device);
     let mut call = Call::get(&path).with("Accept", ::peer::MEDIA_TYPE.to_owned());
@@ -243,7 +314,7 @@ pub(crate) fn fetch(
         200 => {}
         304 => {
             if let Some(known) = known {
-                number(store, known.statement().number)?;
+                confirm(store, known.statement().number)?;
             }
             return Ok(None);
         }
@@ -265,6 +336,13 @@ pub(crate) fn fetch(
         }
         Taken::Known => Ok(None),
     }
+}
+
+/// The platform gives this one out now: it is the newest, and has not ended.
+fn confirm(store: &Store, of: u64) -> Result<(), Failure> {
+    let _lock = hold(store)?;
+    number(store, of)?;
+    if ended(store)? == of { files::remove(&store.path(ENDED)) } else { Ok(()) }
 }
 
 /// What is kept, for people. Believed by nobody: to decide by it, it is read anew.

@@ -3,6 +3,7 @@
 use super::{Judge, journal::Journal, kept::BUNDLE, talk};
 use crate::{
     Config, Failure,
+    clock::uptime_s,
     identity::{Credential, Identity},
     log,
     store::Store,
@@ -11,7 +12,8 @@ use ::peer::Side;
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
-    net::{IpAddr, TcpListener, TcpStream},
+    io::Write as _,
+    net::{IpAddr, Ipv6Addr, TcpListener, TcpStream},
     os::unix::fs::MetadataExt as _,
     sync::{Arc, Mutex, PoisonError},
     thread,
@@ -23,6 +25,8 @@ const TALKS_MAX: usize = 32;
 const TALKS_OF_ONE_MAX: usize = 8;
 /// Rest after a failure to take a connection.
 const REST: Duration = Duration::from_millis(200);
+/// Seconds between lines about connections that were refused.
+const TOLD_EVERY_S: u64 = 60;
 
 /// What decides, and by which files.
 struct Ready {
@@ -67,6 +71,7 @@ pub(super) fn listen(
     }
     listener.say(&json!({"listening": bound.to_string()}));
     let mut served: u64 = 0;
+    let (mut full, mut told_s): (u64, u64) = (0, 0);
     while most.is_none_or(|most| served < most) {
         let (stream, from) = match socket.accept() {
             Ok(accepted) => accepted,
@@ -78,8 +83,13 @@ pub(super) fn listen(
         };
         served = served.saturating_add(1);
         let from = from.ip().to_canonical();
+        if full > 0 && uptime_s().saturating_sub(told_s) >= TOLD_EVERY_S {
+            let what = format!("{full} refused: too many conversations at a time");
+            log::warning("connection", &what);
+            (full, told_s) = (0, uptime_s());
+        }
         let Some(place) = Place::take(&listener, from) else {
-            log::warning("connection", &format!("{from}: too many conversations at a time"));
+            full = full.saturating_add(1);
             continue;
         };
         if most.is_some() {
@@ -107,6 +117,7 @@ struct Place {
 
 impl Place {
     fn take(listener: &Arc<Listener>, from: IpAddr) -> Option<Self> {
+        let from = source_of(from);
         let mut talks = listener.talks.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = talks.values().sum();
         let own = talks.get(&from).copied().unwrap_or(0);
@@ -182,9 +193,18 @@ impl Listener {
     }
 
     fn say(&self, value: &Value) {
-        match self.json {
-            true => println!("{value}"),
-            false => println!("{}", line(value)),
+        let text = if self.json { value.to_string() } else { line(value) };
+        // Where nobody reads it any more the device serves on.
+        let _ = writeln!(std::io::stdout().lock(), "{text}");
+    }
+}
+
+/// Whose connections are counted together: an IPv4 address, or an IPv6 /64 network.
+fn source_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            IpAddr::V6(Ipv6Addr::from(u128::from(address) & !u128::from(u64::MAX)))
         }
     }
 }
@@ -213,4 +233,17 @@ pub(super) fn credential(config: &Config) -> Result<Credential, Failure> {
     let store = Store::look(&config.state);
     let none = || Failure::refused("not-enrolled", "run: tegata-agent enrol");
     Identity::open(config, &store)?.ldevid()?.ok_or_else(none)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_is_one_source() {
+        let of = |text: &str| source_of(text.parse::<IpAddr>().unwrap());
+        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:2"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
 }

@@ -113,6 +113,7 @@ impl Agent {
     /// good until its end.
     pub(crate) fn renew_trust(&self, client: &Client, shown: &Credential) {
         let Some(config) = &self.config.peer else { return };
+        kept::look(&self.store);
         if !kept::due(&self.store, config.poll_s) {
             return;
         }

@@ -111,3 +111,56 @@ fn after_a_crash_before_the_number_an_older_one_is_refused_still() {
     assert_eq!(world.take("owner", &world.bundle("owner", 5)), Ok(Taken::Kept(5)));
     assert_eq!(world.load("owner"), Ok(5));
 }
+
+#[test]
+fn what_has_ended_stays_so_until_the_platform_or_a_person_says_otherwise() {
+    let world = World::new();
+    let store = world.store();
+    let bytes = world.bundle("owner", 7);
+    assert_eq!(world.take("owner", &bytes), Ok(Taken::Kept(7)));
+    let bundle = load(&store, &world.roots[..1], &own("owner")).unwrap();
+    let code = |bundle: &TrustBundle| now(&store, bundle).map(drop).map_err(|failure| failure.code);
+    assert_eq!(code(&bundle), Ok(()));
+    // Its end was seen, and the clock was set back then.
+    let over = world.ending("owner", 7, clock::wall().plus(-1));
+    let over = believed(&over, &world.roots[..1], &own("owner")).unwrap();
+    assert_eq!(code(&over), Err("trust-bundle-ended"));
+    assert_eq!(code(&bundle), Err("trust-bundle-ended"));
+    confirm(&store, 6).unwrap();
+    assert_eq!(code(&bundle), Err("trust-bundle-ended"));
+    confirm(&store, 7).unwrap();
+    assert_eq!(code(&bundle), Ok(()));
+    assert_eq!(code(&over), Err("trust-bundle-ended"));
+    accept_clock(&store).unwrap();
+    assert_eq!(code(&bundle), Ok(()));
+    // The agent's own clock, once far ahead, is not what is decided by.
+    store.keep_last_seen(clock::wall().plus(1_000_000)).unwrap();
+    assert_eq!(code(&bundle), Ok(()));
+    // A newer bundle has not ended.
+    assert_eq!(code(&over), Err("trust-bundle-ended"));
+    assert_eq!(world.take("owner", &world.bundle("owner", 8)), Ok(Taken::Kept(8)));
+    let next = load(&store, &world.roots[..1], &own("owner")).unwrap();
+    assert_eq!(code(&next), Ok(()));
+}
+
+#[test]
+fn many_write_at_once_and_what_is_kept_is_whole() {
+    let world = World::new();
+    let bundles: Vec<_> = (1..=6).map(|number| world.bundle("owner", number)).collect();
+    std::thread::scope(|scope| {
+        for bytes in &bundles {
+            let world = &world;
+            scope.spawn(move || {
+                for _ in 0..8 {
+                    accept_clock(&world.store()).unwrap();
+                    see(&world.store(), clock::wall()).unwrap();
+                    assert!(matches!(
+                        world.take("owner", bytes),
+                        Ok(Taken::Kept(_) | Taken::Known) | Err("trust-bundle-older")
+                    ));
+                }
+            });
+        }
+    });
+    assert_eq!(world.load("owner"), Ok(6));
+}

@@ -161,13 +161,14 @@ pub(crate) fn take(
     // After a crash the bundle that is kept may be newer than the number; whose it was counts nothing.
     let there = kept.as_deref().and_then(|kept| verified(kept, roots).ok());
     let there = there.filter(|kept| kept.statement().device == own.device);
-    let newest = numbered(store)?.max(there.map_or(0, |kept| kept.statement().number));
-    require_newest(of, newest)?;
+    let there = there.map(|kept| kept.statement().number);
+    require_newest(of, numbered(store)?.max(there.unwrap_or(0)))?;
     if kept.as_deref() == Some(bytes) {
         number(store, of)?;
         return Ok(Taken::Known);
     }
-    if of == newest {
+    // Where another one stands in its place that is older, or none, it comes back.
+    if there == Some(of) {
         let detail = format!("another trust bundle with number {of} was here before");
         return Err(Failure::refused("trust-bundle-older", detail));
     }

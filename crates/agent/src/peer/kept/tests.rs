@@ -16,7 +16,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let life = (clock::wall().plus(-24 * HOUR), UnixTime::NEVER);
+        let life = (clock::wall().plus(-24 * HOUR), clock::wall().plus(365 * 24 * HOUR));
         let key = || SoftwareKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
         let serial = |number: u8| Serial::from_be_bytes(&[0x10, number]).unwrap();
         let (root_key, platform_key, signer_key) = (key(), key(), key());

@@ -321,6 +321,10 @@ def main():
             require(told["error"] == "trust-bundle-ended", told)
             told = lock.peer(*decide, expect=3, before=shifted(-2))
             require(told["error"] == "clock-behind", told)
+            # What was seen to have ended stays so, until somebody says that the clock was wrong.
+            told = lock.peer(*decide, expect=3)
+            require(told["error"] == "trust-bundle-ended", told)
+            lock.agent("self-test", "--accept-clock")
             require(lock.peer(*decide)["permitted"], "not permitted any more")
             with Listening(lock, before=shifted(2)) as late:
                 answer = foreign.ask(late.port, b"tegata-peer 1 open\n")

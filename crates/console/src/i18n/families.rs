@@ -111,6 +111,7 @@ pub const FAMILIES: &[(&str, &[&str])] = &[
             "ldevid",
             "service",
             "organisation-signer",
+            "message-recipient",
             "software-signer",
             "operator",
             "ocsp-signer",
@@ -153,7 +154,7 @@ pub const FAMILIES: &[(&str, &[&str])] = &[
     ("root-of-trust", &["tpm", "secure-element", "dice", "puf", "software"]),
     ("certificate-status", &["good", "suspended", "revoked"]),
     ("ca-kind", &["platform", "device", "owner"]),
-    ("key-purpose", &["log", "events", "passports", "ca", "ocsp", "server", "unknown"]),
+    ("key-purpose", &["log", "events", "passports", "ca", "ocsp", "server", "messages", "unknown"]),
     (
         "key-use",
         &[

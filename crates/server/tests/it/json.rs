@@ -201,6 +201,7 @@ async fn no_array_passes_for_an_object() {
             .replace("{case}", "00112233445566778899aabbccddeeff")
             .replace("{command}", "00112233445566778899aabbccddeeff")
             .replace("{serial}", "01")
+            .replace("{key}", &"ab".repeat(32))
             .replace("{alert}", "1");
         let send = async |body: &Value| {
             let call = Call::new(method.clone(), path.clone()).json(body).unwrap();

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 /// Replaces what is in braces by the victim's identifiers.
 fn fill(path: &str, victim: &[(&str, String)]) -> String {
-    let mut out = path.to_owned();
+    // A version of software is a text, one of a usage description a number.
+    let mut out = path.replace("/mud/versions/{version}", "/mud/versions/1");
     for (name, value) in victim {
         out = out.replace(&format!("{{{name}}}"), value);
     }

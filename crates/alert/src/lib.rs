@@ -6,7 +6,7 @@
 //! memory, time as an argument, the same events in the same order always give the same [`Hit`]s. Whoever
 //! keeps alerts decides what a hit comes to.
 //!
-//! Only what a device proved with its own key speaks against that device: [`Hit::authentic`] counts those
+//! Only what a device proved with its own key speaks against that device: [`Hit::is_authentic`] counts those
 //! events apart, and an automatic measure rests on them alone.
 //!
 //! Deliberately absent: storage, clocks, the measures themselves, and every way out (web hooks, mail).

@@ -178,14 +178,18 @@ pub use messages::{
     TRAFFIC_SPAN_S,
 };
 pub use mud::{
-    FlowsJudged, MudFile, MudOutside, MudView, NewMud, OutsideSource, PublicMud, PublicMudLines,
+    FlowsJudged, MudFile, MudOutside, MudView, NewMud, OutsideDay, OutsideNow, OutsideOfDevice,
+    OutsideSource, PublicMud, PublicMudLines,
 };
 pub use ocsp::OcspAnswer;
 pub use organisations::{NewOrganisation, OrganisationView};
 pub use own_keys::{OwnKeyKind, RotatedKey};
 pub use page::{Page, Paged};
 pub use passport::ExportedPassport;
-pub use peers::{MadeTrustBundle, NewPeerTrust, PeerBundleView, PeerTrustView};
+pub use peers::{
+    MadeTrustBundle, NewPeerTrust, PeerAuthorityView, PeerBundleCounts, PeerBundleView,
+    PeerTrustContents, PeerTrustView,
+};
 pub use people::{
     Ceremony, FirstAdministrator, Invited, Link, LinkPurpose, LinkView, NewPerson, Opened,
     PasskeyView, PersonState, PersonView, Resumed, SessionView, SignedIn, Theme, Visitor,

@@ -70,6 +70,21 @@ impl Rest {
         self.post(&format!("/v1/organisations/{organisation}/flows"), flows).await
     }
 
+    /// How often connections outside of makers' files were told of, day by day.
+    ///
+    /// # Errors
+    /// As every method.
+    pub async fn outside_mud_days(
+        &self,
+        organisation: &OrganisationId,
+        line: Option<&str>,
+        days: u8,
+    ) -> Result<Vec<wire::OutsideMudDay>> {
+        let line = line.map(|line| format!("&line={}", percent_encode(line))).unwrap_or_default();
+        let path = format!("/v1/organisations/{organisation}/outside-mud/days?days={days}{line}");
+        self.get(&path).await
+    }
+
     /// Connections of a device that its maker's file does not allow.
     ///
     /// # Errors

@@ -32,6 +32,14 @@ impl Rest {
         self.act(Call::new(Method::DELETE, SETTINGS)).await
     }
 
+    /// What the next trust bundle of each of the organisation's devices holds, and how they stand.
+    ///
+    /// # Errors
+    /// As every method.
+    pub async fn peer_trust_contents(&self) -> Result<wire::PeerTrustContents> {
+        self.get("/v1/peer-trust/contents").await
+    }
+
     /// The trust bundle of a device.
     ///
     /// # Errors

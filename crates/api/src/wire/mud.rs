@@ -1,6 +1,6 @@
 use super::scalar::{Base64, DeviceRef, Digest, Timestamp};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// A usage description of a product line (RFC 8520), to be kept here and read by everybody (docs/mud.md).
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -148,4 +148,66 @@ pub struct OutsideMud {
     pub first: Timestamp,
     /// When last.
     pub last: Timestamp,
+    /// Which version of the maker's file did not allow it then.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub version: Option<u64>,
+    /// What the version in force says now: `allowed`, `denied`, `unknown` (the file alone does not tell), or
+    /// `no-file`.
+    pub now: String,
+    /// The newest of the eight versions before it that allowed it. Where one device is asked about.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub allowed_by: Option<u64>,
+}
+
+/// The same with its device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OutsideMudOfDevice {
+    /// Which device.
+    pub device: DeviceRef,
+    /// Its serial number.
+    pub serial_number: String,
+    /// Its product line, MAKER/PRODUCT.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub line: Option<String>,
+    /// The connection.
+    #[serde(flatten)]
+    pub outside: OutsideMud,
+}
+
+/// How often such connections were told of on a day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OutsideMudDay {
+    /// When the day began, UTC.
+    pub day: Timestamp,
+    /// By devices in their logs.
+    pub by_devices: u64,
+    /// By the owner.
+    pub by_owner: u64,
+}
+
+/// Of which product line.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct OutsideMudQuery {
+    /// Product line, MAKER/PRODUCT; without: all.
+    #[param(max_length = 130, example = "maker-a/gate")]
+    pub line: Option<String>,
+    /// The `next` of the page before.
+    #[param(pattern = "^[0-9]{1,18}$")]
+    pub after: Option<String>,
+    /// Most items wanted.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    pub limit: Option<u32>,
+}
+
+/// Of which product line, and of how many days.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct OutsideMudDaysQuery {
+    /// Product line, MAKER/PRODUCT; without: all.
+    #[param(max_length = 130, example = "maker-a/gate")]
+    pub line: Option<String>,
+    /// The last so many days.
+    #[param(minimum = 1, maximum = 30, default = 14)]
+    pub days: Option<u8>,
 }

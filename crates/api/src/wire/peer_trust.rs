@@ -1,4 +1,4 @@
-use super::scalar::{DeviceRef, OrganisationRef, Timestamp};
+use super::scalar::{DeviceRef, Digest, OrganisationRef, ProductRef, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -38,6 +38,74 @@ pub struct PeerTrust {
     pub by: String,
     /// When.
     pub at: Timestamp,
+}
+
+/// What the next trust bundle of each of an organisation's devices holds, and how they stand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PeerTrustContents {
+    /// SHA-256 of the contents.
+    pub digest: Digest,
+    /// Their length.
+    pub bytes: u64,
+    /// For how long a bundle is good, in seconds.
+    pub life_s: i64,
+    /// Who vouches for devices.
+    pub authorities: Vec<PeerAuthority>,
+    /// Own devices that stand well.
+    pub lines: Vec<PeerLine>,
+    /// Version of the policies; 0 where none is in force.
+    pub policies_version: u64,
+    /// Those of them that count between devices, in Cedar.
+    pub policies: String,
+    /// How the organisation's devices stand.
+    pub devices: PeerBundleCounts,
+}
+
+/// A CA that vouches for devices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PeerAuthority {
+    /// `owner`: for the devices that it has; `maker`: for those that it makes.
+    pub kind: String,
+    /// Whose.
+    pub organisation: OrganisationRef,
+    /// The product line of a maker's.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub product: Option<ProductRef>,
+    /// Name in its certificate.
+    pub subject: String,
+    /// SHA-256 of its certificate.
+    pub certificate: Digest,
+    /// Until when its certificate holds.
+    pub not_after: Timestamp,
+    /// Certificates that it has revoked for good.
+    pub revoked: u64,
+    /// Certificates that it has suspended.
+    pub suspended: u64,
+}
+
+/// Own devices of a product line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PeerLine {
+    /// MAKER/PRODUCT; without: none is known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub product: Option<String>,
+    /// How many.
+    pub devices: u64,
+}
+
+/// How many devices have which bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PeerBundleCounts {
+    /// Have fetched what a new one would hold.
+    pub newest: u64,
+    /// The same was made for them, and they have not fetched it, or somebody carried it there.
+    pub waiting: u64,
+    /// Hold something older that has not ended.
+    pub behind: u64,
+    /// Hold one that has ended.
+    pub ended: u64,
+    /// Stand well, and were never given one.
+    pub without: u64,
 }
 
 /// Which trust bundle a device was given last.

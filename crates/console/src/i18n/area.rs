@@ -51,6 +51,8 @@ areas! {
     "schemas",
     "consents",
     "mud",
+    "outside-mud",
+    "peer-trust",
     "routes",
     "alerts",
     "receivers",

@@ -171,6 +171,11 @@ pub const FAMILIES: &[(&str, &[&str])] = &[
     ("audit-severity", &["informational", "low", "medium", "high", "critical"]),
     ("audit-outcome", &["success", "failure", "error"]),
     ("traffic-door", &["mqtt", "http", "websocket", "coap"]),
+    ("outside-direction", &["to", "from"]),
+    ("outside-now", &["allowed", "denied", "unknown", "no-file"]),
+    ("outside-told-by", &["device", "owner"]),
+    ("peer-kind", &["owner", "maker"]),
+    ("peer-bundle", &["newest", "waiting", "behind", "ended", "without"]),
     ("behaviour-phase", &["off", "learning", "watching", "frozen"]),
     ("behaviour-act", &["off", "learning", "watching", "frozen"]),
     (

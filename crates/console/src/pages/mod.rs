@@ -25,8 +25,10 @@ mod log;
 mod messages;
 mod operation;
 mod organisations;
+mod outside_mud;
 mod overview;
 mod passport;
+mod peer_trust;
 mod people;
 mod policies;
 mod preferences;
@@ -83,7 +85,9 @@ pub(crate) fn router() -> Router<Console> {
         .merge(operation::router())
         .merge(organisations::router())
         .merge(overview::router())
+        .merge(outside_mud::router())
         .merge(passport::router())
+        .merge(peer_trust::router())
         .merge(people::router())
         .merge(preferences::router())
         .merge(products::router())

@@ -21,6 +21,7 @@ mod forms;
 mod impact;
 mod messages;
 mod mud;
+mod peers;
 mod people;
 mod policies;
 mod public;

@@ -196,6 +196,7 @@ fn products_and_devices() -> OpenApiRouter<App> {
 fn message_routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(peers::settings, peers::set, peers::end))
+        .routes(routes!(peers::contents))
         .routes(routes!(peers::bundles))
         .routes(routes!(peers::bundle))
         .routes(routes!(purposes::list))
@@ -211,6 +212,8 @@ fn message_routes() -> OpenApiRouter<App> {
         .routes(routes!(mud::one_version))
         .routes(routes!(mud::observe))
         .routes(routes!(mud::outside))
+        .routes(routes!(mud::outside_all))
+        .routes(routes!(mud::outside_days))
         .routes(routes!(purposes::consents, purposes::decide))
         .routes(routes!(purposes::history))
         .routes(routes!(purposes::of_device))

@@ -7,14 +7,18 @@ use super::{
 };
 use crate::{app::App, authenticated::Authenticated};
 use ::behaviour::mud::Flow;
-use api::wire::{
-    FlowOutside, FlowsJudged, MudFile, MudVersion, MudWithdrawal, NewFlow, NewFlows, NewMud,
-    OutsideMud, Page, PageQuery,
-    scalar::{Base64, DeviceRef, Digest, OrganisationRef, ProductRef},
+use api::{
+    problem::Code,
+    wire::{
+        FlowOutside, FlowsJudged, MudFile, MudVersion, MudWithdrawal, NewFlow, NewFlows, NewMud,
+        OutsideMud, OutsideMudDay, OutsideMudDaysQuery, OutsideMudOfDevice, OutsideMudQuery, Page,
+        PageQuery,
+        scalar::{Base64, DeviceRef, Digest, OrganisationRef, ProductRef},
+    },
 };
 use axum::extract::State;
-use device::Language;
-use service::MudView;
+use device::{Language, OrganisationId, ProductId};
+use service::{MudOutside, MudView};
 
 /// File and signature in base64, and certificates.
 const MUD_BODY_BYTES_MAX: usize = 768 * 1024;
@@ -156,14 +160,74 @@ pub(super) async fn outside(
     Path(device): Path<DeviceRef>,
 ) -> Result<Json<Vec<OutsideMud>>, Fault> {
     let found = app.service.outside_mud(&caller, &device.0).await?;
-    let shown = found.into_iter().map(|it| OutsideMud {
+    Ok(Json(found.into_iter().map(outside_of).collect()))
+}
+
+/// Connections of an organisation's devices that makers' files do not allow; found last first
+#[utoipa::path(get, path = "/v1/organisations/{organisation}/outside-mud", tag = "behaviour",
+    params(("organisation" = OrganisationRef, Path), OutsideMudQuery),
+    responses((status = 200, body = Page<OutsideMudOfDevice>)))]
+pub(super) async fn outside_all(
+    State(app): State<App>,
+    caller: Authenticated,
+    Path(organisation): Path<OrganisationRef>,
+    Query(query): Query<OutsideMudQuery>,
+) -> Result<Json<Page<OutsideMudOfDevice>>, Fault> {
+    let (page, line) = (page(query.after, query.limit)?, line(query.line.as_deref())?);
+    let found = app.service.outside_mud_of(&caller, &organisation.0, line.as_ref(), &page).await?;
+    Ok(Json(view::paged(found, |it| OutsideMudOfDevice {
+        device: DeviceRef(it.device),
+        serial_number: it.serial_number,
+        line: it.line,
+        outside: outside_of(it.outside),
+    })))
+}
+
+/// How often such connections were told of, day by day
+#[utoipa::path(get, path = "/v1/organisations/{organisation}/outside-mud/days", tag = "behaviour",
+    params(("organisation" = OrganisationRef, Path), OutsideMudDaysQuery),
+    responses((status = 200, body = Vec<OutsideMudDay>)))]
+pub(super) async fn outside_days(
+    State(app): State<App>,
+    caller: Authenticated,
+    Path(organisation): Path<OrganisationRef>,
+    Query(query): Query<OutsideMudDaysQuery>,
+) -> Result<Json<Vec<OutsideMudDay>>, Fault> {
+    let (line, days) = (line(query.line.as_deref())?, i64::from(query.days.unwrap_or(14)));
+    let of = (&organisation.0, line.as_ref());
+    let found = app.service.outside_mud_days(&caller, of.0, of.1, days).await?;
+    let shown = found.into_iter().map(|it| OutsideMudDay {
+        day: it.day.into(),
+        by_devices: it.by_devices,
+        by_owner: it.by_owner,
+    });
+    Ok(Json(shown.collect()))
+}
+
+fn outside_of(it: MudOutside) -> OutsideMud {
+    OutsideMud {
         connection: it.connection,
         told_by: it.told_by.name().to_owned(),
         times: it.times,
         first: it.first_at.into(),
         last: it.last_at.into(),
-    });
-    Ok(Json(shown.collect()))
+        version: it.version,
+        now: it.now.name().to_owned(),
+        allowed_by: it.allowed_by,
+    }
+}
+
+fn line(text: Option<&str>) -> Result<Option<(OrganisationId, ProductId)>, Fault> {
+    let Some(text) = text else { return Ok(None) };
+    let read = || {
+        let (maker, product) = text.split_once('/')?;
+        Some((maker.parse().ok()?, product.parse().ok()?))
+    };
+    read().map(Some).ok_or_else(|| {
+        Fault::new(Code::Malformed)
+            .detail("a product line is written MAKER/PRODUCT")
+            .hint("such as maker-a/gate")
+    })
 }
 
 fn version(view: MudView) -> MudVersion {

@@ -9,8 +9,9 @@ use crate::{app::App, authenticated::Authenticated};
 use api::{
     problem::Code,
     wire::{
-        NewPeerTrust, Page, PageQuery, PeerBundle, PeerTrust,
-        scalar::{Binary, DeviceRef, OrganisationRef},
+        NewPeerTrust, Page, PageQuery, PeerAuthority, PeerBundle, PeerBundleCounts, PeerLine,
+        PeerTrust, PeerTrustContents,
+        scalar::{Binary, DeviceRef, Digest, OrganisationRef, ProductRef},
     },
 };
 use axum::{
@@ -19,6 +20,7 @@ use axum::{
 };
 use device::{OrganisationId, ProductId};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use peer::AuthorityKind;
 use service::{PeerBundleView, PeerTrustView};
 
 const SETTINGS_BYTES_MAX: usize = 32 * 1024;
@@ -76,6 +78,51 @@ pub(super) async fn end(
 ) -> Result<StatusCode, Fault> {
     app.service.end_peer_trust(&caller).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What the next trust bundle of each of the organisation's devices holds, and how they stand
+///
+/// CAs with how many certificates they have revoked, own devices by product line, policies: the same for
+/// every device. Number, beginning and end are of each device's bundle.
+#[utoipa::path(get, path = "/v1/peer-trust/contents", tag = "devices",
+    responses((status = 200, body = PeerTrustContents)))]
+pub(super) async fn contents(
+    State(app): State<App>,
+    caller: Authenticated,
+) -> Result<Json<PeerTrustContents>, Fault> {
+    let found = app.service.peer_trust_contents(&caller).await?;
+    let counts = app.service.peer_bundle_counts(&caller).await?;
+    let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let authority = |it: service::PeerAuthorityView| PeerAuthority {
+        kind: match it.kind {
+            AuthorityKind::Owner => "owner".to_owned(),
+            AuthorityKind::Maker => "maker".to_owned(),
+        },
+        organisation: OrganisationRef(it.organisation),
+        product: it.product.map(ProductRef),
+        subject: it.subject,
+        certificate: Digest(it.fingerprint),
+        not_after: it.not_after.into(),
+        revoked: number(it.revoked),
+        suspended: number(it.suspended),
+    };
+    let line = |(product, count)| PeerLine { product, devices: number(count) };
+    Ok(Json(PeerTrustContents {
+        digest: Digest(found.digest),
+        bytes: number(found.bytes),
+        life_s: found.life_s,
+        authorities: found.authorities.into_iter().map(authority).collect(),
+        lines: found.lines.into_iter().map(line).collect(),
+        policies_version: found.policies_version,
+        policies: found.policies,
+        devices: PeerBundleCounts {
+            newest: counts.newest,
+            waiting: counts.waiting,
+            behind: counts.behind,
+            ended: counts.ended,
+            without: counts.without,
+        },
+    }))
 }
 
 /// Which trust bundles the organisation's devices were given last

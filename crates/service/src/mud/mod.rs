@@ -4,10 +4,12 @@
 
 mod keep;
 mod observe;
+mod outside;
 mod read;
 
 pub use keep::{MudView, NewMud};
 pub(crate) use observe::Watched;
-pub use observe::{FlowsJudged, MudOutside, OutsideSource};
+pub use observe::{FlowsJudged, OutsideSource};
+pub use outside::{MudOutside, OutsideDay, OutsideNow, OutsideOfDevice};
 pub(crate) use read::KeptMud;
 pub use read::{MudFile, PublicMud, PublicMudLines};

@@ -4,7 +4,10 @@ use super::KeptMud;
 use crate::{
     Service, ServiceError,
     live::found,
-    store::{Tx, device as devices, mud as store, organisation as organisations, purpose},
+    store::{
+        Tx, device as devices, mud as versions, mud_outside as store,
+        organisation as organisations, purpose,
+    },
 };
 use ::behaviour::mud::{Answer, Connection, Direction, FLOWS_MAX, Flow};
 use admission::device_log::{LogEntry, LogKind, LogOutcome};
@@ -18,7 +21,7 @@ use std::{
 };
 
 /// Connections of a device that are kept by each one's word; those that were not seen for longest go.
-const KEPT: usize = 64;
+pub(super) const KEPT: usize = 64;
 /// For how long a connection that was told of is not told of again, in seconds.
 const QUIET_S: i64 = 86_400;
 /// Security events that a device's connections make in an hour by each one's word: a device that was taken
@@ -50,24 +53,9 @@ impl OutsideSource {
         }
     }
 
-    fn of(code: u8) -> Self {
+    pub(super) fn of(code: u8) -> Self {
         if code == 1 { Self::Device } else { Self::Owner }
     }
-}
-
-/// A connection of a device that its maker's file does not allow.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MudOutside {
-    /// which, such as `to gate.example:22/tcp`
-    pub connection: String,
-    /// who said so
-    pub told_by: OutsideSource,
-    /// how often it was told of
-    pub times: u64,
-    /// when it was told of first
-    pub first_at: UnixTime,
-    /// and last
-    pub last_at: UnixTime,
 }
 
 /// What came of flows.
@@ -90,6 +78,7 @@ struct Found {
     connection: Connection,
     times: u32,
     line: String,
+    product: i64,
     version: u64,
 }
 
@@ -134,29 +123,6 @@ impl Service {
             .await?;
         }
         Ok(judged)
-    }
-
-    /// Connections of a device that its maker's file does not allow, as its owner and it told of them: the
-    /// newest first.
-    ///
-    /// # Errors
-    /// `not-found`, `role`.
-    pub async fn outside_mud(
-        &self,
-        caller: &Caller,
-        device: &DeviceId,
-    ) -> Result<Vec<MudOutside>, ServiceError> {
-        let row = self.device_for(caller, Action::ReadAlerts, device)?.row;
-        let most = KEPT.saturating_mul(2);
-        let rows = self.read(|connection| store::outside(connection, (row.id, row.owner), most))?;
-        let view = |row: store::OutsideRow| MudOutside {
-            connection: row.connection,
-            told_by: OutsideSource::of(row.told_by),
-            times: row.times,
-            first_at: row.first_at,
-            last_at: row.last_at,
-        };
-        Ok(rows.into_iter().map(view).collect())
     }
 
     fn judge_flows(
@@ -207,7 +173,7 @@ impl Service {
         let row = self.read(|connection| organisations::product_by_id(connection, product))?;
         let row = found(row, "product line")?;
         let maker = self.organisation_of(row.organisation)?.slug;
-        Ok(Some(Watched { line: format!("{maker}/{}", row.slug), kept }))
+        Ok(Some(Watched { line: format!("{maker}/{}", row.slug), product, kept }))
     }
 
     /// What is to be looked at in a log that a device tells: nothing where it tells of no connection.
@@ -232,12 +198,13 @@ pub(crate) struct Watched {
     kept: Arc<KeptMud>,
     /// `MAKER/PRODUCT`
     line: String,
+    product: i64,
 }
 
 impl Watched {
     fn found(&self, (row, device): (i64, DeviceId), connection: Connection, times: u32) -> Found {
-        let (line, version) = (self.line.clone(), self.kept.version);
-        Found { row, device, connection, times, line, version }
+        let (line, product, version) = (self.line.clone(), self.product, self.kept.version);
+        Found { row, device, connection, times, line, product, version }
     }
 
     /// Puts down what an entry of a device's own log tells that the file does not allow.
@@ -258,7 +225,7 @@ impl Watched {
             return Ok(());
         }
         // What was before this owner is none of its business.
-        if store::owned_since(tx, device.0)?.is_some_and(|since| entry.time < since.0) {
+        if versions::owned_since(tx, device.0)?.is_some_and(|since| entry.time < since.0) {
             return Ok(());
         }
         let found = self.found((device.0, id), connection, 1);
@@ -291,9 +258,18 @@ fn put_down(
     (source, actor): (OutsideSource, &str),
     now: UnixTime,
 ) -> Result<(), ServiceError> {
-    let Found { row: device, connection, times, line, version, .. } = found;
+    let Found { row: device, connection, times, line, product, version, .. } = found;
     let text = connection.to_string();
-    let row = store::count_outside(tx, (*device, owner), (&text, *times, source.code()), now)?;
+    let counted = store::NewOutside {
+        device: *device,
+        owner,
+        product: *product,
+        connection: &text,
+        times: *times,
+        told_by: source.code(),
+        version: *version,
+    };
+    let row = store::count(tx, &counted, now)?;
     let told_by = (*device, source.code());
     store::trim_outside(tx, told_by, KEPT)?;
     // A clock that was set back keeps nothing quiet for longer.

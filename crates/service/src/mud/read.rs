@@ -11,7 +11,7 @@ use crate::{
 };
 use ::behaviour::mud::Mud;
 use crypto::{Sha256, UnixTime, sha256};
-use device::{OrganisationId, ProductId};
+use device::{DeviceId, OrganisationId, ProductId};
 use policy::{Action, Caller, Resource};
 use std::{net::IpAddr, sync::Arc};
 
@@ -167,6 +167,19 @@ impl Service {
         })?;
         let Some(row) = row else { return Ok(None) };
         Ok(self.kept_mud(row.id)?.map(|kept| Arc::clone(&kept.public)))
+    }
+
+    /// What a device may connect to, and where its maker's file is; `None` where none is kept.
+    ///
+    /// # Errors
+    /// `not-found`, `role`.
+    pub async fn device_mud_lines(
+        &self,
+        caller: &Caller,
+        device: &DeviceId,
+    ) -> Result<Option<PublicMudLines>, ServiceError> {
+        let row = self.device_for(caller, Action::ReadAlerts, device)?.row;
+        row.product.map_or(Ok(None), |product| self.public_mud_lines(product))
     }
 
     /// What a device of a product line may connect to, and where its file is, for its public page.

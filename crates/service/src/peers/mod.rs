@@ -5,9 +5,11 @@
 //! what is signed for one device is a short statement with the hash of it.
 
 mod contents;
+mod look;
 mod make;
 mod settings;
 
 pub(crate) use contents::Made;
+pub use look::{PeerAuthorityView, PeerBundleCounts, PeerTrustContents};
 pub use make::{MadeTrustBundle, PeerBundleView};
 pub use settings::{NewPeerTrust, PeerTrustView};

@@ -3,7 +3,7 @@
 use crate::ServiceError;
 use rusqlite::{Connection, TransactionBehavior, params};
 
-const MIGRATIONS: [&str; 36] = [
+const MIGRATIONS: [&str; 37] = [
     include_str!("0001.sql"),
     include_str!("0002.sql"),
     include_str!("0003.sql"),
@@ -40,6 +40,7 @@ const MIGRATIONS: [&str; 36] = [
     include_str!("0034.sql"),
     include_str!("0035.sql"),
     include_str!("0036.sql"),
+    include_str!("0037.sql"),
 ];
 
 /// Brings the database to the newest version.

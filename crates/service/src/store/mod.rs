@@ -39,6 +39,7 @@ pub(crate) mod message_key;
 pub(crate) mod meta;
 mod migrate;
 pub(crate) mod mud;
+pub(crate) mod mud_outside;
 pub(crate) mod named;
 pub(crate) mod operation;
 pub(crate) mod organisation;

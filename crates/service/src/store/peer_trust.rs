@@ -130,6 +130,39 @@ pub(crate) fn bundles_of(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// How an owner's devices stand: with the newest contents and fetched, with those and not fetched, with
+/// others, with what has ended, without any.
+pub(crate) fn counts(
+    connection: &Connection,
+    owner: i64,
+    newest: Option<&[u8; 32]>,
+    now: UnixTime,
+) -> Result<[u64; 5], ServiceError> {
+    let count = |row: &Row<'_>, at: usize| row.get::<_, i64>(at).map(i64::unsigned_abs);
+    let [newest, waiting, behind, ended] = connection
+        .prepare_cached(
+            "SELECT count(*) FILTER (WHERE expires > ?3 AND contents IS ?2 AND fetched_at IS NOT NULL),
+                count(*) FILTER (WHERE expires > ?3 AND contents IS ?2 AND fetched_at IS NULL),
+                count(*) FILTER (WHERE expires > ?3 AND contents IS NOT ?2),
+                count(*) FILTER (WHERE expires <= ?3)
+             FROM trust_bundle CROSS JOIN device ON device.id = trust_bundle.device
+             WHERE trust_bundle.owner = ?1 AND device.owner = ?1 AND signed IS NOT NULL",
+        )?
+        .query_row(params![owner, newest, now.0], |row| {
+            Ok([count(row, 0)?, count(row, 1)?, count(row, 2)?, count(row, 3)?])
+        })?;
+    let without = connection
+        .prepare_cached(
+            "SELECT count(*) FROM device
+             LEFT JOIN trust_bundle ON trust_bundle.device = device.id
+                AND trust_bundle.owner = device.owner AND signed IS NOT NULL
+             WHERE device.owner = ?1 AND standing = 1 AND phase NOT IN (8, 9)
+                AND trust_bundle.device IS NULL",
+        )?
+        .query_row([owner], |row| count(row, 0))?;
+    Ok([newest, waiting, behind, ended, without])
+}
+
 /// The next number of a device's bundles: nobody else is given it.
 pub(crate) fn next_number(tx: &Tx<'_>, device: i64) -> Result<u64, ServiceError> {
     let number: i64 = tx

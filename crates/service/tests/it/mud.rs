@@ -1,7 +1,7 @@
 //! What makers say that devices connect to (MUD, RFC 8520; LG-4): kept in versions, read by everybody, and
 //! what leaves it is told once and raises an alert.
 
-use crate::world::{NOW, Org, Working, World, config, product};
+use crate::world::{NOW, Org, Working, World, config, id, product};
 use admission::{
     TopicName,
     device_log::{LogEntry, LogId, LogKind, LogOutcome, LogPlace, LogSeverity, encode_segment},
@@ -17,7 +17,7 @@ use pki::{
 use policy::Caller;
 use service::{
     AlertQuery, AlertView, Config, ErrorKind, IncomingMessage, MessageDoor, MudView, NewMud,
-    OutsideSource, Page, Service, ServiceError,
+    OutsideNow, OutsideSource, Page, Service, ServiceError,
 };
 
 const DAY: i64 = 86_400;
@@ -492,4 +492,90 @@ async fn owners_hear_of_another_address_family() {
     assert_ne!(named, one.to_string());
     stage.put(NewMud { file: named.into(), ..plain(&[]) }).await.unwrap();
     assert_eq!(told().await, before + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_looks_at_all_of_its_devices_and_at_nobody_elses() {
+    let stage = Stage::new().await;
+    stage.put(plain(&[("gate.example", 8883)])).await.unwrap();
+    stage.put(plain(&[("cloud.example", 443)])).await.unwrap();
+    let (service, gate) = (stage.service(), product("gate"));
+    let (admin, own) = (&stage.owner.admin, &stage.owner.id);
+    stage
+        .report(vec![
+            stage.flow(0, "gate.example:8883"),
+            stage.flow(0, "spy.example:443"),
+            stage.flow(1, "late.example:1"),
+        ])
+        .await
+        .unwrap();
+    let others = vec![stage.flow(2, "secret.example:1")];
+    service.report_flows(&stage.other.admin, &stage.other.id, others).await.unwrap();
+    stage.tell(1, 1, &[("to", "spy.example:22/tcp")]).await;
+    // Page by page, what was found last first, each once.
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = Page { after, limit: 3 };
+        let some = service.outside_mud_of(admin, own, None, &page).await.unwrap();
+        found.extend(some.items);
+        after = some.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let shown: Vec<_> = found.iter().map(|it| it.outside.connection.as_str()).collect();
+    assert_eq!(shown[0], "to spy.example:22/tcp");
+    assert_eq!(shown.len(), 4);
+    assert!(!shown.iter().any(|it| it.contains("secret")), "{shown:?}");
+    assert!(found.iter().all(|it| it.line.as_deref() == Some("maker/gate")));
+    assert!(found.iter().all(|it| it.outside.version == Some(2)));
+    assert!(found.iter().all(|it| it.outside.now == OutsideNow::Denied));
+    // Of one device: which of the versions before allowed it.
+    let rows = service.outside_mud(admin, &stage.id(0)).await.unwrap();
+    let of = |to: &str| rows.iter().find(|it| it.connection.contains(to)).unwrap();
+    assert_eq!((of("gate").allowed_by, of("spy").allowed_by), (Some(1), None));
+    // Whose word it was, day by day; a day later is another day.
+    let sums = async |line: Option<&(OrganisationId, device::ProductId)>| {
+        let days = service.outside_mud_days(admin, own, line, 3).await.unwrap();
+        days.iter().map(|it| (it.by_owner, it.by_devices)).collect::<Vec<_>>()
+    };
+    assert_eq!(sums(None).await, [(0, 0), (0, 0), (3, 1)]);
+    stage.world.clock.advance(DAY);
+    stage.report(vec![stage.flow(0, "spy.example:443")]).await.unwrap();
+    assert_eq!(sums(None).await, [(0, 0), (3, 1), (1, 0)]);
+    // Of a product line; of one that there is not, nothing.
+    let line = (stage.maker.id.clone(), gate.clone());
+    assert_eq!(sums(Some(&line)).await, sums(None).await);
+    let (of, page) = ((&stage.maker.id, &gate), Page::default());
+    let some = service.outside_mud_of(admin, own, Some(&line), &page).await.unwrap();
+    assert_eq!(some.items.len(), 4);
+    for (maker, product_of) in [(id("nobody"), gate.clone()), (id("maker"), product("none"))] {
+        let none = (maker, product_of);
+        let some = service.outside_mud_of(admin, own, Some(&none), &page).await.unwrap();
+        assert!(some.items.is_empty());
+        assert_eq!(sums(Some(&none)).await, [(0, 0); 3]);
+    }
+    assert_eq!(service.outside_mud_lines(admin, own).await.unwrap(), ["maker/gate"]);
+    // The maker withdraws it: what was found stays, and nothing stands against it.
+    service.withdraw_mud(&stage.maker.admin, of, "wrong").await.unwrap();
+    let some = service.outside_mud_of(admin, own, None, &page).await.unwrap();
+    assert!(some.items.iter().all(|it| it.outside.now == OutsideNow::NoFile));
+    // Neither the maker nor another owner, nor who may not read alerts.
+    for (caller, kind) in [
+        (&stage.other.admin, ErrorKind::NotFound),
+        (&stage.maker.admin, ErrorKind::NotFound),
+        (&stage.owner.reader, ErrorKind::Forbidden),
+    ] {
+        let all = service.outside_mud_of(caller, own, None, &page).await.unwrap_err();
+        let days = service.outside_mud_days(caller, own, None, 3).await.unwrap_err();
+        let lines = service.outside_mud_lines(caller, own).await.unwrap_err();
+        assert_eq!([all.kind(), days.kind(), lines.kind()], [kind; 3]);
+    }
+    // A device that is sold takes nothing with it, and its new owner sees nothing of before.
+    stage.world.sell(&stage.owner, &stage.other, &stage.id(0)).await;
+    let some = service.outside_mud_of(admin, own, None, &page).await.unwrap();
+    assert!(some.items.iter().all(|it| it.device == stage.id(1)));
+    let (admin, other) = (&stage.other.admin, &stage.other.id);
+    let some = service.outside_mud_of(admin, other, None, &page).await.unwrap();
+    assert!(some.items.iter().all(|it| it.device == stage.id(2)));
 }

@@ -275,3 +275,38 @@ async fn who_may_and_what_can_be_chosen() {
     assert_eq!(again.kind(), ErrorKind::NotFound);
     let _ = (&plant.smith, EventKind::OperationStarted);
 }
+
+#[tokio::test]
+async fn an_owner_sees_what_its_next_bundle_holds_and_who_has_it() {
+    let plant = Plant::new().await;
+    let (service, owner) = (plant.service(), &plant.owner);
+    let counts = async || service.peer_bundle_counts(&owner.admin).await.unwrap();
+    let off = service.peer_trust_contents(&owner.admin).await.unwrap_err();
+    assert_eq!((off.code(), counts().await.without), ("peer-trust-off", 2));
+    plant.opened().await;
+    let bundle = plant.fetched(&plant.lock).await.unwrap();
+    let found = service.peer_trust_contents(&owner.admin).await.unwrap();
+    assert_eq!((found.digest, found.life_s), (bundle.statement().contents, 2 * 3600));
+    assert_eq!(found.policies, bundle.contents().policies);
+    let whose: Vec<_> = found.authorities.iter().map(|it| it.organisation.to_string()).collect();
+    assert_eq!(whose, ["owner"]);
+    let line = |name: &str| (Some(name.to_owned()), 1);
+    assert_eq!(found.lines, [line("maker/gate"), line("smith/lock")]);
+    let of =
+        |it: service::PeerBundleCounts| [it.newest, it.waiting, it.behind, it.ended, it.without];
+    assert_eq!(of(counts().await), [1, 0, 0, 0, 1]);
+    // Carried there, or not asked for yet.
+    service.trust_bundle(&owner.admin, &plant.gate.thing.id, None).await.unwrap();
+    assert_eq!(of(counts().await), [1, 1, 0, 0, 0]);
+    // Another version of what is chosen: both are behind, and then over.
+    service.set_peer_trust(&owner.admin, chosen(2, &["smith"], &[])).await.unwrap();
+    assert_eq!(of(counts().await), [0, 0, 2, 0, 0]);
+    plant.world.clock.advance(2 * 3600);
+    assert_eq!(of(counts().await), [0, 0, 0, 2, 0]);
+    // Each sees its own, and who may not read policies sees nothing.
+    assert_eq!(of(service.peer_bundle_counts(&plant.other.admin).await.unwrap()), [0; 5]);
+    let refused = service.peer_trust_contents(&owner.reader).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Forbidden);
+    let refused = service.peer_bundle_counts(&owner.reader).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Forbidden);
+}

@@ -117,11 +117,21 @@ pub enum MudKeptCommand {
         #[arg(long)]
         organisation: OrganisationId,
     },
-    /// Connections of a device that its maker's description does not allow
+    /// Connections of a device, or of an organisation's devices, that makers' descriptions do not allow
     Outside {
         #[command(flatten)]
         server: ServerArgs,
         /// Device
-        device: DeviceId,
+        #[arg(required_unless_present = "organisation")]
+        device: Option<DeviceId>,
+        /// Organisation that has the devices
+        #[arg(long, conflicts_with = "device")]
+        organisation: Option<OrganisationId>,
+        /// Product line, MAKER/PRODUCT; without: all
+        #[arg(long, requires = "organisation")]
+        line: Option<LineArg>,
+        /// How often on each of the last so many days, 1 to 30
+        #[arg(long, requires = "organisation", value_parser = clap::value_parser!(u8).range(1..=30))]
+        days: Option<u8>,
     },
 }

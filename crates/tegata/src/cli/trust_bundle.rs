@@ -19,6 +19,14 @@ pub enum TrustBundleCommand {
         #[command(flatten)]
         server: ServerArgs,
     },
+    /// What the next bundle of each of the organisation's devices holds, and how many have which
+    Contents {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Nothing but the policies in it
+        #[arg(long)]
+        policies: bool,
+    },
     /// Which bundles the organisation's devices were given last
     List {
         #[command(flatten)]

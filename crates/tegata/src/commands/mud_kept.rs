@@ -9,7 +9,8 @@ use anyhow::{Context as _, bail};
 use api::{
     Rest,
     wire::{
-        FlowsJudged, MudFile, MudVersion, NewFlow, NewFlows, NewMud,
+        FlowsJudged, MudFile, MudVersion, NewFlow, NewFlows, NewMud, OutsideMud,
+        OutsideMudOfDevice,
         scalar::{Base64, DeviceRef},
     },
 };
@@ -113,21 +114,52 @@ pub async fn run(
             output.one(&sum, judged)?;
             return Ok(if outside { ExitCode::FAILURE } else { ExitCode::SUCCESS });
         }
-        MudKeptCommand::Outside { server, device } => {
+        MudKeptCommand::Outside { server, device: Some(device), .. } => {
             let all = rest(&server, language)?.outside_mud(&device).await?;
-            let head = ["connection", "times", "first", "last", "told by"];
+            output.list(&all, &OUTSIDE_HEAD, outside)?;
+        }
+        MudKeptCommand::Outside { organisation: None, .. } => bail!("name a device"),
+        MudKeptCommand::Outside { server, organisation: Some(of), line, days, .. } => {
+            let line = line.map(|it| format!("{}/{}", it.maker, it.product));
+            if let Some(days) = days {
+                let rest = rest(&server, language)?;
+                let all = rest.outside_mud_days(&of, line.as_deref(), days).await?;
+                output.list(&all, &["day", "by devices", "by the organisation"], |it| {
+                    vec![it.day.to_string(), it.by_devices.to_string(), it.by_owner.to_string()]
+                })?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            let line = line.map(|it| format!("&line={it}")).unwrap_or_default();
+            let path = format!("/v1/organisations/{of}/outside-mud?limit=1000{line}");
+            let all: Vec<OutsideMudOfDevice> = Remote::open(&server, language)?.all(&path).await?;
+            let head: Vec<&str> =
+                ["device", "serial number", "line"].into_iter().chain(OUTSIDE_HEAD).collect();
             output.list(&all, &head, |it| {
-                vec![
-                    it.connection.clone(),
-                    it.times.to_string(),
-                    it.first.to_string(),
-                    it.last.to_string(),
-                    it.told_by.clone(),
-                ]
+                let (device, line) = (it.device.to_string(), it.line.clone().unwrap_or_default());
+                let mut row = vec![device, it.serial_number.clone(), line];
+                row.extend(outside(&it.outside));
+                row
             })?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+const OUTSIDE_HEAD: [&str; 8] =
+    ["connection", "times", "first", "last", "told by", "not by", "now", "once by"];
+
+fn outside(it: &OutsideMud) -> Vec<String> {
+    let version = |of: Option<u64>| of.map(|it| it.to_string()).unwrap_or_default();
+    vec![
+        it.connection.clone(),
+        it.times.to_string(),
+        it.first.to_string(),
+        it.last.to_string(),
+        it.told_by.clone(),
+        version(it.version),
+        it.now.clone(),
+        version(it.allowed_by),
+    ]
 }
 
 fn described(found: &MudFile) -> String {

@@ -11,7 +11,7 @@ use crate::{
 use anyhow::Context as _;
 use api::{
     Rest,
-    wire::{NewPeerTrust, PeerBundle, PeerTrust, scalar::OrganisationRef},
+    wire::{NewPeerTrust, PeerBundle, PeerTrust, PeerTrustContents, scalar::OrganisationRef},
 };
 use peer::{AuthorityKind, BUNDLE_BYTES_MAX, TrustBundle};
 use pki::{Certificate, validate::Anchors};
@@ -32,6 +32,13 @@ pub async fn run(
         TrustBundleCommand::Off { server } => {
             rest(&server, language)?.end_peer_trust().await?;
             output.line("devices are given no trust bundles any more")
+        }
+        TrustBundleCommand::Contents { server, policies } => {
+            let found = rest(&server, language)?.peer_trust_contents().await?;
+            if policies {
+                return output.line(found.policies.trim_end());
+            }
+            output.one(&found, holds)
         }
         TrustBundleCommand::List { server } => {
             let path = "/v1/peer-trust/bundles?limit=1000";
@@ -110,6 +117,32 @@ fn chosen(it: &PeerTrust) -> String {
         it.at,
         it.by
     )
+}
+
+fn holds(it: &PeerTrustContents) -> String {
+    let mut text =
+        format!("{} bytes, good for {} h; SHA-256 {}\n", it.bytes, it.life_s / 3600, it.digest);
+    for one in &it.authorities {
+        let of = one.product.as_ref().map(|it| format!("/{it}")).unwrap_or_default();
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "{} {}{of}, until {}: {} revoked, {} suspended",
+            one.kind, one.organisation, one.not_after, one.revoked, one.suspended
+        );
+    }
+    for one in &it.lines {
+        let line = one.product.as_deref().unwrap_or("no product line");
+        let _ = writeln!(text, "own devices of {line}: {}", one.devices);
+    }
+    let of = &it.devices;
+    let _ = write!(
+        text,
+        "devices: {} have the newest, {} were made one that they have not fetched, {} are behind, \
+         {} have one that has ended, {} were never given one\npolicies of version {}\n{}",
+        of.newest, of.waiting, of.behind, of.ended, of.without, it.policies_version, it.policies
+    );
+    text.trim_end().to_owned()
 }
 
 /// What a bundle holds.

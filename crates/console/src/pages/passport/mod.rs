@@ -118,6 +118,7 @@ async fn page(
     let acts = act::offered(&console, &member, &view).await?;
     let may_export = words::may(&member, Action::ExportPassport, own);
     let may_read_messages = words::may(&member, Action::ReadMessages, &view.owner);
+    let may_read_alerts = words::may(&member, Action::ReadAlerts, &view.owner);
     let title = t.text("passport-title").arg("serial", &view.serial_number);
     let page = PassportPage {
         t,
@@ -143,6 +144,7 @@ async fn page(
         acts,
         may_export,
         may_read_messages,
+        may_read_alerts,
         languages: report::languages(t),
         view,
     };
@@ -234,6 +236,7 @@ struct PassportPage {
     acts: Vec<Button>,
     may_export: bool,
     may_read_messages: bool,
+    may_read_alerts: bool,
     languages: Vec<(&'static str, &'static str)>,
 }
 

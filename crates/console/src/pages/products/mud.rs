@@ -84,6 +84,8 @@ struct ShowPage {
     product_href: String,
     here: String,
     may: bool,
+    /// where connections of the visitor's own devices are that leave it
+    outside: Option<String>,
     wrong: Option<Message>,
     reason: String,
     lines: Vec<String>,
@@ -127,6 +129,8 @@ async fn page(
         product_href: format!("/products/{}/{}", of.0, of.1),
         here: here(of),
         may: words::may(member, Action::ChangeProduct, &of.0),
+        outside: words::may(member, Action::ReadAlerts, &member.signed().organisation)
+            .then(|| listing::address("/outside-mud", &[("line", &format!("{}/{}", of.0, of.1))])),
         wrong: wrong.map(|wrong| Message::new(Tone::Bad, wrong)),
         reason: reason.to_owned(),
         lines,

@@ -1,0 +1,151 @@
+//! Trust between devices, and connections outside makers' files (AU-6, LG-4): what their owner looks at.
+
+use crate::stage::{Stage, is_sound};
+use behaviour::mud::{Flow, Suggested, suggest};
+use device::Language;
+use http::{StatusCode, header};
+use service::{NewMud, NewPeerTrust};
+
+fn no_key(html: &str, prefix: &str) {
+    for hit in html.split(&format!(">{prefix}")).skip(1) {
+        assert!(!hit.starts_with(|c: char| c.is_ascii_lowercase()), "{prefix}{hit:.20}");
+    }
+}
+
+#[tokio::test]
+async fn an_owner_sees_who_trusts_whom_and_carries_a_bundle() {
+    let stage = Stage::new().await;
+    let service = &stage.world.service;
+    let device = stage.world.working(&stage.maker, "gate", &stage.owner).await.thing.id;
+    let at = "/peer-trust";
+    let page = stage.get("owner-admin", at).await;
+    is_sound(&page, at);
+    assert!(page.html.contains("Nothing is chosen") && page.html.contains("never given one"));
+    let new = NewPeerTrust {
+        life_s: 7200,
+        makers: vec![stage.maker.id.clone()],
+        organisations: Vec::new(),
+        products: Vec::new(),
+    };
+    service.set_peer_trust(&stage.owner.admin, new).await.unwrap();
+    service.trust_bundle(&stage.owner.admin, &device, None).await.unwrap();
+    for (language, told) in
+        [(Language::En, "2 hours after it is made"), (Language::Ja, "作成から2時間")]
+    {
+        let page = stage.get_in("owner-admin", language, at).await;
+        assert_eq!(page.status, StatusCode::OK, "{}", page.html);
+        is_sound(&page, at);
+        no_key(&page.html, "peer-");
+        assert!(page.html.contains(told) && page.html.contains("maker/gate"), "{}", page.html);
+        assert!(page.html.contains(&device.to_string()) && page.html.contains("<svg"));
+    }
+    // Who carries one there gets the file, by a form and not by a link, and the log says so.
+    let path = format!("{at}/bundles/{device}");
+    let linked = stage.get("owner-operator", &path).await;
+    assert_eq!(linked.status, StatusCode::METHOD_NOT_ALLOWED);
+    let before = stage.get("owner-admin", "/audit?kind=credential-change").await.html;
+    let got = stage.post("owner-operator", &path, "").await;
+    assert_eq!(got.status, StatusCode::OK, "{}", got.html);
+    assert_eq!(got.header("content-type"), peer::MEDIA_TYPE);
+    assert_eq!(got.header("cache-control"), "no-store");
+    assert!(got.headers[header::CONTENT_DISPOSITION].to_str().unwrap().contains(".bundle"));
+    let after = stage.get("owner-admin", "/audit?kind=credential-change").await.html;
+    let count = |html: &str| html.matches("trust-bundle").count();
+    assert!(count(&after) > count(&before));
+    // Nobody else's device, and nobody who may not.
+    for (who, status) in [
+        ("maker-admin", StatusCode::NOT_FOUND),
+        ("stranger", StatusCode::NOT_FOUND),
+        ("owner-reader", StatusCode::FORBIDDEN),
+    ] {
+        assert_eq!(stage.post(who, &path, "").await.status, status, "{who}");
+    }
+    assert_eq!(stage.get("owner-reader", at).await.status, StatusCode::FORBIDDEN);
+    let theirs = stage.get("stranger", at).await;
+    assert!(theirs.status.is_success() && !theirs.html.contains(&device.to_string()));
+}
+
+#[tokio::test]
+async fn an_owner_sees_which_connections_no_file_allows() {
+    let stage = Stage::new().await;
+    let service = &stage.world.service;
+    let device = stage.world.working(&stage.maker, "gate", &stage.owner).await.thing.id;
+    let (all, one) = ("/outside-mud".to_owned(), format!("/devices/{device}/outside-mud"));
+    for path in [&all, &one] {
+        let page = stage.get("owner-admin", path).await;
+        is_sound(&page, path);
+        assert!(page.html.contains("No connection outside the file is known"), "{}", page.html);
+    }
+    let put = async |port: u16| {
+        let text = suggest(&Suggested {
+            url: "https://maker.example/gate.json".into(),
+            at: "2026-11-22T09:00:00Z".into(),
+            systeminfo: "Gate".into(),
+            made: ("maker".into(), "gate".into()),
+            doors: vec![("gate.example".into(), 6, port)],
+        });
+        let (signature, anchors) = (None, None);
+        let new = NewMud { file: text.into(), signature, anchors, reason: "a test".into() };
+        let gate = device::ProductId::new("gate").unwrap();
+        service.put_mud(&stage.maker.admin, (&stage.maker.id, &gate), new).await.unwrap();
+    };
+    put(1883).await;
+    put(8883).await;
+    let flows = (1..=60).map(|port| format!("spy.example:{port}"));
+    let flows = flows.chain(["gate.example:1883".to_owned()]);
+    let mut flows: Vec<_> =
+        flows.map(|to| Flow::new(device, Some(&to), None, Some(7)).unwrap()).collect();
+    flows.push(Flow::new(device, None, Some("[2001:db8::7]:23/tcp"), None).unwrap());
+    service.report_flows(&stage.owner.admin, &stage.owner.id, flows).await.unwrap();
+    for (language, told) in [
+        (Language::En, ["does not allow it", "told by your organisation", "Version 1 allowed it"]),
+        (Language::Ja, ["許可しない", "自組織の報告", "第1版では許可されていました"]),
+    ] {
+        for path in [&all, &one] {
+            let page = stage.get_in("owner-admin", language, path).await;
+            assert_eq!(page.status, StatusCode::OK, "{}", page.html);
+            is_sound(&page, path);
+            no_key(&page.html, "outside-");
+            assert!(page.html.contains(told[0]) && page.html.contains(told[1]), "{}", page.html);
+            assert!(page.html.contains("<svg"), "{path} has no picture");
+            let alerts = format!("/alerts?state=all&#38;rule=outside-mud&#38;device={device}");
+            assert!(page.html.contains(&alerts), "{}", page.html);
+        }
+        let page = stage.get_in("owner-admin", language, &one).await;
+        assert!(page.html.contains(told[2]) && page.html.contains("2001:db8::7"), "{}", page.html);
+    }
+    // There are more than a page has; the filter stays with them.
+    let line = format!("{all}?line=maker%2Fgate");
+    let page = stage.get("owner-admin", &line).await;
+    let from = page.html.find("line=maker%2Fgate&#38;after=").unwrap();
+    let next: String = page.html[from..].chars().take_while(|c| *c != '"').collect();
+    let next = stage.get("owner-admin", &format!("{all}?{}", next.replace("&#38;", "&"))).await;
+    let shown = |html: &str| html.matches("spy.example</code>").count();
+    assert_eq!((shown(&page.html) + shown(&next.html)), 60);
+    assert_eq!(stage.get("owner-admin", &format!("{all}?line=x")).await.status, 400);
+    // From the pages where an operator looks.
+    for (who, path, to) in [
+        ("owner-admin", "/alerts", "href=\"/outside-mud\""),
+        ("owner-admin", &format!("/devices/{device}"), &*format!("href=\"{one}\"")),
+        ("maker-admin", "/products/maker/gate/mud", "/outside-mud?line=maker%2Fgate"),
+        ("owner-admin", "/policies", "href=\"/peer-trust\""),
+    ] {
+        let page = stage.get(who, path).await;
+        assert!(page.html.contains(to), "{path}: {}", page.html);
+    }
+    // It is its owner's business: not the maker's, not a stranger's, nor who may not read alerts.
+    for (who, path, status) in [
+        ("maker-admin", &one, StatusCode::FORBIDDEN),
+        ("stranger", &one, StatusCode::NOT_FOUND),
+        ("owner-reader", &one, StatusCode::FORBIDDEN),
+        ("owner-reader", &all, StatusCode::FORBIDDEN),
+    ] {
+        assert_eq!(stage.get(who, path).await.status, status, "{who} {path}");
+    }
+    for who in ["maker-admin", "stranger"] {
+        let page = stage.get(who, &all).await;
+        assert!(page.status.is_success() && !page.html.contains("spy.example"), "{who}");
+        let page = stage.get(who, &line).await;
+        assert!(page.status.is_success() && !page.html.contains("spy.example"), "{who}");
+    }
+}

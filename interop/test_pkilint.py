@@ -115,8 +115,8 @@ for folder in folders:
     certificates = [path for path in folder.glob("*.pem") if not path.stem.endswith("-chain")]
     lists, answers = list(folder.glob("*.crl")), list(folder.glob("ocsp-*.der"))
     answers.remove(folder / "ocsp-signer.der")
-    with case(f"{folder.name}: ten profiles, CRLs, OCSP answers"):
-        require(len(certificates) == 10, f"{len(certificates)} certificates")
+    with case(f"{folder.name}: eleven profiles, CRLs, OCSP answers"):
+        require(len(certificates) == 11, f"{len(certificates)} certificates")
         require(lists and answers, "no CRLs or OCSP answers")
     for path in sorted(certificates + lists + answers):
         with case(path.relative_to(OUT)):

@@ -2,7 +2,7 @@
 
 use crate::signed::{SIGNED_BYTES_MAX, SignedError, SignedMessage};
 use crypto::{
-    PublicKey, Sha256, UnixTime,
+    Sha256, UnixTime,
     agreement::{AgreementKey, AgreementPublic},
     cose_encrypt::{ENCRYPT_TAG, EncryptError, Encrypted},
 };
@@ -172,19 +172,11 @@ impl EncryptedMessage {
     }
 }
 
-/// A key that certificates are made of.
-///
-/// # Errors
-/// [`EncryptError::Recipient`] for keys of another curve.
-pub fn recipient_key(key: &AgreementKey) -> Result<PublicKey, EncryptError> {
-    key.public().to_certify().map_err(|_| EncryptError::Recipient)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{SIGNED_PAYLOAD_MAX, TopicName};
-    use crypto::{KeyAlgorithm, Signer, SoftwareKey, agreement::Curve};
+    use crypto::{KeyAlgorithm, PublicKey, Signer, SoftwareKey, agreement::Curve};
     use device::DeviceId;
     use pki::{IssuerInfo, Locations, Profile, Request, Serial, Subject, prepare};
     use proptest::prelude::*;
@@ -240,7 +232,7 @@ mod tests {
     fn recipient() -> (AgreementKey, Recipient) {
         let key = AgreementKey::generate(Curve::P256).unwrap();
         let root = authority();
-        let public = recipient_key(&key).unwrap();
+        let public = key.public().to_certify().unwrap();
         let own = certified(&root, Profile::MessageRecipient, "owner", &public);
         let anchors: Anchors = [root.certificate].into_iter().collect();
         let recipient = Recipient::of(&[own], &anchors, "owner", NOW).unwrap();
@@ -251,7 +243,7 @@ mod tests {
     fn only_an_organisations_own_certificate_says_who_is_encrypted_for() {
         let (root, other) = (authority(), authority());
         let key = AgreementKey::generate(Curve::P256).unwrap();
-        let public = recipient_key(&key).unwrap();
+        let public = key.public().to_certify().unwrap();
         let anchors: Anchors = [root.certificate.clone()].into_iter().collect();
         let of = |certificate: Certificate, now| {
             Recipient::of(&[certificate], &anchors, "owner", now).map(|it| it.name())

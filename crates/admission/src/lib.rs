@@ -45,7 +45,7 @@ pub use command::{
 };
 pub use encrypted::{
     ENCRYPTED_BYTES_MAX, ENCRYPTED_CONTENT_TYPE, EncryptedError, EncryptedMessage, Recipient,
-    RecipientError, recipient_key,
+    RecipientError,
 };
 pub use erasure::{ERASURE_PROOF_BYTES_MAX, ErasedKey, ErasureError, KeysErased};
 pub use format::{DEPTH_MAX, Encoding, FormatError, FormatRule, VALUES_MAX};

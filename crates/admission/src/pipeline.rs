@@ -209,6 +209,8 @@ pub struct Admitted {
 pub struct Surroundings<'a> {
     /// who sends it
     pub sender: &'a Sender,
+    /// the sender's own space
+    pub space: &'a Space,
     /// what the organisation's policies say
     pub policy: &'a dyn Policy,
     /// what the organisation's schemas say
@@ -239,8 +241,7 @@ pub fn admit(
 ) -> Result<Admitted, Refusal> {
     let sender = around.sender;
     sender.stands()?;
-    let space = Space::of(&sender.device);
-    let decision = decide(&space, around.policy, Direction::Publish, message.topic.as_str());
+    let decision = decide(around.space, around.policy, Direction::Publish, message.topic.as_str());
     if !decision.allowed {
         let room = meters.device.pass(around.quotas.device, around.ticks);
         return Err(if room { Refusal::Topic } else { Refusal::DeviceRate });
@@ -332,6 +333,7 @@ mod tests {
             let message = Message { topic: &topic, payload, made_at, counter };
             let around = Surroundings {
                 sender: &self.sender,
+                space: &space,
                 policy: &OwnSpaceOnly,
                 payload: &self.payload,
                 rules: &self.rules,

@@ -127,10 +127,7 @@ impl<K: Hash + Eq + Clone> Shared<K> {
             self.turn(now);
         }
         let part_of = self.part();
-        if !self.parts.contains_key(who) {
-            self.parts.insert(who.clone(), Part::default());
-        }
-        let Some(part) = self.parts.get_mut(who) else { return false };
+        let part = self.parts.entry(who.clone()).or_default();
         if part.counted_in != self.window_ends {
             part.counted_in = self.window_ends;
             self.counted = self.counted.saturating_add(1);

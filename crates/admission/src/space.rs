@@ -60,7 +60,7 @@ impl Space {
     /// [`TopicError`]: it becomes longer than a topic may be.
     pub fn absolute(&self, name: TopicName) -> Result<TopicName, TopicError> {
         match after_own(name.as_str()) {
-            Some(rest) => TopicName::new(format!("{}{rest}", self.root)),
+            Some(rest) => TopicName::new([&*self.root, rest].concat()),
             None => Ok(name),
         }
     }
@@ -82,6 +82,11 @@ impl Space {
             .and_then(|_| below(&self.root, name.as_str()))
             .and_then(|rest| TopicName::new(format!("{OWN}{rest}")).ok());
         own.unwrap_or_else(|| name.clone())
+    }
+
+    /// Whether a topic is in the space.
+    pub fn has(&self, topic: &TopicName) -> bool {
+        below(&self.root, topic.as_str()).is_some()
     }
 
     /// Whether all that a filter matches is in the space.

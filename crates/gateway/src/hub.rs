@@ -150,7 +150,7 @@ impl Gateway {
             owner: Some(sender.owner().clone()),
             from: None,
         };
-        self.0.deliver(&Arc::new(outgoing));
+        self.0.deliver(&Arc::new(outgoing), Some(sender));
     }
 
     /// Gives a device a message that a route sends it: to every session of it that listens, open or
@@ -173,7 +173,7 @@ impl Gateway {
             owner: None,
             from: None,
         };
-        self.0.deliver(&Arc::new(outgoing))
+        self.0.deliver(&Arc::new(outgoing), None)
     }
 
     /// What must happen now and then, until `stop` says so: watches for revocations, writes down what
@@ -385,12 +385,17 @@ impl Inner {
 
     /// The sessions that may want to hear of a topic: those of the device that the topic names, and
     /// those of others of the sender's owner that listen to more than their own.
-    fn listeners(&self, topic: &TopicName, owner: Option<&OrganisationId>) -> Vec<Arc<Session>> {
-        let mut levels = topic.levels();
-        let device = match (levels.next(), levels.next()) {
-            (Some("d"), Some(device)) => device.parse::<DeviceId>().ok(),
-            _ => None,
-        };
+    fn listeners(&self, message: &Outgoing, by: Option<&DoorSender>) -> Vec<Arc<Session>> {
+        let (topic, owner) = (&message.topic, message.owner.as_ref());
+        let own = by.filter(|by| by.space().has(topic)).map(DoorSender::device);
+        // Most say something in their own space, whose name need not be read.
+        let device = own.or_else(|| {
+            let mut levels = topic.levels();
+            match (levels.next(), levels.next()) {
+                (Some("d"), Some(device)) => device.parse::<DeviceId>().ok(),
+                _ => None,
+            }
+        });
         let Some(device) = device else { return Vec::new() };
         let sessions = self.lock();
         let mut found = sessions.by_device.get(&device).cloned().unwrap_or_default();
@@ -401,9 +406,9 @@ impl Inner {
         found
     }
 
-    /// Gives a message to everybody who listens; how many.
-    pub(crate) fn deliver(&self, message: &Arc<Outgoing>) -> usize {
-        let listeners = self.listeners(&message.topic, message.owner.as_ref());
+    /// Gives a message to everybody who listens; how many. `by` is whose words these are.
+    pub(crate) fn deliver(&self, message: &Arc<Outgoing>, by: Option<&DoorSender>) -> usize {
+        let listeners = self.listeners(message, by);
         listeners
             .iter()
             .filter(|session| session.offer(message, &self.service, &self.limits))

@@ -42,6 +42,7 @@ mod public;
 mod range;
 mod rest;
 mod routes;
+mod single;
 mod start;
 mod streams;
 mod tls;

@@ -7,6 +7,7 @@ use crate::{
     metrics::{Door, Turned},
     ocsp,
     peer::{Peer, Session},
+    single::Single,
     tls::ClientTrust,
 };
 use axum::{Router, body::Body, response::Response};
@@ -187,7 +188,9 @@ async fn mqtt(door: Arc<Shared>, (stream, address): (TcpStream, SocketAddr), _co
     door.app.metrics.connected();
     let mut cut = door.cut.clone();
     let serving = async {
-        let Some((stream, _, session)) = handshake(stream, address, &door).await else { return };
+        let Some((stream, _, session)) = handshake(Single(stream), address, &door).await else {
+            return;
+        };
         let Some(messages) = &door.gateway else { return };
         let Some(certificate) = session.chain.first() else {
             let peer = Peer::new(address, None);

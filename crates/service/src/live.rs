@@ -153,9 +153,13 @@ impl Live {
 
     /// Why a certificate does not work; `None` where nothing is held against it.
     pub(crate) fn revoked(&self, ca: i64, serial: &[u8]) -> Option<Revoked> {
+        self.revoked_key(&(ca, serial.into()))
+    }
+
+    /// As [`Self::revoked`], for who asks again and again.
+    pub(crate) fn revoked_key(&self, key: &(i64, Box<[u8]>)) -> Option<Revoked> {
         let revoked = self.revoked.read().unwrap_or_else(PoisonError::into_inner);
-        // The key is owned; serial numbers are short and this allocation is not what costs.
-        revoked.get(&(ca, serial.into())).copied()
+        revoked.get(key).copied()
     }
 
     /// Puts one revocation in, at opening.

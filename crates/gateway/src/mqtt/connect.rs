@@ -53,7 +53,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         // Each of its own: two clients that name themselves nothing are two clients.
         let assigned = connect.client.is_empty().then(assigned_identifier);
         let client = assigned.clone().unwrap_or_else(|| connect.client.clone());
-        let key = Key { device: sender.device(), client };
+        let key = Key { device: sender.device(), client: client.into() };
         let (opened, wills) = self.inner.open(&key, connect.clean);
         for (key, will) in wills {
             let inner = self.inner.clone();

@@ -452,7 +452,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         }
         let sender = joined.sender.clone();
         let from = Some(joined.session.key.clone());
-        let name = match TopicName::new(publish.topic.as_str())
+        let name = match TopicName::new(publish.topic.clone())
             .and_then(|name| sender.space().absolute(name))
         {
             Ok(name) => name,

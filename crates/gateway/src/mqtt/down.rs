@@ -53,7 +53,7 @@ impl Inner {
         };
         let heard: Vec<Downlink> = downlinks
             .into_iter()
-            .filter(|downlink| self.deliver(&Arc::new(outgoing(downlink.clone()))) > 0)
+            .filter(|downlink| self.deliver(&Arc::new(outgoing(downlink.clone())), None) > 0)
             .collect();
         self.service.handed_over(&heard);
     }

@@ -82,11 +82,10 @@ pub(super) async fn take(
             return Err(MessageRefused::Refused(why));
         }
     };
-    let payload: Arc<[u8]> = publish.payload.as_slice().into();
     let message = IncomingMessage {
         door,
         topic: name.clone(),
-        payload: payload.clone(),
+        payload: publish.payload.clone(),
         media_type: marks.media_type,
         made_at: marks.made_at,
         counter: marks.counter,
@@ -107,12 +106,12 @@ pub(super) async fn take(
             owner: Some(said.sender.owner().clone()),
             from,
         };
-        inner.deliver(&Arc::new(outgoing));
+        inner.deliver(&Arc::new(outgoing), Some(&said.sender));
         return Ok(());
     }
     let outgoing = Outgoing {
-        topic: name.clone(),
-        payload,
+        topic: message.topic,
+        payload: message.payload,
         qos: publish.qos,
         retain: publish.retain,
         properties: forwarded(&publish.properties),
@@ -121,7 +120,7 @@ pub(super) async fn take(
         owner: Some(sender.owner().clone()),
         from,
     };
-    inner.deliver(&Arc::new(outgoing));
+    inner.deliver(&Arc::new(outgoing), Some(sender));
     Ok(())
 }
 
@@ -133,7 +132,7 @@ pub(super) fn until(seconds: Option<u32>) -> Option<Instant> {
 /// Publishes a will: a message like any other, judged now and not when it was left.
 pub(crate) async fn publish_will(inner: &Inner, key: Key, pending: PendingWill) {
     let PendingWill { will, sender, door, .. } = pending;
-    let name = TopicName::new(will.topic.as_str()).and_then(|name| sender.space().absolute(name));
+    let name = TopicName::new(will.topic.clone()).and_then(|name| sender.space().absolute(name));
     let Ok(name) = name else { return };
     let publish = Publish {
         id: None,

@@ -13,7 +13,7 @@ use mqtt_protocol_core::mqtt::{
         PubrecReasonCode, SubackReasonCode, SubackReturnCode, UnsubackReasonCode,
     },
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 /// Topic aliases that a client may set (MQTT 5 section 3.2.2.3.8).
@@ -36,8 +36,8 @@ pub(super) struct Connect {
 /// What is published when a connection ends without goodbye (MQTT 5 section 3.1.2.5).
 #[derive(Clone)]
 pub(crate) struct Will {
-    pub(super) topic: String,
-    pub(super) payload: Vec<u8>,
+    pub(super) topic: Arc<str>,
+    pub(super) payload: Arc<[u8]>,
     pub(super) qos: Qos,
     pub(super) retain: bool,
     pub(super) properties: Vec<Property>,
@@ -47,8 +47,8 @@ pub(crate) struct Will {
 /// PUBLISH.
 pub(super) struct Publish {
     pub(super) id: Option<u16>,
-    pub(super) topic: String,
-    pub(super) payload: Vec<u8>,
+    pub(super) topic: Arc<str>,
+    pub(super) payload: Arc<[u8]>,
     pub(super) qos: Qos,
     pub(super) retain: bool,
     pub(super) properties: Vec<Property>,
@@ -111,16 +111,16 @@ impl From<Packet> for Received {
             Packet::V5_0Connect(it) => Self::Connect(Box::new(connect_5(&it))),
             Packet::V3_1_1Publish(it) => Self::Publish(Box::new(Publish {
                 id: it.packet_id(),
-                topic: it.topic_name().to_owned(),
-                payload: it.payload().as_slice().to_vec(),
+                topic: it.topic_name().into(),
+                payload: it.payload().as_slice().into(),
                 qos: it.qos(),
                 retain: it.retain(),
                 properties: Vec::new(),
             })),
             Packet::V5_0Publish(it) => Self::Publish(Box::new(Publish {
                 id: it.packet_id(),
-                topic: it.topic_name().to_owned(),
-                payload: it.payload().as_slice().to_vec(),
+                topic: it.topic_name().into(),
+                payload: it.payload().as_slice().into(),
                 qos: it.qos(),
                 retain: it.retain(),
                 properties: it.props().clone(),
@@ -184,8 +184,8 @@ fn wanted(entry: &SubEntry) -> Wanted {
 
 fn connect_3(it: &v3_1_1::Connect) -> Connect {
     let will = it.will_topic().map(|topic| Will {
-        topic: topic.to_owned(),
-        payload: it.will_payload().unwrap_or_default().to_vec(),
+        topic: topic.into(),
+        payload: it.will_payload().unwrap_or_default().into(),
         qos: it.will_qos(),
         retain: it.will_retain(),
         properties: Vec::new(),
@@ -217,8 +217,8 @@ fn connect_5(it: &v5_0::Connect) -> Connect {
         }
     }
     let will = it.will_topic().map(|topic| Will {
-        topic: topic.to_owned(),
-        payload: it.will_payload().unwrap_or_default().to_vec(),
+        topic: topic.into(),
+        payload: it.will_payload().unwrap_or_default().into(),
         qos: it.will_qos(),
         retain: it.will_retain(),
         properties: it.will_props().clone(),

@@ -23,7 +23,7 @@ const OVERHEAD: usize = 256;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     pub(crate) device: DeviceId,
-    pub(crate) client: String,
+    pub(crate) client: Arc<str>,
 }
 
 /// A message on its way to those who listen.

@@ -162,8 +162,7 @@ impl Service {
 
     /// Whether a sender's certificate works, by the set in memory: asked for each message.
     pub(super) fn certificate_works(&self, sender: &DoorSender) -> bool {
-        let (ca, serial) = &sender.certificate;
-        self.live.revoked(*ca, serial).is_none()
+        self.live.revoked_key(&sender.certificate).is_none()
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Known {
     pub(super) in_order_at: AtomicU64,
     /// until when its certificate works
     not_after: UnixTime,
-    space: Space,
+    pub(super) space: Space,
     /// as policies know it
     facts: permission::DeviceFacts,
 }

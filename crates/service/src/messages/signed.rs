@@ -59,8 +59,8 @@ pub struct SignedTopics {
 /// In whose space a signed message is brought, where it is one.
 pub(super) fn signer_of(topic: &TopicName) -> Option<DeviceId> {
     let (space, path) = topic.as_str().split_at_checked("d/".len().saturating_add(32))?;
-    let device = space.strip_prefix("d/")?.parse().ok()?;
-    (path.strip_prefix('/') == Some(SIGNED_UP)).then_some(device)
+    let is_one = path.strip_prefix('/') == Some(SIGNED_UP);
+    is_one.then(|| space.strip_prefix("d/")?.parse().ok())?
 }
 
 impl Service {

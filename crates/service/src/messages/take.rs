@@ -231,8 +231,9 @@ impl Service {
             encrypted: signed.and_then(|it| it.encrypted),
         };
         let routed = self.routes_of_message(sender, &new, &message.topic, &uses)?;
-        let (full, counter) = (message.topic.to_string(), message.counter);
-        let (retain, speaks) = (message.retain, sender.clone());
+        let counter = message.counter;
+        let retain = message.retain.map(|qos| (qos, message.topic.clone()));
+        let (retained, speaks) = (retain.is_some(), sender.clone());
         let brought = signed.map(|it| it.by.clone());
         let carried = signed.is_some_and(|it| it.carried);
         let (answers, waits) = (said.is_some(), routed.is_some() || space.is_some());
@@ -253,7 +254,8 @@ impl Service {
                     door: message.door.code(),
                     watched,
                 };
-                Some((said, speaker))
+                // Most say nothing of the kind, and carry no room for it.
+                Some(Box::new((said, speaker)))
             }
             None => None,
         };
@@ -292,7 +294,7 @@ impl Service {
                     Err(why) => return Ok(Some(Late::Said(why.into()))),
                 },
             };
-            if let Some((said, _)) = &said
+            if let Some((said, _)) = said.as_deref()
                 && !holds(tx, (new.device, new.owner), said)?
             {
                 if let Some(window) = heard.filter(|_| new.signed.is_some()) {
@@ -300,7 +302,7 @@ impl Service {
                 }
                 return Ok(Some(Late::Said(Refusal::Protection)));
             }
-            if let Some((Said::Log(segment), _)) = &said
+            if let Some((Said::Log(segment), _)) = said.as_deref()
                 && is_too_much(tx, (new.device, new.owner), segment, now)?
             {
                 return Ok(Some(Late::Said(Refusal::DeviceRate)));
@@ -312,27 +314,27 @@ impl Service {
             if let Some(window) = heard {
                 store::set_window(tx, new.device, &window)?;
             }
-            if let Some(qos) = retain
-                && !store::retain(tx, &full, qos, &new, RETAINED_MAX)?
+            if let Some((qos, topic)) = &retain
+                && !store::retain(tx, topic.as_str(), *qos, &new, RETAINED_MAX)?
             {
                 return Ok(Some(Late::Said(Refusal::Route)));
             }
             store::insert(tx, &new)?;
             crate::routes::put(tx, routed.as_ref())?;
-            if let Some((said, speaker)) = &said {
+            if let Some((said, speaker)) = said.as_deref() {
                 hear(tx, (new.device, new.owner), said, speaker, now)?;
             }
             Ok(None)
         };
         // What can still be refused is waited for: who listens hears nothing that was not admitted.
-        if !message.acknowledged && counter.is_none() && retain.is_none() && !answers && !waits {
+        if !message.acknowledged && counter.is_none() && !retained && !answers && !waits {
             self.store.writer.queue_quietly(move |tx| work(tx).map(|_| ()));
             self.count_admitted((sender, carried), message, now);
             return Ok(());
         }
         self.faults.point(crate::fault::BEFORE_MESSAGE)?;
         // What only appends has refused before it changes anything.
-        let late = match counter.is_none() && retain.is_none() && !answers {
+        let late = match counter.is_none() && !retained && !answers {
             true => self.store.writer.run_checked(work).await?,
             false => self.commit(work).await?,
         };
@@ -491,6 +493,7 @@ impl Service {
         };
         let around = Surroundings {
             sender: &sender.sender,
+            space: &sender.space,
             policy,
             payload,
             rules: &rules,

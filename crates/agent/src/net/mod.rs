@@ -11,3 +11,4 @@ mod tls;
 pub use connection::{Call, Client, Connection, Reply};
 pub use origin::Origin;
 pub use tls::client_config;
+pub(crate) use tls::tls13_signature;

@@ -107,17 +107,25 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let certificate =
-            Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
-        let key = certificate.public_key().map_err(|_| CertificateError::BadEncoding)?;
-        let scheme = handshake_scheme(HandshakeVersion::Tls13, key.algorithm(), signed.scheme)
-            .ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
-        key.verify(scheme, message, signed.signature())
-            .map_err(|_| CertificateError::BadSignature)?;
-        Ok(HandshakeSignatureValid::assertion())
+        tls13_signature(message, certificate, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         supported()
     }
+}
+
+/// The proof of a key in a handshake of TLS 1.3 (RFC 8446 section 4.4.3).
+pub(crate) fn tls13_signature(
+    message: &[u8],
+    certificate: &CertificateDer<'_>,
+    signed: &DigitallySignedStruct,
+) -> Result<HandshakeSignatureValid, Error> {
+    let certificate =
+        Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    let key = certificate.public_key().map_err(|_| CertificateError::BadEncoding)?;
+    let scheme = handshake_scheme(HandshakeVersion::Tls13, key.algorithm(), signed.scheme)
+        .ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
+    key.verify(scheme, message, signed.signature()).map_err(|_| CertificateError::BadSignature)?;
+    Ok(HandshakeSignatureValid::assertion())
 }

@@ -7,7 +7,7 @@
 
 use super::{Judge, operation, tls};
 use crate::{Failure, clock::uptime_s, identity::Credential};
-use ::peer::{Code, Decision, Refused, Side};
+use ::peer::{Code, Decision, Peer, Refused, Side};
 use admission::CommandName;
 use device::DeviceId;
 use rustls::{ClientConnection, ServerConnection, pki_types::ServerName};
@@ -119,17 +119,10 @@ fn served(
     outcome: &tls::Outcome,
 ) -> Result<Talked, Failure> {
     let done = shake(|sock| connection.complete_io(sock), sock);
-    let peer = match (done, outcome.take()) {
-        // The alert was sent with the failure.
-        (_, Some(Err(refused))) => return Ok(before(refused)),
-        (Err(error), _) => return Err(broken(&error)),
-        (Ok(()), None) => return Err(broken(&io::Error::other("no certificate was shown"))),
-        (Ok(()), Some(Ok(peer))) => peer,
+    let peer = match known(done, outcome, connection.is_handshaking())? {
+        Ok(peer) => peer,
+        Err(refused) => return Ok(before(refused)),
     };
-    // INVARIANT: nobody is known before the proof of the key has been seen.
-    if connection.is_handshaking() {
-        return Err(broken(&io::Error::other("the handshake did not end")));
-    }
     if connection.alpn_protocol() != Some(tls::ALPN) {
         return Err(broken(&io::Error::other("the other did not ask for tegata-peer/1")));
     }
@@ -173,16 +166,10 @@ pub(super) fn ask(
     let mut connection = ClientConnection::new(config, name)
         .map_err(|error| Failure::malformed("credential", error.to_string()))?;
     let done = shake(|sock| connection.complete_io(sock), &mut sock);
-    let peer = match (done, outcome.take()) {
-        (_, Some(Err(refused))) => return Ok(before(refused)),
-        (Err(error), _) => return Err(broken(&error)),
-        (Ok(()), None) => return Err(broken(&io::Error::other("no certificate was shown"))),
-        (Ok(()), Some(Ok(peer))) => peer,
+    let peer = match known(done, &outcome, connection.is_handshaking())? {
+        Ok(peer) => peer,
+        Err(refused) => return Ok(before(refused)),
     };
-    // INVARIANT: nobody is known before the proof of the key has been seen.
-    if connection.is_handshaking() {
-        return Err(broken(&io::Error::other("the handshake did not end")));
-    }
     if wanted.is_some_and(|wanted| *wanted != peer.facts.device) {
         let detail = format!("device {} answers at {address}", peer.facts.device);
         return Err(Failure::refused("peer-other", detail));
@@ -208,6 +195,25 @@ pub(super) fn ask(
     connection.send_close_notify();
     let _ = rustls::Stream::new(&mut connection, &mut sock).flush();
     Ok(Talked { decision, operation: asked, answer: Some(answer) })
+}
+
+/// Who the other is, after a handshake that is `done`.
+fn known(
+    done: io::Result<()>,
+    outcome: &tls::Outcome,
+    handshaking: bool,
+) -> Result<Result<Peer, Refused>, Failure> {
+    match (done, outcome.take()) {
+        // The alert was sent with the failure.
+        (_, Some(Err(refused))) => Ok(Err(refused)),
+        (Err(error), _) => Err(broken(&error)),
+        (Ok(()), None) => Err(broken(&io::Error::other("no certificate was shown"))),
+        // INVARIANT: nobody is known before the proof of the key has been seen.
+        (Ok(()), Some(Ok(_))) if handshaking => {
+            Err(broken(&io::Error::other("the handshake did not end")))
+        }
+        (Ok(()), Some(Ok(peer))) => Ok(Ok(peer)),
+    }
 }
 
 /// What was decided by the certificate alone.

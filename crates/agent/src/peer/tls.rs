@@ -2,16 +2,16 @@
 //! authority of the other's trust bundle. Names of hosts prove nothing here and are not looked at.
 
 use super::Judge;
-use crate::{Failure, identity::Credential};
+use crate::{Failure, identity::Credential, net::tls13_signature};
 use ::peer::{Code, Peer, Refused};
 use crypto::{
     UnixTime,
-    tls::{HandshakeVersion, handshake_scheme, signing_key, supported},
+    tls::{signing_key, supported},
 };
 use pki::Certificate;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error,
-    PeerIncompatible, PeerMisbehaved, ServerConfig, SignatureScheme,
+    PeerIncompatible, ServerConfig, SignatureScheme,
     client::{
         Resumption,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -155,20 +155,6 @@ impl Verifier {
     }
 }
 
-fn signature(
-    message: &[u8],
-    certificate: &CertificateDer<'_>,
-    signed: &DigitallySignedStruct,
-) -> Result<HandshakeSignatureValid, Error> {
-    let certificate =
-        Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
-    let key = certificate.public_key().map_err(|_| CertificateError::BadEncoding)?;
-    let scheme = handshake_scheme(HandshakeVersion::Tls13, key.algorithm(), signed.scheme)
-        .ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
-    key.verify(scheme, message, signed.signature()).map_err(|_| CertificateError::BadSignature)?;
-    Ok(HandshakeSignatureValid::assertion())
-}
-
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
@@ -196,7 +182,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        signature(message, certificate, signed)
+        tls13_signature(message, certificate, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -234,7 +220,7 @@ impl ClientCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        signature(message, certificate, signed)
+        tls13_signature(message, certificate, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

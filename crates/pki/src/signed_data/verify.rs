@@ -283,13 +283,19 @@ impl Attributes {
     fn parse(bytes: &[u8]) -> Result<Self, DetachedError> {
         let (mut content_type, mut digest, mut signed_at) = (None, None, None);
         let mut list = Reader::new(bytes);
-        let mut count = 0_usize;
+        let (mut count, mut before) = (0_usize, &[][..]);
         while !list.is_empty() {
             count += 1;
             if count > ATTRIBUTES_MAX {
                 return refuse("signedAttrs", "are more than 32");
             }
-            let mut attribute = list.sequence().map_err(at("signedAttrs"))?;
+            let attribute = list.expect(tag::SEQUENCE).map_err(at("signedAttrs"))?;
+            // A verifier that sorts them first would look at other bytes (X.690 section 11.6).
+            if attribute.whole <= before {
+                return refuse("signedAttrs", "do not stand in the order of DER");
+            }
+            before = attribute.whole;
+            let mut attribute = Reader::new(attribute.value);
             let oid = attribute.oid().map_err(at("signedAttrs"))?;
             let values = attribute.expect(tag::SET).map_err(at("signedAttrs"))?.value;
             attribute.finish().map_err(at("signedAttrs"))?;

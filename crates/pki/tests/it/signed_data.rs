@@ -55,6 +55,29 @@ fn what_we_sign_is_believed_below_its_own_root_at_its_own_time() {
     assert!(matches!(check(&long, anchors, NOW), Err(DetachedError::Malformed { .. })));
 }
 
+/// Where attributes stand in another order, a verifier that sorts them before it looks (OpenSSL does)
+/// hears something else than one that takes them as they come.
+#[test]
+fn attributes_stand_in_the_order_of_der() {
+    const CONTENT_TYPE: [u8; 11] = [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 3];
+    let Signed { signature, anchors } = signed();
+    let first = signature.windows(11).position(|it| it == CONTENT_TYPE).unwrap() - 2;
+    let whole = |at: usize| 2 + usize::from(signature[at + 1]);
+    let second = first + whole(first);
+    let end = second + whole(second);
+    assert_eq!((signature[first], signature[second]), (0x30, 0x30));
+    let swapped = [
+        &signature[..first],
+        &signature[second..end],
+        &signature[first..second],
+        &signature[end..],
+    ]
+    .concat();
+    let refused = check(&swapped, anchors, NOW).unwrap_err();
+    let reason = "do not stand in the order of DER";
+    assert_eq!(refused, DetachedError::Malformed { field: "signedAttrs", reason });
+}
+
 proptest! {
     /// Each byte of it counts: whatever one is changed, it is not believed; but for what is no part of
     /// what is signed or trusted, which says nothing.

@@ -153,7 +153,8 @@ pub(super) async fn bundle(
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
     let known = headers.get(header::IF_NONE_MATCH).and_then(|it| it.to_str().ok());
-    let known = known.and_then(|it| it.trim().trim_matches('"').parse().ok());
+    let known =
+        known.and_then(|it| it.trim().trim_start_matches("W/").trim_matches('"').parse().ok());
     let made = app.service.trust_bundle(&caller, &device.0, known).await?;
     let mut response = match made.bytes {
         Some(bytes) => bytes.into_response(),

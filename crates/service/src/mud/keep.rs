@@ -121,13 +121,13 @@ impl Service {
                 .in_japanese(format!("MUDファイルとして受け付けられません: {error}"))
         })?;
         let now = self.now();
-        let signer = self.signer_of(&new, &mud, (organisation, product), now)?;
+        let (signer, anchors) = self.signer_of(&new, &mud, (organisation, product), now)?.unzip();
         let signer = signer.map(|signer| {
             let named: String = signer.path.leaf().subject().to_string();
             (named.chars().take(500).collect::<String>(), signer.path.not_after())
         });
         let digest = sha256(&new.file);
-        let bytes = MudBytes { file: new.file, signature: new.signature, anchors: new.anchors };
+        let bytes = MudBytes { file: new.file, signature: new.signature, anchors };
         let kept = NewMudRow {
             kept: Some((digest, bytes)),
             signer,
@@ -187,13 +187,21 @@ impl Service {
         mud: &Mud,
         line: (&OrganisationId, &ProductId),
         now: UnixTime,
-    ) -> Result<Option<DetachedSigner>, ServiceError> {
+    ) -> Result<Option<(DetachedSigner, String)>, ServiceError> {
         let ours = self.mud_url(line, "p7s");
+        let named = new.anchors.as_deref().filter(|text| !text.trim().is_empty());
         let Some(signature) = &new.signature else {
             if mud.signature.is_some() && mud.signature == ours {
                 return Err(wrong_signature(
                     "the file's mud-signature names a signature here, and none came with it; hand it in, or leave mud-signature out",
                 ));
+            }
+            if named.is_some() {
+                return Err(ServiceError::malformed(
+                    "mud-anchors",
+                    "certificates to check a signature against came without a signature; hand it in, or leave them out",
+                )
+                .in_japanese("CA証明書だけがあり署名がありません。署名も渡すか、証明書を省いてください"));
             }
             return Ok(None);
         };
@@ -203,7 +211,7 @@ impl Service {
                 "the file does not say where its signature is (RFC 8520 section 3.4); add \"mud-signature\": \"{told}\" and sign again"
             )));
         }
-        let Some(anchors) = new.anchors.as_deref().filter(|text| !text.trim().is_empty()) else {
+        let Some(anchors) = named else {
             return Err(ServiceError::malformed(
                 "mud-anchors",
                 "a signature is checked against certificates that you name; hand in the CA's, in PEM",
@@ -219,9 +227,11 @@ impl Service {
         }
         let anchors = Certificate::from_pem_chain(anchors, ANCHORS_MAX)
             .map_err(|error| wrong(format!("{error}; name 1 to 8 certificates in PEM")))?;
+        // Kept is what was read: whatever else stood beside the certificates is nobody's to serve.
+        let pem: String = anchors.iter().map(Certificate::to_pem).collect();
         let anchors: Anchors = anchors.into_iter().collect();
         verify_detached(&new.file, signature, &anchors, &[MUD_TYPE], now)
-            .map(|signer| Some(signer.into_inner()))
+            .map(|signer| Some((signer.into_inner(), pem)))
             .map_err(|error| wrong_signature(error.to_string()))
     }
 

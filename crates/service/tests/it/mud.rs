@@ -318,6 +318,14 @@ async fn a_signature_is_checked_against_what_the_maker_names_and_served_beside_t
     ] {
         assert_eq!(stage.put(new).await.unwrap_err().code(), code);
     }
+    // Certificates that nothing is checked against are nobody's to keep, nor is what stands beside them.
+    let idle = NewMud { anchors: ca.clone(), ..plain(&[("gate.example", 8883)]) };
+    assert_eq!(stage.put(idle).await.unwrap_err().code(), "mud-anchors");
+    let noted = ca.clone().map(|pem| format!("a note\n{pem}another\n"));
+    stage.put(new(signer.sign(&file), noted)).await.unwrap();
+    let of = (&stage.maker.id, &product("gate"));
+    let found = stage.service().mud_file(&stage.maker.admin, of, None).await.unwrap();
+    assert_eq!(found.anchors, ca);
     let made = stage.put(new(signer.sign(&file), ca.clone())).await.unwrap();
     let (name, until) = made.signer.unwrap();
     assert!(name.contains("Maker MUD") && until.0 > NOW, "{name} {until}");

@@ -7,6 +7,7 @@ mod direction;
 mod documents;
 mod rules;
 mod sources;
+mod vendored;
 
 use crate::process::{command, output};
 use anyhow::Result;
@@ -47,6 +48,7 @@ pub(crate) fn run() -> Result<usize> {
     findings.extend(sources::check(&files));
     findings.extend(documents::check(&files));
     findings.extend(claims::check(&files));
+    findings.extend(vendored::check()?);
     for finding in &findings {
         println!("{finding}");
     }
@@ -65,14 +67,15 @@ pub(crate) fn commands() -> Result<(usize, usize)> {
     Ok((findings.len(), checked))
 }
 
-/// Every text file that git tracks or would track.
+/// Every text file of ours that git tracks or would track.
 fn files() -> Result<Vec<Source>> {
     let listed = output(&mut command(
         "git",
         &["ls-files", "-z", "--cached", "--others", "--exclude-standard"],
     ))?;
     let mut files = Vec::new();
-    for path in listed.split('\0').filter(|path| !path.is_empty()) {
+    let ours = |path: &&str| !path.is_empty() && !path.starts_with(vendored::TREE);
+    for path in listed.split('\0').filter(ours) {
         // A path that is gone from the tree, or a file that is not text, has nothing to check.
         if let Ok(text) = fs::read_to_string(path) {
             files.push(Source { path: path.to_owned(), text });

@@ -52,6 +52,24 @@ pub enum Psk {
     },
 }
 
+/// A raw public key (RFC 7250) and its private key.
+#[derive(Clone)]
+pub struct RawPublicKey {
+    /// SubjectPublicKeyInfo in DER format.
+    pub public_key: Vec<u8>,
+    /// Private key in DER format.
+    pub private_key: Vec<u8>,
+}
+
+impl fmt::Debug for RawPublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawPublicKey")
+            .field("public_key", &self.public_key.len())
+            .field("private_key", &self.private_key.len())
+            .finish()
+    }
+}
+
 #[cfg(feature = "aws-lc-rs")]
 use crate::crypto::aws_lc_rs;
 
@@ -78,6 +96,8 @@ pub struct Config {
     dtls13_cipher_suites: Option<Vec<Dtls13CipherSuite>>,
     kx_groups: Option<Vec<NamedGroup>>,
     psk: Option<Psk>,
+    raw_public_key: Option<RawPublicKey>,
+    accept_raw_public_keys: bool,
 }
 
 impl Config {
@@ -99,6 +119,8 @@ impl Config {
             dtls13_cipher_suites: None,
             kx_groups: None,
             psk: None,
+            raw_public_key: None,
+            accept_raw_public_keys: false,
         }
     }
 
@@ -198,6 +220,16 @@ impl Config {
     #[inline(always)]
     pub fn aead_encryption_limit(&self) -> u64 {
         self.aead_encryption_limit
+    }
+
+    /// Our raw public key, if there is one (RFC 7250, DTLS 1.2 only).
+    pub fn raw_public_key(&self) -> Option<&RawPublicKey> {
+        self.raw_public_key.as_ref()
+    }
+
+    /// Whether the peer may show a raw public key (RFC 7250, DTLS 1.2 only).
+    pub fn accept_raw_public_keys(&self) -> bool {
+        self.accept_raw_public_keys
     }
 
     /// PSK configuration, if any.
@@ -306,6 +338,8 @@ pub struct ConfigBuilder {
     dtls13_cipher_suites: Option<Vec<Dtls13CipherSuite>>,
     kx_groups: Option<Vec<NamedGroup>>,
     psk: Option<Psk>,
+    raw_public_key: Option<RawPublicKey>,
+    accept_raw_public_keys: bool,
 }
 
 impl ConfigBuilder {
@@ -478,6 +512,24 @@ impl ConfigBuilder {
         self
     }
 
+    /// Show this raw public key (RFC 7250) to a peer that would rather have it than a certificate.
+    ///
+    /// DTLS 1.2 only. The certificate that the endpoint is made with is shown to all others.
+    /// Defaults to none.
+    pub fn with_raw_public_key(mut self, key: RawPublicKey) -> Self {
+        self.raw_public_key = Some(key);
+        self
+    }
+
+    /// Set whether the peer may show a raw public key (RFC 7250) in place of a certificate.
+    ///
+    /// DTLS 1.2 only. The key is surfaced via [`crate::Output::PeerRawPublicKey`]; who it belongs to
+    /// is for the application to find out. Defaults to false.
+    pub fn accept_raw_public_keys(mut self, accept: bool) -> Self {
+        self.accept_raw_public_keys = accept;
+        self
+    }
+
     /// Configure PSK for a client endpoint.
     ///
     /// The `identity` is sent to the server during the handshake.
@@ -643,6 +695,8 @@ impl ConfigBuilder {
             dtls13_cipher_suites: self.dtls13_cipher_suites,
             kx_groups: self.kx_groups,
             psk: self.psk,
+            raw_public_key: self.raw_public_key,
+            accept_raw_public_keys: self.accept_raw_public_keys,
         })
     }
 }
@@ -693,6 +747,8 @@ impl fmt::Debug for Config {
             .field("dtls13_cipher_suites", &self.dtls13_cipher_suites)
             .field("kx_groups", &self.kx_groups)
             .field("psk", &self.psk)
+            .field("raw_public_key", &self.raw_public_key)
+            .field("accept_raw_public_keys", &self.accept_raw_public_keys)
             .finish()
     }
 }
@@ -718,6 +774,8 @@ impl fmt::Debug for ConfigBuilder {
             .field("dtls13_cipher_suites", &self.dtls13_cipher_suites)
             .field("kx_groups", &self.kx_groups)
             .field("psk", &self.psk)
+            .field("raw_public_key", &self.raw_public_key)
+            .field("accept_raw_public_keys", &self.accept_raw_public_keys)
             .finish()
     }
 }

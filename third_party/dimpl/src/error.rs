@@ -410,6 +410,10 @@ pub enum CertificateError {
     UnsupportedEcCurve,
     /// A certificate had an invalid subject public key.
     InvalidSubjectPublicKey,
+    /// The peer offers no certificate type that is taken here (RFC 7250).
+    NoCommonCertificateType,
+    /// The server chose a certificate type that was not offered (RFC 7250).
+    CertificateTypeNotOffered,
 }
 
 /// Fine-grained reason for an [`Error::SecurityError`].
@@ -1082,6 +1086,10 @@ impl fmt::Display for CertificateError {
                 write!(f, "invalid EC curve parameter in certificate")
             }
             Self::UnsupportedEcCurve => write!(f, "unsupported EC curve"),
+            Self::NoCommonCertificateType => write!(f, "no certificate type in common"),
+            Self::CertificateTypeNotOffered => {
+                write!(f, "server chose a certificate type that was not offered")
+            }
             Self::InvalidSubjectPublicKey => {
                 write!(f, "invalid EC subject_public_key bitstring")
             }

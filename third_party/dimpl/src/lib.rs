@@ -265,7 +265,7 @@ pub use error::{
 };
 
 mod config;
-pub use config::{Config, ConfigBuilder, Psk, PskResolver};
+pub use config::{Config, ConfigBuilder, Psk, PskResolver, RawPublicKey};
 
 #[cfg(feature = "rcgen")]
 pub mod certificate;
@@ -940,6 +940,10 @@ pub enum Output<'a> {
     /// Applications must validate this certificate independently (chain,
     /// name/EKU checks, pinning, etc.).
     PeerCert(&'a [u8]),
+    /// The peer's raw public key (RFC 7250): a SubjectPublicKeyInfo in DER encoding, in place
+    /// of a certificate. The peer has proved to have the private key once [`Output::Connected`]
+    /// comes, and not before.
+    PeerRawPublicKey(&'a [u8]),
     /// Extracted DTLS-SRTP keying material and selected SRTP profile.
     KeyingMaterial(KeyingMaterial, SrtpProfile),
     /// Received application data plaintext.
@@ -956,6 +960,7 @@ impl fmt::Debug for Output<'_> {
             Self::Timeout(v) => write!(f, "Timeout({:?})", v),
             Self::Connected => write!(f, "Connected"),
             Self::PeerCert(v) => write!(f, "PeerCert({})", v.len()),
+            Self::PeerRawPublicKey(v) => write!(f, "PeerRawPublicKey({})", v.len()),
             Self::KeyingMaterial(v, p) => write!(f, "KeyingMaterial({}, {:?})", v.len(), p),
             Self::ApplicationData(v) => write!(f, "ApplicationData({})", v.len()),
             Self::CloseNotify => write!(f, "CloseNotify"),

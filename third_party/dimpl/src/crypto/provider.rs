@@ -301,6 +301,19 @@ pub trait SignatureVerifier: CryptoSafe {
         hash_alg: HashAlgorithm,
         sig_alg: SignatureAlgorithm,
     ) -> Result<(), CryptoError>;
+
+    /// Verify a signature on data using a raw public key (RFC 7250): a DER-encoded
+    /// SubjectPublicKeyInfo. A provider that does not say otherwise verifies none.
+    fn verify_signature_raw_public_key(
+        &self,
+        _spki_der: &[u8],
+        _data: &[u8],
+        _signature: &[u8],
+        _hash_alg: HashAlgorithm,
+        _sig_alg: SignatureAlgorithm,
+    ) -> Result<(), CryptoError> {
+        Err(CryptoError::UnsupportedPublicKeyAlgorithm)
+    }
 }
 
 /// Allow-list of supported (signature, hash, curve) combinations for

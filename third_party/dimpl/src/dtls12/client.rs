@@ -24,6 +24,7 @@ use crate::crypto::SrtpProfile;
 use crate::dtls12::Server;
 use crate::dtls12::context::AuthMode;
 use crate::dtls12::engine::Engine;
+use crate::dtls12::message::CertificateType;
 use crate::dtls12::message::{Body, CipherSuiteVec, ClientHello, ClientKeyExchange};
 use crate::dtls12::message::{ClientPskKeys, ServerKeyExchangeParams};
 use crate::dtls12::message::{CompressionMethod, ContentType, Cookie};
@@ -67,6 +68,9 @@ pub struct Client {
     /// Server certificates
     server_certificates: Vec<Buf>,
 
+    /// The server's raw public key, in place of certificates (RFC 7250)
+    server_raw_public_key: Option<Buf>,
+
     /// Buffer for defragmenting handshakes
     defragment_buffer: Buf,
 
@@ -90,6 +94,7 @@ pub struct Client {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum LocalEvent {
     PeerCert,
+    PeerRawPublicKey(Vec<u8>),
     Connected,
     KeyingMaterial(ArrayVec<u8, 88>, SrtpProfile),
 }
@@ -111,6 +116,7 @@ impl Client {
             negotiated_srtp_profile: None,
             server_random: None,
             server_certificates: Vec::with_capacity(3),
+            server_raw_public_key: None,
             defragment_buffer,
             certificate_verify: false,
             captured_session_hash: None,
@@ -170,6 +176,7 @@ impl Client {
             negotiated_srtp_profile: None,
             server_random: None,
             server_certificates: Vec::with_capacity(3),
+            server_raw_public_key: None,
             defragment_buffer,
             certificate_verify: false,
             captured_session_hash: None,
@@ -513,6 +520,30 @@ impl State {
             .into());
         }
 
+        // Certificate types (RFC 7250): only what was offered, X.509 where nothing is said.
+        let ours = server_hello.client_certificate_type();
+        let theirs = server_hello.server_certificate_type();
+        let config = client.engine.config();
+        let (raw, raw_server) = (
+            config.raw_public_key().is_some(),
+            config.accept_raw_public_keys(),
+        );
+        let offered = client.hybrid.is_none();
+        if (ours.is_some() && !(raw && offered)) || (theirs.is_some() && !(raw_server && offered)) {
+            return Err(Error::CertificateError(
+                crate::CertificateError::CertificateTypeNotOffered,
+            )
+            .into());
+        }
+        client.engine.peer_certificate_type = theirs.unwrap_or_default();
+        if ours == Some(CertificateType::RawPublicKey) {
+            client
+                .engine
+                .crypto_context_mut()
+                .use_raw_public_key()
+                .map_err(Error::CryptoError)?;
+        }
+
         // Note: we keep offered suites local; we don't enforce echo here
         client.engine.set_cipher_suite(cs);
         client.session_id = Some(server_hello.session_id);
@@ -564,6 +595,20 @@ impl State {
             // Stay in same state
             return Ok(self);
         };
+
+        if let Body::RawPublicKey(key) = &handshake.body {
+            let range = key.0.0.clone();
+            drop(maybe);
+            if range.is_empty() {
+                return Err(Error::CertificateError(
+                    crate::CertificateError::NoServerCertificateReceived,
+                )
+                .into());
+            }
+            let key = client.defragment_buffer[range].to_buf();
+            client.server_raw_public_key = Some(key);
+            return Ok(Self::AwaitServerKeyExchange);
+        }
 
         let Body::Certificate(certificate) = &handshake.body else {
             unreachable!()
@@ -712,20 +757,24 @@ impl State {
             );
         }
 
-        // unwrap: is ok because we verify the order of the flight
-        let cert_der = client.server_certificates.first().unwrap();
-
         // Create a temporary DigitallySigned for verification (we only need the algorithm)
         let temp_signed = DigitallySigned {
             algorithm: signature_algorithm,
             signature_range: 0..signature_bytes.len(),
         };
 
-        client
-            .engine
-            .crypto_context_mut()
-            .verify_signature(&signed_data, &temp_signed, signature_bytes, cert_der)
-            .map_err(Error::CryptoError)?;
+        let crypto = client.engine.crypto_context();
+        match &client.server_raw_public_key {
+            Some(key) => {
+                crypto.verify_signature_raw(&signed_data, &temp_signed, signature_bytes, key)
+            }
+            None => {
+                // unwrap: is ok because we verify the order of the flight
+                let cert_der = client.server_certificates.first().unwrap();
+                crypto.verify_signature(&signed_data, &temp_signed, signature_bytes, cert_der)
+            }
+        }
+        .map_err(Error::CryptoError)?;
 
         trace!(
             "ServerKeyExchange signature verified: {:?}",
@@ -867,7 +916,7 @@ impl State {
         }
 
         // Validate the server certificate
-        if client.server_certificates.is_empty() {
+        if client.server_certificates.is_empty() && client.server_raw_public_key.is_none() {
             return Err((Error::CertificateError(
                 crate::CertificateError::NoServerCertificateReceived,
             ))
@@ -875,6 +924,10 @@ impl State {
         }
 
         // Send the server certificate as an event
+        if let Some(key) = &client.server_raw_public_key {
+            let event = LocalEvent::PeerRawPublicKey(key.to_vec());
+            client.local_events.push_back(event);
+        }
         if !client.server_certificates.is_empty() {
             client.local_events.push_back(LocalEvent::PeerCert);
         }
@@ -1406,6 +1459,15 @@ impl LocalEvent {
                 );
                 buf[..l].copy_from_slice(&peer_certs[0]);
                 Output::PeerCert(&buf[..l])
+            }
+            LocalEvent::PeerRawPublicKey(key) => {
+                let l = key.len();
+                assert!(
+                    l <= buf.len(),
+                    "Output buffer too small for peer raw public key"
+                );
+                buf[..l].copy_from_slice(&key);
+                Output::PeerRawPublicKey(&buf[..l])
             }
             LocalEvent::Connected => Output::Connected,
             LocalEvent::KeyingMaterial(m, profile) => {

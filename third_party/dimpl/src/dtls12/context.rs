@@ -10,7 +10,7 @@ use crate::crypto;
 use crate::crypto::SrtpProfile;
 use crate::crypto::{Aad, Iv, Nonce};
 use crate::dtls12::message::DigitallySigned;
-use crate::dtls12::message::{Asn1Cert, Certificate};
+use crate::dtls12::message::{Asn1Cert, Certificate, CertificateType, RawPublicKeyMessage};
 use crate::dtls12::message::{CurveType, Dtls12CipherSuite, HashAlgorithm};
 use crate::dtls12::message::{NamedGroup, SignatureAlgorithm};
 
@@ -61,6 +61,12 @@ pub struct CryptoContext {
     /// Authentication mode: certificate or PSK.
     auth: AuthMode,
 
+    /// What our Certificate message holds (RFC 7250).
+    certificate_type: CertificateType,
+
+    /// The signing key of our raw public key, until it is clear which one is shown.
+    raw_private_key: Option<Box<dyn crypto::SigningKey>>,
+
     /// Resolved PSK value (set during handshake after identity exchange)
     psk: Option<Vec<u8>>,
 
@@ -88,6 +94,14 @@ pub enum AuthMode {
 impl CryptoContext {
     /// Create a new crypto context with the given authentication mode.
     pub fn new(auth: AuthMode, config: Arc<crate::Config>) -> Self {
+        // unwrap: malformed private key bytes are a programmer error, as they are of the certificate.
+        let raw_private_key = config.raw_public_key().map(|key| {
+            config
+                .crypto_provider()
+                .key_provider
+                .load_private_key(&key.private_key)
+                .expect("Failed to parse private key of raw public key")
+        });
         CryptoContext {
             config,
             key_exchange: None,
@@ -104,6 +118,8 @@ impl CryptoContext {
             client_cipher: None,
             server_cipher: None,
             auth,
+            certificate_type: CertificateType::X509,
+            raw_private_key,
             psk: None,
             client_random: None,
             server_random: None,
@@ -415,7 +431,26 @@ impl CryptoContext {
         let AuthMode::Certificate { certificate, .. } = &self.auth else {
             panic!("serialize_client_certificate called in PSK mode");
         };
+        if let (CertificateType::RawPublicKey, Some(key)) =
+            (self.certificate_type, self.config.raw_public_key())
+        {
+            let message = RawPublicKeyMessage(Asn1Cert(0..key.public_key.len()));
+            message.serialize(&key.public_key, output);
+            return;
+        }
         cert.serialize(certificate, output);
+    }
+
+    /// Show and sign with the raw public key of the configuration in place of the certificate
+    /// (RFC 7250).
+    pub fn use_raw_public_key(&mut self) -> Result<(), CryptoError> {
+        let AuthMode::Certificate { private_key, .. } = &mut self.auth else {
+            return Err(CryptoError::NoPrivateKeyConfigured);
+        };
+        let raw = self.raw_private_key.take();
+        *private_key = raw.ok_or(CryptoError::NoPrivateKeyConfigured)?;
+        self.certificate_type = CertificateType::RawPublicKey;
+        Ok(())
     }
 
     /// Sign the provided data using the client's private key.
@@ -607,6 +642,25 @@ impl CryptoContext {
             signature.algorithm.hash,
             signature.algorithm.signature,
         )
+    }
+
+    /// Verify a DigitallySigned structure against a raw public key (RFC 7250).
+    pub fn verify_signature_raw(
+        &self,
+        data: &Buf,
+        signature: &DigitallySigned,
+        signature_buf: &[u8],
+        spki_der: &[u8],
+    ) -> Result<(), CryptoError> {
+        self.provider()
+            .signature_verification
+            .verify_signature_raw_public_key(
+                spki_der,
+                data,
+                signature.signature(signature_buf),
+                signature.algorithm.hash,
+                signature.algorithm.signature,
+            )
     }
 }
 

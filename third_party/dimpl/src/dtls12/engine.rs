@@ -8,8 +8,9 @@ use crate::buffer::{Buf, BufferPool, TmpBuf};
 use crate::crypto::{Aad, Iv, Nonce};
 use crate::dtls12::context::{AuthMode, CryptoContext};
 use crate::dtls12::incoming::{Incoming, Record, RecordHandler};
+use crate::dtls12::message::Handshake;
 use crate::dtls12::message::{Body, HashAlgorithm, Header, MessageType, ProtocolVersion, Sequence};
-use crate::dtls12::message::{ContentType, DTLSRecord, Dtls12CipherSuite, Handshake};
+use crate::dtls12::message::{CertificateType, ContentType, DTLSRecord, Dtls12CipherSuite};
 use crate::error::bounded_error_len;
 use crate::timer::{HandshakeTimers, Timeout, deadline};
 use crate::window::ReplayWindow;
@@ -56,6 +57,9 @@ pub struct Engine {
     /// For AEAD suites this is `explicit_nonce + tag`; used both to reject
     /// short incoming records and to size outgoing record overhead.
     min_protected_fragment_len: usize,
+
+    /// What the peer's Certificate message holds (RFC 7250).
+    pub(crate) peer_certificate_type: CertificateType,
 
     /// Cryptographic context for handling encryption/decryption
     pub(crate) crypto_context: CryptoContext,
@@ -146,6 +150,7 @@ impl Engine {
             cipher_suite: None,
             explicit_nonce_len: 0,
             min_protected_fragment_len: 0,
+            peer_certificate_type: CertificateType::X509,
             crypto_context,
             peer_encryption_enabled: false,
             is_client: false,
@@ -708,6 +713,7 @@ impl Engine {
             defragment_buffer,
             self.cipher_suite,
             Some(&mut self.transcript),
+            self.peer_certificate_type,
         )?;
 
         // Move the expected seq_no along

@@ -25,6 +25,7 @@ use crate::dtls12::Client;
 use crate::dtls12::client::LocalEvent;
 use crate::dtls12::context::AuthMode;
 use crate::dtls12::engine::Engine;
+use crate::dtls12::message::CertificateType;
 use crate::dtls12::message::PskParams;
 use crate::dtls12::message::SignatureAndHashAlgorithm;
 use crate::dtls12::message::{Body, CertificateRequest, CertificateTypeVec, Dtls12CipherSuite};
@@ -77,6 +78,12 @@ pub struct Server {
 
     /// Client certificates
     client_certificates: Vec<Buf>,
+
+    /// The client's raw public key, in place of certificates (RFC 7250)
+    client_raw_public_key: Option<Buf>,
+
+    /// Certificate types for the ServerHello: the client's and the server's (RFC 7250)
+    certificate_types: (Option<CertificateType>, Option<CertificateType>),
 
     /// Buffer for defragmenting handshakes
     defragment_buffer: Buf,
@@ -172,6 +179,8 @@ impl Server {
             client_signature_algorithms: None,
             client_random: None,
             client_certificates: Vec::with_capacity(3),
+            client_raw_public_key: None,
+            certificate_types: (None, None),
             defragment_buffer,
             captured_session_hash: None,
             psk_valid: None,
@@ -277,6 +286,19 @@ impl Server {
             })?;
         self.state = State::Closed;
         Ok(())
+    }
+
+    /// End the handshake, which has no key material yet, by a fatal alert in epoch 0.
+    fn refuse(&mut self, alert: u8, why: crate::CertificateError) -> InternalError {
+        self.engine.abort();
+        self.state = State::Closed;
+        let sent = self
+            .engine
+            .create_record(ContentType::Alert, 0, false, |body| {
+                body.push(2); // fatal
+                body.push(alert);
+            });
+        sent.err().unwrap_or(Error::CertificateError(why)).into()
     }
 
     fn make_progress(&mut self) -> Result<(), InternalError> {
@@ -471,6 +493,35 @@ impl State {
             }
         }
 
+        // Certificate types (RFC 7250 section 4.2): nothing is negotiated unless it is configured.
+        let config = server.engine.config();
+        let (raw, raw_client) = (
+            config.raw_public_key().is_some(),
+            config.accept_raw_public_keys(),
+        );
+        if (raw || raw_client) && !cs.is_psk() {
+            let ours = CertificateType::select(ch.server_certificate_types(), raw);
+            let theirs = match config.require_client_certificate() {
+                true => CertificateType::select(ch.client_certificate_types(), raw_client),
+                false => Ok(None),
+            };
+            let (Ok(theirs), Ok(ours)) = (theirs, ours) else {
+                return Err(server.refuse(
+                    43, // unsupported_certificate
+                    crate::CertificateError::NoCommonCertificateType,
+                ));
+            };
+            server.certificate_types = (theirs, ours);
+            server.engine.peer_certificate_type = theirs.unwrap_or_default();
+            if ours == Some(CertificateType::RawPublicKey) {
+                server
+                    .engine
+                    .crypto_context_mut()
+                    .use_raw_public_key()
+                    .map_err(Error::CryptoError)?;
+            }
+        }
+
         // Store client's offers for later selection
         server.client_supported_groups = client_supported_groups;
         server.client_signature_algorithms = client_signature_algorithms;
@@ -490,6 +541,7 @@ impl State {
         // unwrap: is ok because we set the random in handle_timeout
         let random = server.random.unwrap();
         let negotiated_srtp_profile = server.negotiated_srtp_profile;
+        let certificate_types = server.certificate_types;
         let extension_data = &mut server.extension_data;
 
         // Send ServerHello
@@ -502,6 +554,7 @@ impl State {
                     random,
                     session_id,
                     negotiated_srtp_profile,
+                    certificate_types,
                     extension_data,
                 )
             })?;
@@ -687,6 +740,24 @@ impl State {
             // Stay in same state
             return Ok(self);
         };
+
+        if let Body::RawPublicKey(key) = &handshake.body {
+            let range = key.0.0.clone();
+            drop(maybe);
+            if range.is_empty() {
+                return Err(server.refuse(
+                    40, // handshake_failure
+                    crate::CertificateError::NoClientCertificateReceived,
+                ));
+            }
+            let key = server.defragment_buffer[range].to_vec();
+            debug!("Received client raw public key of {} bytes", key.len());
+            server.client_raw_public_key = Some(key.clone().to_buf());
+            server
+                .local_events
+                .push_back(LocalEvent::PeerRawPublicKey(key));
+            return Ok(Self::AwaitClientKeyExchange);
+        }
 
         let Body::Certificate(certificate) = &handshake.body else {
             unreachable!()
@@ -880,7 +951,7 @@ impl State {
         );
         trace!("Derived session keys (EMS) and ready to verify Finished");
 
-        if !server.client_certificates.is_empty() {
+        if !server.client_certificates.is_empty() || server.client_raw_public_key.is_some() {
             Ok(Self::AwaitCertificateVerify)
         } else {
             Ok(Self::AwaitChangeCipherSpec)
@@ -919,7 +990,7 @@ impl State {
         // Now access the buffer
         let signature_bytes = &server.defragment_buffer[signature_range];
 
-        if server.client_certificates.is_empty() {
+        if server.client_certificates.is_empty() && server.client_raw_public_key.is_none() {
             return Err(Error::CertificateError(
                 crate::CertificateError::NoClientCertificateForVerification,
             )
@@ -932,16 +1003,17 @@ impl State {
             signature_range: 0..signature_bytes.len(),
         };
 
-        server
-            .engine
-            .crypto_context()
-            .verify_signature(
+        let crypto = server.engine.crypto_context();
+        match &server.client_raw_public_key {
+            Some(key) => crypto.verify_signature_raw(&data, &temp_signed, signature_bytes, key),
+            None => crypto.verify_signature(
                 &data,
                 &temp_signed,
                 signature_bytes,
                 &server.client_certificates[0],
-            )
-            .map_err(Error::CryptoError)?;
+            ),
+        }
+        .map_err(Error::CryptoError)?;
 
         debug!("Client CertificateVerify verified successfully");
 
@@ -1208,6 +1280,7 @@ fn handshake_create_server_hello(
     random: Random,
     session_id: SessionId,
     negotiated_srtp_profile: Option<SrtpProfile>,
+    (client_type, server_type): (Option<CertificateType>, Option<CertificateType>),
     extension_data: &mut Buf,
 ) -> Result<(), Error> {
     let server_version = ProtocolVersion::DTLS1_2;
@@ -1230,7 +1303,8 @@ fn handshake_create_server_hello(
         CompressionMethod::Null,
         None,
     )
-    .with_extensions(extension_data, srtp_pid);
+    .with_extensions(extension_data, srtp_pid)
+    .with_certificate_types(extension_data, client_type, server_type);
 
     sh.serialize(extension_data, body);
     Ok(())

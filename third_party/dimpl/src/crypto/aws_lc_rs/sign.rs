@@ -10,6 +10,7 @@ use aws_lc_rs::signature::{EcdsaKeyPair, EcdsaSigningAlgorithm, EcdsaVerificatio
 use der::{Decode, Encode};
 use spki::ObjectIdentifier;
 use x509_cert::Certificate as X509Certificate;
+use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
 use super::super::{KeyProvider, SignatureVerifier, SigningKey, check_verify_scheme};
 use super::super::{OID_P256, OID_P384};
@@ -191,13 +192,38 @@ impl SignatureVerifier for AwsLcSignatureVerifier {
         hash_alg: HashAlgorithm,
         sig_alg: SignatureAlgorithm,
     ) -> Result<(), CryptoError> {
-        if sig_alg != SignatureAlgorithm::ECDSA {
-            return Err(CryptoError::UnsupportedSignatureAlgorithm(sig_alg));
-        }
-
         let cert =
             X509Certificate::from_der(cert_der).map_err(|_| CryptoError::CertificateParseFailed)?;
         let spki = cert.tbs_certificate().subject_public_key_info();
+        self.verify_by_key(spki, data, signature, hash_alg, sig_alg)
+    }
+
+    fn verify_signature_raw_public_key(
+        &self,
+        spki_der: &[u8],
+        data: &[u8],
+        signature: &[u8],
+        hash_alg: HashAlgorithm,
+        sig_alg: SignatureAlgorithm,
+    ) -> Result<(), CryptoError> {
+        let spki = SubjectPublicKeyInfoOwned::from_der(spki_der)
+            .map_err(|_| CryptoError::InvalidSubjectPublicKey)?;
+        self.verify_by_key(&spki, data, signature, hash_alg, sig_alg)
+    }
+}
+
+impl AwsLcSignatureVerifier {
+    fn verify_by_key(
+        &self,
+        spki: &SubjectPublicKeyInfoOwned,
+        data: &[u8],
+        signature: &[u8],
+        hash_alg: HashAlgorithm,
+        sig_alg: SignatureAlgorithm,
+    ) -> Result<(), CryptoError> {
+        if sig_alg != SignatureAlgorithm::ECDSA {
+            return Err(CryptoError::UnsupportedSignatureAlgorithm(sig_alg));
+        }
 
         const OID_EC_PUBLIC_KEY: ObjectIdentifier =
             ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");

@@ -57,6 +57,33 @@ impl Certificate {
     }
 }
 
+/// A Certificate message of the type RawPublicKey (RFC 7250 section 3): a SubjectPublicKeyInfo in
+/// the place of a list; empty from a client that has none.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RawPublicKeyMessage(pub Asn1Cert);
+
+impl RawPublicKeyMessage {
+    /// Longest key that is taken. One on P-384 has 120 bytes.
+    pub const MAX: usize = 512;
+
+    pub fn parse(input: &[u8], base_offset: usize) -> IResult<&[u8], RawPublicKeyMessage> {
+        let (key, length) = be_u24(input)?;
+        let (rest, key) = take(length)(key)?;
+        if !rest.is_empty() || key.len() > Self::MAX {
+            return Err(Err::Failure(Error::new(input, ErrorKind::LengthValue)));
+        }
+        let start = base_offset + (input.len() - key.len());
+        let message = RawPublicKeyMessage(Asn1Cert(start..start + key.len()));
+        Ok((rest, message))
+    }
+
+    pub fn serialize(&self, buf: &[u8], output: &mut Buf) {
+        let key = self.0.as_slice(buf);
+        output.extend_from_slice(&(key.len() as u32).to_be_bytes()[1..]);
+        output.extend_from_slice(key);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,3 +1,4 @@
+use super::{CertificateType, CertificateTypes};
 use super::{CipherSuiteVec, CompressionMethod, CompressionMethodVec, Dtls12CipherSuite};
 use super::{Cookie, Extension, ExtensionType, ProtocolVersion, Random, SessionId};
 use super::{ECPointFormatsExtension, SignatureAlgorithmsExtension};
@@ -32,6 +33,8 @@ struct ParsedExtensions {
     supported_groups: Option<NamedGroupVec>,
     signature_algorithms: Option<SignatureAndHashAlgorithmVec>,
     srtp_profiles: Option<SrtpProfileVec>,
+    client_certificate_types: Option<CertificateTypes>,
+    server_certificate_types: Option<CertificateTypes>,
 }
 
 impl ClientHello {
@@ -61,7 +64,7 @@ impl ClientHello {
         buf.clear();
 
         // First write all extension data
-        let mut ranges = ArrayVec::<(ExtensionType, usize, usize), 8>::new();
+        let mut ranges = ArrayVec::<(ExtensionType, usize, usize), 10>::new();
 
         // Check if provider has ECDH support
         let has_ecdh = config.crypto_provider().has_ecdh();
@@ -111,6 +114,25 @@ impl ClientHello {
             let start_pos = buf.len();
             buf.extend_from_slice(&[0x00]); // Empty extension data
             ranges.push((ExtensionType::EncryptThenMac, start_pos, buf.len()));
+        }
+
+        // Add client_certificate_type and server_certificate_type (RFC 7250); X.509 alone is
+        // what holds without them.
+        for (extension_type, raw) in [
+            (
+                ExtensionType::ClientCertificateType,
+                config.raw_public_key().is_some(),
+            ),
+            (
+                ExtensionType::ServerCertificateType,
+                config.accept_raw_public_keys(),
+            ),
+        ] {
+            if raw {
+                let start_pos = buf.len();
+                CertificateType::serialize_offered(buf);
+                ranges.push((extension_type, start_pos, buf.len()));
+            }
         }
 
         let start_pos = buf.len();
@@ -248,6 +270,14 @@ impl ClientHello {
                     ExtensionType::EcPointFormats => {
                         ECPointFormatsExtension::parse(data)?;
                     }
+                    ExtensionType::ClientCertificateType => {
+                        parsed.client_certificate_types =
+                            Some(CertificateType::parse_offered(data)?.1);
+                    }
+                    ExtensionType::ServerCertificateType => {
+                        parsed.server_certificate_types =
+                            Some(CertificateType::parse_offered(data)?.1);
+                    }
                     _ => {}
                 }
                 extensions.try_push(extension).map_err(|_| {
@@ -270,6 +300,14 @@ impl ClientHello {
 
     pub fn srtp_profiles(&self) -> Option<&SrtpProfileVec> {
         self.parsed_extensions.srtp_profiles.as_ref()
+    }
+
+    pub fn client_certificate_types(&self) -> Option<&CertificateTypes> {
+        self.parsed_extensions.client_certificate_types.as_ref()
+    }
+
+    pub fn server_certificate_types(&self) -> Option<&CertificateTypes> {
+        self.parsed_extensions.server_certificate_types.as_ref()
     }
 
     pub fn serialize(&self, source_buf: &[u8], output: &mut Buf) {

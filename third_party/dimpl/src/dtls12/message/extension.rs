@@ -122,12 +122,14 @@ impl ExtensionType {
     }
 
     /// Supported extension types that this implementation handles.
-    pub const fn supported() -> &'static [ExtensionType; 8] {
+    pub const fn supported() -> &'static [ExtensionType; 10] {
         &[
             ExtensionType::SupportedGroups,
             ExtensionType::EcPointFormats,
             ExtensionType::SignatureAlgorithms,
             ExtensionType::UseSrtp,
+            ExtensionType::ClientCertificateType,
+            ExtensionType::ServerCertificateType,
             ExtensionType::EncryptThenMac,
             ExtensionType::ExtendedMasterSecret,
             ExtensionType::RenegotiationInfo,

@@ -4,12 +4,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Certificate;
 use super::CertificateRequest;
+use super::CertificateType;
 use super::CertificateVerify;
 use super::ClientHello;
 use super::ClientKeyExchange;
 use super::Dtls12CipherSuite;
 use super::Finished;
 use super::HelloVerifyRequest;
+use super::RawPublicKeyMessage;
 use super::ServerHello;
 use super::ServerKeyExchange;
 use crate::buffer::Buf;
@@ -161,6 +163,7 @@ impl Handshake {
         buffer: &mut Buf,
         cipher_suite: Option<Dtls12CipherSuite>,
         transcript: Option<&mut Buf>,
+        certificate_type: CertificateType,
     ) -> Result<Handshake, crate::InternalError> {
         buffer.clear();
 
@@ -199,14 +202,20 @@ impl Handshake {
             return Err(crate::InternalError::parse_incomplete());
         }
 
-        let (rest, body) =
-            match Body::parse(buffer, 0, first_handshake.header.msg_type, cipher_suite) {
-                Ok(parsed) => parsed,
-                Err(err) => {
-                    mark_handled(handled);
-                    return Err(err.into());
-                }
-            };
+        let parsed = match (first_handshake.header.msg_type, certificate_type) {
+            (MessageType::Certificate, CertificateType::RawPublicKey) => {
+                RawPublicKeyMessage::parse(buffer, 0)
+                    .map(|(rest, key)| (rest, Body::RawPublicKey(key)))
+            }
+            (msg_type, _) => Body::parse(buffer, 0, msg_type, cipher_suite),
+        };
+        let (rest, body) = match parsed {
+            Ok(parsed) => parsed,
+            Err(err) => {
+                mark_handled(handled);
+                return Err(err.into());
+            }
+        };
 
         if !rest.is_empty()
             && first_handshake
@@ -420,6 +429,7 @@ pub enum Body {
     HelloVerifyRequest(HelloVerifyRequest),
     ServerHello(ServerHello),
     Certificate(Certificate),
+    RawPublicKey(RawPublicKeyMessage),
     ServerKeyExchange(ServerKeyExchange),
     CertificateRequest(CertificateRequest),
     ServerHelloDone, // empty
@@ -523,6 +533,9 @@ impl Body {
             }
             Body::Certificate(certificate) => {
                 certificate.serialize(source_buf, output);
+            }
+            Body::RawPublicKey(key) => {
+                key.serialize(source_buf, output);
             }
             Body::ServerKeyExchange(server_key_exchange) => {
                 server_key_exchange.serialize(source_buf, output, true);
@@ -636,6 +649,7 @@ mod tests {
                 &mut buffer,
                 None,
                 Some(&mut transcript),
+                CertificateType::X509,
             );
             assert_eq!(result.is_ok(), accepted, "{kind:?}: {body:02x?}");
             if !accepted {
@@ -845,6 +859,7 @@ mod tests {
             &mut defragmented_buffer,
             None,
             None,
+            CertificateType::X509,
         )
         .unwrap();
 
@@ -890,6 +905,7 @@ mod tests {
             &mut defragmented_buffer,
             None,
             Some(&mut transcript),
+            CertificateType::X509,
         );
 
         assert!(result.is_err());
@@ -958,6 +974,7 @@ mod tests {
                         &mut buffer,
                         None,
                         Some(&mut transcript),
+                        CertificateType::X509,
                     );
                     assert_eq!(result.is_ok(), accepted, "extension {kind}");
                     assert!(fragments.iter().all(Handshake::is_handled));
@@ -998,6 +1015,7 @@ mod tests {
             &mut defragmented_buffer,
             None,
             None,
+            CertificateType::X509,
         )
         .unwrap();
 
@@ -1026,6 +1044,7 @@ mod tests {
             &mut defragmented_buffer,
             None,
             Some(&mut transcript),
+            CertificateType::X509,
         );
 
         assert!(result.is_err());

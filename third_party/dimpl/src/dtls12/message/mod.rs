@@ -25,7 +25,7 @@ mod wrapped;
 use std::fmt;
 
 use arrayvec::ArrayVec;
-pub use certificate::Certificate;
+pub use certificate::{Certificate, RawPublicKeyMessage};
 pub use certificate_request::CertificateRequest;
 pub use certificate_verify::CertificateVerify;
 pub use client_hello::ClientHello;
@@ -37,6 +37,7 @@ pub use extensions::SignatureAlgorithmsExtension;
 pub use extensions::SupportedGroupsExtension;
 pub use extensions::UseSrtpExtension;
 pub use extensions::use_srtp::{SrtpProfileId, SrtpProfileVec};
+pub use extensions::{CertificateType, CertificateTypes};
 pub use finished::Finished;
 pub use handshake::{Body, Handshake, Header, MessageType};
 pub use hello_verify::HelloVerifyRequest;

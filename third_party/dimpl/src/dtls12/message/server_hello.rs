@@ -1,7 +1,7 @@
 use super::SrtpProfileVec;
 use super::extension::ExtensionVec;
 use super::extensions::use_srtp::{SrtpProfileId, UseSrtpExtension};
-use super::{CompressionMethod, Dtls12CipherSuite, Extension, ExtensionType};
+use super::{CertificateType, CompressionMethod, Dtls12CipherSuite, Extension, ExtensionType};
 use super::{ProtocolVersion, Random, SessionId};
 use crate::buffer::Buf;
 use arrayvec::ArrayVec;
@@ -19,6 +19,8 @@ pub struct ServerHello {
     pub extensions: Option<ExtensionVec>,
     // Receive-side values; outbound serialization uses the raw extensions above.
     srtp_profiles: Option<SrtpProfileVec>,
+    client_certificate_type: Option<CertificateType>,
+    server_certificate_type: Option<CertificateType>,
 }
 
 impl ServerHello {
@@ -38,6 +40,8 @@ impl ServerHello {
             compression_method,
             extensions,
             srtp_profiles: None,
+            client_certificate_type: None,
+            server_certificate_type: None,
         }
     }
 
@@ -86,9 +90,36 @@ impl ServerHello {
         self
     }
 
+    /// Add the negotiated certificate types (RFC 7250), where there are any, behind the extensions
+    /// of [`Self::with_extensions`].
+    pub fn with_certificate_types(
+        mut self,
+        buf: &mut Buf,
+        client: Option<CertificateType>,
+        server: Option<CertificateType>,
+    ) -> Self {
+        let extensions = self.extensions.get_or_insert_default();
+        for (extension_type, selected) in [
+            (ExtensionType::ClientCertificateType, client),
+            (ExtensionType::ServerCertificateType, server),
+        ] {
+            if let Some(selected) = selected {
+                let start = buf.len();
+                buf.push(selected as u8);
+                extensions.push(Extension {
+                    extension_type,
+                    extension_data_range: start..buf.len(),
+                });
+            }
+        }
+        self
+    }
+
     pub fn parse(input: &[u8], base_offset: usize) -> IResult<&[u8], ServerHello> {
         let original_input = input;
         let mut srtp_profiles = None;
+        let mut client_certificate_type = None;
+        let mut server_certificate_type = None;
         let (input, server_version) = ProtocolVersion::parse(input)?;
         let (input, random) = Random::parse(input)?;
         let (input, session_id) = SessionId::parse(input)?;
@@ -137,11 +168,22 @@ impl ServerHello {
                                 ErrorKind::LengthValue,
                             )));
                         }
-                        if ext.extension_type == ExtensionType::UseSrtp {
-                            let range = &ext.extension_data_range;
-                            let data =
-                                &original_input[range.start - base_offset..range.end - base_offset];
-                            srtp_profiles = Some(UseSrtpExtension::parse(data)?.1.profiles);
+                        let range = &ext.extension_data_range;
+                        let data =
+                            &original_input[range.start - base_offset..range.end - base_offset];
+                        match ext.extension_type {
+                            ExtensionType::UseSrtp => {
+                                srtp_profiles = Some(UseSrtpExtension::parse(data)?.1.profiles);
+                            }
+                            ExtensionType::ClientCertificateType => {
+                                client_certificate_type =
+                                    Some(CertificateType::parse_selected(data)?.1);
+                            }
+                            ExtensionType::ServerCertificateType => {
+                                server_certificate_type =
+                                    Some(CertificateType::parse_selected(data)?.1);
+                            }
+                            _ => {}
                         }
                         extensions_vec.try_push(ext).map_err(|_| {
                             Err::Failure(Error::new(current_input, ErrorKind::LengthValue))
@@ -167,12 +209,22 @@ impl ServerHello {
                 compression_method,
                 extensions,
                 srtp_profiles,
+                client_certificate_type,
+                server_certificate_type,
             },
         ))
     }
 
     pub fn srtp_profiles(&self) -> Option<&SrtpProfileVec> {
         self.srtp_profiles.as_ref()
+    }
+
+    pub fn client_certificate_type(&self) -> Option<CertificateType> {
+        self.client_certificate_type
+    }
+
+    pub fn server_certificate_type(&self) -> Option<CertificateType> {
+        self.server_certificate_type
     }
 
     pub fn serialize(&self, source_buf: &[u8], output: &mut Buf) {

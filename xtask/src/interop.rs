@@ -30,6 +30,7 @@ const PACKAGES: &[&str] = &[
     "faketime",
     "fonts-noto-cjk",
     "g++",
+    "gnutls-bin",
     "libcoap3-bin",
     "libstrongswan-standard-plugins",
     "mosquitto-clients",

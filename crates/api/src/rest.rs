@@ -78,6 +78,11 @@ impl Rest {
         self.get("/v1/trust").await
     }
 
+    /// The key that the server shows in place of a certificate.
+    pub async fn server_key(&self) -> Result<wire::ServerKey> {
+        self.get("/v1/server-key").await
+    }
+
     /// Whether the platform works; also where it says that it does not.
     pub async fn health(&self) -> Result<wire::Health> {
         let answer = self.client.send(Call::get("/v1/health")).await?;

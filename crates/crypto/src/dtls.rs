@@ -1,10 +1,14 @@
 //! Associations of DTLS 1.2 (RFC 6347) by `dimpl`, whose keys stay where they are.
 
+use crate::{KeyAlgorithm, Signer, sha256, tls::signing_key};
 use dimpl::{
-    Config, CryptoError, CryptoOperation, Dtls, DtlsCertificate,
+    Config, CryptoError, CryptoOperation, Dtls, DtlsCertificate, RawPublicKey,
     crypto::{Buf, Dtls12CipherSuite, HashAlgorithm, KeyProvider, SignatureAlgorithm, SigningKey},
 };
-use rustls::{SignatureScheme, sign::CertifiedKey};
+use rustls::{
+    SignatureScheme,
+    sign::{CertifiedKey, SigningKey as TlsKey},
+};
 use std::{cell::RefCell, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 /// Forward secrecy and AEAD, and nothing else.
@@ -14,38 +18,82 @@ pub const SUITES: [Dtls12CipherSuite; 3] = [
     Dtls12CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256,
 ];
 
+/// Keys by what stands for them.
+type Shown = Vec<(Vec<u8>, Arc<dyn TlsKey>)>;
+
 thread_local! {
-    /// What the association shows that is being made on this thread.
-    static SHOWN: RefCell<Option<Arc<CertifiedKey>>> = const { RefCell::new(None) };
+    /// What the association may show that is being made on this thread.
+    static SHOWN: RefCell<Shown> = const { RefCell::new(Vec::new()) };
 }
 
 /// Keys wherever they live: a configuration has to have them as its `key_provider`.
 #[derive(Debug, Clone, Copy)]
 pub struct Keys;
 
+/// An ECDSA key on P-256 that is shown by itself (RFC 7250).
+#[derive(Clone)]
+pub struct RawKey {
+    spki: Vec<u8>,
+    key: Arc<dyn TlsKey>,
+}
+
+impl RawKey {
+    /// `None` where it is a key of another kind.
+    pub fn new(signer: Arc<dyn Signer>) -> Option<Self> {
+        let public = signer.public_key();
+        let spki = public.spki().to_vec();
+        (public.algorithm() == KeyAlgorithm::EcdsaP256)
+            .then(|| Self { spki, key: signing_key(signer) })
+    }
+
+    /// What a configuration has to say where associations may show it.
+    pub fn to_configure(&self) -> RawPublicKey {
+        RawPublicKey { public_key: self.spki.clone(), private_key: self.spki.clone() }
+    }
+}
+
+impl std::fmt::Debug for RawKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RawKey").field("key", &sha256(&self.spki)).finish_non_exhaustive()
+    }
+}
+
 /// An association that shows a certificate of an ECDSA key on P-256, as a server until it is told
-/// otherwise; `None` where there is no certificate. `config` has [`Keys`].
-pub fn associate(config: Arc<Config>, key: Arc<CertifiedKey>, now: Instant) -> Option<Dtls> {
+/// otherwise, or the key of its configuration where the other side would rather have that; `None` where
+/// there is no certificate, or where `raw` is not the configured key. `config` has [`Keys`].
+pub fn associate(
+    config: Arc<Config>,
+    key: &CertifiedKey,
+    raw: Option<&RawKey>,
+    now: Instant,
+) -> Option<Dtls> {
     let certificate = key.cert.first()?.to_vec();
-    SHOWN.set(Some(key));
-    // `dimpl` is given the certificate in place of the key's bytes, and asks for the key here and now.
+    let wanted = config.raw_public_key().map(|raw| &raw.private_key);
+    let mut shown = vec![(certificate.clone(), key.key.clone())];
+    if wanted != raw.map(|raw| &raw.spki) {
+        return None;
+    }
+    shown.extend(raw.map(|raw| (raw.spki.clone(), raw.key.clone())));
+    SHOWN.set(shown);
+    // `dimpl` is given what is shown in place of the key's bytes, and asks for the key here and now.
     let handle = DtlsCertificate { private_key: certificate.clone(), certificate };
     let dtls = Dtls::new_12(config, handle, now);
-    SHOWN.set(None);
+    SHOWN.take();
     Some(dtls)
 }
 
 impl KeyProvider for Keys {
     fn load_private_key(&self, handle: &[u8]) -> Result<Box<dyn SigningKey>, CryptoError> {
-        let shown = SHOWN.with_borrow(Clone::clone);
-        let key = shown.filter(|key| key.cert.first().is_some_and(|it| **it == *handle));
-        let key = key.ok_or(CryptoError::InvalidPrivateKey)?;
-        Ok(Box::new(Key(AssertUnwindSafe(key.key.clone()))))
+        let of = |shown: &Shown| {
+            shown.iter().find(|(known, _)| known == handle).map(|(_, key)| key.clone())
+        };
+        let key = SHOWN.with_borrow(of).ok_or(CryptoError::InvalidPrivateKey)?;
+        Ok(Box::new(Key(AssertUnwindSafe(key))))
     }
 }
 
 #[derive(Debug)]
-struct Key(AssertUnwindSafe<Arc<dyn rustls::sign::SigningKey>>);
+struct Key(AssertUnwindSafe<Arc<dyn TlsKey>>);
 
 impl SigningKey for Key {
     fn sign(&mut self, data: &[u8], hash: HashAlgorithm, out: &mut Buf) -> Result<(), CryptoError> {

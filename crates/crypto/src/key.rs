@@ -176,6 +176,13 @@ impl PublicKey {
         self.spki.get(self.bits_at..).unwrap_or_default()
     }
 
+    /// The key in PEM (`BEGIN PUBLIC KEY`, RFC 7468 section 13).
+    pub fn to_pem(&self) -> String {
+        // Longer than a key may be, and it would not be one.
+        der::pem::encode_string("PUBLIC KEY", der::pem::LineEnding::LF, self.spki())
+            .unwrap_or_default()
+    }
+
     /// SHA-256 of the SubjectPublicKeyInfo: the key's name everywhere in Tegata.
     pub fn fingerprint(&self) -> Sha256 {
         sha256(&self.spki)

@@ -25,6 +25,9 @@ pub struct Config {
     /// The door for devices' messages by CoAP over DTLS (UDP). `None`: no such door. Port 0 takes a free
     /// one.
     pub coap: Option<SocketAddr>,
+    /// Whether devices may show their public key there without a certificate, and be shown the server's
+    /// (RFC 7250).
+    pub coap_raw_keys: bool,
     /// Origins of pages that may open one, as browsers write them.
     pub websocket_origins: Vec<String>,
     /// Networks that routes of messages may go to beside addresses that are everybody's.
@@ -71,6 +74,7 @@ impl Default for Config {
             mqtt: None,
             mqtt_websocket: None,
             coap: None,
+            coap_raw_keys: false,
             websocket_origins: Vec::new(),
             route_networks: Vec::new(),
             gateway: gateway::GatewayLimits::default(),

@@ -20,6 +20,7 @@ use crate::{
 use api::problem::Code;
 use axum::{Router, middleware::from_fn_with_state, routing::get};
 use console::Origin;
+use crypto::dtls::RawKey;
 use service::Service;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
@@ -112,9 +113,13 @@ impl Server {
             let failed = |cause| StartError::Listen { address: wanted, cause };
             let socket = UdpSocket::bind(wanted).await.map_err(failed)?;
             coap_at = Some(socket.local_addr().map_err(failed)?);
+            let raw = match config.coap_raw_keys {
+                true => Some(raw_key(&service).await?),
+                false => None,
+            };
             let (app, gateway, trust) = (app.clone(), gateway.clone(), trust.clone());
             let door = Datagrams { socket, app, gateway, trust, grace: config.grace };
-            tasks.spawn(door.serve(own.clone(), stopped.clone()).map_err(StartError::Dtls)?);
+            tasks.spawn(door.serve(own.clone(), raw, stopped.clone()).map_err(StartError::Dtls)?);
         }
         let origins = gateway::Origins {
             own: config.names.clone(),
@@ -230,6 +235,13 @@ impl RunningServer {
         let _ = self.stop.send(true);
         while self.tasks.join_next().await.is_some() {}
     }
+}
+
+/// The key that is shown to devices that take no certificate.
+async fn raw_key(service: &Service) -> Result<RawKey, StartError> {
+    let key = service.raw_server_key().await;
+    let key = key.map_err(|error| StartError::Certificate(error.to_string()))?;
+    RawKey::new(key).ok_or_else(|| StartError::Dtls("the kept key is of another kind".into()))
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -10,7 +10,7 @@ use crate::{
     live::found,
     record,
     store::{
-        Guard, Tx, access,
+        Effect, Guard, Tx, access,
         certificate::{self as certificates, CertificateRow, Held, Status},
         device::{self as devices, DeviceRow},
     },
@@ -89,6 +89,8 @@ struct Wanted {
     /// fingerprint of its key
     key: Sha256,
     profile: CredentialProfile,
+    /// it takes the place of one that the device has or had
+    renews: bool,
     principal: OrganisationId,
     order: Order,
     event: audit::SecurityEvent,
@@ -559,7 +561,8 @@ impl Service {
             .subject(&device.to_string())
             .detail("profile", profile.name());
         let event = if prototype { event.detail("prototype", "yes") } else { event };
-        Ok(Wanted { device, row, state, key, profile, principal, order, event, now })
+        let renews = !initial && held.iter().any(|held| held.profile == Profile::Ldevid as u8);
+        Ok(Wanted { device, row, state, key, profile, renews, principal, order, event, now })
     }
 
     async fn certify(
@@ -611,7 +614,8 @@ impl Service {
         + Send
         + use<>,
     > {
-        let Wanted { device, row, state, key, profile, principal, order, event, now } = wanted;
+        let Wanted { device, row, state, key, profile, renews, principal, order, event, now } =
+            wanted;
         let (id, owner) = (row.id, row.owner);
         let credential = move |certificate: &Certificate| {
             EventKind::CredentialIssued(Credential {
@@ -648,6 +652,10 @@ impl Service {
                     let kind = credential(certificate);
                     record::apply_platform(tx, &platform, &device, &kind, Some(&by), now)?
                 };
+                if renews {
+                    // Whoever is here by the key of the former one has to go.
+                    tx.effect(Effect::Recertified(id));
+                }
                 Ok(applied.recorded)
             },
         }

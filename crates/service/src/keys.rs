@@ -24,6 +24,8 @@ pub(crate) enum Purpose {
     Update = 7,
     /// what devices encrypt for their owner
     Messages = 8,
+    /// what the door for datagrams shows in place of a certificate
+    Datagrams = 9,
 }
 
 impl Purpose {
@@ -37,6 +39,7 @@ impl Purpose {
             6 => "server",
             7 => "update",
             8 => "messages",
+            9 => "datagrams",
             _ => "unknown",
         }
     }

@@ -101,6 +101,7 @@ mod public_label;
 mod public_product;
 mod public_scan;
 mod purposes;
+mod raw_keys;
 mod record;
 mod reports;
 mod routes;

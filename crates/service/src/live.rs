@@ -318,6 +318,9 @@ impl Effects for Live {
                     self.decisions.clear();
                     self.changes.add(crate::messages::Change::Device(row));
                 }
+                Effect::Recertified(row) => {
+                    self.changes.add(crate::messages::Change::Device(row));
+                }
                 Effect::Downlink(row) => {
                     self.changes.add(crate::messages::Change::Downlink(row));
                 }

@@ -63,7 +63,7 @@ impl Coap {
         trusts: impl FnOnce(&[u8]) -> anyhow::Result<()>,
     ) -> anyhow::Result<Self> {
         let now = clock::instant();
-        let dtls = associate(config, key, now).context("no certificate to be shown")?;
+        let dtls = associate(config, &key, None, now).context("no certificate to be shown")?;
         let mut coap = Self {
             socket,
             dtls: Box::new(dtls),

@@ -30,3 +30,12 @@ pub struct RotatedKey {
     /// SHA-256 of the public key that signed until now; its private half is destroyed.
     pub retired: Digest,
 }
+
+/// The key that the server shows, in place of a certificate, to devices that know it by itself (RFC 7250).
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ServerKey {
+    /// SHA-256 of the public key.
+    pub key: Digest,
+    /// The public key: a SubjectPublicKeyInfo in PEM.
+    pub public_key: String,
+}

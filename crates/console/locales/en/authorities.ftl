@@ -48,6 +48,7 @@ key-purpose-messages = messages of devices
 key-purpose-ca = CA
 key-purpose-ocsp = OCSP responder
 key-purpose-server = server
+key-purpose-datagrams = server, without a certificate (CoAP)
 key-purpose-unknown = unknown
 
 key-use-certificate = certificates

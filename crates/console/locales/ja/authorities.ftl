@@ -48,6 +48,7 @@ key-purpose-messages = 機器のメッセージ
 key-purpose-ca = 認証局
 key-purpose-ocsp = OCSPレスポンダー
 key-purpose-server = サーバー
+key-purpose-datagrams = 証明書なしのサーバー（CoAP）
 key-purpose-unknown = 不明
 
 key-use-certificate = 証明書

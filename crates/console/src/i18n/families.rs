@@ -154,7 +154,10 @@ pub const FAMILIES: &[(&str, &[&str])] = &[
     ("root-of-trust", &["tpm", "secure-element", "dice", "puf", "software"]),
     ("certificate-status", &["good", "suspended", "revoked"]),
     ("ca-kind", &["platform", "device", "owner"]),
-    ("key-purpose", &["log", "events", "passports", "ca", "ocsp", "server", "messages", "unknown"]),
+    (
+        "key-purpose",
+        &["log", "events", "passports", "ca", "ocsp", "server", "messages", "datagrams", "unknown"],
+    ),
     (
         "key-use",
         &[

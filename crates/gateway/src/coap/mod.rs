@@ -78,7 +78,7 @@ pub struct Reply {
 /// A device that speaks CoAP, over one association.
 pub struct Conversation {
     inner: Arc<Inner>,
-    certificate: Certificate,
+    shown: Shown,
     sender: DoorSender,
     known: Arc<Known>,
     exchanges: Exchanges,
@@ -137,10 +137,28 @@ impl Gateway {
     /// Begins a conversation with whoever showed this certificate, validated, and from where it comes;
     /// `None` where it may not be here.
     pub async fn coap(&self, certificate: &Certificate, source: IpAddr) -> Option<Conversation> {
+        let shown = Shown { certificate: certificate.clone(), key: None };
+        self.converse(shown, source).await
+    }
+
+    /// As [`Self::coap`], with whoever showed a public key by itself (RFC 7250), as SubjectPublicKeyInfo in
+    /// DER, that stands for this certificate. It may be here as long as it does.
+    pub async fn coap_by_key(
+        &self,
+        spki: &[u8],
+        certificate: &Certificate,
+        source: IpAddr,
+    ) -> Option<Conversation> {
+        let shown = Shown { certificate: certificate.clone(), key: Some(spki.into()) };
+        self.converse(shown, source).await
+    }
+
+    async fn converse(&self, shown: Shown, source: IpAddr) -> Option<Conversation> {
         let inner = self.0.clone();
         // First who is told of changes, then how things are: nothing falls between.
         let seen = inner.service.standing_count();
-        let sender = who(&inner, certificate).await.ok()??;
+        let meant = still_meant(&inner, &shown).ok()?;
+        let sender = who(&inner, &shown.certificate).await.ok()?.filter(|_| meant)?;
         if let Err(refusal) = sender.stands() {
             inner.service.refuse_message(&sender, MessageDoor::Coap, refusal, "");
             return None;
@@ -160,7 +178,7 @@ impl Gateway {
         Some(Conversation {
             bodies: Bodies::new(inner.bodies.clone()),
             inner,
-            certificate: certificate.clone(),
+            shown,
             sender,
             known,
             exchanges: Exchanges::default(),
@@ -176,6 +194,28 @@ impl Gateway {
 /// Whether a datagram is a request that is understood, so that it would be judged.
 pub fn is_request(datagram: &[u8]) -> bool {
     matches!(read(datagram), Heard::Request(..))
+}
+
+/// What a device is known by.
+struct Shown {
+    certificate: Certificate,
+    /// it showed the SubjectPublicKeyInfo alone
+    key: Option<Box<[u8]>>,
+}
+
+/// Whether what was shown still means this certificate, and no other one.
+///
+/// # Errors
+/// Where the store cannot say so now.
+fn still_meant(inner: &Inner, shown: &Shown) -> Result<bool, ServiceError> {
+    let Some(spki) = &shown.key else { return Ok(true) };
+    match inner.service.certificate_of_key(spki) {
+        Ok(present) => Ok(present.der() == shown.certificate.der()),
+        Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Fatal) => {
+            Err(error)
+        }
+        Err(_) => Ok(false),
+    }
 }
 
 /// Who shows a certificate, as it stands now; `None` where it may not be here.
@@ -215,7 +255,13 @@ impl Conversation {
         if self.known.over.load(Ordering::SeqCst) {
             return false;
         }
-        let sender = match who(&self.inner, &self.certificate).await {
+        let shown = match still_meant(&self.inner, &self.shown) {
+            Ok(true) => who(&self.inner, &self.shown.certificate).await,
+            // The device has another certificate now. It may come again, and is looked at anew.
+            Ok(false) => return false,
+            Err(error) => Err(error),
+        };
+        let sender = match shown {
             Ok(sender) => sender,
             Err(error) => {
                 // Each message is judged again where it is kept. Later, then.

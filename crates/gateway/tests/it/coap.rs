@@ -261,3 +261,21 @@ async fn who_may_not_be_here_any_more_is_told_nothing_more() {
     assert!(world.gateway.coap(&thing.certificate, [127, 0, 0, 1].into()).await.is_none());
     assert_eq!(world.kept(&thing).await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_key_by_itself_is_here_as_long_as_it_means_the_certificate() {
+    let world = World::new().await;
+    let (thing, other) = (world.device().await, world.device().await);
+    let from = [127, 0, 0, 1].into();
+    let spki = thing.certificate.spki_der().to_vec();
+    let foreign = world.gateway.coap_by_key(&spki, &other.certificate, from).await;
+    assert!(foreign.is_none(), "a key that stands for another certificate");
+    let mut conversation =
+        world.gateway.coap_by_key(&spki, &thing.certificate, from).await.unwrap();
+    ask(&mut conversation, &request(1, POST, &to("me/up/t"), b"x")).await;
+    assert_eq!(world.kept(&thing).await, ["up/t"]);
+    world.suspend(&thing).await;
+    tokio::time::timeout(Duration::from_secs(20), conversation.changed()).await.unwrap();
+    assert!(!conversation.look_again().await);
+    assert!(world.gateway.coap_by_key(&spki, &thing.certificate, from).await.is_none());
+}

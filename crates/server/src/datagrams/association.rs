@@ -30,11 +30,19 @@ pub(super) struct Association {
     /// bytes that were heard before the client was known
     heard: usize,
     /// what the client showed
-    certificate: Option<Vec<u8>>,
+    shown: Option<Shown>,
     connected: bool,
     conversation: Option<Conversation>,
     /// nothing is heard until then: the client sends faster than it may
     paused_until: Option<Instant>,
+}
+
+/// What a client shows.
+enum Shown {
+    /// a certificate
+    Certificate(Vec<u8>),
+    /// the SubjectPublicKeyInfo of its key, and nothing else (RFC 7250)
+    Key(Vec<u8>),
 }
 
 /// It is over.
@@ -53,7 +61,7 @@ impl Association {
             dtls,
             incoming,
             heard: 0,
-            certificate: None,
+            shown: None,
             connected: false,
             conversation: None,
             paused_until: None,
@@ -165,9 +173,22 @@ impl Association {
 
     /// Who has shaken hands: whether it may be here.
     async fn begin(&mut self) -> Result<(), Over> {
-        let shown = self.certificate.take().map(CertificateDer::from);
-        let shown: Vec<CertificateDer<'_>> = shown.into_iter().collect();
         let app = &self.door.app;
+        let (certificate, key) = match self.shown.take() {
+            None => (None, None),
+            Some(Shown::Certificate(certificate)) => (Some(certificate), None),
+            Some(Shown::Key(spki)) => {
+                // It stands for the certificate that is held here, which is then judged as any.
+                let certificate = app.service.certificate_of_key(&spki).map_err(|error| {
+                    let why = format!("{} {}: {error}", error.code(), crypto::sha256(&spki));
+                    let peer = Peer::new(self.address, None);
+                    app.turn_away(Turned::Unauthenticated, &peer, Door::Public, &why);
+                    Over
+                })?;
+                (Some(certificate.der().to_vec()), Some(spki))
+            }
+        };
+        let shown: Vec<_> = certificate.map(CertificateDer::from).into_iter().collect();
         let chain = self.door.trust.chain(&shown, app.service.now()).map_err(|error| {
             self.turn_away(&error.to_string());
             Over
@@ -179,8 +200,12 @@ impl Association {
             return Err(Over);
         };
         app.metrics.handshake(false, false);
-        self.conversation =
-            Some(self.door.gateway.coap(certificate, self.address.ip()).await.ok_or(Over)?);
+        let (gateway, from) = (&self.door.gateway, self.address.ip());
+        let begun = match key {
+            None => gateway.coap(certificate, from).await,
+            Some(spki) => gateway.coap_by_key(&spki, certificate, from).await,
+        };
+        self.conversation = Some(begun.ok_or(Over)?);
         Ok(())
     }
 
@@ -203,7 +228,10 @@ impl Association {
                 Output::BufferTooSmall { needed } => buffer.resize(needed, 0),
                 Output::Timeout(at) => return Ok((Instant::from_std(at), said)),
                 Output::Connected => self.connected = true,
-                Output::PeerCert(certificate) => self.certificate = Some(certificate.to_vec()),
+                Output::PeerCert(certificate) => {
+                    self.shown = Some(Shown::Certificate(certificate.to_vec()));
+                }
+                Output::PeerRawPublicKey(spki) => self.shown = Some(Shown::Key(spki.to_vec())),
                 Output::ApplicationData(data) => said.push(data.to_vec()),
                 Output::CloseNotify => return Err(Over),
                 _ => {}

@@ -8,7 +8,7 @@
 use crate::tls::OwnCertificate;
 use crypto::{
     Secret,
-    dtls::{Keys, SUITES, associate},
+    dtls::{Keys, RawKey, SUITES, associate},
     hmac_sha256,
 };
 use dimpl::{
@@ -46,18 +46,30 @@ pub(super) enum Greeted {
     There([u8; 32]),
 }
 
+/// What becomes of a second hello.
+pub(super) enum Begun {
+    /// an association
+    Association(Box<Dtls>),
+    /// nothing, and why; with what is still to be said
+    Refused(String, Option<Vec<u8>>),
+}
+
 /// Makes associations.
 pub(super) struct Associations {
     own: Arc<OwnCertificate>,
+    /// what is shown to who takes no certificate
+    raw: Option<RawKey>,
     config: Arc<Config>,
     secret: Secret,
     began: Instant,
 }
 
 impl Associations {
+    /// With `raw` clients may show public keys by themselves and ask for that one (RFC 7250).
+    ///
     /// # Errors
     /// As a sentence, where the cryptography does not pass its tests.
-    pub(super) fn new(own: Arc<OwnCertificate>) -> Result<Self, String> {
+    pub(super) fn new(own: Arc<OwnCertificate>, raw: Option<RawKey>) -> Result<Self, String> {
         let provider =
             CryptoProvider { key_provider: &Keys, hmac_provider: &Cookies, ..default_provider() };
         let config = Config::builder()
@@ -67,10 +79,14 @@ impl Associations {
             .use_server_cookie(true)
             .handshake_timeout(HANDSHAKE)
             .max_queue_rx(WAITING)
-            .build()
-            .map_err(|error| error.to_string())?;
+            .accept_raw_public_keys(raw.is_some());
+        let config = match &raw {
+            Some(raw) => config.with_raw_public_key(raw.to_configure()),
+            None => config,
+        };
+        let config = config.build().map_err(|error| error.to_string())?;
         let (config, began) = (Arc::new(config), Instant::now());
-        Ok(Self { own, config, secret: crypto::random::secret::<32>(), began })
+        Ok(Self { own, raw, config, secret: crypto::random::secret::<32>(), began })
     }
 
     /// Looks at a ClientHello of somebody who is not known. It costs two hashes.
@@ -96,12 +112,13 @@ impl Associations {
         hmac_sha256(&self.secret, &[b"cookie", &address, &port, &span, &hello.random])
     }
 
-    /// An association with somebody who is there, which has heard its second hello; `None` where it
-    /// refuses it.
-    pub(super) fn begin(&self, second: &[u8], cookie: [u8; 32]) -> Option<Box<Dtls>> {
+    /// An association with somebody who is there, which has heard its second hello; `None` where that
+    /// is none.
+    pub(super) fn begin(&self, second: &[u8], cookie: [u8; 32]) -> Option<Begun> {
         let first = Hello::read(second)?.first()?;
         let now = Instant::now().into_std();
-        let mut dtls = Box::new(associate(self.config.clone(), self.own.current(), now)?);
+        let (config, own) = (self.config.clone(), self.own.current());
+        let mut dtls = Box::new(associate(config, &own, self.raw.as_ref(), now)?);
         dtls.handle_timeout(now).ok()?;
         RIGHT.set(Some(cookie));
         let heard = dtls.handle_packet(&first).and_then(|()| {
@@ -111,7 +128,13 @@ impl Associations {
             dtls.handle_packet(second)
         });
         RIGHT.set(None);
-        heard.ok().map(|()| dtls)
+        let Err(error) = heard else { return Some(Begun::Association(dtls)) };
+        let mut buffer = vec![0; DATAGRAM];
+        let alert = match dtls.poll_output(&mut buffer) {
+            Output::Packet(alert) => Some(alert.to_vec()),
+            _ => None,
+        };
+        Some(Begun::Refused(error.to_string(), alert))
     }
 }
 

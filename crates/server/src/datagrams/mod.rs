@@ -8,12 +8,13 @@ use crate::{
     app::App,
     limit::{Buckets, Counted, Permit, Rate, Source},
     listener::told_to_stop,
-    metrics::Door,
+    metrics::{Door, Turned},
     peer::Peer,
     tls::{ClientTrust, OwnCertificate},
 };
 use association::Association;
-use dtls::{Associations, Greeted};
+use crypto::dtls::RawKey;
+use dtls::{Associations, Begun, Greeted};
 use gateway::{Gateway, Hello};
 use std::{collections::HashMap, convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
@@ -66,16 +67,17 @@ impl Drop for Ended {
 }
 
 impl Datagrams {
-    /// Serves until `stop` says so; then lets what was begun end, for a while.
+    /// Serves until `stop` says so; with `raw` for keys without certificates too. Then lets what was begun end, for a while.
     ///
     /// # Errors
     /// As a sentence, where DTLS cannot be spoken.
     pub(crate) fn serve(
         self,
         own: Arc<OwnCertificate>,
+        raw: Option<RawKey>,
         stop: watch::Receiver<bool>,
     ) -> Result<impl Future<Output = ()> + Send + use<>, String> {
-        let associations = Arc::new(Associations::new(own)?);
+        let associations = Arc::new(Associations::new(own, raw)?);
         Ok(self.listen(associations, stop))
     }
 
@@ -157,8 +159,19 @@ impl Datagrams {
             let (stop, open) = (stop.clone(), open.clone());
             drop(tokio::spawn(async move {
                 let _held = (ended, open, counted);
-                if let Some(dtls) = associations.begin(&second, cookie) {
-                    Association::new(door, from, dtls, incoming).run(stop).await;
+                match associations.begin(&second, cookie) {
+                    Some(Begun::Association(dtls)) => {
+                        Association::new(door, from, dtls, incoming).run(stop).await;
+                    }
+                    Some(Begun::Refused(why, alert)) => {
+                        if let Some(alert) = alert {
+                            // What does not arrive is not sent again: the hello comes again.
+                            let _unreachable = door.socket.send_to(&alert, from).await;
+                        }
+                        let peer = Peer::new(from, None);
+                        door.app.turn_away(Turned::Handshake, &peer, Door::Public, &why);
+                    }
+                    None => {}
                 }
             }));
         }

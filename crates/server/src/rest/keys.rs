@@ -1,11 +1,11 @@
 //! The keys with which the platform speaks for itself.
 
 use super::{
-    extract::{Created, JsonBody},
+    extract::{Created, Json, JsonBody},
     problem::Fault,
 };
 use crate::{app::App, authenticated::Authenticated, limit::body};
-use api::wire::{KeyRotation, OwnKey, RotatedKey, scalar::CertificatePem};
+use api::wire::{KeyRotation, OwnKey, RotatedKey, ServerKey, scalar::CertificatePem};
 use axum::extract::State;
 use service::OwnKeyKind;
 
@@ -29,4 +29,16 @@ pub(super) async fn rotate(
         certificate: CertificatePem(rotated.certificate),
         retired: rotated.retired.into(),
     }))
+}
+
+/// The server's key for devices that take no certificate
+///
+/// What the door for CoAP shows to devices that want a public key by itself (RFC 7250). It outlives restarts and
+/// the server's certificates: a device is given it once. It is worth as much as the way it came. 404 where no
+/// server has been started with `--coap-raw-keys` yet.
+#[utoipa::path(get, path = "/v1/server-key", tag = "public", security(()),
+    responses((status = 200, body = ServerKey)))]
+pub(super) async fn server(State(app): State<App>) -> Result<Json<ServerKey>, Fault> {
+    let key = app.service.shown_server_key()?;
+    Ok(Json(ServerKey { key: key.fingerprint().into(), public_key: key.to_pem() }))
 }

@@ -118,6 +118,7 @@ fn platform_and_people() -> OpenApiRouter<App> {
         .routes(routes!(tokens::list))
         .routes(routes!(tokens::revoke))
         .routes(routes!(keys::rotate))
+        .routes(routes!(keys::server))
 }
 
 /// Products, devices, their histories, certificates and messages, the log.

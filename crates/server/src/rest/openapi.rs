@@ -257,6 +257,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(public, ["/v1/health", "/v1/trust"]);
+        assert_eq!(public, ["/v1/health", "/v1/server-key", "/v1/trust"]);
     }
 }

@@ -20,6 +20,7 @@ mod json;
 mod limits;
 mod proxies;
 mod public;
+mod raw_keys;
 mod releases;
 mod rest;
 mod tenants;

@@ -380,6 +380,35 @@ pub(crate) fn holders_of_key(
     Ok(holders)
 }
 
+/// The newest certificate with this key of each holder and profile, those aside that came to nothing: what
+/// a key may mean. Their keys are alike in the first 8 bytes of their fingerprints; the caller compares.
+pub(crate) fn certificates_of_key(
+    connection: &Connection,
+    key: &Sha256,
+) -> Result<Vec<CertificateRow>, ServiceError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {CERTIFICATE} FROM certificate WHERE id IN (
+            SELECT max(id) FROM certificate WHERE subject_key = ?1 AND status != 4
+            GROUP BY device, profile)
+         ORDER BY id DESC LIMIT 64"
+    ))?;
+    let rows = statement.query_map([short_key(key)], certificate_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The row of a device's newest certificate of a profile, those aside that came to nothing.
+pub(crate) fn newest_of(
+    connection: &Connection,
+    device: i64,
+    profile: u8,
+) -> Result<Option<i64>, ServiceError> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT max(id) FROM certificate WHERE device = ?1 AND profile = ?2 AND status != 4",
+        )?
+        .query_row(params![device, profile], |row| row.get(0))?)
+}
+
 /// The first 8 bytes of a fingerprint: enough to find, and half the index of the whole.
 pub(crate) fn short_key(key: &Sha256) -> i64 {
     let mut short = [0; 8];

@@ -28,6 +28,8 @@ pub(crate) enum Effect {
     Directory,
     /// A device, by its row, stands otherwise than before or has another owner.
     Device(i64),
+    /// A device, by its row, has another certificate in place of the one that it had.
+    Recertified(i64),
     /// There is something new to tell a device, by its row.
     Downlink(i64),
     /// What organisations ask for before operation, or what is in operation, changed.

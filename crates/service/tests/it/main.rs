@@ -46,6 +46,7 @@ mod peers;
 mod people;
 mod policies;
 mod public;
+mod raw_keys;
 mod recall;
 mod releases;
 mod repository;

@@ -118,6 +118,15 @@ pub enum PlatformCommand {
         #[arg(value_enum)]
         key: OwnKeyArg,
     },
+    /// Write the public key that the server shows to devices that take no certificate (CoAP with raw public
+    /// keys), to be given to them
+    ServerKey {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// File, PEM; standard output otherwise
+        #[arg(long, value_hint = clap::ValueHint::FilePath)]
+        out: Option<std::path::PathBuf>,
+    },
 }
 
 /// A key with which the platform signs.

@@ -66,6 +66,10 @@ pub struct ServeArgs {
     /// Address of the door for CoAP over DTLS, on UDP; without it there is none
     #[arg(long, env = "TEGATA_COAP")]
     pub coap: Option<SocketAddr>,
+    /// Devices may show their public key there in place of their certificate, and be shown the server's
+    /// (RFC 7250); `tegata platform server-key` prints it
+    #[arg(long, env = "TEGATA_COAP_RAW_KEYS", requires = "coap")]
+    pub coap_raw_keys: bool,
     /// Network that routes of messages may go to, such as 10.1.0.0/16 (repeat for more); beside
     /// addresses that are everybody's
     #[arg(long = "route-network")]

@@ -3,7 +3,8 @@ use crate::{
     output::Output,
     remote::Remote,
 };
-use api::wire::{KeyRotation, OwnKey, RotatedKey};
+use anyhow::Context as _;
+use api::wire::{KeyRotation, OwnKey, RotatedKey, ServerKey};
 
 /// Runs `tegata platform …`.
 pub async fn run(
@@ -26,6 +27,23 @@ pub async fn run(
                     "{} signs from now on; {} is destroyed, and what it signed stays valid",
                     rotated.key, rotated.retired
                 )
+            })
+        }
+        PlatformCommand::ServerKey { server, out } => {
+            let remote = Remote::open(&server, language)?;
+            let shown: ServerKey = remote.get("/v1/server-key").await?;
+            if let Some(out) = &out {
+                std::fs::write(out, &shown.public_key)
+                    .with_context(|| format!("cannot write {}", out.display()))?;
+            }
+            output.one(&shown, |shown| match &out {
+                None => shown.public_key.trim_end().to_owned(),
+                Some(out) => format!(
+                    "{} holds the key whose SHA-256 is {}; compare that by another way before devices rely \
+                     on it",
+                    out.display(),
+                    shown.key
+                ),
             })
         }
     }

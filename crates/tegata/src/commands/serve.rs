@@ -56,6 +56,7 @@ pub async fn run(args: &ServeArgs) -> anyhow::Result<()> {
         mqtt: args.mqtt,
         mqtt_websocket: args.mqtt_websocket,
         coap: args.coap,
+        coap_raw_keys: args.coap_raw_keys,
         route_networks: args.route_networks.clone(),
         websocket_origins: args.mqtt_websocket_origins.clone(),
         limits: Limits {

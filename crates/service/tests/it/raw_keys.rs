@@ -1,0 +1,128 @@
+//! What a public key means that is shown without a certificate, and the server's own.
+
+use crate::world::{World, config, csr, key, open};
+use crypto::{Signer as _, SoftwareKey};
+use device::DeviceKind;
+use service::{EnrolRequest, Service, StandingChanges};
+
+fn code(service: &Service, key: &SoftwareKey) -> &'static str {
+    service.certificate_of_key(key.public_key().spki()).unwrap_err().code()
+}
+
+fn means(service: &Service, key: &SoftwareKey) -> pki::Certificate {
+    service.certificate_of_key(key.public_key().spki()).unwrap()
+}
+
+fn edit(world: &World, sql: &str) {
+    let connection = rusqlite::Connection::open(world.path().join("tegata.db")).unwrap();
+    connection.execute_batch(sql).unwrap();
+}
+
+#[tokio::test]
+async fn a_key_means_the_current_certificate_of_one_device() {
+    let world = World::new().await;
+    let service = &world.service;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let owner = world.owner("owner").await;
+    let first = world.working(&maker, "gate", &owner).await;
+    let second = world.working(&maker, "gate", &owner).await;
+    for one in [&first, &second] {
+        assert_eq!(means(service, &one.local_key).der(), one.ldevid.certificate.der());
+        // The key that it was made with means the identity that its maker gave it.
+        assert_eq!(means(service, &one.thing.key).der(), one.idevid.certificate.der());
+    }
+    assert_eq!(code(service, &key()), "raw-key-unknown");
+    for wrong in [&[][..], &[0x30, 0], &[0; 91], first.ldevid.certificate.der()] {
+        let refused = service.certificate_of_key(wrong).unwrap_err();
+        assert_eq!(refused.code(), "raw-key-unknown");
+        assert!(refused.problem().message_ja.is_some());
+    }
+    // One byte behind the key, and it is another one.
+    let mut longer = first.local_key.public_key().spki().to_vec();
+    longer.push(0);
+    assert_eq!(service.certificate_of_key(&longer).unwrap_err().code(), "raw-key-unknown");
+}
+
+#[tokio::test]
+async fn the_key_of_a_certificate_that_was_renewed_for_another_means_nothing() {
+    let world = World::new().await;
+    let service = &world.service;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let owner = world.owner("owner").await;
+    let working = world.working(&maker, "gate", &owner).await;
+    let caller = service.identify_certificate(&working.ldevid.certificate).await.unwrap();
+    let renew = async |key: &SoftwareKey| {
+        let subject = pki::Subject::from_name(&working.ldevid.certificate.subject());
+        let csr = pki::CsrBuilder { subject, ..Default::default() }.build(key).unwrap();
+        let request = EnrolRequest { label: None, csr };
+        service.reenrol_device(&caller, &request, None).await.unwrap()
+    };
+    let sender = service.door_sender(&caller, &working.ldevid.certificate).unwrap();
+    let seen = service.standing_count();
+    let changed = |changes: &StandingChanges| service.concerns(changes, &sender);
+    assert!(!changed(&service.standing_changes(seen)));
+    let newer = key();
+    let renewed = renew(&newer).await;
+    // Whoever is here by the key is looked at again, and told to go.
+    assert!(changed(&service.standing_changes(seen)));
+    assert_eq!(means(service, &newer).der(), renewed.certificate.der());
+    assert_eq!(code(service, &working.local_key), "raw-key-former");
+    let refused = service.certificate_of_key(working.local_key.public_key().spki()).unwrap_err();
+    assert!(refused.to_string().contains(&working.thing.id.to_string()), "{refused}");
+    // The maker's identity is not the owner's, and goes on meaning itself.
+    assert_eq!(means(service, &working.thing.key).der(), working.idevid.certificate.der());
+}
+
+#[tokio::test]
+async fn a_key_of_several_holders_means_none_of_them() {
+    let world = World::new().await;
+    let service = &world.service;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let (owner, other) = (world.owner("owner").await, world.owner("other").await);
+    let first = world.working(&maker, "gate", &owner).await;
+    let second = world.working(&maker, "gate", &other).await;
+    assert_eq!(means(service, &first.local_key).der(), first.ldevid.certificate.der());
+    // Nothing lets two devices have a key; so it is written behind the service's back.
+    edit(
+        &world,
+        "INSERT INTO certificate (ca, serial, status, profile, organisation, device, subject_key,
+                                  not_before, not_after, der, fingerprint)
+         SELECT a.ca, CAST(x'01' || a.serial AS BLOB), a.status, a.profile, b.organisation, b.device,
+                a.subject_key, a.not_before, a.not_after, a.der, NULL
+         FROM certificate a, certificate b WHERE a.id = 
+            (SELECT max(id) FROM certificate WHERE device = 1)
+            AND b.id = (SELECT max(id) FROM certificate WHERE device = 2)",
+    );
+    assert_eq!(code(service, &first.local_key), "raw-key-ambiguous");
+    assert_eq!(means(service, &second.thing.key).der(), second.idevid.certificate.der());
+}
+
+#[tokio::test]
+async fn members_and_servers_are_no_devices() {
+    let world = World::new().await;
+    let key = key();
+    let new = service::NewMember {
+        organisation: crate::world::id("platform"),
+        name: "anybody".into(),
+        roles: policy::Roles::ALL,
+        csr: csr(&key, ""),
+    };
+    world.service.add_member(&world.platform_admin, new).await.unwrap();
+    assert_eq!(code(&world.service, &key), "raw-key-unknown");
+}
+
+#[tokio::test]
+async fn the_servers_own_key_outlives_its_process() {
+    let world = World::new().await;
+    assert_eq!(world.service.shown_server_key().unwrap_err().code(), "not-found");
+    let (first, again) =
+        tokio::join!(world.service.raw_server_key(), world.service.raw_server_key());
+    let first = first.unwrap().public_key().clone();
+    assert_eq!(again.unwrap().public_key(), &first, "one key, however many ask");
+    assert_eq!(world.service.shown_server_key().unwrap(), first);
+    assert!(first.to_pem().starts_with("-----BEGIN PUBLIC KEY-----\n"));
+    world.service.close();
+    let opened = open(world.path(), config(), &world.clock);
+    assert_eq!(opened.raw_server_key().await.unwrap().public_key(), &first);
+    opened.close();
+}

@@ -8,26 +8,26 @@ use std::{fs, path::Path};
 const AGENT: &str = "tegata-agent";
 const AGENT_BYTES_MAX: u64 = 12 * 1024 * 1024;
 
-/// `tegata bench` in release mode.
+/// `tegata bench` as it goes out.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
-    let mut command = cargo(&["run", "--release", "-p", "tegata", "--", "bench"]);
+    let mut command = cargo(&["run", "--profile", "shipped", "-p", "tegata", "--", "bench"]);
     must(command.args(arguments))
 }
 
 /// The binaries, completions and manual pages, licences and checksums in `target/dist`.
 pub(crate) fn release() -> Result<()> {
-    must(&mut cargo(&["build", "--release", "--locked", "-p", "tegata"]))?;
+    must(&mut cargo(&["build", "--profile", "shipped", "--locked", "-p", "tegata"]))?;
     // By itself: features that others need must not grow what goes to devices.
-    must(&mut cargo(&["build", "--release", "--locked", "-p", "agent"]))?;
+    must(&mut cargo(&["build", "--profile", "shipped", "--locked", "-p", "agent"]))?;
     let dist = Path::new("target/dist");
     if dist.exists() {
         fs::remove_dir_all(dist)?;
     }
     fs::create_dir_all(dist.join("completions"))?;
     let binary = dist.join("tegata");
-    fs::copy("target/release/tegata", &binary).context("the build left no binary")?;
+    fs::copy("target/shipped/tegata", &binary).context("the build left no binary")?;
     let agent = dist.join(AGENT);
-    fs::copy(Path::new("target/release").join(AGENT), &agent).context("the build left no agent")?;
+    fs::copy(Path::new("target/shipped").join(AGENT), &agent).context("the build left no agent")?;
     let bytes = fs::metadata(&agent)?.len();
     ensure!(
         bytes <= AGENT_BYTES_MAX,

@@ -12,9 +12,11 @@ mod coap;
 mod hello;
 mod hub;
 mod mqtt;
+mod stop;
 mod websocket;
 
 pub use coap::{Conversation, Reply, is_request};
 pub use hello::Hello;
 pub use hub::{Gateway, GatewayLimits};
+pub use stop::told_to_stop;
 pub use websocket::Origins;

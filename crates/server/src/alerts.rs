@@ -4,7 +4,8 @@
 mod deliver;
 mod smtp;
 
-use crate::{listener::told_to_stop, outward::reach::Reach};
+use crate::outward::reach::Reach;
+use gateway::told_to_stop;
 use service::Service;
 use std::time::Duration;
 use tokio::{sync::watch, time::sleep};

@@ -11,6 +11,7 @@ use crate::{
     tls::ClientTrust,
 };
 use axum::{Router, body::Body, response::Response};
+use gateway::told_to_stop;
 use http::{HeaderValue, Request, header};
 use hyper::{
     body::Incoming,
@@ -144,11 +145,6 @@ struct Shared {
 struct Counted {
     _permit: Permit,
     _open: mpsc::Sender<Infallible>,
-}
-
-/// Returns once the server stops, or whoever could say so is gone.
-pub(crate) async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 async fn plain(door: Arc<Shared>, (stream, address): (TcpStream, SocketAddr), _counted: Counted) {

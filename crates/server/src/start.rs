@@ -6,7 +6,7 @@ use crate::{
     console_door,
     datagrams::Datagrams,
     ddi, director, est,
-    listener::{Listener, Messages, Tls, told_to_stop},
+    listener::{Listener, Messages, Tls},
     ocsp,
     outward::reach::Reach,
     public,
@@ -21,6 +21,7 @@ use api::problem::Code;
 use axum::{Router, middleware::from_fn_with_state, routing::get};
 use console::Origin;
 use crypto::dtls::RawKey;
+use gateway::told_to_stop;
 use service::Service;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{

@@ -4,10 +4,10 @@ use super::{
     guard::Guard,
     message::{publish_will, take},
     packets::{self, Publish, Received, Will, acknowledge, complete, release},
-    session::{Left, PendingWill, Session},
+    session::{Left, PendingWill, Session, Woken},
     wire::{Moved, Out, drain, exchange},
 };
-use crate::{Gateway, Origins, hub::Inner, websocket};
+use crate::{Gateway, Origins, hub::Inner, told_to_stop, websocket};
 use admission::{Allowance, Meter, Refusal, Ticks, TopicError, TopicName};
 use mqtt_protocol_core::mqtt::{
     Connection, Version,
@@ -20,9 +20,11 @@ use pki::Certificate;
 use service::{DeviceHere, DoorSender, MessageDoor, MessageRefused};
 use std::{
     collections::{HashMap, HashSet},
+    future::poll_fn,
     net::IpAddr,
     pin::pin,
     sync::Arc,
+    task::Poll,
     time::Duration,
 };
 use tokio::{
@@ -201,10 +203,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
     async fn converse(&mut self, stop: &mut watch::Receiver<bool>) -> Step {
         let mut buffer = vec![0; READ_BYTES];
         let connect_until = Instant::now() + self.inner.limits.patience;
-        // Both stay over all turns: to register them anew for each packet costs locks that everybody
+        // All three stay over all turns: to register them anew for each packet costs locks that everybody
         // shares. The alarm may ring early, where what it was set for has moved; then it is set again.
         let mut stopped = pin!(told_to_stop(stop));
         let mut alarm = pin!(sleep_until(connect_until));
+        let mut woken: Option<Woken> = None;
         loop {
             self.look().await?;
             self.send_waiting()?;
@@ -227,13 +230,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             {
                 alarm.as_mut().reset(due);
             }
-            let session = self.joined.as_ref().map(|joined| joined.session.clone());
-            let woken = async {
-                match &session {
-                    Some(session) => session.wake.notified().await,
-                    None => std::future::pending().await,
-                }
-            };
+            if woken.is_none() {
+                woken = self.joined.as_ref().map(|joined| Woken::new(joined.session.clone()));
+            }
+            let roused = poll_fn(|context| match &mut woken {
+                Some(woken) => woken.poll(context),
+                None => Poll::Pending,
+            });
             let read = self.paused_until.is_none() && self.out.len() < self.inner.limits.out_bytes;
             tokio::select! {
                 biased;
@@ -254,7 +257,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
                         }
                     }
                 }
-                () = woken => {}
+                () = roused => {}
                 () = &mut alarm, if due.is_some() => {}
             }
         }
@@ -634,9 +637,4 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             drop(tokio::spawn(async move { publish_will(&inner, key, will).await }));
         }
     }
-}
-
-/// Returns once the server stops, or whoever could say so is gone.
-async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -8,13 +8,19 @@ use mqtt_protocol_core::mqtt::packet::{Property, Qos, StorePacket};
 use service::{DoorSender, MessageDoor, Service};
 use std::{
     collections::{HashMap, VecDeque},
+    future::Future as _,
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
+    task::{Context, Poll},
     time::Duration,
 };
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Notify, futures::OwnedNotified},
+    time::Instant,
+};
 
 /// Bytes that a message counts for beside its own.
 const OVERHEAD: usize = 256;
@@ -77,6 +83,44 @@ pub(crate) struct PendingWill {
     pub(crate) door: MessageDoor,
 }
 
+/// How a connection hears that its session was woken.
+pub(super) struct Woken {
+    session: Arc<Session>,
+    next: Pin<Box<OwnedNotified>>,
+    /// how often it had been woken when it was heard last
+    heard: u64,
+    registered: bool,
+}
+
+impl Woken {
+    pub(super) fn new(session: Arc<Session>) -> Self {
+        let next = Box::pin(session.wake.clone().notified_owned());
+        Self { heard: 0, registered: false, session, next }
+    }
+
+    /// Whether it was woken since it was heard last. A connection asks with each of its packets: it stays
+    /// registered, and the lock of those that wait is not taken where nobody woke it.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let roused = self.session.roused.load(Ordering::Acquire);
+        if self.registered && roused == self.heard {
+            return Poll::Pending;
+        }
+        match self.next.as_mut().poll(context) {
+            Poll::Ready(()) => {
+                self.heard = roused;
+                self.registered = false;
+                self.next.set(self.session.wake.clone().notified_owned());
+                Poll::Ready(())
+            }
+            // Counted, and not told yet; or told another connection that has lost the session.
+            Poll::Pending => {
+                self.registered = true;
+                Poll::Pending
+            }
+        }
+    }
+}
+
 /// What a connection leaves in its session.
 #[derive(Default)]
 pub(crate) struct Left {
@@ -93,7 +137,9 @@ pub(crate) struct Session {
     pub(crate) key: Key,
     state: Mutex<State>,
     /// something waits, the session was taken over, or its device has to be looked at
-    pub(crate) wake: Notify,
+    wake: Arc<Notify>,
+    /// counts how often it was woken
+    roused: AtomicU64,
     /// a connection has let go of it
     left: Notify,
     look: AtomicBool,
@@ -146,7 +192,8 @@ impl Session {
         Self {
             key,
             state: Mutex::new(state),
-            wake: Notify::new(),
+            wake: Arc::default(),
+            roused: AtomicU64::new(0),
             left: Notify::new(),
             look: AtomicBool::new(false),
             waiting,
@@ -158,6 +205,7 @@ impl Session {
     }
 
     fn rouse(&self) {
+        self.roused.fetch_add(1, Ordering::Release);
         self.wake.notify_one();
     }
 
@@ -480,5 +528,52 @@ impl Delivery {
             .saturating_add(message.payload.len())
             .saturating_add(message.topic.as_str().len())
             .saturating_add(properties)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+    use tokio::{sync::mpsc, time::timeout};
+
+    fn session() -> Arc<Session> {
+        let key = Key { device: DeviceId::from_bytes([7; 16]), client: "a".into() };
+        Arc::new(Session::new(key, Arc::default()))
+    }
+
+    /// Each time that it is woken it is heard, however the two of them meet, while another connection
+    /// that has lost the session still listens.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn no_wake_is_lost() {
+        let session = session();
+        let (told, mut heard) = mpsc::unbounded_channel();
+        let listener = |number: u8| {
+            let (session, told) = (session.clone(), told.clone());
+            tokio::spawn(async move {
+                let mut woken = Woken::new(session);
+                loop {
+                    // Asked more often than it is woken, as a connection does.
+                    let busy = poll_fn(|context| woken.poll(context));
+                    tokio::select! {
+                        biased;
+                        () = busy => { let _ = told.send(number); }
+                        () = tokio::time::sleep(Duration::from_micros(50)) => {}
+                    }
+                }
+            })
+        };
+        let (former, own) = (listener(1), listener(2));
+        let mut by = [0_u32; 3];
+        for round in 0..2000 {
+            session.rouse();
+            let number = timeout(Duration::from_secs(60), heard.recv()).await;
+            by[usize::from(number.unwrap().unwrap())] += 1;
+            if round == 1000 {
+                former.abort();
+            }
+        }
+        assert!(by[2] >= 900, "{by:?}");
+        own.abort();
     }
 }

@@ -2,12 +2,11 @@
 
 use super::{Datagrams, dtls::DATAGRAM};
 use crate::{
-    listener::told_to_stop,
     metrics::{Door, Turned},
     peer::Peer,
 };
 use dimpl::{Dtls, Output};
-use gateway::Conversation;
+use gateway::{Conversation, told_to_stop};
 use rustls::pki_types::CertificateDer;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{

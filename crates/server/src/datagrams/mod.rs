@@ -7,7 +7,6 @@ mod dtls;
 use crate::{
     app::App,
     limit::{Buckets, Counted, Permit, Rate, Source},
-    listener::told_to_stop,
     metrics::{Door, Turned},
     peer::Peer,
     tls::{ClientTrust, OwnCertificate},
@@ -15,7 +14,7 @@ use crate::{
 use association::Association;
 use crypto::dtls::RawKey;
 use dtls::{Associations, Begun, Greeted};
-use gateway::{Gateway, Hello};
+use gateway::{Gateway, Hello, told_to_stop};
 use std::{collections::HashMap, convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::UdpSocket,

@@ -1,6 +1,6 @@
 //! A task for each of something that comes, goes and changes.
 
-use crate::listener::told_to_stop;
+use gateway::told_to_stop;
 use service::ServiceError;
 use std::{collections::BTreeMap, time::Duration};
 use tokio::{sync::watch, task::JoinHandle, time::sleep};

@@ -3,10 +3,10 @@ use crate::{
     body::{self, BodyError},
     idle::Idle,
     limit::{Counted, Limits, Source},
-    listener::told_to_stop,
 };
 use axum::body::Body;
 use crypto::{Signer, UnixTime};
+use gateway::told_to_stop;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};

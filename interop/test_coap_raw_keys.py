@@ -28,6 +28,14 @@ class RawGate(Platform):
         self.coap_roots = self.folder / "issuers.pem"
         self.coap_roots.write_bytes(printed)
 
+    def restart(self):
+        """The door for datagrams is the last to open."""
+        log = self.folder / "server.log"
+        before = log.read_text().count("coaps://")
+        self.stop()
+        self.start()
+        until(lambda: log.read_text().count("coaps://") > before)
+
     def said(self, *words):
         """Whether the record of security events has something with all these words."""
         events = [json.dumps(event) for event in self.call("audit", "list", "--all")]
@@ -180,8 +188,7 @@ def server_key(platform, device, key):
 
     with case("gnutls-cli: it sees the same key after a restart of the server, whose certificate is another one"):
         certificate = own_certificate(platform)
-        platform.stop()
-        platform.start()
+        platform.restart()
         result = greet(platform, both, *own(key), "--insecure", "--print-cert")
         require(pinned.read_text().strip().splitlines()[1] in result.text, result.text)
         require(platform.call("platform", "server-key") == shown, "another key after a restart")
@@ -196,6 +203,18 @@ def server_key(platform, device, key):
                        device.key, "--insecure", "--print-cert")
         require(pinned.read_text().strip().splitlines()[1] in result.text, result.text)
         until(lambda: len(kept(device, "up/raw")) == before + 2)
+
+
+def another_key(platform, device, key):
+    with case("another key in the place of the server's, shown from its next start on"):
+        former = platform.call("platform", "server-key")
+        shown = platform.call("platform", "rotate-server-key")
+        require(shown["key"] != former["key"] and platform.call("platform", "server-key") == shown, shown)
+        platform.restart()
+        result = greet(platform, "+CTYPE-CLI-RAWPK:+CTYPE-SRV-RAWPK", *own(key), "--insecure", "--print-cert")
+        lines = [one["public_key"].splitlines()[1:-1] for one in [former, shown]]
+        require([all(line in result.text for line in of) for of in lines] == [False, True], result.text)
+        require(platform.tegata("platform", "rotate-server-key", by="maker", expect=None).returncode, "a maker did it")
 
 
 def as_ever(platform, device):
@@ -282,9 +301,8 @@ def retired(platform):
 
 
 def switched_off(platform, device, key):
-    platform.stop()
     platform.MORE = ()
-    platform.start()
+    platform.restart()
     with case("a server that was not told of raw keys takes none and shows none"):
         before = len(device.messages())
         ask(platform, key, "me/up/off", payload=b"x", wait=5)
@@ -301,6 +319,7 @@ with RawGate(OUT / "platform") as platform:
     admitted(platform, first, first_key)
     refused(platform, first)
     server_key(platform, first, first_key)
+    another_key(platform, first, first_key)
     as_ever(platform, second)
     over(platform, first, renewed(platform, first, first_key))
     retired(platform)

@@ -83,6 +83,11 @@ impl Rest {
         self.get("/v1/server-key").await
     }
 
+    /// Puts another key in its place, from the servers' next start on.
+    pub async fn rotate_server_key(&self) -> Result<wire::ServerKey> {
+        self.client.call(Call::new(Method::POST, "/v1/server-key/rotations")).await?.json()
+    }
+
     /// Whether the platform works; also where it says that it does not.
     pub async fn health(&self) -> Result<wire::Health> {
         let answer = self.client.send(Call::get("/v1/health")).await?;

@@ -7,6 +7,7 @@
 use crate::{
     Service, ServiceError,
     keys::Purpose,
+    live::found,
     store::{
         certificate::{self as certificates, CertificateRow},
         device as devices, key as keys,
@@ -15,7 +16,7 @@ use crate::{
 use crypto::{KeyAlgorithm, PublicKey, Signer, UnixTime, sha256};
 use device::DeviceId;
 use pki::{Certificate, Profile};
-use policy::Caller;
+use policy::{Action, Caller, Resource};
 use rusqlite::Connection;
 use std::sync::Arc;
 
@@ -90,6 +91,34 @@ impl Service {
             return Ok(signer);
         }
         self.kept_server_key()?.ok_or_else(|| ServiceError::not_found("server key"))
+    }
+
+    /// Puts another key in the place of [`Self::raw_server_key`] and destroys that. Servers show the new one
+    /// from their next start on.
+    ///
+    /// # Errors
+    /// `role`; `not-found` where there is none yet.
+    pub async fn rotate_raw_server_key(&self, caller: &Caller) -> Result<PublicKey, ServiceError> {
+        let _permit = self.authorize(caller, Action::ConfigurePlatform, &Resource::platform())?;
+        let (now, algorithm) = (self.now(), KeyAlgorithm::EcdsaP256);
+        let (signer, new) =
+            self.keys.generate(Purpose::Datagrams, algorithm, now, UnixTime::NEVER)?;
+        let event = self
+            .event(caller, audit::Kind::KeyLifecycle, audit::Outcome::Success)
+            .subject(&new.fingerprint.to_string())
+            .detail("purpose", Purpose::name(Purpose::Datagrams as u8))
+            .detail("what", "rotated");
+        let retired = self
+            .commit(move |tx| {
+                let old = found(keys::key_for(tx, Purpose::Datagrams as u8)?, "server key")?;
+                keys::insert_key(tx, &new)?;
+                keys::destroy_key(tx, old.id, now)?;
+                tx.audit(&event.detail("retired", &old.fingerprint.to_string()))?;
+                Ok(old.id)
+            })
+            .await?;
+        self.keys.forget(retired);
+        Ok(signer.public_key().clone())
     }
 
     /// The public half of [`Self::raw_server_key`], for whoever sets devices up. Public.

@@ -37,8 +37,26 @@ pub(super) async fn rotate(
 /// the server's certificates: a device is given it once. It is worth as much as the way it came. 404 where no
 /// server has been started with `--coap-raw-keys` yet.
 #[utoipa::path(get, path = "/v1/server-key", tag = "public", security(()),
-    responses((status = 200, body = ServerKey)))]
+    responses((status = 200, body = ServerKey),
+        (status = 404, body = api::Problem, content_type = "application/problem+json",
+            description = "no server has shown one yet")))]
 pub(super) async fn server(State(app): State<App>) -> Result<Json<ServerKey>, Fault> {
-    let key = app.service.shown_server_key()?;
-    Ok(Json(ServerKey { key: key.fingerprint().into(), public_key: key.to_pem() }))
+    Ok(Json(shown(&app.service.shown_server_key()?)))
+}
+
+/// Replaces the server's key for devices that take no certificate, and destroys the old one
+///
+/// Servers show the new one from their next start on, and devices that know the old one by itself have to be
+/// given it: for a key that was stolen.
+#[utoipa::path(post, path = "/v1/server-key/rotations", tag = "platform",
+    responses((status = 201, body = ServerKey)))]
+pub(super) async fn rotate_server(
+    State(app): State<App>,
+    caller: Authenticated,
+) -> Result<Created<ServerKey>, Fault> {
+    Ok(Created(shown(&app.service.rotate_raw_server_key(&caller).await?)))
+}
+
+fn shown(key: &crypto::PublicKey) -> ServerKey {
+    ServerKey { key: key.fingerprint().into(), public_key: key.to_pem() }
 }

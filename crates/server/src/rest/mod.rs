@@ -119,6 +119,7 @@ fn platform_and_people() -> OpenApiRouter<App> {
         .routes(routes!(tokens::revoke))
         .routes(routes!(keys::rotate))
         .routes(routes!(keys::server))
+        .routes(routes!(keys::rotate_server))
 }
 
 /// Products, devices, their histories, certificates and messages, the log.

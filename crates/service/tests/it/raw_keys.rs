@@ -121,8 +121,26 @@ async fn the_servers_own_key_outlives_its_process() {
     assert_eq!(again.unwrap().public_key(), &first, "one key, however many ask");
     assert_eq!(world.service.shown_server_key().unwrap(), first);
     assert!(first.to_pem().starts_with("-----BEGIN PUBLIC KEY-----\n"));
+    let other = world.owner("owner").await;
+    let refused = world.service.rotate_raw_server_key(&other.admin).await.unwrap_err();
+    assert_eq!(refused.code(), "role");
     world.service.close();
     let opened = open(world.path(), config(), &world.clock);
     assert_eq!(opened.raw_server_key().await.unwrap().public_key(), &first);
+    // Another one in its place, for good.
+    let caller = opened.local_administrator();
+    let second = opened.rotate_raw_server_key(&caller).await.unwrap();
+    assert_ne!(second, first);
+    assert_eq!(opened.raw_server_key().await.unwrap().public_key(), &second);
     opened.close();
+    let opened = open(world.path(), config(), &world.clock);
+    assert_eq!(opened.shown_server_key().unwrap(), second);
+    opened.close();
+    let connection = rusqlite::Connection::open(world.path().join("tegata.db")).unwrap();
+    let sealed: i64 = connection
+        .query_row("SELECT count(*) FROM key WHERE purpose = 9 AND sealed IS NOT NULL", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert_eq!(sealed, 1, "the former one is destroyed");
 }

@@ -109,6 +109,7 @@ pub enum StreamCommand {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::enum_variant_names, reason = "commands as they are typed")]
 pub enum PlatformCommand {
     /// Replace a key with which the platform signs, and destroy the old one
     RotateKey {
@@ -126,6 +127,12 @@ pub enum PlatformCommand {
         /// File, PEM; standard output otherwise
         #[arg(long, value_hint = clap::ValueHint::FilePath)]
         out: Option<std::path::PathBuf>,
+    },
+    /// Replace that key, where it was stolen: from the server's next start on, and every device that knows
+    /// the old one has to be given the new one
+    RotateServerKey {
+        #[command(flatten)]
+        server: ServerArgs,
     },
 }
 

@@ -29,6 +29,17 @@ pub async fn run(
                 )
             })
         }
+        PlatformCommand::RotateServerKey { server } => {
+            let remote = Remote::open(&server, language)?;
+            let shown: ServerKey = remote.post_empty("/v1/server-key/rotations").await?;
+            output.one(&shown, |shown| {
+                format!(
+                    "{} is shown from the server's next start on; the old key is destroyed: restart the \
+                     server, and give devices the new one (tegata platform server-key)",
+                    shown.key
+                )
+            })
+        }
         PlatformCommand::ServerKey { server, out } => {
             let remote = Remote::open(&server, language)?;
             let shown: ServerKey = remote.get("/v1/server-key").await?;

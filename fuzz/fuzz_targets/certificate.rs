@@ -5,7 +5,7 @@
 use crypto::UnixTime;
 use libfuzzer_sys::fuzz_target;
 use pki::{
-    Certificate,
+    Certificate, MudReference,
     validate::{Anchors, Conformance, Options, PathError, validate},
 };
 
@@ -19,6 +19,11 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(certificate.tbs_der().len() < one.len());
             let _ = (certificate.subject().to_string(), certificate.public_key().is_ok());
             let _ = certificate.hardware_module_name();
+            if let Some(Ok(mud)) = certificate.extensions().mud() {
+                let again = MudReference::kept(mud.url(), mud.signer_der());
+                assert_eq!(again.as_ref(), Ok(&mud), "what was read is kept");
+                assert_eq!(mud.signer().is_some(), mud.signer_der().is_some());
+            }
             let pem = certificate.to_pem();
             assert_eq!(Certificate::from_pem(&pem).as_ref(), Ok(&certificate));
             certificates.push(certificate);

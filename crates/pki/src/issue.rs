@@ -263,6 +263,9 @@ fn check_profile(
         }
         _ => {}
     }
+    if request.mud.is_some() && profile != Profile::Idevid {
+        return refuse("has no MUD URL: that is the maker's to say (RFC 8520 section 11)");
+    }
     if module.is_some_and(|name| name.hw_serial_num.is_empty() || name.hw_serial_num.len() > 64) {
         return refuse("has a hardware module's serial number of 1 to 64 bytes");
     }
@@ -344,6 +347,9 @@ fn write_extensions(profile: Profile, issuer: &IssuerInfo, request: &Request, w:
         });
     }
     write_alternative_names(request, w);
+    if let Some(mud) = &request.mud {
+        mud.write(w);
+    }
     match profile {
         Profile::Root => {}
         Profile::OcspSigner => {

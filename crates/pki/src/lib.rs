@@ -41,6 +41,7 @@ pub mod issue;
 mod issuer;
 mod key_policy;
 pub mod lint;
+mod mud;
 mod name;
 pub mod ocsp;
 pub mod oid;
@@ -66,6 +67,7 @@ pub use issuer::{IssuerInfo, Locations};
 pub use key_policy::{
     Consequence, Deadline, KeyClass, KeyInUse, KeyPolicy, Lifetime, Notice, PolicyViolation,
 };
+pub use mud::{MUD_SIGNER_BYTES_MAX, MUD_URL_BYTES_MAX, MudReference};
 pub use name::{Attribute, Name};
 pub use profile::{AlternativeName, KP_DOCUMENT_SIGNING, Profile, Request, Subject};
 pub use serial::Serial;

@@ -407,6 +407,18 @@ fn check_profile(profile: Profile, f: &Fields<'_>, e: &Extensions, out: &mut Fin
         "profile-self-issued",
         "roots, and nothing else, are self-issued",
     );
+    let extensions = [oid::PE_MUD_URL, oid::PE_MUD_SIGNER];
+    let said = extensions.iter().any(|oid| e.find(oid).is_some());
+    out.require(
+        !said || profile == Profile::Idevid && matches!(e.mud(), Some(Ok(_))),
+        "mud-url",
+        "id-pe-mud-url must be an https URL in an IDevID, id-pe-mudsigner a name beside it (RFC 8520 section 11)",
+    );
+    out.require(
+        !extensions.iter().any(|oid| e.is_critical(oid)),
+        "mud-url-critical",
+        "id-pe-mud-url and id-pe-mudsigner must not be critical (RFC 8520 section 11)",
+    );
     let module = e.subject_alt_names().iter().any(|name| {
         matches!(name, GeneralName::Other { type_id, .. } if *type_id == oid::ON_HARDWARE_MODULE_NAME)
     });

@@ -45,6 +45,10 @@ oids! {
     INHIBIT_ANY_POLICY = "2.5.29.54";
     /// authorityInfoAccess
     AUTHORITY_INFO_ACCESS = "1.3.6.1.5.5.7.1.1";
+    /// id-pe-mud-url (RFC 8520)
+    PE_MUD_URL = "1.3.6.1.5.5.7.1.25";
+    /// id-pe-mudsigner (RFC 8520)
+    PE_MUD_SIGNER = "1.3.6.1.5.5.7.1.30";
     /// subjectInfoAccess
     SUBJECT_INFO_ACCESS = "1.3.6.1.5.5.7.1.11";
     /// id-ad-ocsp

@@ -1,5 +1,6 @@
 use crate::{
-    GeneralName, HardwareModuleName, IssueError, KeyUsage, Name, ObjectIdentifier, Serial, oid,
+    GeneralName, HardwareModuleName, IssueError, KeyUsage, MudReference, Name, ObjectIdentifier,
+    Serial, oid,
     strict::{Reader, only},
     write::{Writer, fragment, tag},
 };
@@ -357,6 +358,8 @@ pub struct Request {
     pub alternative_names: Vec<AlternativeName>,
     /// Name of the hardware module: required in IDevIDs, allowed in chips and LDevIDs
     pub hardware_module: Option<HardwareModuleName>,
+    /// where the maker says what the device connects to: in IDevIDs alone
+    pub mud: Option<MudReference>,
     /// CAs that may follow below an issuing CA (absent means none) or a root (absent means any)
     pub path_length: Option<u8>,
     /// certificatePolicies; absent where empty
@@ -379,6 +382,7 @@ impl Request {
             not_after,
             alternative_names: Vec::new(),
             hardware_module: None,
+            mud: None,
             path_length: None,
             policies: Vec::new(),
         }

@@ -511,3 +511,82 @@ proptest! {
         let _ = lint(&tbs, None);
     }
 }
+
+/// What a certificate says of its device's usage description: as RFC 8520 section 11 has it, byte for byte.
+#[test]
+fn a_mud_url_is_an_ia5_string_and_its_signer_a_name() {
+    let ca = p256();
+    let key = world::key(KeyAlgorithm::EcdsaP256);
+    let request = world::request(Profile::Idevid, &key, &ca.info);
+    let mud = request.mud.clone().unwrap();
+    let certificate = world::issue(ca, Profile::Idevid, &request);
+    let extension = |oid| certificate.extensions().find(&oid).unwrap();
+    let url = extension(pki::oid::PE_MUD_URL);
+    let text = b"https://maker.example/gate-7.json";
+    let length = u8::try_from(text.len()).unwrap();
+    assert_eq!(url.value, [&[0x16, length], text.as_slice()].concat());
+    let signer = extension(pki::oid::PE_MUD_SIGNER);
+    assert_eq!(Some(signer.value.as_slice()), mud.signer_der());
+    assert!(!url.critical && !signer.critical);
+    let name = x509_cert::name::Name::from_der(&signer.value).unwrap();
+    assert_eq!(name.to_der().unwrap(), signer.value);
+    assert_eq!(certificate.extensions().mud(), Some(Ok(mud.clone())));
+    // It is the maker's to say, in an IDevID and nowhere else.
+    for profile in [Profile::Ldevid, Profile::Chip, Profile::Service, Profile::Operator] {
+        let mut request = world::request(profile, &key, &ca.info);
+        assert_eq!(world::issue(ca, profile, &request).extensions().mud(), None);
+        request.mud = Some(mud.clone());
+        let refused = prepare(profile, &ca.info, &request).unwrap_err();
+        assert!(matches!(refused, IssueError::Profile { .. }), "{profile}: {refused}");
+    }
+    let long = format!("https://maker.example/{}", "a".repeat(232));
+    for wrong in [
+        "",
+        "http://maker.example/",
+        "https://",
+        "https://maker.example/\n",
+        "https://門.example/",
+        &long,
+    ] {
+        assert!(pki::MudReference::new(wrong, None).is_err(), "{wrong}");
+    }
+    assert!(pki::MudReference::new(long.get(..253).unwrap(), None).is_ok());
+}
+
+proptest! {
+    /// Whatever stands there, the certificate is read, and what is read is what is written.
+    #[test]
+    fn any_bytes_in_a_mud_extension_are_read_or_refused(
+        url in proptest::collection::vec(any::<u8>(), 0..80),
+        good in "https://[a-z]{1,20}\\.example/[a-z0-9]{0,40}",
+        signer in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..40)),
+        use_good: bool,
+    ) {
+        let tlv = |tag: u8, value: &[u8]| {
+            let length = value.len();
+            let header = match u8::try_from(length) {
+                Ok(length @ 0..=0x7f) => vec![tag, length],
+                Ok(length) => vec![tag, 0x81, length],
+                Err(_) => vec![tag, 0x82, u8::try_from(length >> 8).unwrap(), (length & 0xff) as u8],
+            };
+            [header, value.to_vec()].concat()
+        };
+        let one = |oid: pki::ObjectIdentifier, value: &[u8]| {
+            tlv(0x30, &[tlv(0x06, oid.as_bytes()), tlv(0x04, value)].concat())
+        };
+        let value = if use_good { tlv(0x16, good.as_bytes()) } else { url };
+        let mut all = one(pki::oid::PE_MUD_URL, &value);
+        if let Some(signer) = &signer {
+            all.extend(one(pki::oid::PE_MUD_SIGNER, signer));
+        }
+        let read = pki::Extensions::from_der(&tlv(0x30, &all)).unwrap();
+        match read.mud().unwrap() {
+            Ok(mud) => {
+                prop_assert_eq!(tlv(0x16, mud.url().as_bytes()), value);
+                prop_assert_eq!(mud.signer_der(), signer.as_deref());
+                prop_assert_eq!(pki::MudReference::kept(mud.url(), mud.signer_der()), Ok(mud.clone()));
+            }
+            Err(_) => prop_assert!(!use_good || signer.is_some()),
+        }
+    }
+}

@@ -2,8 +2,8 @@
 
 use crypto::{KeyAlgorithm, Signer as _, SoftwareKey, UnixTime, random};
 use pki::{
-    AlternativeName, Certificate, HardwareModuleName, IssuerInfo, Locations, ObjectIdentifier,
-    Profile, Request, Serial, Subject, prepare,
+    AlternativeName, Certificate, HardwareModuleName, IssuerInfo, Locations, MudReference,
+    ObjectIdentifier, Profile, Request, Serial, Subject, prepare,
 };
 use std::sync::LazyLock;
 
@@ -93,6 +93,13 @@ pub(crate) fn subject(profile: Profile) -> Subject {
 }
 
 /// A request that has everything its profile needs.
+/// Where a file is, and who signs it.
+pub(crate) fn mud() -> MudReference {
+    static SIGNER: LazyLock<Certificate> =
+        LazyLock::new(|| root(KeyAlgorithm::EcdsaP256, true).certificate);
+    MudReference::new("https://maker.example/gate-7.json", Some(&SIGNER)).unwrap()
+}
+
 pub(crate) fn request(profile: Profile, key: &SoftwareKey, issuer: &IssuerInfo) -> Request {
     // Agreed on are keys on P-256 alone, whatever signs.
     static AGREES: LazyLock<SoftwareKey> = LazyLock::new(|| self::key(KeyAlgorithm::EcdsaP256));
@@ -105,6 +112,9 @@ pub(crate) fn request(profile: Profile, key: &SoftwareKey, issuer: &IssuerInfo) 
                 hw_type: ObjectIdentifier::new_unwrap("1.3.6.1.4.1.32473.7"),
                 hw_serial_num: b"G7-00042".to_vec(),
             });
+            if profile == Profile::Idevid {
+                request.mud = Some(mud());
+            }
         }
         Profile::Ldevid => {
             request.alternative_names =

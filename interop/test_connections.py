@@ -101,9 +101,26 @@ with Connected(OUT / "platform") as platform:
             owner.open(f"/devices/{device}/outside-mud?lang=en")
             require("spy.example" not in owner.text(), owner.text())
 
+        with case("a file is suggested of what devices did, and a browser downloads it"):
+            third = platform.register("BG1-0003")
+            platform.observe([{"device": one, "to": "cloud.example:443"} for one in [device, other, third]], expect=1)
+            browser.open("/products/maker/gate/mud?lang=en")
+            browser.click('main a[href="/outside-mud/maker/gate/suggestion"]')
+            browser.until_says("3 devices were looked at, and none")
+            require(not browser.all("#suggested"), "a file of too little")
+            browser.fill("days", "1")
+            browser.fill("url", "https://maker.example/gate.json")
+            browser.click('main form[action$="/suggestion"] button')
+            browser.until_says("An entry has what 3 of them did")
+            file = platform.folder / "suggested.json"
+            file.write_bytes(browser.download("#suggested"))
+            said = platform.tegata("mud", "show", file).stdout.decode()
+            require("cloud.example" in said and "spy.example" not in said, said)
+
         pages = [("outside-mud", "/outside-mud", True), ("outside-mud-line", "/outside-mud?line=maker%2Fgate", True),
                  ("outside-mud-device", "/devices/{device}/outside-mud", True), ("peer-trust", "/peer-trust", True),
-                 ("mud", "/products/maker/gate/mud", True)]
+                 ("mud", "/products/maker/gate/mud", True),
+                 ("suggestion", "/outside-mud/maker/gate/suggestion?days=1&url=https%3A%2F%2Fmaker.example%2F", True)]
         examine(pages, ["ja", "en"], ["light", "dark"], lambda _signed: browser, case, device=device)
 
         with case("on a phone nothing is wider than the window; without script everything is there"):

@@ -183,12 +183,66 @@ def served():
                 time.sleep(0.25)
             require(len(raised()) == 1, "no alert")
 
+        with case("openssl reads what an IDevID says of the file; another certificate's is read here"):
+            set_ = platform.call("mud", "url", line, "--set", f"{base}.json".replace("http:", "https:"), "--signer", good[1], by="maker")
+            require("good" in set_["signer"], set_)
+            second = platform.register("BG1-0002")
+            platform.enrol(second, "BG1-0002", folder / "second.pem")
+            text = run("openssl", "x509", "-in", folder / "second.pem", "-noout", "-text").stdout.decode()
+            require(f"{set_['url']}" in text and "1.3.6.1.5.5.7.1.25" in text and "1.3.6.1.5.5.7.1.30" in text, text)
+            run("openssl", "x509", "-in", folder / "second.pem", "-outform", "DER", "-out", folder / "second.der")
+            parsed = run("openssl", "asn1parse", "-inform", "DER", "-in", folder / "second.der").stdout.decode().splitlines()
+            for oid, inner in [("1.3.6.1.5.5.7.1.25", "IA5STRING"), ("1.3.6.1.5.5.7.1.30", "SEQUENCE")]:
+                at = next(number for number, row in enumerate(parsed) if oid in row)
+                octets = parsed[at + 1]
+                require("OCTET STRING" in octets, octets)
+                offset, length = int(octets.split(":")[0]), int(octets.split("hl=")[1].split()[0])
+                value = run("openssl", "asn1parse", "-inform", "DER", "-in", folder / "second.der", "-strparse", offset).stdout.decode()
+                require(inner in value.splitlines()[0] and length == 2, value)
+            for file in [folder / "second.pem", folder / "second.der"]:
+                said = json.loads(run(TEGATA, "--json", "mud", "certificate", file).stdout)
+                require(said["mud_url"] == set_["url"] and "good" in said["mud_signer"], said)
+            # By another hand, by the syntax of the RFC.
+            foreign = signer(folder, "foreign", "1.3.6.1.5.5.7.1.25=ASN1:IA5STRING:https://elsewhere.example/lamp.json")
+            said = json.loads(run(TEGATA, "--json", "mud", "certificate", foreign[1]).stdout)
+            require(said == {"subject": said["subject"], "mud_url": "https://elsewhere.example/lamp.json"}, said)
+            malformed = signer(folder, "malformed", "1.3.6.1.5.5.7.1.25=ASN1:UTF8String:https://elsewhere.example/")
+            run(TEGATA, "mud", "certificate", malformed[1], expect=1)
+            require("names no" in run(TEGATA, "mud", "certificate", good[1]).stdout.decode(), "a URL out of nothing")
+            platform.tegata("mud", "url", line, "--off", by="maker")
+
+        with case("a file is suggested of what devices were seen to do, and openssl signs it"):
+            said = platform.tegata("mud", "suggest", line, "--url", "https://maker.example/gate.json", by="maker", expect=1).text
+            require("too-little-seen" in said or "none was seen" in said, said)
+            devices = [device, second, platform.register("BG1-0003")]
+            flows.write_text("\n".join(json.dumps({"device": one, "to": to}) for one in devices
+                                       for to in ["gate.example:8883", "cloud.example:443", "192.168.0.9:1883"]))
+            platform.tegata("mud", "observe", flows, "--organisation", "maker", by="maker", expect=1)
+            words = ["mud", "suggest", line, "--days", "1", "--url", f"{base}.json".replace("http:", "https:")]
+            made = platform.tegata(*words, by="maker")
+            suggested = json.loads(made.stdout)
+            require(platform.tegata(*words, by="maker").stdout == made.stdout, "another file of the same")
+            require("too-few: spy.example:443/tcp" in made.stderr.decode(), made.stderr)
+            text = json.dumps(suggested)
+            require("cloud.example" in text and "local-networks" in text and "spy.example" not in text, text)
+            names = [ace["name"] for acl in suggested["ietf-access-control-list:acls"]["acl"] for ace in acl["aces"]["ace"]]
+            require(all(1 <= len(name) <= 64 for name in names) and any("3 devices, 1 day" in name for name in names), names)
+            suggested["ietf-mud:mud"]["mud-signature"] = f"{base}.p7s"
+            file = folder / "suggested.json"
+            file.write_text(json.dumps(suggested))
+            put(file, "--signature", sign(file, good, *certified), "--anchor", root[1])
+            judged = json.loads(platform.tegata("--json", "mud", "observe", flows, "--organisation", "maker", by="maker").stdout)
+            require((judged["allowed"], judged["unknown"], judged["outside"]) == (6, 3, []), judged)
+            said = platform.tegata("mud", "suggest", line, "--organisation", "owner", "--days", "1", "--url", "https://maker.example/gate.json",
+                                   by="owner", expect=1).text
+            require("none was seen" in said, said)
+
         with case("the maker withdraws it, and nobody reads it any more"):
-            require(put(description(9000, signature=False))["version"] == 2, "not another version")
+            require(put(description(9000, signature=False))["version"] == 3, "not another version")
             require(fetch(f"{base}.p7s")[0] == "404", "an older version's signature is served")
             platform.tegata("mud", "withdraw", line, "--reason", "a test", by="maker")
             require(fetch(f"{base}.json")[0] == "404", "it is served still")
-            require(len(platform.call("mud", "history", line, by="maker")) == 3, "versions are gone")
+            require(len(platform.call("mud", "history", line, by="maker")) == 4, "versions are gone")
 
 
 main()

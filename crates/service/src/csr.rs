@@ -40,6 +40,7 @@ impl Service {
             not_after: self.now().plus(self.config.member_validity_s),
             alternative_names: names,
             hardware_module: None,
+            mud: None,
             organisation: row.id,
             device: None,
         };

@@ -540,6 +540,10 @@ impl Service {
             true => not_after.min(now.plus(PROTOTYPE_S)),
             false => not_after,
         };
+        let mud = match pki_profile {
+            Profile::Idevid => self.mud_in_idevids(row.product)?,
+            _ => None,
+        };
         let order = Order {
             ca,
             profile: pki_profile,
@@ -553,6 +557,7 @@ impl Service {
             not_after,
             alternative_names: Vec::new(),
             hardware_module: initial.then(|| self.hardware_module(&row)),
+            mud,
             organisation: if initial { row.maker } else { row.owner },
             device: Some(row.id),
         };

@@ -20,8 +20,8 @@ use crate::{
 };
 use crypto::{PublicKey, Signer, UnixTime, random};
 use pki::{
-    AlternativeName, Certificate, HardwareModuleName, IssueError, Prepared, Profile, Request,
-    Serial, Subject,
+    AlternativeName, Certificate, HardwareModuleName, IssueError, MudReference, Prepared, Profile,
+    Request, Serial, Subject,
 };
 use policy::Caller;
 use std::sync::Arc;
@@ -39,6 +39,8 @@ pub(crate) struct Order {
     pub(crate) not_after: UnixTime,
     pub(crate) alternative_names: Vec<AlternativeName>,
     pub(crate) hardware_module: Option<HardwareModuleName>,
+    /// what an IDevID says of its product line's usage description
+    pub(crate) mud: Option<Arc<MudReference>>,
     /// row of the organisation that the certificate belongs to
     pub(crate) organisation: i64,
     /// row of the device that it is for
@@ -265,6 +267,7 @@ impl Service {
         );
         request.alternative_names.clone_from(&order.alternative_names);
         request.hardware_module.clone_from(&order.hardware_module);
+        request.mud = order.mud.as_deref().cloned();
         let prepared =
             pki::prepare(order.profile, issuer, &request).map_err(|error| refused(&error))?;
         Ok((prepared, serial, (not_before, not_after)))

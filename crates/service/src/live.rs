@@ -69,6 +69,7 @@ pub(crate) struct Live {
     pub(crate) device_purposes: Cache<(i64, i64), Arc<crate::purposes::DevicePurposes>>,
     /// what makers say that devices connect to, by product line
     pub(crate) muds: Cache<i64, Option<Arc<crate::mud::KeptMud>>>,
+    pub(crate) mud_references: Cache<i64, Option<Arc<pki::MudReference>>>,
     /// routes, by organisation
     pub(crate) routes: Cache<i64, Arc<Vec<crate::routes::LiveRoute>>>,
     /// rules of alerts that are not off, by organisation
@@ -130,6 +131,7 @@ impl Live {
             device_purposes: Cache::new(100_000),
             // Some of them have a quarter of a megabyte.
             muds: Cache::new(64),
+            mud_references: Cache::new(1024),
             routes: Cache::new(10_000),
             alert_rules: Cache::new(10_000),
             operations: Cache::new(10_000),
@@ -291,7 +293,10 @@ impl Effects for Live {
                     }
                     self.changes.add(crate::messages::Change::Policies(organisation));
                 }
-                Effect::Mud(product) => self.muds.forget(&product),
+                Effect::Mud(product) => {
+                    self.muds.forget(&product);
+                    self.mud_references.forget(&product);
+                }
                 Effect::Routes => self.routes.clear(),
                 Effect::AlertRules => self.alert_rules.clear(),
                 Effect::Directory => {

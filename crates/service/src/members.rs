@@ -115,6 +115,7 @@ impl Service {
             not_after: now.plus(self.config.member_validity_s),
             alternative_names: Vec::new(),
             hardware_module: None,
+            mud: None,
             organisation: organisation.id,
             device: None,
         };

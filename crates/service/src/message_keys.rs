@@ -160,6 +160,7 @@ impl Service {
             not_after,
             alternative_names: Vec::new(),
             hardware_module: None,
+            mud: None,
             organisation: row.id,
             device: None,
         };

@@ -198,6 +198,7 @@ impl Service {
             not_after,
             alternative_names: Vec::new(),
             hardware_module: None,
+            mud: None,
             organisation: entry.organisation,
             device: None,
         };
@@ -285,6 +286,7 @@ impl Service {
             public_key: signer.public_key().clone(),
             alternative_names: Vec::new(),
             hardware_module: None,
+            mud: None,
             organisation: self.platform.organisation.id,
             device: None,
         })

@@ -85,6 +85,7 @@ impl Service {
             not_after,
             alternative_names: wanted,
             hardware_module: None,
+            mud: None,
             organisation: self.platform.organisation.id,
             device: None,
         };

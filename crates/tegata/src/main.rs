@@ -93,7 +93,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             commands::assessment::threat(command, output, language)?;
             return Ok(ExitCode::SUCCESS);
         }
-        Command::Mud(command) if !matches!(command, MudCommand::Kept(_)) => {
+        Command::Mud(command) if !command.needs_server() => {
             return commands::mud::run(command, output, language);
         }
         Command::Vex(command) => {
@@ -155,6 +155,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             }
             Command::Schema(command) => {
                 return commands::schema::run(command, output, language).await;
+            }
+            Command::Mud(MudCommand::Suggest(args)) => {
+                commands::mud_kept::suggest(*args, output, language).await?;
             }
             Command::Mud(MudCommand::Kept(command)) => {
                 return commands::mud_kept::run(command, output, language).await;

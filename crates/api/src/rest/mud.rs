@@ -58,6 +58,40 @@ impl Rest {
         }
     }
 
+    /// What IDevIDs of a product line say of its usage description.
+    ///
+    /// # Errors
+    /// As every method.
+    pub async fn mud_url(
+        &self,
+        (organisation, product): (&OrganisationId, &ProductId),
+    ) -> Result<wire::MudUrl> {
+        self.get(&format!("{}-url", of(organisation, product))).await
+    }
+
+    /// Says what IDevIDs that are issued from now on say of it.
+    ///
+    /// # Errors
+    /// As every method.
+    pub async fn set_mud_url(
+        &self,
+        (organisation, product): (&OrganisationId, &ProductId),
+        new: &wire::NewMudUrl,
+    ) -> Result<wire::MudUrl> {
+        self.send(Method::PUT, &format!("{}-url", of(organisation, product)), new).await
+    }
+
+    /// They say nothing of it from now on.
+    ///
+    /// # Errors
+    /// As every method.
+    pub async fn end_mud_url(
+        &self,
+        (organisation, product): (&OrganisationId, &ProductId),
+    ) -> Result<()> {
+        self.act(Call::new(Method::DELETE, format!("{}-url", of(organisation, product)))).await
+    }
+
     /// Hands in connections that devices were seen to have.
     ///
     /// # Errors
@@ -68,6 +102,29 @@ impl Rest {
         flows: &wire::NewFlows,
     ) -> Result<wire::FlowsJudged> {
         self.post(&format!("/v1/organisations/{organisation}/flows"), flows).await
+    }
+
+    /// A usage description of what an organisation's own devices of a product line were seen to do.
+    ///
+    /// # Errors
+    /// As every method.
+    pub async fn suggest_mud(
+        &self,
+        organisation: &OrganisationId,
+        how: &wire::MudSuggestionQuery,
+    ) -> Result<wire::MudSuggestion> {
+        let mut path = format!(
+            "/v1/organisations/{organisation}/mud-suggestion?line={}",
+            percent_encode(&how.line)
+        );
+        let numbers = [("devices", how.devices), ("days", how.days)];
+        for (name, number) in numbers.into_iter().filter_map(|(name, it)| Some((name, it?))) {
+            path.push_str(&format!("&{name}={number}"));
+        }
+        if let Some(url) = &how.url {
+            path.push_str(&format!("&url={}", percent_encode(url)));
+        }
+        self.get(&path).await
     }
 
     /// How often connections outside of makers' files were told of, day by day.

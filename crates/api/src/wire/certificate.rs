@@ -18,6 +18,12 @@ pub struct CertificateView {
     /// Its device, where it is a device's.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub device: Option<DeviceRef>,
+    /// Where its maker says what the device connects to (id-pe-mud-url, RFC 8520).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mud_url: Option<String>,
+    /// Name of who signs that (id-pe-mudsigner).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mud_signer: Option<String>,
     /// Start of validity.
     pub not_before: Timestamp,
     /// End of validity.

@@ -29,6 +29,33 @@ pub struct MudWithdrawal {
     pub reason: String,
 }
 
+/// What IDevIDs of a product line that are issued from now on say of its usage description.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewMudUrl {
+    /// Where the file is: https://…, 253 bytes at most.
+    #[schema(min_length = 9, max_length = 253, example = "https://maker.example/gate.json")]
+    pub url: String,
+    /// Certificate in PEM of who signs the file; its subject goes into IDevIDs.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(max_length = 65_536)]
+    pub signer: Option<String>,
+}
+
+/// What IDevIDs of a product line say of its usage description.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MudUrl {
+    /// Where the file is.
+    pub url: String,
+    /// Name of who signs it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub signer: Option<String>,
+    /// By whom that was set.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// A version of a product line's usage description.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MudVersion {
@@ -198,6 +225,60 @@ pub struct OutsideMudQuery {
     /// Most items wanted.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     pub limit: Option<u32>,
+}
+
+/// A usage description as it is suggested, unsigned: to be looked at, changed and signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MudSuggestion {
+    /// The file.
+    pub file: Base64,
+    /// Which connections it allows, in plain words.
+    pub allows: Vec<String>,
+    /// Devices that were looked at: they told of connections within 30 days.
+    pub devices: u32,
+    /// Devices that had to have shown a connection.
+    pub needed: u32,
+    /// On so many days each.
+    pub days: u32,
+    /// Whom the devices connected to, and what became of it: 512 at most.
+    pub seen: Vec<MudSeen>,
+}
+
+/// Whom devices connected to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MudSeen {
+    /// Whom: HOST:PORT/tcp or udp; `local:PORT/…` is anybody in the device's own networks.
+    #[schema(example = "gate.example:8883/tcp")]
+    pub to: String,
+    /// How many devices.
+    pub devices: u32,
+    /// On how many days the one that did it most often did.
+    pub days: u32,
+    /// When first.
+    pub first: Timestamp,
+    /// When last.
+    pub last: Timestamp,
+    /// `entry`: the file allows it; `owners-service`: name resolution and time are allowed anyhow; `too-few`
+    /// devices or days; `too-many`: there is no room.
+    pub taken: String,
+}
+
+/// Of which product line, and how much has to be seen.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct MudSuggestionQuery {
+    /// Product line, MAKER/PRODUCT.
+    #[param(max_length = 130, example = "maker-a/gate")]
+    pub line: String,
+    /// Devices that have to have shown a connection; and of more than 30 a tenth.
+    #[param(minimum = 2, maximum = 64, default = 3)]
+    pub devices: Option<u32>,
+    /// On so many days each.
+    #[param(minimum = 1, maximum = 30, default = 3)]
+    pub days: Option<u32>,
+    /// Where the file will be found: https://…; without: here, where this console has such an address.
+    #[param(max_length = 253)]
+    pub url: Option<String>,
 }
 
 /// Of which product line, and of how many days.

@@ -6,15 +6,19 @@
 //! addresses, names, protocol, ports and direction.
 
 mod check;
+mod door;
 mod flow;
+mod learned;
 mod parse;
 mod suggest;
 mod words;
 
 pub use check::{Answer, Connection, Direction, Peer};
+pub use door::{Door, DoorPeer};
 pub use flow::{FLOW_LINE_BYTES_MAX, FLOWS_BYTES_MAX, FLOWS_MAX, Flow, FlowError, flows};
+pub use learned::{DAYS_NEEDED, DEVICES_NEEDED, DOORS_MAX, Needed, SeenDoor, Taken, learned};
 pub use parse::{ACES_MAX, ACLS_MAX, ENTRIES_MAX, MUD_BYTES_MAX, MudError};
-pub use suggest::{Suggested, suggest};
+pub use suggest::{Suggested, SuggestedDoor, suggest};
 
 use alert::Prefix;
 use parse::plain;

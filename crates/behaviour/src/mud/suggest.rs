@@ -1,4 +1,7 @@
-use serde_json::json;
+//! A description of what is named.
+
+use super::{Door, DoorPeer};
+use serde_json::{Map, Value, json};
 
 /// What a suggested description is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,37 +14,71 @@ pub struct Suggested {
     pub systeminfo: String,
     /// who made it, and its model
     pub made: (String, String),
-    /// whom the device connects to: name, protocol (6 TCP, 17 UDP), port
-    pub doors: Vec<(String, u8, u16)>,
+    /// whom the device connects to
+    pub doors: Vec<SuggestedDoor>,
+}
+
+/// Whom the device connects to, and what an entry's name says of why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SuggestedDoor {
+    /// whom
+    pub door: Door,
+    /// a few words for who looks at the file; the name of an entry has 64 bytes at most (RFC 8519 section 4.1)
+    pub note: Option<String>,
+}
+
+impl From<Door> for SuggestedDoor {
+    fn from(door: Door) -> Self {
+        Self { door, note: None }
+    }
+}
+
+/// An entry, where the door is of that address family.
+fn entry(number: usize, it: &SuggestedDoor, ipv6: bool, from_device: bool) -> Option<Value> {
+    let Door { peer, protocol, port } = &it.door;
+    let (family, bits) = if ipv6 { ("ipv6", 128) } else { ("ipv4", 32) };
+    let (side, at, way) = match from_device {
+        true => ("destination", "dst", "fr"),
+        false => ("source", "src", "to"),
+    };
+    let mut ip = Map::new();
+    ip.insert("protocol".into(), json!(protocol));
+    let mut matches = Map::new();
+    match peer {
+        DoorPeer::Name(name) => {
+            ip.insert(format!("ietf-acldns:{at}-dnsname"), json!(name));
+        }
+        DoorPeer::Address(address) if address.is_ipv6() == ipv6 => {
+            ip.insert(format!("{side}-{family}-network"), json!(format!("{address}/{bits}")));
+        }
+        DoorPeer::Address(_) => return None,
+        DoorPeer::LocalNetworks => {
+            matches.insert("ietf-mud:mud".into(), json!({"local-networks": [null]}));
+        }
+    }
+    let mut above = Map::new();
+    above.insert(format!("{side}-port"), json!({"operator": "eq", "port": port}));
+    if *protocol == 6 {
+        above.insert("ietf-mud:direction-initiated".into(), json!("from-device"));
+    }
+    matches.insert(family.into(), ip.into());
+    matches.insert(if *protocol == 6 { "tcp" } else { "udp" }.into(), above.into());
+    let note = it.note.as_ref().map(|note| format!(", {note}")).unwrap_or_default();
+    let name: String = format!("cl{number}-{way}dev{note}").chars().take(64).collect();
+    Some(json!({"name": name, "matches": matches, "actions": {"forwarding": "accept"}}))
 }
 
 /// A description that allows what is named, and name resolution and time by the owner's own servers.
 pub fn suggest(of: &Suggested) -> String {
     let list = |ipv6: bool, from_device: bool| {
         let family = if ipv6 { "ipv6" } else { "ipv4" };
-        let direction = if from_device { "fr" } else { "to" };
-        let (name, port) = match from_device {
-            true => ("ietf-acldns:dst-dnsname", "destination-port"),
-            false => ("ietf-acldns:src-dnsname", "source-port"),
+        let (direction, port) = match from_device {
+            true => ("fr", "destination-port"),
+            false => ("to", "source-port"),
         };
-        let aces: Vec<_> = of
-            .doors
-            .iter()
-            .enumerate()
-            .map(|(number, (peer, protocol, at))| {
-                let mut above = json!({port: {"operator": "eq", "port": at}});
-                if *protocol == 6
-                    && let Some(above) = above.as_object_mut()
-                {
-                    above.insert("ietf-mud:direction-initiated".into(), json!("from-device"));
-                }
-                let layer = if *protocol == 6 { "tcp" } else { "udp" };
-                json!({
-                    "name": format!("cl{number}-{direction}dev"),
-                    "matches": {family: {"protocol": protocol, name: peer}, layer: above},
-                    "actions": {"forwarding": "accept"},
-                })
-            })
+        let doors = of.doors.iter().enumerate();
+        let aces: Vec<_> = doors
+            .filter_map(|(number, it)| entry(number, it, ipv6, from_device))
             .chain([("dns", 53_u16), ("ntp", 123)].map(|(service, at)| {
                 json!({
                     "name": format!("{service}-{direction}dev"),

@@ -177,7 +177,10 @@ fn what_is_suggested_allows_what_was_named_and_nothing_else() {
         at: "2026-11-22T09:00:00Z".into(),
         systeminfo: "Barrier gate".into(),
         made: ("acme".into(), "gate-3".into()),
-        doors: vec![("gate.example".into(), 6, 8883), ("gate.example".into(), 17, 5684)],
+        doors: vec![
+            Door::named("gate.example", 6, 8883).into(),
+            Door::named("gate.example", 17, 5684).into(),
+        ],
     };
     let mud = Mud::parse(suggest(&of).as_bytes()).unwrap();
     assert!(matches!(mud.check(&asks("gate.example", 6, 8883)), Answer::Allowed(_)));

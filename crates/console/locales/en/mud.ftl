@@ -37,3 +37,5 @@ public-mud-lead = The maker says which connections such a device needs. A networ
 public-mud-else = Anything else is not intended.
 public-mud-more = and { $count } more
 public-mud-file = The file for networks (MUD, RFC 8520)
+mud-suggestion = Suggest a file by what was seen
+mud-in-certificate = Names the file of needed connections:

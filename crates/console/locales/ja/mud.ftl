@@ -37,3 +37,5 @@ public-mud-lead = この機器に必要な通信としてメーカーが示し�
 public-mud-else = それ以外の通信は想定されていません。
 public-mud-more = ほか{ $count }件
 public-mud-file = ネットワーク向けのファイル（MUD、RFC 8520）
+mud-suggestion = 通信の実績からファイル案を作成
+mud-in-certificate = 必要な通信のファイル：

@@ -177,6 +177,7 @@ pub const FAMILIES: &[(&str, &[&str])] = &[
     ("outside-direction", &["to", "from"]),
     ("outside-now", &["allowed", "denied", "unknown", "no-file"]),
     ("outside-told-by", &["device", "owner"]),
+    ("outside-taken", &["entry", "owners-service", "too-few", "too-many"]),
     ("peer-kind", &["owner", "maker"]),
     ("peer-bundle", &["newest", "waiting", "behind", "ended", "without"]),
     ("behaviour-phase", &["off", "learning", "watching", "frozen"]),

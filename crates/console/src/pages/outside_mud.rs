@@ -5,18 +5,22 @@ use super::{listing, words};
 use crate::{
     Answer, Asked, Console, Failure, Frame, Member, Section,
     chart::{Bars, Chart, OverTime, Series, Shape},
+    failure,
     i18n::{Locale, Moment},
-    ui::{Badge, Empty, Field, Icon, Pager, Tone},
+    ui::{Badge, Empty, Field, Icon, Message, Pager, Tone},
 };
+use ::behaviour::mud::{Needed, Taken};
 use askama::Template;
 use axum::{
     Router,
     extract::{Path, State},
+    response::{IntoResponse as _, Response},
     routing::get,
 };
 use device::{OrganisationId, ProductId};
+use http::{HeaderValue, header};
 use serde::Deserialize;
-use service::{DeviceView, MudOutside, OutsideDay, OutsideNow};
+use service::{DeviceView, ErrorKind, HowToSuggest, MudOutside, OutsideDay, OutsideNow};
 use std::collections::BTreeMap;
 
 const HERE: &str = "/outside-mud";
@@ -28,7 +32,11 @@ const DAYS: i64 = 14;
 const PEERS_MAX: usize = 10;
 
 pub(super) fn router() -> Router<Console> {
-    Router::new().route(HERE, get(list)).route("/devices/{id}/outside-mud", get(device))
+    Router::new()
+        .route(HERE, get(list))
+        .route("/outside-mud/{maker}/{product}/suggestion", get(suggestion))
+        .route("/outside-mud/{maker}/{product}/suggestion/file", get(download))
+        .route("/devices/{id}/outside-mud", get(device))
 }
 
 /// A connection as people read it.
@@ -253,6 +261,150 @@ async fn device(
         view,
     };
     Ok(member.page(&page))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct How {
+    devices: Option<u32>,
+    days: Option<u32>,
+    url: String,
+}
+
+impl How {
+    fn needed(&self) -> Needed {
+        let usual = Needed::default();
+        Needed {
+            devices: self.devices.unwrap_or(usual.devices),
+            days: self.days.unwrap_or(usual.days),
+        }
+    }
+
+    fn asked(&self) -> HowToSuggest {
+        let url = Some(self.url.trim().to_owned()).filter(|url| !url.is_empty());
+        HowToSuggest { needed: self.needed(), url }
+    }
+}
+
+struct SeenRow {
+    door: String,
+    taken: Badge,
+    devices: String,
+    days: String,
+    first: Moment,
+    last: Moment,
+}
+
+#[derive(Template)]
+#[template(path = "outside_mud/suggestion.html")]
+struct SuggestionPage {
+    t: Locale,
+    frame: Frame,
+    here: String,
+    line: String,
+    fields: Vec<Field>,
+    says: Message,
+    /// where the file is
+    file: Option<String>,
+    rows: Vec<SeenRow>,
+    empty: Empty,
+}
+
+fn taken(t: Locale, taken: Taken) -> Badge {
+    let tone = match taken {
+        Taken::Entry => Tone::Good,
+        Taken::Owners => Tone::Info,
+        Taken::TooFew => Tone::Neutral,
+        Taken::TooMany => Tone::Warn,
+    };
+    Badge::new(tone, t.word("outside-taken", taken.name()))
+}
+
+fn of_line((maker, product): (String, String)) -> Result<(OrganisationId, ProductId), Failure> {
+    let maker = maker.parse().map_err(|_| Failure::not_found())?;
+    Ok((maker, product.parse().map_err(|_| Failure::not_found())?))
+}
+
+async fn suggestion(
+    State(console): State<Console>,
+    member: Member,
+    Path(of): Path<(String, String)>,
+    Asked(how): Asked<How>,
+) -> Answer {
+    let (t, own, (maker, product)) = (member.t, &member.signed().organisation, of_line(of)?);
+    let (line, of) = (format!("{maker}/{product}"), (&maker, &product));
+    let found = console.service.learned_mud(member.caller(), own, of, &how.asked()).await;
+    let (found, wrong) = match found {
+        Ok(found) => (Some(found), None),
+        Err(error) if error.kind() == ErrorKind::Malformed => {
+            (None, Some(failure::said(t.language, error.problem())))
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let Needed { devices, days } = how.needed();
+    let (devices, days) = (devices.to_string(), days.to_string());
+    let here = format!("{HERE}/{line}/suggestion");
+    let file = found.as_ref().filter(|it| it.file.is_some()).map(|_| {
+        let query = [("devices", &*devices), ("days", &*days), ("url", how.url.trim())];
+        listing::address(&format!("{here}/file"), &query)
+    });
+    let says = match (&found, wrong) {
+        (_, Some(wrong)) => Message::new(Tone::Bad, wrong),
+        (Some(it), None) => {
+            let text = t.text(if file.is_some() { "outside-enough" } else { "outside-too-little" });
+            let text =
+                text.arg("devices", it.devices).arg("needed", it.needed).arg("days", it.days);
+            Message::new(if file.is_some() { Tone::Good } else { Tone::Warn }, text)
+        }
+        (None, None) => return Err(Failure::internal()),
+    };
+    let rows = found.into_iter().flat_map(|it| it.seen).map(|(it, how)| SeenRow {
+        door: it.door.to_string(),
+        taken: taken(t, how),
+        devices: t.number(it.devices),
+        days: t.number(it.days),
+        first: t.time(it.first_at),
+        last: t.time(it.last_at),
+    });
+    let page = SuggestionPage {
+        t,
+        frame: member.frame(Section::Alerts, t.text("outside-suggestion").arg("line", &line)),
+        fields: vec![
+            Field::text(t, "devices", t.text("outside-least-devices")).value(&devices).most(2),
+            Field::text(t, "days", t.text("outside-least-days")).value(&days).most(2),
+            Field::text(t, "url", t.text("outside-url"))
+                .hint(t.text("outside-url-hint"))
+                .value(&how.url)
+                .most(253),
+        ],
+        says,
+        file,
+        rows: rows.collect(),
+        empty: Empty::new(Icon::Gate, t.text("outside-nothing-seen"), t.text("outside-empty-hint")),
+        here,
+        line,
+    };
+    Ok(member.page(&page))
+}
+
+/// The file, to be looked at, changed and signed.
+async fn download(
+    State(console): State<Console>,
+    member: Member,
+    Path(of): Path<(String, String)>,
+    Asked(how): Asked<How>,
+) -> Result<Response, Failure> {
+    let (own, (maker, product)) = (&member.signed().organisation, of_line(of)?);
+    let of = (&maker, &product);
+    let (file, _) = console.service.suggest_mud(member.caller(), own, of, &how.asked()).await?;
+    let name = format!("attachment; filename=\"{product}-suggested.json\"");
+    let name = HeaderValue::from_str(&name).map_err(|_| Failure::internal())?;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/mud+json")),
+        (header::CONTENT_DISPOSITION, name),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    Ok((headers, file).into_response())
 }
 
 #[cfg(test)]

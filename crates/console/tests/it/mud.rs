@@ -6,7 +6,7 @@ use crate::{
     stage::{Stage, is_sound},
 };
 use axum::body::Body;
-use behaviour::mud::{Suggested, suggest};
+use behaviour::mud::{Door, Suggested, suggest};
 use device::Language;
 use http::{Method, StatusCode, header};
 
@@ -16,7 +16,7 @@ fn file(port: u16) -> String {
         at: "2026-11-22T09:00:00Z".into(),
         systeminfo: "Gate".into(),
         made: ("maker".into(), "gate".into()),
-        doors: vec![("gate.example".into(), 6, port)],
+        doors: vec![Door::named("gate.example", 6, port).into()],
     })
 }
 

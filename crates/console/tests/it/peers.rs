@@ -1,7 +1,7 @@
 //! Trust between devices, and connections outside makers' files (AU-6, LG-4): what their owner looks at.
 
 use crate::stage::{Stage, is_sound};
-use behaviour::mud::{Flow, Suggested, suggest};
+use behaviour::mud::{Door, Flow, Suggested, suggest};
 use device::Language;
 use http::{StatusCode, header};
 use service::{NewMud, NewPeerTrust};
@@ -82,7 +82,7 @@ async fn an_owner_sees_which_connections_no_file_allows() {
             at: "2026-11-22T09:00:00Z".into(),
             systeminfo: "Gate".into(),
             made: ("maker".into(), "gate".into()),
-            doors: vec![("gate.example".into(), 6, port)],
+            doors: vec![Door::named("gate.example", 6, port).into()],
         });
         let (signature, anchors) = (None, None);
         let new = NewMud { file: text.into(), signature, anchors, reason: "a test".into() };
@@ -148,4 +148,63 @@ async fn an_owner_sees_which_connections_no_file_allows() {
         let page = stage.get(who, &line).await;
         assert!(page.status.is_success() && !page.html.contains("spy.example"), "{who}");
     }
+}
+
+#[tokio::test]
+async fn a_file_is_suggested_and_downloaded() {
+    let stage = Stage::new().await;
+    let service = &stage.world.service;
+    let mut devices = Vec::new();
+    for _ in 0..3 {
+        devices.push(stage.world.working(&stage.maker, "gate", &stage.owner).await.thing.id);
+    }
+    let at = "/outside-mud/maker/gate/suggestion";
+    let page = stage.get("owner-admin", at).await;
+    is_sound(&page, at);
+    assert!(
+        page.html.contains("Nothing was seen of your devices") && !page.html.contains("download")
+    );
+    let (admin, own) = (&stage.owner.admin, &stage.owner.id);
+    for to in ["cloud.example:443", "one.example:80"] {
+        let some = if to.starts_with("one") { 1 } else { 3 };
+        let flows =
+            devices.iter().take(some).map(|it| Flow::new(*it, Some(to), None, None).unwrap());
+        service.report_flows(admin, own, flows.collect()).await.unwrap();
+    }
+    let asked = format!("{at}?devices=3&days=1&url=https%3A%2F%2Fmaker.example%2Fgate.json");
+    for (language, told) in [
+        (Language::En, ["3 devices were looked at", "too few devices or days"]),
+        (Language::Ja, ["3台を対象としました", "台数か日数が不足"]),
+    ] {
+        let page = stage.get_in("owner-admin", language, &asked).await;
+        assert_eq!(page.status, StatusCode::OK, "{}", page.html);
+        is_sound(&page, at);
+        no_key(&page.html, "outside-");
+        assert!(told.iter().all(|it| page.html.contains(it)), "{}", page.html);
+        let file = "/suggestion/file?devices=3&#38;days=1&#38;url=https%3A%2F%2Fmaker.example";
+        assert!(page.html.contains(file), "{}", page.html);
+    }
+    let bytes =
+        stage.get_bytes("owner-admin", &asked.replace("suggestion?", "suggestion/file?")).await;
+    let mud = behaviour::mud::Mud::parse(&bytes).unwrap();
+    assert_eq!(mud.url, "https://maker.example/gate.json");
+    assert!(mud.english().join(" ").contains("cloud.example"));
+    // Too few days; a number or an address that is none is said, and nothing is handed out.
+    let page = stage.get("owner-admin", at).await;
+    assert!(
+        page.html.contains("none of their connections") && !page.html.contains("id=\"suggested\"")
+    );
+    for wrong in ["devices=1", "days=31", "days=1&url=http://x.example/"] {
+        let page = stage.get("owner-admin", &format!("{at}?{wrong}")).await;
+        assert!(page.html.contains("tone-bad") || page.status.is_client_error(), "{wrong}");
+        assert!(!page.html.contains("id=\"suggested\""), "{wrong}");
+    }
+    assert!(stage.get("owner-admin", &format!("{at}?devices=x")).await.status.is_client_error());
+    for (who, status) in [("owner-reader", StatusCode::FORBIDDEN), ("stranger", StatusCode::OK)] {
+        let page = stage.get(who, &asked).await;
+        assert_eq!(page.status, status, "{who}");
+        assert!(!page.html.contains("cloud.example"), "{who}");
+    }
+    let file = stage.get("stranger", &asked.replace("suggestion?", "suggestion/file?")).await;
+    assert_eq!(file.status, StatusCode::CONFLICT);
 }

@@ -6,23 +6,26 @@ use super::{
     view,
 };
 use crate::{app::App, authenticated::Authenticated};
-use ::behaviour::mud::Flow;
+use ::behaviour::mud::{Flow, Mud, Needed};
 use api::{
     problem::Code,
     wire::{
-        FlowOutside, FlowsJudged, MudFile, MudVersion, MudWithdrawal, NewFlow, NewFlows, NewMud,
-        OutsideMud, OutsideMudDay, OutsideMudDaysQuery, OutsideMudOfDevice, OutsideMudQuery, Page,
-        PageQuery,
+        FlowOutside, FlowsJudged, MudFile, MudSeen, MudSuggestion, MudSuggestionQuery, MudUrl,
+        MudVersion, MudWithdrawal, NewFlow, NewFlows, NewMud, NewMudUrl, OutsideMud, OutsideMudDay,
+        OutsideMudDaysQuery, OutsideMudOfDevice, OutsideMudQuery, Page, PageQuery,
         scalar::{Base64, DeviceRef, Digest, OrganisationRef, ProductRef},
     },
 };
 use axum::extract::State;
 use device::{Language, OrganisationId, ProductId};
-use service::{MudOutside, MudView};
+use http::StatusCode;
+use service::{HowToSuggest, MudOutside, MudReferenceView, MudView};
 
 /// File and signature in base64, and certificates.
 const MUD_BODY_BYTES_MAX: usize = 768 * 1024;
 const REASON_BYTES_MAX: usize = 4 * 1024;
+/// A URL, and a certificate in PEM.
+const MUD_URL_BODY_BYTES_MAX: usize = 80 * 1024;
 /// A thousand flows, written as widely as JSON allows.
 const FLOWS_BODY_BYTES_MAX: usize = 512 * 1024;
 
@@ -113,6 +116,56 @@ pub(super) async fn one_version(
     Ok(Json(file(app.service.mud_file(&caller, of, Some(version)).await?, language)))
 }
 
+/// What IDevIDs of a product line say of its usage description
+#[utoipa::path(get, path = "/v1/organisations/{organisation}/products/{product}/mud-url",
+    tag = "products",
+    params(("organisation" = OrganisationRef, Path), ("product" = ProductRef, Path)),
+    responses((status = 200, body = MudUrl)))]
+pub(super) async fn url(
+    State(app): State<App>,
+    caller: Authenticated,
+    Path((organisation, product)): Path<(OrganisationRef, ProductRef)>,
+) -> Result<Json<MudUrl>, Fault> {
+    let found = app.service.mud_reference(&caller, (&organisation.0, &product.0)).await?;
+    found.map(|view| Json(said(view))).ok_or_else(Fault::not_found)
+}
+
+/// Says what IDevIDs of a product line that are issued from now on say of its usage description
+///
+/// Where the file is (id-pe-mud-url), and who signs it (id-pe-mudsigner; RFC 8520 section 11). IDevIDs that were
+/// issued stay as they are.
+#[utoipa::path(put, path = "/v1/organisations/{organisation}/products/{product}/mud-url",
+    tag = "products",
+    params(("organisation" = OrganisationRef, Path), ("product" = ProductRef, Path)),
+    request_body = NewMudUrl, responses((status = 200, body = MudUrl)))]
+pub(super) async fn set_url(
+    State(app): State<App>,
+    caller: Authenticated,
+    Path((organisation, product)): Path<(OrganisationRef, ProductRef)>,
+    JsonBody(new): JsonBody<NewMudUrl, MUD_URL_BODY_BYTES_MAX>,
+) -> Result<Json<MudUrl>, Fault> {
+    let (of, signer) = ((&organisation.0, &product.0), new.signer.as_deref());
+    Ok(Json(said(app.service.set_mud_reference(&caller, of, &new.url, signer).await?)))
+}
+
+/// IDevIDs of a product line that are issued from now on say nothing of a usage description
+#[utoipa::path(delete, path = "/v1/organisations/{organisation}/products/{product}/mud-url",
+    tag = "products",
+    params(("organisation" = OrganisationRef, Path), ("product" = ProductRef, Path)),
+    responses((status = 204)))]
+pub(super) async fn end_url(
+    State(app): State<App>,
+    caller: Authenticated,
+    Path((organisation, product)): Path<(OrganisationRef, ProductRef)>,
+) -> Result<StatusCode, Fault> {
+    app.service.end_mud_reference(&caller, (&organisation.0, &product.0)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn said(view: MudReferenceView) -> MudUrl {
+    MudUrl { url: view.url, signer: view.signer, by: view.set_by, at: view.set_at.into() }
+}
+
 /// Hands in connections that an organisation's devices were seen to have
 ///
 /// By a router or firewall, say. Each is held against what the device's maker says; what that does not
@@ -161,6 +214,53 @@ pub(super) async fn outside(
 ) -> Result<Json<Vec<OutsideMud>>, Fault> {
     let found = app.service.outside_mud(&caller, &device.0).await?;
     Ok(Json(found.into_iter().map(outside_of).collect()))
+}
+
+/// A usage description, unsigned, by what an organisation's own devices of a product line were seen to do
+///
+/// What at least three devices opened on at least three days each, and a tenth of those that are looked at,
+/// gets an entry. What others opened to the devices gets none. To be looked at, changed and signed by the maker.
+#[utoipa::path(get, path = "/v1/organisations/{organisation}/mud-suggestion", tag = "behaviour",
+    params(("organisation" = OrganisationRef, Path), MudSuggestionQuery),
+    responses((status = 200, body = MudSuggestion)))]
+pub(super) async fn suggestion(
+    State(app): State<App>,
+    caller: Authenticated,
+    Lang(language): Lang,
+    Path(organisation): Path<OrganisationRef>,
+    Query(query): Query<MudSuggestionQuery>,
+) -> Result<Json<MudSuggestion>, Fault> {
+    let Some((maker, product)) = line(Some(&query.line))? else {
+        return Err(Fault::new(Code::Malformed));
+    };
+    let usual = Needed::default();
+    let needed = Needed {
+        devices: query.devices.unwrap_or(usual.devices),
+        days: query.days.unwrap_or(usual.days),
+    };
+    let how = HowToSuggest { needed, url: query.url };
+    let of = (&maker, &product);
+    let (file, found) = app.service.suggest_mud(&caller, &organisation.0, of, &how).await?;
+    let allows = Mud::parse(&file).map_err(|_| Fault::new(Code::Internal))?;
+    let seen = found.seen.into_iter().map(|(it, taken)| MudSeen {
+        to: it.door.to_string(),
+        devices: it.devices,
+        days: it.days,
+        first: it.first_at.into(),
+        last: it.last_at.into(),
+        taken: taken.name().to_owned(),
+    });
+    Ok(Json(MudSuggestion {
+        allows: match language {
+            Language::Ja => allows.japanese(),
+            Language::En => allows.english(),
+        },
+        file: Base64(file),
+        devices: found.devices,
+        needed: found.needed,
+        days: found.days,
+        seen: seen.collect(),
+    }))
 }
 
 /// Connections of an organisation's devices that makers' files do not allow; found last first

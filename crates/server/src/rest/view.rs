@@ -369,7 +369,10 @@ pub(super) fn certificate(view: service::CertificateView) -> wire::CertificateVi
     let reason = |why: RevocationReason| {
         REASONS.iter().find(|(_, reason)| *reason == why).map(|(name, _)| *name)
     };
+    let mud = view.certificate.extensions().mud().and_then(Result::ok);
     wire::CertificateView {
+        mud_url: mud.as_ref().map(|mud| mud.url().to_owned()),
+        mud_signer: mud.as_ref().and_then(|mud| Some(mud.signer()?.to_string())),
         authority: view.id.ca,
         serial: view.id.serial.to_string(),
         fingerprint: view.certificate.fingerprint().into(),

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 /// Replaces what is in braces by the victim's identifiers.
 fn fill(path: &str, victim: &[(&str, String)]) -> String {
     // A version of software is a text, one of a usage description a number.
-    let mut out = path.replace("/mud/versions/{version}", "/mud/versions/1");
+    let mut out = path
+        .replace("/mud/versions/{version}", "/mud/versions/1")
+        .replace("/mud-suggestion", "/mud-suggestion?line=victim/secret-line");
     for (name, value) in victim {
         out = out.replace(&format!("{{{name}}}"), value);
     }
@@ -75,6 +77,9 @@ pub(crate) fn body(
         }
         "/v1/organisations/{organisation}/products/{product}/mud" => {
             json(json!({"file": "e30=", "reason": "mine now"}))
+        }
+        "/v1/organisations/{organisation}/products/{product}/mud-url" => {
+            json(json!({"url": "https://spy.example/"}))
         }
         "/v1/organisations/{organisation}/products/{product}/mud/withdraw" => {
             json(json!({"reason": "mine now"}))

@@ -3,13 +3,17 @@
 //! against them (LG-4). docs/mud.md.
 
 mod keep;
+mod learned;
 mod observe;
 mod outside;
 mod read;
+mod reference;
 
 pub use keep::{MudView, NewMud};
+pub use learned::{HowToSuggest, MudLearned};
 pub(crate) use observe::Watched;
 pub use observe::{FlowsJudged, OutsideSource};
 pub use outside::{MudOutside, OutsideDay, OutsideNow, OutsideOfDevice};
 pub(crate) use read::KeptMud;
 pub use read::{MudFile, PublicMud, PublicMudLines};
+pub use reference::MudReferenceView;

@@ -5,18 +5,18 @@ use crate::{
     Service, ServiceError,
     live::found,
     store::{
-        Tx, device as devices, mud as versions, mud_outside as store,
+        Tx, device as devices, mud as versions, mud_outside as store, mud_seen as doors,
         organisation as organisations, purpose,
     },
 };
-use ::behaviour::mud::{Answer, Connection, Direction, FLOWS_MAX, Flow};
+use ::behaviour::mud::{Answer, Connection, Direction, Door, FLOWS_MAX, Flow};
 use admission::device_log::{LogEntry, LogKind, LogOutcome};
 use audit::{Kind, Outcome, SecurityEvent};
 use crypto::UnixTime;
 use device::{DeviceId, OrganisationId};
 use policy::{Action, Caller, Resource};
 use std::{
-    collections::{BTreeMap, HashMap, hash_map::Entry},
+    collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry},
     sync::Arc,
 };
 
@@ -82,6 +82,14 @@ struct Found {
     version: u64,
 }
 
+/// A door that a device connected to, on its way to the store.
+struct Seen {
+    row: i64,
+    device: DeviceId,
+    product: i64,
+    door: Door,
+}
+
 impl Service {
     /// Holds what an owner saw of its devices' connections against what their maker says. What it does
     /// not allow is put down, and told by a security event. All of it, or where a device is not the
@@ -105,18 +113,27 @@ impl Service {
         }
         let owner = self.organisation_row(organisation.as_str())?.id;
         let service = self.clone();
-        let (judged, outside) =
+        let (judged, outside, seen) =
             self.pool.begin(move || service.judge_flows(owner, flows)).outcome().await??;
-        if !outside.is_empty() {
+        if !outside.is_empty() || !seen.is_empty() {
             let (actor, slug, now) = (caller.to_string(), organisation.to_string(), self.now());
             self.commit(move |tx| {
-                for one in &outside {
-                    // It may have been sold since.
-                    let known = devices::device(tx, one.device.as_bytes())?;
-                    if known.is_none_or(|known| known.owner != owner) {
-                        return Err(ServiceError::not_found("device"));
+                // They may have been sold since.
+                let still = |device: &DeviceId| {
+                    let known = devices::device(tx, device.as_bytes())?;
+                    match known.is_some_and(|known| known.owner == owner) {
+                        true => Ok(()),
+                        false => Err(ServiceError::not_found("device")),
                     }
+                };
+                let all = outside.iter().map(|one| &one.device);
+                let all: BTreeSet<_> = all.chain(seen.iter().map(|one| &one.device)).collect();
+                all.into_iter().try_for_each(still)?;
+                for one in &outside {
                     put_down(tx, (owner, &slug), one, (OutsideSource::Owner, &actor), now)?;
+                }
+                for one in &seen {
+                    doors::note(tx, (one.row, owner, one.product), &one.door.to_string(), now)?;
                 }
                 Ok(())
             })
@@ -129,7 +146,7 @@ impl Service {
         &self,
         owner: i64,
         flows: Vec<Flow>,
-    ) -> Result<(FlowsJudged, Vec<Found>), ServiceError> {
+    ) -> Result<(FlowsJudged, Vec<Found>, Vec<Seen>), ServiceError> {
         // The same again is the same, more often.
         let mut gathered: BTreeMap<(DeviceId, String), (Connection, u32)> = BTreeMap::new();
         for flow in flows {
@@ -139,6 +156,7 @@ impl Service {
         }
         let mut known: HashMap<DeviceId, (i64, Option<Watched>)> = HashMap::new();
         let (mut judged, mut outside) = (FlowsJudged::default(), Vec::new());
+        let mut seen = Vec::new();
         for ((device, _), (connection, times)) in gathered {
             let (row, watched) = match known.entry(device) {
                 Entry::Occupied(known) => known.into_mut(),
@@ -146,34 +164,42 @@ impl Service {
                     let row = self.read(|store| devices::device(store, device.as_bytes()))?;
                     let row = found(row.filter(|row| row.owner == owner), "device")?;
                     let watched = match row.product {
-                        Some(product) => self.watched(product)?,
+                        Some(product) => Some(self.watched(product)?),
                         None => None,
                     };
                     place.insert((row.id, watched))
                 }
             };
-            let count = match watched.as_ref().map(|it| (it, it.kept.mud.check(&connection))) {
+            let known = watched.as_ref().zip(Door::of(&connection));
+            seen.extend(known.map(|(it, door)| Seen {
+                row: *row,
+                device,
+                product: it.product,
+                door,
+            }));
+            let held = watched.as_ref().and_then(|it| Some((it, it.kept.as_ref()?)));
+            let count = match held.map(|(it, kept)| (it, kept, kept.mud.check(&connection))) {
                 None => &mut judged.without,
-                Some((_, Answer::Allowed(_))) => &mut judged.allowed,
-                Some((_, Answer::Unknown(_))) => &mut judged.unknown,
-                Some((watched, Answer::Denied)) => {
+                Some((_, _, Answer::Allowed(_))) => &mut judged.allowed,
+                Some((_, _, Answer::Unknown(_))) => &mut judged.unknown,
+                Some((watched, kept, Answer::Denied)) => {
                     judged.outside.push((device, connection.clone()));
-                    outside.push(watched.found((*row, device), connection, times));
+                    outside.push(watched.found(kept, (*row, device), connection, times));
                     continue;
                 }
             };
             *count = count.saturating_add(times.into());
         }
-        Ok((judged, outside))
+        Ok((judged, outside, seen))
     }
 
-    /// What a product line's maker says, where it says something.
-    fn watched(&self, product: i64) -> Result<Option<Watched>, ServiceError> {
-        let Some(kept) = self.kept_mud(product)? else { return Ok(None) };
+    /// What a product line's maker says.
+    fn watched(&self, product: i64) -> Result<Watched, ServiceError> {
+        let kept = self.kept_mud(product)?;
         let row = self.read(|connection| organisations::product_by_id(connection, product))?;
         let row = found(row, "product line")?;
         let maker = self.organisation_of(row.organisation)?.slug;
-        Ok(Some(Watched { line: format!("{maker}/{}", row.slug), product, kept }))
+        Ok(Watched { line: format!("{maker}/{}", row.slug), product, kept })
     }
 
     /// What is to be looked at in a log that a device tells: nothing where it tells of no connection.
@@ -187,7 +213,7 @@ impl Service {
         }
         let of = self.read(|connection| purpose::owner_and_product(connection, device))?;
         match of.and_then(|(_, product)| product) {
-            Some(product) => self.watched(product),
+            Some(product) => self.watched(product).map(Some),
             None => Ok(None),
         }
     }
@@ -195,15 +221,22 @@ impl Service {
 
 /// What the maker of a device says, to be held against what the device tells.
 pub(crate) struct Watched {
-    kept: Arc<KeptMud>,
+    /// `None`: it says nothing
+    kept: Option<Arc<KeptMud>>,
     /// `MAKER/PRODUCT`
     line: String,
     product: i64,
 }
 
 impl Watched {
-    fn found(&self, (row, device): (i64, DeviceId), connection: Connection, times: u32) -> Found {
-        let (line, product, version) = (self.line.clone(), self.product, self.kept.version);
+    fn found(
+        &self,
+        kept: &KeptMud,
+        (row, device): (i64, DeviceId),
+        connection: Connection,
+        times: u32,
+    ) -> Found {
+        let (line, product, version) = (self.line.clone(), self.product, kept.version);
         Found { row, device, connection, times, line, product, version }
     }
 
@@ -217,18 +250,23 @@ impl Watched {
     ) -> Result<(), ServiceError> {
         let Some(connection) = connection_of(entry) else { return Ok(()) };
         let Ok(id) = device.1.parse::<DeviceId>() else { return Ok(()) };
-        // What was before this version was under another, or none; without a clock that is not known.
-        if entry.boot.is_some() || entry.time < self.kept.made_at.0 {
-            return Ok(());
-        }
-        if self.kept.mud.check(&connection) != Answer::Denied {
+        // At which time it was is not known without a clock.
+        if entry.boot.is_some() {
             return Ok(());
         }
         // What was before this owner is none of its business.
         if versions::owned_since(tx, device.0)?.is_some_and(|since| entry.time < since.0) {
             return Ok(());
         }
-        let found = self.found((device.0, id), connection, 1);
+        if let Some(door) = Door::of(&connection) {
+            doors::note(tx, (device.0, owner.0, self.product), &door.to_string(), now)?;
+        }
+        let Some(kept) = &self.kept else { return Ok(()) };
+        // What was before this version was under another, or none.
+        if entry.time < kept.made_at.0 || kept.mud.check(&connection) != Answer::Denied {
+            return Ok(());
+        }
+        let found = self.found(kept, (device.0, id), connection, 1);
         put_down(tx, owner, &found, (OutsideSource::Device, &format!("device {id}")), now)
     }
 }

@@ -3,7 +3,7 @@
 use crate::ServiceError;
 use rusqlite::{Connection, TransactionBehavior, params};
 
-const MIGRATIONS: [&str; 37] = [
+const MIGRATIONS: [&str; 39] = [
     include_str!("0001.sql"),
     include_str!("0002.sql"),
     include_str!("0003.sql"),
@@ -41,6 +41,8 @@ const MIGRATIONS: [&str; 37] = [
     include_str!("0035.sql"),
     include_str!("0036.sql"),
     include_str!("0037.sql"),
+    include_str!("0038.sql"),
+    include_str!("0039.sql"),
 ];
 
 /// Brings the database to the newest version.

@@ -40,6 +40,7 @@ pub(crate) mod meta;
 mod migrate;
 pub(crate) mod mud;
 pub(crate) mod mud_outside;
+pub(crate) mod mud_seen;
 pub(crate) mod named;
 pub(crate) mod operation;
 pub(crate) mod organisation;

@@ -166,6 +166,7 @@ pub(crate) fn insert(
 pub(crate) fn forget_device(tx: &Tx<'_>, device: i64, at: UnixTime) -> Result<(), ServiceError> {
     tx.prepare_cached("DELETE FROM mud_outside WHERE device = ?1")?.execute([device])?;
     tx.prepare_cached("DELETE FROM mud_told WHERE device = ?1")?.execute([device])?;
+    super::mud_seen::forget(tx, device)?;
     tx.prepare_cached(
         "INSERT INTO mud_owned (device, since) VALUES (?1, ?2)
          ON CONFLICT (device) DO UPDATE SET since = excluded.since",
@@ -183,4 +184,52 @@ pub(crate) fn owned_since(
         .prepare_cached("SELECT since FROM mud_owned WHERE device = ?1")?
         .query_row([device], |row| row.get(0).map(UnixTime))
         .optional()?)
+}
+
+/// What IDevIDs of a product line say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ReferenceRow {
+    pub(crate) url: String,
+    /// name of who signs the file, in DER
+    pub(crate) signer: Option<Vec<u8>>,
+    pub(crate) set_by: String,
+    pub(crate) set_at: UnixTime,
+}
+
+pub(crate) fn reference(
+    connection: &Connection,
+    product: i64,
+) -> Result<Option<ReferenceRow>, ServiceError> {
+    Ok(connection
+        .prepare_cached("SELECT url, signer, set_by, set_at FROM product_mud WHERE product = ?1")?
+        .query_row([product], |row| {
+            Ok(ReferenceRow {
+                url: row.get(0)?,
+                signer: row.get(1)?,
+                set_by: row.get(2)?,
+                set_at: UnixTime(row.get(3)?),
+            })
+        })
+        .optional()?)
+}
+
+pub(crate) fn set_reference(
+    tx: &Tx<'_>,
+    product: i64,
+    new: &ReferenceRow,
+) -> Result<(), ServiceError> {
+    tx.prepare_cached(
+        "INSERT INTO product_mud (product, url, signer, set_by, set_at) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (product) DO UPDATE SET url = excluded.url, signer = excluded.signer,
+            set_by = excluded.set_by, set_at = excluded.set_at",
+    )?
+    .execute(params![product, new.url, new.signer, new.set_by, new.set_at.0])?;
+    Ok(())
+}
+
+/// False where there was nothing.
+pub(crate) fn end_reference(tx: &Tx<'_>, product: i64) -> Result<bool, ServiceError> {
+    let gone =
+        tx.prepare_cached("DELETE FROM product_mud WHERE product = ?1")?.execute([product])?;
+    Ok(gone > 0)
 }

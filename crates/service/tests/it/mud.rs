@@ -7,7 +7,7 @@ use admission::{
     device_log::{LogEntry, LogId, LogKind, LogOutcome, LogPlace, LogSeverity, encode_segment},
 };
 use audit::{Kind, SecurityEvent};
-use behaviour::mud::{Flow, Suggested, suggest};
+use behaviour::mud::{Door, Flow, Mud, Needed, Suggested, suggest};
 use crypto::{KeyAlgorithm, Signer as _, SoftwareKey, UnixTime, random, sha256};
 use device::{DeviceId, DeviceKind, OrganisationId, StandingKind};
 use pki::{
@@ -16,8 +16,8 @@ use pki::{
 };
 use policy::Caller;
 use service::{
-    AlertQuery, AlertView, Config, ErrorKind, IncomingMessage, MessageDoor, MudView, NewMud,
-    OutsideNow, OutsideSource, Page, Service, ServiceError,
+    AlertQuery, AlertView, Config, ErrorKind, HowToSuggest, IncomingMessage, MessageDoor, MudView,
+    NewMud, OutsideNow, OutsideSource, Page, Service, ServiceError,
 };
 
 const DAY: i64 = 86_400;
@@ -30,7 +30,7 @@ fn file(doors: &[(&str, u16)], signature: Option<&str>) -> Vec<u8> {
         at: "2026-11-22T09:00:00Z".into(),
         systeminfo: "Gate".into(),
         made: ("maker".into(), "gate".into()),
-        doors: doors.iter().map(|(name, port)| ((*name).to_owned(), 6, *port)).collect(),
+        doors: doors.iter().map(|(name, port)| Door::named(*name, 6, *port).into()).collect(),
     });
     let Some(at) = signature else { return text.into_bytes() };
     let named = format!("\"mud-version\": 1, \"mud-signature\": \"{at}\"");
@@ -586,4 +586,160 @@ async fn an_owner_looks_at_all_of_its_devices_and_at_nobody_elses() {
     let (admin, other) = (&stage.other.admin, &stage.other.id);
     let some = service.outside_mud_of(admin, other, None, &page).await.unwrap();
     assert!(some.items.iter().all(|it| it.device == stage.id(2)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_suggested_of_what_several_devices_did_on_several_days() {
+    let mut stage = Stage::new().await;
+    for _ in 0..2 {
+        let more = stage.world.working(&stage.maker, "gate", &stage.owner).await;
+        stage.devices.push(more);
+    }
+    let (own, gate) = ((stage.owner.admin.clone(), stage.owner.id.clone()), product("gate"));
+    let line = (stage.maker.id.clone(), gate.clone());
+    let service = stage.service().clone();
+    let how =
+        |devices: u32, days: u32| HowToSuggest { needed: Needed { devices, days }, url: None };
+    let asked = async |devices: u32, days: u32| {
+        let of = (&line.0, &line.1);
+        service.suggest_mud(&own.0, &own.1, of, &how(devices, days)).await
+    };
+    let none = asked(3, 3).await.unwrap_err();
+    assert_eq!((none.code(), none.kind()), ("too-little-seen", ErrorKind::Conflict));
+    assert!(none.to_string().contains("mud observe"), "{none}");
+    // Three devices on three days, one of them by its own log; and one that somebody took over.
+    let mine = [0, 1, 3, 4];
+    for day in 0..3_u8 {
+        for device in mine {
+            let seen = |to: &str| stage.flow(device, to);
+            let mut flows = vec![
+                seen("cloud.example:443"),
+                seen(&format!("10.0.{device}.{day}:1883")),
+                seen("192.168.1.1:53/udp"),
+                seen("203.0.113.9:5684/udp"),
+                Flow::new(stage.id(device), None, Some("198.51.100.66:23"), None).unwrap(),
+            ];
+            if device == 0 {
+                flows.extend((0..100).map(|at| seen(&format!("evil{at}.example:443"))));
+                flows.extend(std::iter::repeat_n(seen("evil.example:443"), 9));
+            }
+            if device != 4 {
+                flows.push(seen("few.example:80"));
+            }
+            stage.report(flows).await.unwrap();
+        }
+        let (log, twice) = (10 + day, 20 + day);
+        for log in [log, twice] {
+            stage.tell(4, log, &[("to", "few.example:80/tcp")]).await;
+        }
+        stage.world.clock.advance(DAY);
+    }
+    // The one that shows more than is kept of it pushes out what it showed itself, and nothing of others.
+    let (file, found) = asked(3, 3).await.unwrap();
+    assert_eq!((found.devices, found.needed, found.days), (4, 3, 3));
+    let mud = Mud::parse(&file).unwrap();
+    let english = mud.english().join("\n");
+    for told in ["cloud.example", "few.example", "203.0.113.9 ", "local networks"] {
+        assert!(english.contains(told), "{told}: {english}");
+    }
+    let text = String::from_utf8(file.clone()).unwrap();
+    for absent in ["evil", "198.51.100.66", "10.0.", "192.168."] {
+        assert!(!text.contains(absent), "{absent}");
+    }
+    assert!(text.contains("4 devices, 3 days"), "{text}");
+    assert!(text.contains("\"mud-url\": \"https://console.example/mud/maker/gate.json\""));
+    // The same again is the same; a stricter question has no answer, and a looser one no other entry.
+    assert_eq!(asked(3, 3).await.unwrap().0, file);
+    assert!(asked(4, 3).await.is_ok());
+    assert_eq!(asked(4, 4).await.unwrap_err().code(), "too-little-seen");
+    assert_eq!(asked(5, 3).await.unwrap_err().code(), "too-little-seen");
+    let loose = asked(2, 1).await.unwrap();
+    assert!(!String::from_utf8(loose.0).unwrap().contains("evil"));
+    for (devices, days) in [(1, 3), (65, 3), (3, 0), (3, 31)] {
+        assert_eq!(asked(devices, days).await.unwrap_err().code(), "mud-suggestion");
+    }
+    // Of what one device showed no more is kept than it may have.
+    let evil = found.seen.iter().filter(|(it, _)| it.door.to_string().contains("evil")).count();
+    assert!((1..=63).contains(&evil), "{evil}");
+    // What is suggested is kept, and holds for what was seen.
+    let new = NewMud { file, signature: None, anchors: None, reason: "as suggested".into() };
+    stage.put(new).await.unwrap();
+    let flows = vec![stage.flow(0, "cloud.example:443"), stage.flow(0, "evil.example:443")];
+    let judged = stage.report(flows).await.unwrap();
+    assert_eq!((judged.allowed, judged.outside.len()), (1, 1));
+    // Nobody sees what another's devices do: not the maker, nor another owner of the same product line.
+    let of = (&line.0, &line.1);
+    for (caller, organisation, kind) in [
+        (&stage.maker.admin, &stage.owner.id, ErrorKind::NotFound),
+        (&stage.other.admin, &stage.owner.id, ErrorKind::NotFound),
+        (&stage.owner.reader, &stage.owner.id, ErrorKind::Forbidden),
+        (&stage.maker.admin, &stage.maker.id, ErrorKind::Conflict),
+        (&stage.other.admin, &stage.other.id, ErrorKind::Conflict),
+    ] {
+        let refused = service.suggest_mud(caller, organisation, of, &how(2, 1)).await.unwrap_err();
+        assert_eq!(refused.kind(), kind);
+    }
+    for line in [(id("nobody"), gate.clone()), (id("maker"), product("none"))] {
+        let of = (&line.0, &line.1);
+        let refused = service.suggest_mud(&own.0, &own.1, of, &how(2, 1)).await.unwrap_err();
+        assert_eq!(refused.code(), "too-little-seen");
+    }
+    // A device that is sold takes what it showed with it, and a month later nothing counts.
+    stage.world.sell(&stage.owner, &stage.other, &stage.id(1)).await;
+    assert_eq!(asked(4, 3).await.unwrap_err().code(), "too-little-seen");
+    assert_eq!(asked(3, 3).await.unwrap().1.devices, 3);
+    stage.world.clock.advance(31 * DAY);
+    assert_eq!(asked(2, 1).await.unwrap_err().code(), "too-little-seen");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idevids_name_the_file_that_their_maker_says() {
+    let stage = Stage::new().await;
+    let (service, gate, signer) = (stage.service(), product("gate"), Signer::new());
+    let of = (&stage.maker.id, &gate);
+    let admin = &stage.maker.admin;
+    let says = |working: &Working| {
+        let both = [&working.idevid.certificate, &working.ldevid.certificate];
+        both.map(|it| it.extensions().mud().map(|mud| mud.unwrap()))
+    };
+    assert_eq!(says(&stage.devices[0]), [None, None]);
+    assert_eq!(service.mud_reference(admin, of).await, Ok(None));
+    let url = "https://maker.example/gate.json";
+    let pem = signer.chain[0].to_pem();
+    let set = service.set_mud_reference(admin, of, url, Some(&pem)).await.unwrap();
+    assert!(set.signer.unwrap().contains("Maker MUD"));
+    let made = stage.world.working(&stage.maker, "gate", &stage.owner).await;
+    let [Some(idevid), None] = says(&made) else { panic!("the IDevID alone says so") };
+    assert_eq!(idevid.url(), url);
+    assert_eq!(idevid.signer_der(), Some(signer.chain[0].subject_der()));
+    // Another address, without a signer, counts at once; then none. What was issued stays.
+    service.set_mud_reference(admin, of, "https://other.example/", None).await.unwrap();
+    let made = stage.world.working(&stage.maker, "gate", &stage.owner).await;
+    assert_eq!(says(&made)[0].as_ref().unwrap().signer_der(), None);
+    service.end_mud_reference(admin, of).await.unwrap();
+    let gone = service.end_mud_reference(admin, of).await.unwrap_err();
+    assert_eq!(gone.kind(), ErrorKind::NotFound);
+    let made = stage.world.working(&stage.maker, "gate", &stage.owner).await;
+    assert_eq!(says(&made), [None, None]);
+    for (url, signer) in [
+        ("http://maker.example/", None),
+        ("https://", None),
+        ("https://maker.example/ x", None),
+        (url, Some("no PEM")),
+    ] {
+        let refused = service.set_mud_reference(admin, of, url, signer).await.unwrap_err();
+        assert_eq!(refused.code(), "mud-url");
+    }
+    // It is the maker's administrators' to say.
+    for (caller, kind) in [
+        (&stage.owner.admin, ErrorKind::NotFound),
+        (&stage.maker.reader, ErrorKind::Forbidden),
+        (&stage.maker.station, ErrorKind::Forbidden),
+    ] {
+        let set = service.set_mud_reference(caller, of, url, None).await.unwrap_err();
+        let ended = service.end_mud_reference(caller, of).await.unwrap_err();
+        assert_eq!((set.kind(), ended.kind()), (kind, kind));
+    }
+    let read = service.mud_reference(&stage.owner.admin, of).await.unwrap_err();
+    assert_eq!(read.kind(), ErrorKind::NotFound);
 }

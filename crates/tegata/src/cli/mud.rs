@@ -16,23 +16,37 @@ pub struct MudCheckArgs {
     pub to: Vec<String>,
 }
 
-/// What a description is made of.
+/// What a description is made of: a product line whose devices were seen, or doors that are named.
 #[derive(Debug, Args)]
 pub struct MudSuggestArgs {
-    /// Where it will be found: https://…
-    #[arg(long)]
-    pub url: String,
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// Product line, MAKER/PRODUCT: by what devices of it were seen to do
+    #[arg(conflicts_with_all = ["maker", "model", "systeminfo", "to"])]
+    pub line: Option<LineArg>,
+    /// Organisation that has the devices; without: the maker
+    #[arg(long, requires = "line")]
+    pub organisation: Option<OrganisationId>,
+    /// Devices that have to have shown a connection, 2 to 64; and of more than 30 a tenth [default: 3]
+    #[arg(long, requires = "line", value_parser = clap::value_parser!(u32).range(2..=64))]
+    pub devices: Option<u32>,
+    /// On so many days each, 1 to 30 [default: 3]
+    #[arg(long, requires = "line", value_parser = clap::value_parser!(u32).range(1..=30))]
+    pub days: Option<u32>,
+    /// Where it will be found: https://…; with a product line: where the platform serves it, if left out
+    #[arg(long, required_unless_present = "line")]
+    pub url: Option<String>,
     /// Who makes the device
-    #[arg(long)]
-    pub maker: String,
+    #[arg(long, required_unless_present = "line")]
+    pub maker: Option<String>,
     /// Its model
-    #[arg(long)]
-    pub model: String,
+    #[arg(long, required_unless_present = "line")]
+    pub model: Option<String>,
     /// What the device is, in a few words
-    #[arg(long)]
-    pub systeminfo: String,
+    #[arg(long, required_unless_present = "line")]
+    pub systeminfo: Option<String>,
     /// A door that the device connects to: HOST:PORT by TCP, HOST:PORT/udp; repeat it
-    #[arg(long, required = true, value_name = "HOST:PORT")]
+    #[arg(long, required_unless_present = "line", value_name = "HOST:PORT")]
     pub to: Vec<String>,
 }
 
@@ -46,10 +60,28 @@ pub enum MudCommand {
     },
     /// Check that a description lets the device reach its doors; ends with 1 where it does not
     Check(MudCheckArgs),
-    /// Make a description that allows the doors that are named, name resolution and time
-    Suggest(MudSuggestArgs),
+    /// Make a description that allows what devices of a product line were seen to do, or the doors that are
+    /// named, and name resolution and time
+    Suggest(Box<MudSuggestArgs>),
+    /// Show what a device's certificate says of its usage description, whoever issued it
+    Certificate {
+        /// The certificate, PEM or DER; of a chain in PEM the first
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
     #[command(flatten)]
     Kept(MudKeptCommand),
+}
+
+impl MudCommand {
+    /// Whether it asks the server.
+    pub fn needs_server(&self) -> bool {
+        match self {
+            Self::Show { .. } | Self::Check(_) | Self::Certificate { .. } => false,
+            Self::Suggest(args) => args.line.is_some(),
+            Self::Kept(_) => true,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -105,6 +137,22 @@ pub enum MudKeptCommand {
         /// Why; owners of the devices are told
         #[arg(long)]
         reason: String,
+    },
+    /// What IDevIDs of a product line that are issued from now on say of its description: where it is
+    Url {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Product line, MAKER/PRODUCT
+        line: LineArg,
+        /// Where it is: https://…; without: show what they say
+        #[arg(long, conflicts_with = "off")]
+        set: Option<String>,
+        /// Certificate in PEM of who signs it
+        #[arg(long, requires = "set", value_name = "FILE.pem", value_hint = ValueHint::FilePath)]
+        signer: Option<PathBuf>,
+        /// They say nothing from now on
+        #[arg(long)]
+        off: bool,
     },
     /// Hand in connections that devices were seen to have; ends with 1 where some are not allowed
     Observe {

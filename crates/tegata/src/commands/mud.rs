@@ -6,7 +6,11 @@ use crate::{
     output::Output,
 };
 use anyhow::{Context as _, bail};
-use behaviour::mud::{Answer, Connection, Direction, MUD_BYTES_MAX, Mud, Peer, Suggested, suggest};
+use behaviour::mud::{
+    Answer, Connection, Direction, Door, MUD_BYTES_MAX, Mud, Peer, Suggested, SuggestedDoor,
+    suggest,
+};
+use pki::Certificate;
 use serde::Serialize;
 use std::{fs::File, io::Read as _, path::Path, process::ExitCode};
 
@@ -33,6 +37,19 @@ struct Checked {
     /// the entry that says so
     #[serde(skip_serializing_if = "Option::is_none")]
     entry: Option<String>,
+}
+
+/// Longest file of certificates, in bytes.
+const CERTIFICATES_BYTES_MAX: usize = 256 * 1024;
+
+/// What a certificate says of its device's usage description.
+#[derive(Serialize)]
+struct CertificateSays {
+    subject: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mud_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mud_signer: Option<String>,
 }
 
 /// Runs `tegata mud …`.
@@ -105,21 +122,48 @@ pub fn run(command: MudCommand, output: Output, language: Language) -> anyhow::R
         MudCommand::Suggest(args) => {
             let doors = args.to.iter().map(|to| match door(to)? {
                 Connection { peer: Peer::Name(name), protocol, port, .. } => {
-                    Ok((name, protocol, port))
+                    Ok(SuggestedDoor::from(Door::named(name, protocol, port)))
                 }
                 _ => bail!("{to:?}: a file names doors by their names, such as gate.example:8883"),
             });
             let doors = doors.collect::<anyhow::Result<_>>()?;
             let text = suggest(&Suggested {
-                url: args.url,
+                url: args.url.unwrap_or_default(),
                 at: now().to_string(),
-                systeminfo: args.systeminfo,
-                made: (args.maker, args.model),
+                systeminfo: args.systeminfo.unwrap_or_default(),
+                made: (args.maker.unwrap_or_default(), args.model.unwrap_or_default()),
                 doors,
             });
             // What is not accepted is not handed out.
             Mud::parse(text.as_bytes())?;
             output.line(&text)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        MudCommand::Certificate { file } => {
+            let most = u64::try_from(CERTIFICATES_BYTES_MAX).unwrap_or(u64::MAX);
+            let mut bytes = Vec::new();
+            File::open(&file)
+                .and_then(|file| file.take(most).read_to_end(&mut bytes))
+                .with_context(|| format!("cannot read {}", file.display()))?;
+            let certificate = match std::str::from_utf8(&bytes) {
+                Ok(pem) => Certificate::from_pem(pem),
+                Err(_) => Certificate::from_der(&bytes),
+            };
+            let certificate = certificate.with_context(|| format!("{}", file.display()))?;
+            let mud = certificate.extensions().mud().transpose()?;
+            let said = CertificateSays {
+                subject: certificate.subject().to_string(),
+                mud_url: mud.as_ref().map(|mud| mud.url().to_owned()),
+                mud_signer: mud.as_ref().and_then(|mud| Some(mud.signer()?.to_string())),
+            };
+            output.one(&said, |said| match (&said.mud_url, &said.mud_signer) {
+                (None, _) => format!("{}: names no usage description", said.subject),
+                (Some(url), None) => format!("{}\n{url}", said.subject),
+                (Some(url), Some(signer)) => format!("{}\n{url}\nsigned by {signer}", said.subject),
+            })?;
+            eprintln!(
+                "hint: this is what the certificate says; whether to believe it, its chain tells"
+            );
             Ok(ExitCode::SUCCESS)
         }
         MudCommand::Kept(_) => bail!("this needs the server"),

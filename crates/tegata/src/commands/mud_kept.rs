@@ -1,7 +1,10 @@
 //! Usage descriptions that the platform keeps, and what leaves them (docs/mud.md).
 
 use crate::{
-    cli::{Language, ServerArgs, mud::MudKeptCommand},
+    cli::{
+        Language, ServerArgs,
+        mud::{MudKeptCommand, MudSuggestArgs},
+    },
     output::Output,
     remote::Remote,
 };
@@ -9,8 +12,8 @@ use anyhow::{Context as _, bail};
 use api::{
     Rest,
     wire::{
-        FlowsJudged, MudFile, MudVersion, NewFlow, NewFlows, NewMud, OutsideMud,
-        OutsideMudOfDevice,
+        FlowsJudged, MudFile, MudSuggestionQuery, MudVersion, NewFlow, NewFlows, NewMud, NewMudUrl,
+        OutsideMud, OutsideMudOfDevice,
         scalar::{Base64, DeviceRef},
     },
 };
@@ -97,6 +100,30 @@ pub async fn run(
             let made = rest(&server, language)?.withdraw_mud(of, &reason).await?;
             output.one(&made, |_| "nothing is kept in force any more; versions stay".to_owned())?;
         }
+        MudKeptCommand::Url { server, line, off: true, .. } => {
+            rest(&server, language)?.end_mud_url((&line.maker, &line.product)).await?;
+            output.line("IDevIDs that are issued from now on say nothing of a description")?;
+        }
+        MudKeptCommand::Url { server, line, set, signer, .. } => {
+            let (rest, of) = (rest(&server, language)?, (&line.maker, &line.product));
+            let found = match set {
+                None => rest.mud_url(of).await?,
+                Some(url) => {
+                    let signer = signer.map(|path| {
+                        let text = String::from_utf8(read(&path, ANCHORS_BYTES_MAX)?);
+                        text.with_context(|| format!("{} is not PEM", path.display()))
+                    });
+                    rest.set_mud_url(of, &NewMudUrl { url, signer: signer.transpose()? }).await?
+                }
+            };
+            output.one(&found, |found| {
+                let signer = match &found.signer {
+                    Some(signer) => format!(", signed by {signer}"),
+                    None => String::new(),
+                };
+                format!("{}{signer}; set at {} by {}", found.url, found.at, found.by)
+            })?;
+        }
         MudKeptCommand::Observe { server, flows: path, organisation } => {
             let all = flows(&read(&path, FLOWS_BYTES_MAX)?)
                 .with_context(|| format!("{}", path.display()))?;
@@ -143,6 +170,35 @@ pub async fn run(
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints what is suggested by what devices were seen to do; beside it, on the other stream, what that was.
+pub async fn suggest(
+    args: MudSuggestArgs,
+    output: Output,
+    language: Language,
+) -> anyhow::Result<()> {
+    let Some(line) = args.line else { bail!("name a product line") };
+    let organisation = args.organisation.unwrap_or_else(|| line.maker.clone());
+    let how = MudSuggestionQuery {
+        line: format!("{}/{}", line.maker, line.product),
+        devices: args.devices,
+        days: args.days,
+        url: args.url,
+    };
+    let found = rest(&args.server, language)?.suggest_mud(&organisation, &how).await?;
+    let text = String::from_utf8(found.file.0.clone()).context("what the server sent")?;
+    Mud::parse(text.as_bytes()).context("what the server sent")?;
+    output.one(&found, |_| text.trim_end().to_owned())?;
+    eprintln!(
+        "{} devices were looked at; an entry has what {} of them opened on {} days each",
+        found.devices, found.needed, found.days
+    );
+    for it in &found.seen {
+        eprintln!("{}: {} ({} devices, {} days)", it.taken, it.to, it.devices, it.days);
+    }
+    eprintln!("hint: look at it, change it, and sign it before it is kept: tegata mud put");
+    Ok(())
 }
 
 const OUTSIDE_HEAD: [&str; 8] =

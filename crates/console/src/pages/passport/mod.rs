@@ -168,6 +168,12 @@ fn certificate_rows(
                 ends: t.date(one.certificate.not_after()),
                 serial: Id::short(t, &serial),
                 fingerprint: Id::short(t, &fingerprint),
+                mud: one
+                    .certificate
+                    .extensions()
+                    .mud()
+                    .and_then(Result::ok)
+                    .map(|mud| mud.url().to_owned()),
                 issuer: one.id.ca.clone(),
                 whole: (serial, fingerprint.to_string()),
             }
@@ -176,6 +182,8 @@ fn certificate_rows(
 }
 
 struct CertificateRow {
+    /// where its maker says what the device connects to
+    mud: Option<String>,
     issuer: String,
     /// serial number and fingerprint, where nothing can be copied
     whole: (String, String),

@@ -86,6 +86,8 @@ struct ShowPage {
     may: bool,
     /// where connections of the visitor's own devices are that leave it
     outside: Option<String>,
+    /// and what is suggested by what they do
+    suggestion: String,
     wrong: Option<Message>,
     reason: String,
     lines: Vec<String>,
@@ -131,6 +133,7 @@ async fn page(
         may: words::may(member, Action::ChangeProduct, &of.0),
         outside: words::may(member, Action::ReadAlerts, &member.signed().organisation)
             .then(|| listing::address("/outside-mud", &[("line", &format!("{}/{}", of.0, of.1))])),
+        suggestion: format!("/outside-mud/{}/{}/suggestion", of.0, of.1),
         wrong: wrong.map(|wrong| Message::new(Tone::Bad, wrong)),
         reason: reason.to_owned(),
         lines,

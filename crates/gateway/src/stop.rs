@@ -5,7 +5,7 @@ use std::{
     pin::pin,
     task::Poll,
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, task::unconstrained};
 
 /// Returns once `stop` says so, or whoever could say so is gone.
 ///
@@ -13,7 +13,8 @@ use tokio::sync::watch;
 /// to be polled by another task after that is not meant for it.
 pub async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
     let seen = stop.clone();
-    let mut told = pin!(stop.wait_for(|stop| *stop));
+    // Not put off when the task has done much: asked once, it has to be registered.
+    let mut told = pin!(unconstrained(stop.wait_for(|stop| *stop)));
     let mut registered = false;
     poll_fn(|context| {
         if registered && matches!(seen.has_changed(), Ok(false)) {

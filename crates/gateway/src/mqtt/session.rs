@@ -87,7 +87,7 @@ pub(crate) struct PendingWill {
 pub(super) struct Woken {
     session: Arc<Session>,
     next: Pin<Box<OwnedNotified>>,
-    /// how often it had been woken when it was heard last
+    /// how many of those that woke it were done before `next` was made
     heard: u64,
     registered: bool,
 }
@@ -101,13 +101,15 @@ impl Woken {
     /// Whether it was woken since it was heard last. A connection asks with each of its packets: it stays
     /// registered, and the lock of those that wait is not taken where nobody woke it.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let roused = self.session.roused.load(Ordering::Acquire);
+        // INVARIANT: where as many began as were done before `next` was made, nobody can have told it
+        // anything. One that is under way would have begun, and not been done.
+        let roused = self.session.roused.load(Ordering::SeqCst);
         if self.registered && roused == self.heard {
             return Poll::Pending;
         }
         match self.next.as_mut().poll(context) {
             Poll::Ready(()) => {
-                self.heard = roused;
+                self.heard = self.session.told.load(Ordering::SeqCst);
                 self.registered = false;
                 self.next.set(self.session.wake.clone().notified_owned());
                 Poll::Ready(())
@@ -138,8 +140,9 @@ pub(crate) struct Session {
     state: Mutex<State>,
     /// something waits, the session was taken over, or its device has to be looked at
     wake: Arc<Notify>,
-    /// counts how often it was woken
+    /// how often somebody began to wake it, and how often that was done
     roused: AtomicU64,
+    told: AtomicU64,
     /// a connection has let go of it
     left: Notify,
     look: AtomicBool,
@@ -194,6 +197,7 @@ impl Session {
             state: Mutex::new(state),
             wake: Arc::default(),
             roused: AtomicU64::new(0),
+            told: AtomicU64::new(0),
             left: Notify::new(),
             look: AtomicBool::new(false),
             waiting,
@@ -205,8 +209,9 @@ impl Session {
     }
 
     fn rouse(&self) {
-        self.roused.fetch_add(1, Ordering::Release);
+        self.roused.fetch_add(1, Ordering::SeqCst);
         self.wake.notify_one();
+        self.told.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Another connection takes it, or it ends: the one that has it ends. The number of the
@@ -534,12 +539,79 @@ impl Delivery {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::future::poll_fn;
+    use std::{future::poll_fn, task::Waker};
     use tokio::{sync::mpsc, time::timeout};
 
     fn session() -> Arc<Session> {
         let key = Key { device: DeviceId::from_bytes([7; 16]), client: "a".into() };
         Arc::new(Session::new(key, Arc::default()))
+    }
+
+    /// One begins to wake it, and is held up; what another said is heard meanwhile.
+    #[test]
+    fn a_wake_that_is_held_up_is_heard() {
+        let session = session();
+        let mut context = Context::from_waker(Waker::noop());
+        let mut woken = Woken::new(session.clone());
+        assert!(woken.poll(&mut context).is_pending());
+        session.roused.fetch_add(1, Ordering::SeqCst);
+        session.rouse();
+        assert!(woken.poll(&mut context).is_ready());
+        assert!(woken.poll(&mut context).is_pending());
+        session.wake.notify_one();
+        assert!(woken.poll(&mut context).is_ready(), "what was begun first is told last");
+        session.told.fetch_add(1, Ordering::SeqCst);
+        assert!(woken.poll(&mut context).is_pending());
+        session.rouse();
+        assert!(woken.poll(&mut context).is_ready());
+        assert!(woken.poll(&mut context).is_pending());
+    }
+
+    /// Whatever comes is taken by somebody who listens, though several wake the session at a time, and
+    /// none of them waits for the others.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn no_wake_is_lost_where_several_come_at_once() {
+        const MANY: u64 = 20_000;
+        let session = session();
+        let come = Arc::new(AtomicU64::new(0));
+        let taken = Arc::new(AtomicU64::new(0));
+        let listener = tokio::spawn({
+            let (session, come, taken) = (session.clone(), come.clone(), taken.clone());
+            async move {
+                let mut woken = Woken::new(session);
+                loop {
+                    poll_fn(|context| woken.poll(context)).await;
+                    taken.fetch_add(come.swap(0, Ordering::SeqCst), Ordering::SeqCst);
+                }
+            }
+        });
+        // Threads, which are preempted anywhere.
+        let rousers: Vec<_> = (0..3)
+            .map(|_| {
+                let (session, come) = (session.clone(), come.clone());
+                std::thread::spawn(move || {
+                    for turn in 0..MANY {
+                        come.fetch_add(1, Ordering::SeqCst);
+                        session.rouse();
+                        if turn % 7 == 0 {
+                            std::thread::yield_now();
+                        }
+                    }
+                })
+            })
+            .collect();
+        tokio::task::spawn_blocking(|| rousers.into_iter().for_each(|it| it.join().unwrap()))
+            .await
+            .unwrap();
+        let all = async {
+            while taken.load(Ordering::SeqCst) < 3 * MANY {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        // Nobody wakes it any more: what is not taken by now never is.
+        let whole = timeout(Duration::from_secs(30), all).await;
+        assert!(whole.is_ok(), "{} of {}", taken.load(Ordering::SeqCst), 3 * MANY);
+        listener.abort();
     }
 
     /// Each time that it is woken it is heard, however the two of them meet, while another connection

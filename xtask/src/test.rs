@@ -2,12 +2,15 @@
 
 use crate::{
     fuzz, interop,
-    process::{cargo, must, output, succeeds, timed, watch},
+    process::{cargo, command, must, output, succeeds, timed, watch},
     tidy,
     tools::{DENY, NEXTEST, cargo_tool},
 };
-use anyhow::{Result, bail};
-use std::time::Duration;
+use anyhow::{Context as _, Result, bail};
+use std::{path::Path, time::Duration};
+
+/// Names what `third_party/` carries, as the registry has it.
+const RELEASED: &str = "third_party/released/Cargo.toml";
 
 /// Which steps to run: all, unless some are named.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -158,13 +161,31 @@ fn clippy() -> Result<Outcome> {
 fn deny() -> Result<Outcome> {
     cargo_tool(&DENY)?;
     must(&mut cargo(&["deny", "--all-features", "check", "bans", "licenses", "sources"]))?;
+    released()?;
     // The advisories are a git repository elsewhere, which not every machine reaches.
     if succeeds(&mut cargo(&["deny", "fetch", "db"])) {
         must(&mut cargo(&["deny", "--all-features", "check", "advisories"]))?;
+        // What is carried here has no source, and nothing would be said of it.
+        must(&mut cargo(&["deny", "--manifest-path", RELEASED, "check", "advisories"]))?;
         return passed("");
     }
     eprintln!("SKIPPED: advisories: their database cannot be fetched from here");
     Ok(Outcome::Skipped("advisories only: their database cannot be fetched from here".into()))
+}
+
+/// The digests that tidy compares with are those of the registry's release, which cargo holds against the
+/// checksum of the lock file.
+fn released() -> Result<()> {
+    let all = ["metadata", "--format-version", "1", "--locked", "--manifest-path", RELEASED];
+    let all: serde_json::Value = serde_json::from_str(&output(&mut cargo(&all))?)?;
+    let is_it = |it: &&serde_json::Value| it["name"] == "dimpl" && it["source"].is_string();
+    let found = all["packages"].as_array().into_iter().flatten().find(is_it);
+    let manifest = found.and_then(|it| it["manifest_path"].as_str());
+    let manifest = manifest.context("the registry's dimpl is not in the metadata")?;
+    let folder = Path::new(manifest).parent().context("a manifest without a folder")?;
+    let sums = std::env::current_dir()?.join(tidy::RELEASED_DIGESTS);
+    let sums = sums.to_string_lossy();
+    must(command("sha256sum", &["--check", "--quiet", "--strict", &sums]).current_dir(folder))
 }
 
 fn nextest() -> Result<Outcome> {

@@ -12,6 +12,7 @@ mod vendored;
 use crate::process::{command, output};
 use anyhow::Result;
 use std::{fmt, fs};
+pub(crate) use vendored::RELEASED as RELEASED_DIGESTS;
 
 /// Something to mend.
 #[derive(Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ pub(super) const TREE: &str = "third_party/dimpl/";
 /// What was changed in it, as a unified diff.
 const PATCH: &str = "third_party/raw-public-keys.patch";
 /// SHA-256 of the released files.
-const RELEASED: &str = "third_party/dimpl.sha256";
+pub(crate) const RELEASED: &str = "third_party/dimpl.sha256";
 /// Where the tree is put together as it was released.
 const BACK: &str = "target/tidy/dimpl";
 

@@ -279,3 +279,28 @@ async fn a_key_by_itself_is_here_as_long_as_it_means_the_certificate() {
     assert!(!conversation.look_again().await);
     assert!(world.gateway.coap_by_key(&spki, &thing.certificate, from).await.is_none());
 }
+
+#[tokio::test]
+async fn a_key_by_itself_goes_with_the_certificate_that_another_one_replaces() {
+    let world = World::new().await;
+    let thing = world.joined(&world.device().await).await;
+    let from = [127, 0, 0, 1].into();
+    let spki = thing.certificate.spki_der().to_vec();
+    let mut by_key = world.gateway.coap_by_key(&spki, &thing.certificate, from).await.unwrap();
+    let mut certified = begin(&world, &thing).await;
+    for (id, conversation) in [(1, &mut by_key), (2, &mut certified)] {
+        ask(conversation, &request(id, POST, &to("me/up/t"), b"x")).await;
+    }
+    let renewed = world.renewed(&thing).await;
+    tokio::time::timeout(Duration::from_secs(20), by_key.changed()).await.unwrap();
+    assert!(!by_key.look_again().await);
+    assert!(world.gateway.coap_by_key(&spki, &thing.certificate, from).await.is_none());
+    // The certificate is good for some weeks still.
+    tokio::time::timeout(Duration::from_secs(20), certified.changed()).await.unwrap();
+    assert!(certified.look_again().await);
+    ask(&mut certified, &request(3, POST, &to("me/up/t"), b"x")).await;
+    let spki = renewed.certificate.spki_der().to_vec();
+    let mut newer = world.gateway.coap_by_key(&spki, &renewed.certificate, from).await.unwrap();
+    ask(&mut newer, &request(4, POST, &to("me/up/t"), b"x")).await;
+    assert_eq!(world.kept(&thing).await.len(), 4);
+}

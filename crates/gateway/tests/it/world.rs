@@ -154,6 +154,7 @@ impl World {
         };
         service.create_product(&admin, new).await.unwrap();
         authority(&service, &root, ("maker", Some(product()), CaKind::Device)).await;
+        authority(&service, &root, ("maker", None, CaKind::Owner)).await;
         let gateway = Gateway::new(service.clone(), limits);
         let stop = watch::Sender::new(false);
         Self { _dir: dir, service, station, signer, gateway, stop, made: AtomicU32::new(0) }
@@ -226,6 +227,31 @@ impl World {
             lifetime_s: 600,
         };
         self.service.give_command(&self.station, &thing.id, new).await.unwrap();
+    }
+
+    /// Its first LDevID, for a key of its own.
+    pub(crate) async fn joined(&self, thing: &Thing) -> Thing {
+        let codes = self.service.release_codes(&self.station, vec![thing.id], 600).await.unwrap();
+        let code = codes.into_iter().next().unwrap().unwrap().code;
+        let user = thing.id.to_string();
+        let caller = self.service.identify_code(&user, code.expose()).await.unwrap();
+        let key = key();
+        let subject = Subject::from_name(&thing.certificate.subject());
+        let csr = CsrBuilder { subject, ..CsrBuilder::default() }.build(&key).unwrap();
+        let request = EnrolRequest { label: None, csr };
+        let enrolled = self.service.enrol_device(&caller, &request, None).await.unwrap();
+        Thing { id: thing.id, certificate: enrolled.certificate, key: Arc::new(key) }
+    }
+
+    /// It has an LDevID for another key, in place of the one before.
+    pub(crate) async fn renewed(&self, thing: &Thing) -> Thing {
+        let key = key();
+        let caller = self.service.identify_certificate(&thing.certificate).await.unwrap();
+        let subject = Subject::from_name(&thing.certificate.subject());
+        let csr = CsrBuilder { subject, ..CsrBuilder::default() }.build(&key).unwrap();
+        let request = EnrolRequest { label: None, csr };
+        let enrolled = self.service.reenrol_device(&caller, &request, None).await.unwrap();
+        Thing { id: thing.id, certificate: enrolled.certificate, key: Arc::new(key) }
     }
 
     /// It may not be here any more.

@@ -31,7 +31,10 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
 
 /// How long an answer is remembered, so that the same message is not taken twice (RFC 7252 section
 /// 4.8.2, EXCHANGE_LIFETIME).
@@ -44,6 +47,8 @@ const REMEMBERED_BYTES_MAX: usize = 8 * 1024;
 const TOO_MANY: Duration = Duration::from_millis(50);
 /// After which a device that sent too much may try again, in seconds.
 const RETRY_S: u32 = 1;
+/// After which it is looked again whether a device may still be here, where that could not be said.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Content formats (RFC 7252 section 12.3 and its registry) and the media types that they are.
 const FORMATS: [(u16, &str); 8] = [
     (0, "text/plain"),
@@ -85,6 +90,8 @@ pub struct Conversation {
     bodies: Bodies,
     rendered: Rendered,
     began: Instant,
+    /// it could not be looked whether the device may still be here: not again before then
+    look_after: Option<Instant>,
     /// datagrams of any kind
     pace: Meter,
     /// of messages that are sent from here
@@ -184,6 +191,7 @@ impl Gateway {
             exchanges: Exchanges::default(),
             rendered: Rendered::default(),
             began: Instant::now(),
+            look_after: None,
             pace: Meter::default(),
             next_id: 0,
             _here: here,
@@ -242,6 +250,9 @@ impl Drop for Conversation {
 impl Conversation {
     /// Returns once it must be looked whether the device may still be here.
     pub async fn changed(&self) {
+        if let Some(at) = self.look_after {
+            sleep_until(at).await;
+        }
         while !self.known.look.load(Ordering::SeqCst) {
             self.known.wake.notified().await;
         }
@@ -249,11 +260,12 @@ impl Conversation {
 
     /// Looks again who this is; false where it may not be here any more.
     pub async fn look_again(&mut self) -> bool {
-        if !self.known.look.swap(false, Ordering::SeqCst) {
-            return true;
-        }
         if self.known.over.load(Ordering::SeqCst) {
             return false;
+        }
+        self.look_after = self.look_after.filter(|at| *at > Instant::now());
+        if self.look_after.is_some() || !self.known.look.swap(false, Ordering::SeqCst) {
+            return true;
         }
         let shown = match still_meant(&self.inner, &self.shown) {
             Ok(true) => who(&self.inner, &self.shown.certificate).await,
@@ -267,6 +279,7 @@ impl Conversation {
                 // Each message is judged again where it is kept. Later, then.
                 tracing::error!(%error, "it could not be looked whether a device may still be here");
                 self.known.look.store(true, Ordering::SeqCst);
+                self.look_after = Some(Instant::now() + LOOK_AGAIN);
                 return true;
             }
         };

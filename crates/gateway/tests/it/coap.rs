@@ -1,6 +1,7 @@
 //! Conversations by CoAP: datagrams in the clear, as they come out of an association.
 
 use crate::world::{Thing, World};
+use futures_util::FutureExt as _;
 use gateway::Conversation;
 use std::time::Duration;
 
@@ -303,4 +304,27 @@ async fn a_key_by_itself_goes_with_the_certificate_that_another_one_replaces() {
     let mut newer = world.gateway.coap_by_key(&spki, &renewed.certificate, from).await.unwrap();
     ask(&mut newer, &request(4, POST, &to("me/up/t"), b"x")).await;
     assert_eq!(world.kept(&thing).await.len(), 4);
+}
+
+#[tokio::test]
+async fn where_it_cannot_be_looked_it_is_looked_again_and_not_at_once() {
+    let world = World::new().await;
+    let thing = world.device().await;
+    let from = [127, 0, 0, 1].into();
+    let spki = thing.certificate.spki_der().to_vec();
+    let mut conversation =
+        world.gateway.coap_by_key(&spki, &thing.certificate, from).await.unwrap();
+    world.suspend(&thing).await;
+    tokio::time::timeout(Duration::from_secs(20), conversation.changed()).await.unwrap();
+    world.break_reads(true);
+    tokio::time::pause();
+    assert!(conversation.look_again().await, "it may be here still");
+    assert!(conversation.look_again().await, "nothing is asked");
+    assert!(conversation.changed().now_or_never().is_none(), "it is not looked at once");
+    world.break_reads(false);
+    assert!(conversation.look_again().await, "nothing is asked yet");
+    tokio::time::advance(Duration::from_secs(2)).await;
+    tokio::time::resume();
+    conversation.changed().await;
+    assert!(!conversation.look_again().await);
 }

@@ -44,7 +44,7 @@ pub(crate) struct Thing {
 }
 
 pub(crate) struct World {
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     service: Service,
     station: Caller,
     signer: SoftwareKey,
@@ -157,7 +157,7 @@ impl World {
         authority(&service, &root, ("maker", None, CaKind::Owner)).await;
         let gateway = Gateway::new(service.clone(), limits);
         let stop = watch::Sender::new(false);
-        Self { _dir: dir, service, station, signer, gateway, stop, made: AtomicU32::new(0) }
+        Self { dir, service, station, signer, gateway, stop, made: AtomicU32::new(0) }
     }
 
     /// A device that its maker keeps, with its certificate.
@@ -252,6 +252,13 @@ impl World {
         let request = EnrolRequest { label: None, csr };
         let enrolled = self.service.reenrol_device(&caller, &request, None).await.unwrap();
         Thing { id: thing.id, certificate: enrolled.certificate, key: Arc::new(key) }
+    }
+
+    /// Has reads of certificates fail, or work again.
+    pub(crate) fn break_reads(&self, broken: bool) {
+        let connection = rusqlite::Connection::open(self.dir.path().join("tegata.db")).unwrap();
+        let (from, to) = if broken { ("certificate", "away") } else { ("away", "certificate") };
+        connection.execute_batch(&format!("ALTER TABLE {from} RENAME TO {to}")).unwrap();
     }
 
     /// It may not be here any more.

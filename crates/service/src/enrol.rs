@@ -89,8 +89,6 @@ struct Wanted {
     /// fingerprint of its key
     key: Sha256,
     profile: CredentialProfile,
-    /// it takes the place of one that the device has or had
-    renews: bool,
     principal: OrganisationId,
     order: Order,
     event: audit::SecurityEvent,
@@ -566,8 +564,7 @@ impl Service {
             .subject(&device.to_string())
             .detail("profile", profile.name());
         let event = if prototype { event.detail("prototype", "yes") } else { event };
-        let renews = !initial && held.iter().any(|held| held.profile == Profile::Ldevid as u8);
-        Ok(Wanted { device, row, state, key, profile, renews, principal, order, event, now })
+        Ok(Wanted { device, row, state, key, profile, principal, order, event, now })
     }
 
     async fn certify(
@@ -619,8 +616,7 @@ impl Service {
         + Send
         + use<>,
     > {
-        let Wanted { device, row, state, key, profile, renews, principal, order, event, now } =
-            wanted;
+        let Wanted { device, row, state, key, profile, principal, order, event, now } = wanted;
         let (id, owner) = (row.id, row.owner);
         let credential = move |certificate: &Certificate| {
             EventKind::CredentialIssued(Credential {
@@ -657,8 +653,9 @@ impl Service {
                     let kind = credential(certificate);
                     record::apply_platform(tx, &platform, &device, &kind, Some(&by), now)?
                 };
-                if renews {
-                    // Whoever is here by the key of the former one has to go.
+                if profile == CredentialProfile::Ldevid {
+                    // Whoever is here by the key of the former one has to go. Whether there is one is not known
+                    // before the transaction: two may be asked for at once.
                     tx.effect(Effect::Recertified(id));
                 }
                 Ok(applied.recorded)

@@ -74,6 +74,26 @@ async fn the_key_of_a_certificate_that_was_renewed_for_another_means_nothing() {
 }
 
 #[tokio::test]
+async fn every_certificate_of_an_owner_has_those_looked_at_who_are_here_by_a_key() {
+    let world = World::new().await;
+    let service = &world.service;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let owner = world.owner("owner").await;
+    let (thing, idevid) = world.onboarded(&maker, "gate", &owner).await;
+    let caller = service.identify_certificate(&idevid.certificate).await.unwrap();
+    let sender = service.door_sender(&caller, &idevid.certificate).unwrap();
+    let keys = [key(), key()];
+    // Both may be asked for before either is there: neither knows that it is not the first.
+    for key in &keys {
+        let seen = service.standing_count();
+        let request = EnrolRequest { label: None, csr: csr(key, &thing.serial) };
+        service.enrol_device(&caller, &request, None).await.unwrap();
+        assert!(service.concerns(&service.standing_changes(seen), &sender));
+    }
+    assert_eq!(code(service, &keys[0]), "raw-key-former");
+}
+
+#[tokio::test]
 async fn a_key_of_several_holders_means_none_of_them() {
     let world = World::new().await;
     let service = &world.service;

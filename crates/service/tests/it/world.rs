@@ -332,6 +332,21 @@ impl World {
 
     /// A device in operation with its owner, its IDevID and LDevID.
     pub(crate) async fn working(&self, maker: &Org, line: &str, owner: &Org) -> Working {
+        let (thing, idevid) = self.onboarded(maker, line, owner).await;
+        let caller = self.service.identify_certificate(&idevid.certificate).await.unwrap();
+        let local_key = key();
+        let request = EnrolRequest { label: None, csr: csr(&local_key, &thing.serial) };
+        let ldevid = self.service.enrol_device(&caller, &request, None).await.unwrap();
+        Working { thing, idevid, ldevid, local_key }
+    }
+
+    /// In operation at its owner's, who has given it no certificate yet.
+    pub(crate) async fn onboarded(
+        &self,
+        maker: &Org,
+        line: &str,
+        owner: &Org,
+    ) -> (Thing, Enrolled) {
         let thing = self.made(maker, line, Vec::new()).await;
         let idevid = self.idevid(maker, line, &thing).await;
         self.report(maker, &thing.id, EventKind::Shipped { to: owner.id.clone() }).await.unwrap();
@@ -341,11 +356,7 @@ impl World {
         let onboarded = EventKind::Onboarded { owner: owner.id.clone() };
         self.report(owner, &thing.id, onboarded).await.unwrap();
         self.report(owner, &thing.id, EventKind::OperationStarted).await.unwrap();
-        let caller = self.service.identify_certificate(&idevid.certificate).await.unwrap();
-        let local_key = key();
-        let request = EnrolRequest { label: None, csr: csr(&local_key, &thing.serial) };
-        let ldevid = self.service.enrol_device(&caller, &request, None).await.unwrap();
-        Working { thing, idevid, ldevid, local_key }
+        (thing, idevid)
     }
 }
 

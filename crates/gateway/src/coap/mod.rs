@@ -165,7 +165,7 @@ impl Gateway {
         // First who is told of changes, then how things are: nothing falls between.
         let seen = inner.service.standing_count();
         let meant = still_meant(&inner, &shown).ok()?;
-        let sender = who(&inner, &shown.certificate).await.ok()?.filter(|_| meant)?;
+        let sender = who(&inner, &shown).await.ok()?.filter(|_| meant)?;
         if let Err(refusal) = sender.stands() {
             inner.service.refuse_message(&sender, MessageDoor::Coap, refusal, "");
             return None;
@@ -230,9 +230,14 @@ fn still_meant(inner: &Inner, shown: &Shown) -> Result<bool, ServiceError> {
 ///
 /// # Errors
 /// Where the store cannot say so now.
-async fn who(inner: &Inner, certificate: &Certificate) -> Result<Option<DoorSender>, ServiceError> {
-    let caller = inner.service.identify_certificate(certificate).await;
-    match caller.and_then(|caller| inner.service.door_sender(&caller, certificate)) {
+async fn who(inner: &Inner, shown: &Shown) -> Result<Option<DoorSender>, ServiceError> {
+    let (service, certificate) = (&inner.service, &shown.certificate);
+    let caller = service.identify_certificate(certificate).await;
+    let sender = caller.and_then(|caller| match shown.key {
+        None => service.door_sender(&caller, certificate),
+        Some(_) => service.door_sender_by_key(&caller, certificate),
+    });
+    match sender {
         Ok(sender) => Ok(Some(sender)),
         Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Fatal) => {
             Err(error)
@@ -268,7 +273,7 @@ impl Conversation {
             return true;
         }
         let shown = match still_meant(&self.inner, &self.shown) {
-            Ok(true) => who(&self.inner, &self.shown.certificate).await,
+            Ok(true) => who(&self.inner, &self.shown).await,
             // The device has another certificate now. It may come again, and is looked at anew.
             Ok(false) => return false,
             Err(error) => Err(error),

@@ -30,6 +30,8 @@ pub struct Known {
     pub(super) owner: i64,
     /// CA and serial number of the certificate that it came with
     pub(super) certificate: (i64, Box<[u8]>),
+    /// it showed the key of that certificate alone
+    pub(super) by_key: bool,
     /// the number of changes to devices and certificates at which all of it was found in order; zero
     /// where it never was
     pub(super) in_order_at: AtomicU64,
@@ -96,6 +98,27 @@ impl Service {
         caller: &Caller,
         certificate: &Certificate,
     ) -> Result<DoorSender, ServiceError> {
+        self.sender_at_door(caller, (certificate, false))
+    }
+
+    /// As [`Self::door_sender`], of a device that showed the key of its certificate alone: what it says is kept as
+    /// long as no newer certificate of its kind is there.
+    ///
+    /// # Errors
+    /// As [`Self::door_sender`].
+    pub fn door_sender_by_key(
+        &self,
+        caller: &Caller,
+        certificate: &Certificate,
+    ) -> Result<DoorSender, ServiceError> {
+        self.sender_at_door(caller, (certificate, true))
+    }
+
+    fn sender_at_door(
+        &self,
+        caller: &Caller,
+        (certificate, by_key): (&Certificate, bool),
+    ) -> Result<DoorSender, ServiceError> {
         let Caller::Device { device, organisation, credential, .. } = caller else {
             let _permit = self.authorize(caller, Action::PublishMessages, &Resource::unknown())?;
             return Err(ServiceError::not_found("device"));
@@ -136,6 +159,7 @@ impl Service {
             row: row.id,
             owner: row.owner,
             certificate: (ca, certificate.serial().as_bytes().into()),
+            by_key,
             in_order_at: AtomicU64::new(0),
             not_after: certificate.not_after(),
             space,

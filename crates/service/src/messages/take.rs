@@ -12,7 +12,7 @@ use crate::{
     purposes::MessageUses,
     routes::Routed,
     store::{
-        certificate::Status,
+        certificate::{self as certificates, Status},
         message::{self as store, NewMessage},
     },
 };
@@ -844,7 +844,13 @@ fn fallen(tx: &crate::store::Tx<'_>, sender: &DoorSender) -> Result<Option<Refus
         (Some(StandingKind::Good), Some(_)) if row.owner != sender.owner => {
             Some(Refusal::WrongOwner)
         }
-        (Some(StandingKind::Good), Some(_)) if row.status == Status::Good as u8 => None,
+        (Some(StandingKind::Good), Some(_)) if row.status == Status::Good as u8 => {
+            // A key means the newest certificate of its kind, and no other one.
+            match sender.by_key && !certificates::is_newest(tx, *ca, serial)? {
+                true => Some(Refusal::Expired),
+                false => None,
+            }
+        }
         _ => Some(Refusal::Revoked),
     };
     if let (None, Some(changes)) = (refusal, changes) {

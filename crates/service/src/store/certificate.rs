@@ -409,6 +409,24 @@ pub(crate) fn newest_of(
         .query_row(params![device, profile], |row| row.get(0))?)
 }
 
+/// Whether a device has no newer certificate of the same profile.
+pub(crate) fn is_newest(
+    connection: &Connection,
+    ca: i64,
+    serial: &[u8],
+) -> Result<bool, ServiceError> {
+    let row = connection
+        .prepare_cached(
+            "SELECT id, device, profile FROM certificate WHERE ca = ?1 AND serial = ?2",
+        )?
+        .query_row(params![ca, serial], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((id, Some(device), profile)): Option<(i64, Option<i64>, u8)> = row else {
+        return Ok(false);
+    };
+    Ok(newest_of(connection, device, profile)? == Some(id))
+}
+
 /// The first 8 bytes of a fingerprint: enough to find, and half the index of the whole.
 pub(crate) fn short_key(key: &Sha256) -> i64 {
     let mut short = [0; 8];

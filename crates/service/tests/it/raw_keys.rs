@@ -1,9 +1,13 @@
 //! What a public key means that is shown without a certificate, and the server's own.
 
 use crate::world::{World, config, csr, key, open};
+use admission::{Refusal, TopicName};
 use crypto::{Signer as _, SoftwareKey};
 use device::DeviceKind;
-use service::{EnrolRequest, Service, StandingChanges};
+use service::{
+    DoorSender, EnrolRequest, IncomingMessage, MessageDoor, MessageRefused, Service,
+    StandingChanges,
+};
 
 fn code(service: &Service, key: &SoftwareKey) -> &'static str {
     service.certificate_of_key(key.public_key().spki()).unwrap_err().code()
@@ -91,6 +95,45 @@ async fn every_certificate_of_an_owner_has_those_looked_at_who_are_here_by_a_key
         assert!(service.concerns(&service.standing_changes(seen), &sender));
     }
     assert_eq!(code(service, &keys[0]), "raw-key-former");
+}
+
+#[tokio::test]
+async fn what_a_former_key_sends_is_not_kept_however_late_it_is_looked() {
+    let world = World::new().await;
+    let service = &world.service;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let owner = world.owner("owner").await;
+    let working = world.working(&maker, "gate", &owner).await;
+    let certificate = &working.ldevid.certificate;
+    let caller = service.identify_certificate(certificate).await.unwrap();
+    let by_key = service.door_sender_by_key(&caller, certificate).unwrap();
+    let certified = service.door_sender(&caller, certificate).unwrap();
+    let send = async |sender: &DoorSender| {
+        let message = IncomingMessage {
+            door: MessageDoor::Coap,
+            topic: TopicName::new(format!("d/{}/up/t", sender.device())).unwrap(),
+            payload: b"1"[..].into(),
+            media_type: None,
+            made_at: None,
+            counter: None,
+            retain: None,
+            expires_s: None,
+            acknowledged: true,
+        };
+        service.take_message(sender, &message).await
+    };
+    send(&by_key).await.unwrap();
+    send(&certified).await.unwrap();
+    let subject = pki::Subject::from_name(&certificate.subject());
+    let csr = pki::CsrBuilder { subject, ..Default::default() }.build(&key()).unwrap();
+    let renewed =
+        service.reenrol_device(&caller, &EnrolRequest { label: None, csr }, None).await.unwrap();
+    let refused = send(&by_key).await;
+    assert!(matches!(refused, Err(MessageRefused::Refused(Refusal::Expired))), "{refused:?}");
+    send(&certified).await.unwrap();
+    let caller = service.identify_certificate(&renewed.certificate).await.unwrap();
+    let newer = service.door_sender_by_key(&caller, &renewed.certificate).unwrap();
+    send(&newer).await.unwrap();
 }
 
 #[tokio::test]

@@ -284,7 +284,7 @@ def over(platform, device, key):
         before = len(device.messages())
         result = ask(platform, key, "me/up/late", payload=b"x", wait=5)
         require("2.04" not in result.text and len(device.messages()) == before, result.text)
-        until(lambda: platform.said("revoked or suspended"))
+        until(lambda: platform.said("revoked or suspended", key.sha256, device.id))
 
 
 def retired(platform):
@@ -298,6 +298,7 @@ def retired(platform):
         before = len(device.messages())
         ask(platform, key, "me/up/late", payload=b"x", wait=5)
         require(len(device.messages()) == before, "it was heard")
+        until(lambda: platform.said("revoked or suspended", key.sha256, device.id))
 
 
 def switched_off(platform, device, key):

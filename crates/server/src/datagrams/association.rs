@@ -3,11 +3,14 @@
 use super::{Datagrams, dtls::DATAGRAM};
 use crate::{
     metrics::{Door, Turned},
-    peer::Peer,
+    peer::{Peer, Session},
+    tls::TrustError,
 };
 use dimpl::{Dtls, Output};
 use gateway::{Conversation, told_to_stop};
+use pki::Certificate;
 use rustls::pki_types::CertificateDer;
+use service::{ErrorKind, ServiceError};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
@@ -172,40 +175,76 @@ impl Association {
 
     /// Who has shaken hands: whether it may be here.
     async fn begin(&mut self) -> Result<(), Over> {
-        let app = &self.door.app;
-        let (certificate, key) = match self.shown.take() {
-            None => (None, None),
-            Some(Shown::Certificate(certificate)) => (Some(certificate), None),
+        let (gateway, from) = (self.door.gateway.clone(), self.address.ip());
+        let begun = match self.shown.take() {
             Some(Shown::Key(spki)) => {
-                // It stands for the certificate that is held here, which is then judged as any.
-                let certificate = app.service.certificate_of_key(&spki).map_err(|error| {
-                    let why = format!("{} {}: {error}", error.code(), crypto::sha256(&spki));
-                    let peer = Peer::new(self.address, None);
-                    app.turn_away(Turned::Unauthenticated, &peer, Door::Public, &why);
+                let certificate = self.meant_by(&spki)?;
+                self.door.app.metrics.handshake(false, false);
+                gateway.coap_by_key(&spki, &certificate, from).await
+            }
+            shown => {
+                let shown = match shown {
+                    Some(Shown::Certificate(der)) => vec![CertificateDer::from(der)],
+                    _ => Vec::new(),
+                };
+                let trusted = self.door.trust.chain(&shown, self.door.app.service.now());
+                let chain = trusted.map_err(|error| {
+                    self.turn_away(&error.to_string());
                     Over
                 })?;
-                (Some(certificate.der().to_vec()), Some(spki))
+                let Some(certificate) = chain.first() else {
+                    self.not_authenticated("no client certificate was shown", None);
+                    return Err(Over);
+                };
+                self.door.app.metrics.handshake(false, false);
+                gateway.coap(certificate, from).await
             }
-        };
-        let shown: Vec<_> = certificate.map(CertificateDer::from).into_iter().collect();
-        let chain = self.door.trust.chain(&shown, app.service.now()).map_err(|error| {
-            self.turn_away(&error.to_string());
-            Over
-        })?;
-        let Some(certificate) = chain.first() else {
-            let peer = Peer::new(self.address, None);
-            let why = "no client certificate was shown";
-            app.turn_away(Turned::Unauthenticated, &peer, Door::Public, why);
-            return Err(Over);
-        };
-        app.metrics.handshake(false, false);
-        let (gateway, from) = (&self.door.gateway, self.address.ip());
-        let begun = match key {
-            None => gateway.coap(certificate, from).await,
-            Some(spki) => gateway.coap_by_key(&spki, certificate, from).await,
         };
         self.conversation = Some(begun.ok_or(Over)?);
         Ok(())
+    }
+
+    /// The certificate that is held here for a key, judged as if it had been shown. What is wrong with it is on
+    /// record by the key, and by the certificate where that is known: the association says neither.
+    fn meant_by(&self, spki: &[u8]) -> Result<Certificate, Over> {
+        let (service, key) = (&self.door.app.service, crypto::sha256(spki));
+        let certificate = service.certificate_of_key(spki).map_err(|error| {
+            match error.kind() {
+                ErrorKind::Unavailable | ErrorKind::Fatal => self.not_known(&error),
+                _ => {
+                    self.not_authenticated(&format!("{} {key}: {error}", error.code()), None);
+                }
+            }
+            Over
+        })?;
+        let shown = [CertificateDer::from(certificate.der())];
+        match self.door.trust.chain(&shown, service.now()) {
+            Ok(_) => Ok(certificate),
+            Err(TrustError::Store(error)) => {
+                self.not_known(&error);
+                Err(Over)
+            }
+            Err(error) => {
+                // An LDevID and an IDevID have their device in their subject.
+                let device = certificate.common_name().unwrap_or_default();
+                let why = format!("raw-key {key} of device {device}: {error}");
+                self.not_authenticated(&why, Some(certificate));
+                Err(Over)
+            }
+        }
+    }
+
+    /// Who it is was not proved, as far as anybody can say.
+    fn not_authenticated(&self, why: &str, certificate: Option<Certificate>) {
+        let chain = certificate.into_iter().collect();
+        let peer = Peer::new(self.address, Some(Session { chain, exporter: None }));
+        self.door.app.turn_away(Turned::Unauthenticated, &peer, Door::Public, why);
+    }
+
+    /// The store could not say who it is: that is nobody's failure to prove it.
+    fn not_known(&self, error: &ServiceError) {
+        tracing::error!(%error, "it could not be looked whose a key is");
+        self.turn_away(&format!("{}: {error}", error.code()));
     }
 
     fn turn_away(&self, why: &str) {

@@ -6,7 +6,7 @@ mod trust;
 
 pub(crate) use certificate::{OwnCertificate, RENEWAL_CHECK, alternative};
 pub(crate) use pem::PemCertificate;
-pub(crate) use trust::{ClientTrust, Verifier};
+pub(crate) use trust::{ClientTrust, TrustError, Verifier};
 
 use rustls::server::{ResolvesServerCert, ServerConfig, ServerSessionMemoryCache};
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Raw public keys in DTLS 1.2 (RFC 7250), as our door speaks it: both sides in memory, and hellos by hand.
 
+use crate::world::{Thing, World, copy};
+use audit::Kind;
 use crypto::{
     KeyAlgorithm, Signer as _, SoftwareKey, UnixTime,
     dtls::{Keys, RawKey, SUITES, associate},
@@ -12,10 +14,12 @@ use dimpl::{
 use pki::{IssuerInfo, Profile, Request, Serial, Subject};
 use proptest::prelude::*;
 use rustls::{pki_types::CertificateDer, sign::CertifiedKey};
+use service::AuditQuery;
 use std::{
     sync::{Arc, LazyLock},
-    time::Instant,
+    time::{Duration, Instant},
 };
+use tokio::net::UdpSocket;
 
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
@@ -158,6 +162,70 @@ fn a_key_that_is_not_the_configured_one_makes_no_association() {
     assert!(associate(plain, &SERVER.certified, Some(&SERVER.raw), now).is_none());
     let other = SoftwareKey::generate(KeyAlgorithm::EcdsaP384).unwrap();
     assert!(RawKey::new(Arc::new(other)).is_none());
+}
+
+/// A device that shows its key alone to a running server, and shakes hands.
+async fn knock(world: &World, thing: &Thing) {
+    let key = Arc::new(copy(&thing.key));
+    let device = End { raw: RawKey::new(key.clone()).unwrap(), key, certified: end().certified };
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let coap = world.running.as_ref().unwrap().coap_address().unwrap();
+    socket.connect(coap).await.unwrap();
+    let (mut dtls, mut seen, mut packet) = (of(&device, true, true), Seen::default(), [0; 4096]);
+    dtls.set_active(true);
+    while !seen.connected {
+        dtls.handle_timeout(now()).unwrap();
+        for packet in drain(&mut dtls, &mut seen) {
+            socket.send(&packet).await.unwrap();
+        }
+        let heard = socket.recv(&mut packet);
+        if let Ok(heard) = tokio::time::timeout(Duration::from_millis(200), heard).await {
+            dtls.handle_packet(&packet[..heard.unwrap()]).unwrap();
+        }
+    }
+}
+
+/// How many events of this kind the record has with all these words.
+async fn recorded(world: &World, kind: Kind, words: &[&str]) -> usize {
+    let local = world.service.local_administrator();
+    let page = service::Page { after: None, limit: 200 };
+    let query = AuditQuery::default();
+    let events = world.service.audit_trail(&local, &query, &page).await.unwrap().items;
+    let said = events
+        .iter()
+        .filter(|view| view.event.kind() == kind)
+        .map(|view| format!("{:?}", view.event));
+    said.filter(|event| words.iter().all(|word| event.contains(word))).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_key_it_is_that_is_turned_away_is_on_record() {
+    let world = World::new().await;
+    let maker = world.maker("maker", "gate").await;
+    let thing = world.made(&maker, "gate").await;
+    let identity = world.idevid(&maker, "gate", &thing).await;
+    let (admin, cause) = (&maker.admin.caller, device::Cause::Anomaly);
+    world.service.suspend_device(admin, &thing.id, cause).await.unwrap();
+    let key = thing.key.public_key().fingerprint().to_string();
+    let (device, certificate) = (thing.id.to_string(), identity.chain[0].fingerprint().to_string());
+    let words = ["revoked or suspended", &key, &device, &certificate];
+    while recorded(&world, Kind::Authentication, &words).await == 0 {
+        knock(&world, &thing).await;
+    }
+    let stranger = || Thing { id: thing.id, serial: String::new(), key: crate::world::key() };
+    let name = |one: &Thing| one.key.public_key().fingerprint().to_string();
+    let (first, second) = (stranger(), stranger());
+    while recorded(&world, Kind::Authentication, &["raw-key-unknown", &name(&first)]).await == 0 {
+        knock(&world, &first).await;
+    }
+    // Nobody failed to prove anything where the store cannot say who it is.
+    let store = rusqlite::Connection::open(world.path().join("tegata.db")).unwrap();
+    store.execute_batch("ALTER TABLE certificate RENAME TO away").unwrap();
+    while recorded(&world, Kind::Connection, &["the store"]).await == 0 {
+        knock(&world, &second).await;
+    }
+    store.execute_batch("ALTER TABLE away RENAME TO certificate").unwrap();
+    assert_eq!(recorded(&world, Kind::Authentication, &[&name(&second)]).await, 0);
 }
 
 const CLIENT_TYPE: u16 = 19;

@@ -43,7 +43,7 @@ pub(crate) struct Org {
 }
 
 pub(crate) struct World {
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     pub(crate) service: Service,
     pub(crate) root: Root,
     pub(crate) platform: Member,
@@ -123,12 +123,18 @@ impl World {
         let config = server::Config {
             tls: ([127, 0, 0, 1], 0).into(),
             public: ([127, 0, 0, 1], 0).into(),
+            coap: Some(([127, 0, 0, 1], 0).into()),
+            coap_raw_keys: true,
             limits,
             ..server::Config::default()
         };
         let running = Server::start(config, service.clone()).await.unwrap();
         let (tls, public) = (running.tls_address(), running.public_address());
-        Self { _dir: dir, service, root, platform, running: Some(running), tls, public }
+        Self { dir, service, root, platform, running: Some(running), tls, public }
+    }
+
+    pub(crate) fn path(&self) -> &std::path::Path {
+        self.dir.path()
     }
 
     pub(crate) fn client_with(&self, member: Option<&Identity>, settings: Settings) -> Client {

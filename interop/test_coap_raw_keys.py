@@ -310,6 +310,8 @@ def switched_off(platform, device, key):
         result = greet(platform, "+CTYPE-CLI-RAWPK:+CTYPE-SRV-RAWPK", *own(key), "--insecure")
         require("Handshake was completed" not in result.text, result.text)
         require(len(device.messages()) == before, "it was heard")
+        offered = run("curl", "-s", "-w", "%{http_code}", "--cacert", platform.roots, f"{platform.url}/v1/server-key")
+        require(offered.text.endswith("404"), offered.text)
         with_certificate(platform, "coap-client-openssl", device, "me/up/on", b"x")
         require(len(kept(device, "up/on")) == 1, "nor by its certificate")
 

@@ -32,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) console: OnceLock<Origin>,
     /// The sessions of devices, which hear what comes in by HTTP too.
     pub(crate) gateway: OnceLock<gateway::Gateway>,
+    /// Whether devices may show their keys without certificates, and are shown the server's.
+    pub(crate) raw_keys: bool,
     events: Buckets<(Turned, Source)>,
     events_all: Buckets<()>,
 }
@@ -44,7 +46,7 @@ impl Deref for App {
 }
 
 impl App {
-    pub(crate) fn new(service: Service, limits: Limits) -> Self {
+    pub(crate) fn new(service: Service, limits: Limits, raw_keys: bool) -> Self {
         Self(Arc::new(Shared {
             service,
             metrics: Metrics::default(),
@@ -55,6 +57,7 @@ impl App {
             failures: Buckets::new(limits.rate_failed_authentication),
             console: OnceLock::new(),
             gateway: OnceLock::new(),
+            raw_keys,
             events: Buckets::new(limits.rate_security_events),
             events_all: Buckets::new(limits.rate_security_events_all),
             limits,

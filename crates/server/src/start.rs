@@ -78,7 +78,8 @@ impl Server {
         let trust = Arc::new(ClientTrust::new(service.clone()));
         let https = Arc::new(server_config(&trust, own.clone())?);
         let tls = Tls { config: https, trust: trust.clone() };
-        let app = App::new(service.clone(), config.limits);
+        let raw_keys = config.coap.is_some() && config.coap_raw_keys;
+        let app = App::new(service.clone(), config.limits, raw_keys);
         let (rest, _description) = rest::router();
         let signed = public::router().merge(ocsp::router()).merge(tuf::router());
         let everything = rest
@@ -114,7 +115,7 @@ impl Server {
             let failed = |cause| StartError::Listen { address: wanted, cause };
             let socket = UdpSocket::bind(wanted).await.map_err(failed)?;
             coap_at = Some(socket.local_addr().map_err(failed)?);
-            let raw = match config.coap_raw_keys {
+            let raw = match raw_keys {
                 true => Some(raw_key(&service).await?),
                 false => None,
             };

@@ -34,13 +34,17 @@ pub(super) async fn rotate(
 /// The server's key for devices that take no certificate
 ///
 /// What the door for CoAP shows to devices that want a public key by itself (RFC 7250). It outlives restarts and
-/// the server's certificates: a device is given it once. It is worth as much as the way it came. 404 where no
-/// server has been started with `--coap-raw-keys` yet.
+/// the server's certificates: a device is given it once. It is worth as much as the way it came. Once it was replaced it
+/// is the new one, which the door shows from its next start on. 404 where the server runs without `--coap-raw-keys`.
 #[utoipa::path(get, path = "/v1/server-key", tag = "public", security(()),
     responses((status = 200, body = ServerKey),
         (status = 404, body = api::Problem, content_type = "application/problem+json",
-            description = "no server has shown one yet")))]
+            description = "the server takes no raw keys")))]
 pub(super) async fn server(State(app): State<App>) -> Result<Json<ServerKey>, Fault> {
+    // What is not shown is no use to a device, even where it was shown once.
+    if !app.raw_keys {
+        return Err(Fault::not_found());
+    }
     Ok(Json(shown(&app.service.shown_server_key()?)))
 }
 

@@ -60,6 +60,37 @@ async fn the_platforms_keys_are_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_key_that_devices_know_is_replaced_and_is_offered_where_it_is_shown() {
+    let mut world = World::new().await;
+    let maker = world.maker("maker", "gate").await;
+    let rest = world.rest(&world.platform);
+    let before = rest.server_key().await.unwrap();
+    let denied = world.rest(&maker.admin).rotate_server_key().await.unwrap_err();
+    assert_eq!(denied.status(), Some(403));
+    assert_eq!(rest.server_key().await.unwrap().key, before.key);
+    let rotated = rest.rotate_server_key().await.unwrap();
+    let after = rest.server_key().await.unwrap();
+    assert_eq!((after.key, &after.public_key), (rotated.key, &rotated.public_key));
+    assert_ne!(after.public_key, before.public_key);
+    // A server that takes no keys shows none, and offers none.
+    world.running.take().unwrap().shutdown().await;
+    for coap in [None, Some(([127, 0, 0, 1], 0).into())] {
+        let config = server::Config {
+            tls: ([127, 0, 0, 1], 0).into(),
+            public: ([127, 0, 0, 1], 0).into(),
+            coap,
+            coap_raw_keys: coap.is_none(),
+            ..server::Config::default()
+        };
+        let running = server::Server::start(config, world.service.clone()).await.unwrap();
+        world.tls = running.tls_address();
+        let answer = refused(&world.client(None), Call::get("/v1/server-key")).await;
+        assert_eq!(answer, (404, "not-found".to_owned()));
+        running.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tokens_are_listed_until_they_end() {
     let world = World::new().await;
     let maker = world.maker("maker", "gate").await;

@@ -446,7 +446,6 @@ async fn every_operation_keeps_tenants_apart() {
         "Taro Yamada",
     ];
 
-    world.service.raw_server_key().await.unwrap();
     let client = world.client(Some(&intruder.admin.identity));
     let nobody = world.client(None);
     let description: Value =

@@ -33,7 +33,7 @@ impl MudReference {
             name: name.chars().take(80).collect(),
             rule,
         };
-        if let Some(rule) = url_problem(url) {
+        if let Some(rule) = url_problem(url).or_else(|| host_problem(url)) {
             return Err(refused(url, rule));
         }
         let signer = signer.map(|it| it.subject_der().to_vec());
@@ -99,6 +99,16 @@ fn url_problem(url: &str) -> Option<&'static str> {
         return Some("is longer than 253 bytes");
     }
     uri_problem(url)
+}
+
+/// What is wrong with the place that a URL names: people read it, and it lasts as long as the device. Others'
+/// certificates are read as they are.
+fn host_problem(url: &str) -> Option<&'static str> {
+    let place = url.strip_prefix("https://")?.split(['/', '?', '#']).next()?;
+    if place.contains('@') {
+        return Some("has a user before its host, which reads as another host");
+    }
+    place.starts_with(':').then_some("names no host")
 }
 
 fn signer_name(der: &[u8]) -> Result<Vec<u8>, DerError> {

@@ -546,6 +546,9 @@ fn a_mud_url_is_an_ia5_string_and_its_signer_a_name() {
         "https://",
         "https://maker.example/\n",
         "https://門.example/",
+        "https://maker.example@evil.example/",
+        "https://@/",
+        "https://:1/",
         &long,
     ] {
         assert!(pki::MudReference::new(wrong, None).is_err(), "{wrong}");

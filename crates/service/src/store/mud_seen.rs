@@ -9,8 +9,12 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 const DEVICES_MAX: i64 = 256;
 /// Doors of a device that are kept.
 const DOORS_MAX: usize = 64;
-/// Days after which what was not seen again does not count any more, and a silent device makes room.
+/// Days after which what was not seen again does not count any more, begins anew, and makes room, as a silent
+/// device does.
 const DAYS_KEPT: i64 = 30;
+/// Devices in good standing, on their way to somebody or at work: what one did that was taken over is no
+/// evidence once that is known.
+const WORKS: &str = "device.standing = 1 AND device.phase NOT IN (8, 9)";
 const DAY_S: i64 = 86_400;
 
 /// A door, and how it was seen.
@@ -47,11 +51,20 @@ pub(crate) fn note(
         .query_row(params![device, door], |row| row.get(0))
         .optional()?;
     match known {
-        // A clock that was set back counts no day twice.
-        Some(last) if last >= day => Ok(()),
-        Some(_) => {
+        // A clock that was set back a little counts no day twice.
+        Some(last) if last == day || last == day.saturating_add(1) => Ok(()),
+        Some(last) if last < day && day.saturating_sub(last) <= DAYS_KEPT => {
             tx.prepare_cached(
                 "UPDATE mud_seen SET days = days + 1, last_day = ?3, last_at = ?4
+                 WHERE device = ?1 AND door = ?2",
+            )?
+            .execute(params![device, door, day, at.0])?;
+            Ok(())
+        }
+        // Too long ago, or by a clock that was far ahead.
+        Some(_) => {
+            tx.prepare_cached(
+                "UPDATE mud_seen SET days = 1, last_day = ?3, first_at = ?4, last_at = ?4
                  WHERE device = ?1 AND door = ?2",
             )?
             .execute(params![device, door, day, at.0])?;
@@ -63,19 +76,28 @@ pub(crate) fn note(
                  VALUES (?1, ?2, 1, ?3, ?4, ?4)",
             )?
             .execute(params![device, door, day, at.0])?;
-            trim(tx, device)
+            trim(tx, device, day)
         }
     }
 }
 
-/// Keeps of a device what it showed on most days, of those what it showed last.
-fn trim(tx: &Tx<'_>, device: i64) -> Result<(), ServiceError> {
+/// Keeps of a device what still counts, of that what it showed on most days, of those what it showed that day or
+/// the one before, names before addresses, of which a name may have many, and what came first: what is new does not
+/// drive out what is about to be seen again.
+fn trim(tx: &Tx<'_>, device: i64, day: i64) -> Result<(), ServiceError> {
     tx.prepare_cached(
         "DELETE FROM mud_seen WHERE device = ?1 AND door IN
              (SELECT door FROM mud_seen WHERE device = ?1
-              ORDER BY days DESC, last_at DESC, door LIMIT -1 OFFSET ?2)",
+              ORDER BY last_day > ?3 AND last_day <= ?4 DESC, days DESC, last_day >= ?4 - 2 DESC,
+                  door LIKE '[%' OR door NOT GLOB '*[a-z-]*:*', first_at, door
+              LIMIT -1 OFFSET ?2)",
     )?
-    .execute(params![device, limit_of(DOORS_MAX)])?;
+    .execute(params![
+        device,
+        limit_of(DOORS_MAX),
+        day.saturating_sub(DAYS_KEPT),
+        day.saturating_add(1)
+    ])?;
     Ok(())
 }
 
@@ -90,17 +112,19 @@ fn is_looked_at(
         .query_row([device], |row| row.get(0))
         .optional()?;
     if let Some(last) = known {
-        if last < day {
+        if last < day || last > day.saturating_add(1) {
             tx.prepare_cached("UPDATE mud_seen_device SET last_day = ?2 WHERE device = ?1")?
                 .execute([device, day])?;
         }
         return Ok(true);
     }
+    // A day that is yet to come is none on which anybody spoke.
     let (count, oldest): (i64, Option<i64>) = tx
         .prepare_cached(
-            "SELECT count(*), min(last_day) FROM mud_seen_device WHERE owner = ?1 AND product = ?2",
+            "SELECT count(*), min(iif(last_day > ?3, 0, last_day)) FROM mud_seen_device
+             WHERE owner = ?1 AND product = ?2",
         )?
-        .query_row([owner, product], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        .query_row([owner, product, day.saturating_add(1)], |row| Ok((row.get(0)?, row.get(1)?)))?;
     if count >= DEVICES_MAX {
         if oldest.is_none_or(|oldest| day.saturating_sub(oldest) <= DAYS_KEPT) {
             return Ok(false);
@@ -108,9 +132,9 @@ fn is_looked_at(
         let silent: i64 = tx
             .prepare_cached(
                 "SELECT device FROM mud_seen_device WHERE owner = ?1 AND product = ?2
-                 ORDER BY last_day, device LIMIT 1",
+                 ORDER BY iif(last_day > ?3, 0, last_day), device LIMIT 1",
             )?
-            .query_row([owner, product], |row| row.get(0))?;
+            .query_row([owner, product, day.saturating_add(1)], |row| row.get(0))?;
         forget(tx, silent)?;
     }
     tx.prepare_cached(
@@ -134,13 +158,23 @@ pub(crate) fn devices(
     at: UnixTime,
 ) -> Result<u32, ServiceError> {
     Ok(connection
-        .prepare_cached(
-            "SELECT count(*) FROM mud_seen_device
-             WHERE owner = ?1 AND product = ?2 AND last_day > ?3",
-        )?
-        .query_row(params![owner, product, day_of(at).saturating_sub(DAYS_KEPT)], |row| {
-            row.get(0)
-        })?)
+        .prepare_cached(&format!(
+            "SELECT count(*) FROM mud_seen_device AS seen
+             CROSS JOIN device ON device.id = seen.device
+             WHERE seen.owner = ?1 AND seen.product = ?2 AND last_day > ?3 AND last_day <= ?4
+                 AND {WORKS}"
+        ))?
+        .query_row(params![owner, product, first(at), last(at)], |row| row.get(0))?)
+}
+
+/// The day before the first that counts.
+fn first(at: UnixTime) -> i64 {
+    day_of(at).saturating_sub(DAYS_KEPT)
+}
+
+/// The last day that counts: what came from a clock that was far ahead does not.
+fn last(at: UnixTime) -> i64 {
+    day_of(at).saturating_add(1)
 }
 
 /// Doors that devices of an owner's product line showed within the days that count: those that most of them
@@ -152,24 +186,25 @@ pub(crate) fn doors(
     at: UnixTime,
     limit: usize,
 ) -> Result<Vec<SeenRow>, ServiceError> {
-    let mut statement = connection.prepare_cached(
+    let mut statement = connection.prepare_cached(&format!(
         "SELECT door, count(*), count(*) FILTER (WHERE days >= ?4) AS long, max(days),
                 min(first_at), max(last_at)
-         FROM mud_seen_device CROSS JOIN mud_seen ON mud_seen.device = mud_seen_device.device
-         WHERE owner = ?1 AND product = ?2 AND mud_seen.last_day > ?3
-         GROUP BY door ORDER BY long DESC, count(*) DESC, door LIMIT ?5",
-    )?;
-    let since = day_of(at).saturating_sub(DAYS_KEPT);
-    let rows =
-        statement.query_map(params![owner, product, since, days, limit_of(limit)], |row| {
-            Ok(SeenRow {
-                door: row.get(0)?,
-                devices: row.get(1)?,
-                long: row.get(2)?,
-                days: row.get(3)?,
-                first_at: UnixTime(row.get(4)?),
-                last_at: UnixTime(row.get(5)?),
-            })
-        })?;
+         FROM mud_seen_device AS seen CROSS JOIN device ON device.id = seen.device
+             CROSS JOIN mud_seen ON mud_seen.device = seen.device
+         WHERE seen.owner = ?1 AND seen.product = ?2 AND {WORKS}
+             AND mud_seen.last_day > ?3 AND mud_seen.last_day <= ?6
+         GROUP BY door ORDER BY long DESC, count(*) DESC, door LIMIT ?5"
+    ))?;
+    let (since, until, limit) = (first(at), last(at), limit_of(limit));
+    let rows = statement.query_map(params![owner, product, since, days, limit, until], |row| {
+        Ok(SeenRow {
+            door: row.get(0)?,
+            devices: row.get(1)?,
+            long: row.get(2)?,
+            days: row.get(3)?,
+            first_at: UnixTime(row.get(4)?),
+            last_at: UnixTime(row.get(5)?),
+        })
+    })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

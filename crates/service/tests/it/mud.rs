@@ -9,7 +9,7 @@ use admission::{
 use audit::{Kind, SecurityEvent};
 use behaviour::mud::{Door, Flow, Mud, Needed, Suggested, suggest};
 use crypto::{KeyAlgorithm, Signer as _, SoftwareKey, UnixTime, random, sha256};
-use device::{DeviceId, DeviceKind, OrganisationId, StandingKind};
+use device::{Cause, DeviceId, DeviceKind, OrganisationId, StandingKind};
 use pki::{
     Certificate, IssuerInfo, KeyPolicy, Locations, Profile, Request, Serial, Subject, prepare,
     signed_data::sign_detached,
@@ -742,4 +742,57 @@ async fn idevids_name_the_file_that_their_maker_says() {
     }
     let read = service.mud_reference(&stage.owner.admin, of).await.unwrap_err();
     assert_eq!(read.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_counts_has_room_and_what_was_taken_over_does_not_count() {
+    let mut stage = Stage::new().await;
+    let more = stage.world.working(&stage.maker, "gate", &stage.owner).await;
+    stage.devices.push(more);
+    let (maker, gate) = (stage.maker.id.clone(), product("gate"));
+    let service = stage.service().clone();
+    let asked = async || {
+        let needed = Needed { devices: 3, days: 3 };
+        let how = HowToSuggest { needed, url: None };
+        let (admin, own) = (&stage.owner.admin, &stage.owner.id);
+        let made = service.suggest_mud(admin, own, (&maker, &gate), &how).await;
+        made.map(|(file, _)| String::from_utf8(file).unwrap())
+    };
+    let three_days = async |doors: &[String]| {
+        for _ in 0..3 {
+            for device in [0, 1, 3] {
+                let flows = doors.iter().map(|door| stage.flow(device, door)).collect();
+                stage.report(flows).await.unwrap();
+            }
+            stage.world.clock.advance(DAY);
+        }
+    };
+    // More addresses than a device has room for, as a name in the DNS has them; the name stays.
+    let mut doors: Vec<String> = (1..=80).map(|it| format!("198.51.100.{it}:443")).collect();
+    doors.push("cloud.example:8883".into());
+    three_days(&doors).await;
+    let file = asked().await.unwrap();
+    assert!(file.contains("cloud.example") && file.contains("198.51.100."), "{file}");
+    // Half a year later all of that is over, and fills no room of what is new.
+    stage.world.clock.advance(180 * DAY);
+    assert_eq!(asked().await.unwrap_err().code(), "too-little-seen");
+    three_days(&["new.example:443".into(), "cloud.example:8883".into()]).await;
+    let file = asked().await.unwrap();
+    assert!(file.contains("new.example") && !file.contains("198.51.100."));
+    // Seen again after so long it begins anew: no days of before are counted.
+    assert!(file.contains("3 devices, 3 days") && !file.contains(", 6 days"), "{file}");
+    // One of them was taken over: as long as it is suspended it says nothing.
+    let (admin, id) = (&stage.owner.admin, stage.id(0));
+    service.suspend_device(admin, &id, Cause::Anomaly).await.unwrap();
+    assert_eq!(asked().await.unwrap_err().code(), "too-little-seen");
+    service.release_device(admin, &id).await.unwrap();
+    assert!(asked().await.is_ok());
+    // A clock that was a year ahead for a moment leaves nothing that counts until then.
+    stage.world.clock.advance(365 * DAY);
+    three_days(&["later.example:443".into()]).await;
+    stage.world.clock.advance(-365 * DAY);
+    assert!(asked().await.is_err_and(|error| error.code() == "too-little-seen"));
+    three_days(&["later.example:443".into()]).await;
+    let file = asked().await.unwrap();
+    assert!(file.contains("later.example") && file.contains("3 devices, 3 days"));
 }

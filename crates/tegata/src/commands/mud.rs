@@ -50,6 +50,8 @@ struct CertificateSays {
     mud_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mud_signer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    malformed: Option<String>,
 }
 
 /// Runs `tegata mud …`.
@@ -150,14 +152,22 @@ pub fn run(command: MudCommand, output: Output, language: Language) -> anyhow::R
                 Err(_) => Certificate::from_der(&bytes),
             };
             let certificate = certificate.with_context(|| format!("{}", file.display()))?;
-            let mud = certificate.extensions().mud().transpose()?;
+            // A certificate is what it is without it; whoever reads many does not stop at one.
+            let (mud, malformed) = match certificate.extensions().mud().transpose() {
+                Ok(mud) => (mud, None),
+                Err(error) => (None, Some(error.to_string())),
+            };
             let said = CertificateSays {
                 subject: certificate.subject().to_string(),
                 mud_url: mud.as_ref().map(|mud| mud.url().to_owned()),
                 mud_signer: mud.as_ref().and_then(|mud| Some(mud.signer()?.to_string())),
+                malformed,
             };
             output.one(&said, |said| match (&said.mud_url, &said.mud_signer) {
-                (None, _) => format!("{}: names no usage description", said.subject),
+                (None, _) => match &said.malformed {
+                    None => format!("{}: names no usage description", said.subject),
+                    Some(why) => format!("{}: names no usage description: {why}", said.subject),
+                },
                 (Some(url), None) => format!("{}\n{url}", said.subject),
                 (Some(url), Some(signer)) => format!("{}\n{url}\nsigned by {signer}", said.subject),
             })?;

@@ -324,7 +324,7 @@ impl Effects for Live {
                     self.changes.add(crate::messages::Change::Device(row));
                 }
                 Effect::Recertified(row) => {
-                    self.changes.add(crate::messages::Change::Device(row));
+                    self.changes.add(crate::messages::Change::Recertified(row));
                 }
                 Effect::Downlink(row) => {
                     self.changes.add(crate::messages::Change::Downlink(row));

@@ -7,7 +7,8 @@ use crate::{
     },
     world::World,
 };
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
+use tokio::time::timeout;
 
 const QOS1: u8 = 2;
 
@@ -60,6 +61,31 @@ async fn a_session_goes_on_where_it_was_or_is_new() {
     assert!(client.last_words().await.is_empty(), "MQTT-3.14.4-2");
     let (_, welcome) = Client::welcome(&world, &device, &connect_kept("s", false, 0)).await;
     assert_eq!(welcome[0], 0, "MQTT-3.1.2-23");
+}
+
+#[tokio::test]
+async fn a_kept_session_outlives_the_renewal_of_its_devices_certificate() {
+    let world = World::new().await;
+    let device = world.joined(&world.device().await).await;
+    let kept = connect_kept("s", false, 100);
+    let (mut client, _) = Client::welcome(&world, &device, &kept).await;
+    client.ask(&subscribe(1, &[], &[("me/up/#", 1)])).await;
+    client.send(&packet(0xe0, &[])).await;
+    assert!(client.last_words().await.is_empty());
+    let (mut says, _) = Client::welcome(&world, &device, &connect("says")).await;
+    says.ask(&publish(QOS1, "me/up/a", 1, &[], b"1")).await;
+    let renewed = world.renewed(&device).await;
+    // Somebody who is here by a key hears of the same change, and of others after it: by then it was looked.
+    let spki = renewed.certificate.spki_der().to_vec();
+    let from = [127, 0, 0, 1].into();
+    let by_key = world.gateway.coap_by_key(&spki, &renewed.certificate, from).await.unwrap();
+    world.renewed(&renewed).await;
+    timeout(Duration::from_secs(20), by_key.changed()).await.unwrap();
+    says.ask(&publish(QOS1, "me/up/b", 2, &[], b"2")).await;
+    let (mut client, welcome) = Client::welcome(&world, &renewed, &kept).await;
+    assert_eq!(welcome[0], 1, "the session was there");
+    let heard = [client.message().await.payload, client.message().await.payload];
+    assert_eq!(heard, [b"1", b"2"]);
 }
 
 #[tokio::test]

@@ -17,6 +17,8 @@ const REMEMBERED_MAX: usize = 16_384;
 pub(crate) enum Change {
     /// a device's standing, phase or owner, by its row
     Device(i64),
+    /// a device, by its row, has another certificate in place of the one that it had
+    Recertified(i64),
     /// a certificate was revoked, suspended or released: CA and serial number
     Certificate(i64, Box<[u8]>),
     /// organisations, products or CAs
@@ -68,6 +70,9 @@ impl Changes {
                 Change::Device(row) => {
                     changes.devices.insert(*row);
                 }
+                Change::Recertified(row) => {
+                    changes.recertified.insert(*row);
+                }
                 Change::Certificate(ca, serial) => {
                     changes.certificates.insert((*ca, serial.clone()));
                 }
@@ -90,6 +95,7 @@ impl Changes {
 pub struct StandingChanges {
     count: u64,
     devices: HashSet<i64>,
+    recertified: HashSet<i64>,
     certificates: HashSet<(i64, Box<[u8]>)>,
     directory: bool,
     downlinks: HashSet<i64>,
@@ -102,7 +108,11 @@ pub struct StandingChanges {
 impl StandingChanges {
     /// Whether there are none that may end a session.
     pub fn is_empty(&self) -> bool {
-        !self.unknown && !self.directory && self.devices.is_empty() && self.certificates.is_empty()
+        !self.unknown
+            && !self.directory
+            && self.devices.is_empty()
+            && self.recertified.is_empty()
+            && self.certificates.is_empty()
     }
 
     /// Whether there is nothing new to tell anybody.
@@ -148,6 +158,8 @@ impl Service {
         let (ca, serial) = &sender.certificate;
         changes.unknown
             || changes.devices.contains(&sender.row)
+            // What was shown as a certificate is one still; a key may mean another one now.
+            || (sender.by_key && changes.recertified.contains(&sender.row))
             || changes.certificates.contains(&(*ca, serial.clone()))
             || (changes.directory && !self.directory_holds(sender))
     }
@@ -180,8 +192,11 @@ mod tests {
         assert!(first.devices.contains(&7) && first.certificates.contains(&(1, [2, 3].into())));
         assert!(!first.directory && !first.unknown);
         assert!(changes.since(first.count()).is_empty());
+        changes.add(Change::Recertified(8));
+        let renewed = changes.since(first.count());
+        assert!(!renewed.is_empty() && renewed.devices.is_empty());
         changes.add(Change::Directory);
-        let second = changes.since(first.count());
+        let second = changes.since(renewed.count());
         assert!(second.directory && second.devices.is_empty());
         for row in 0..20_000 {
             changes.add(Change::Device(row));

@@ -4,10 +4,7 @@ use crate::world::{World, config, csr, key, open};
 use admission::{Refusal, TopicName};
 use crypto::{Signer as _, SoftwareKey};
 use device::DeviceKind;
-use service::{
-    DoorSender, EnrolRequest, IncomingMessage, MessageDoor, MessageRefused, Service,
-    StandingChanges,
-};
+use service::{DoorSender, EnrolRequest, IncomingMessage, MessageDoor, MessageRefused, Service};
 
 fn code(service: &Service, key: &SoftwareKey) -> &'static str {
     service.certificate_of_key(key.public_key().spki()).unwrap_err().code()
@@ -61,14 +58,20 @@ async fn the_key_of_a_certificate_that_was_renewed_for_another_means_nothing() {
         let request = EnrolRequest { label: None, csr };
         service.reenrol_device(&caller, &request, None).await.unwrap()
     };
-    let sender = service.door_sender(&caller, &working.ldevid.certificate).unwrap();
+    let certificate = &working.ldevid.certificate;
+    let by_key = service.door_sender_by_key(&caller, certificate).unwrap();
+    let certified = service.door_sender(&caller, certificate).unwrap();
     let seen = service.standing_count();
-    let changed = |changes: &StandingChanges| service.concerns(changes, &sender);
-    assert!(!changed(&service.standing_changes(seen)));
+    let concerned = |sender: &DoorSender| {
+        let changes = service.standing_changes(seen);
+        !changes.is_empty() && service.concerns(&changes, sender)
+    };
+    assert!(!concerned(&by_key));
     let newer = key();
     let renewed = renew(&newer).await;
-    // Whoever is here by the key is looked at again, and told to go.
-    assert!(changed(&service.standing_changes(seen)));
+    // Whoever is here by the key is looked at again, and told to go. What the certificate says, it says still.
+    assert!(concerned(&by_key));
+    assert!(!concerned(&certified));
     assert_eq!(means(service, &newer).der(), renewed.certificate.der());
     assert_eq!(code(service, &working.local_key), "raw-key-former");
     let refused = service.certificate_of_key(working.local_key.public_key().spki()).unwrap_err();
@@ -85,7 +88,7 @@ async fn every_certificate_of_an_owner_has_those_looked_at_who_are_here_by_a_key
     let owner = world.owner("owner").await;
     let (thing, idevid) = world.onboarded(&maker, "gate", &owner).await;
     let caller = service.identify_certificate(&idevid.certificate).await.unwrap();
-    let sender = service.door_sender(&caller, &idevid.certificate).unwrap();
+    let sender = service.door_sender_by_key(&caller, &idevid.certificate).unwrap();
     let keys = [key(), key()];
     // Both may be asked for before either is there: neither knows that it is not the first.
     for key in &keys {

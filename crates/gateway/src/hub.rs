@@ -10,7 +10,7 @@ use crate::{
 use admission::TopicName;
 use device::{DeviceId, OrganisationId};
 use mqtt_protocol_core::mqtt::packet::Qos;
-use service::{DoorSender, IncomingMessage, Service, StandingChanges};
+use service::{DoorSender, IncomingMessage, Service, ServiceError, StandingChanges};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
@@ -120,6 +120,18 @@ pub(crate) enum Opened {
     Session(Arc<Session>, u64, bool),
     /// all devices together have as many as they may
     Full,
+}
+
+/// What was found; `None` where there is no such thing, or where it may not be here.
+///
+/// # Errors
+/// Where the store cannot say so now.
+pub(crate) fn answered<T>(found: Result<T, ServiceError>) -> Result<Option<T>, ServiceError> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_no_answer() => Err(error),
+        Err(_) => Ok(None),
+    }
 }
 
 impl Gateway {

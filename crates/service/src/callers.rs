@@ -124,7 +124,10 @@ impl Service {
     ) -> Result<Caller, ServiceError> {
         let now = self.now();
         let outcome = self.identify(certificate, now);
-        if let Err(error) = &outcome {
+        // What the store could not say is nobody's failure to prove it.
+        if let Err(error) = &outcome
+            && !error.is_no_answer()
+        {
             self.note(
                 audit::SecurityEvent::new(
                     now,

@@ -149,6 +149,11 @@ impl ServiceError {
         [STORE_CORRUPT, STORE_IO, BATCH_UNDONE].contains(&self.code())
     }
 
+    /// Whether it says nothing about what was asked: the store cannot answer now, or is damaged.
+    pub fn is_no_answer(&self) -> bool {
+        matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Fatal)
+    }
+
     /// Who is at fault.
     pub fn kind(&self) -> ErrorKind {
         self.kind

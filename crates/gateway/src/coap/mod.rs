@@ -9,7 +9,10 @@ mod packet;
 
 pub(crate) use body::Budget;
 
-use crate::{Gateway, hub::Inner};
+use crate::{
+    Gateway,
+    hub::{Inner, answered},
+};
 use admission::{Allowance, Meter, OWN, Refusal, Ticks, TopicName};
 use body::{Bodies, Rendered, part};
 use crypto::{Sha256, UnixTime, sha256};
@@ -19,9 +22,7 @@ use packet::{
     NOT_ACCEPTABLE, NOT_FOUND, Request, UNSUPPORTED_FORMAT, read, reset,
 };
 use pki::Certificate;
-use service::{
-    DeviceHere, DoorSender, ErrorKind, IncomingMessage, MessageDoor, MessageRefused, ServiceError,
-};
+use service::{DeviceHere, DoorSender, IncomingMessage, MessageDoor, MessageRefused, ServiceError};
 use std::{
     collections::VecDeque,
     net::IpAddr,
@@ -217,13 +218,8 @@ struct Shown {
 /// Where the store cannot say so now.
 fn still_meant(inner: &Inner, shown: &Shown) -> Result<bool, ServiceError> {
     let Some(spki) = &shown.key else { return Ok(true) };
-    match inner.service.certificate_of_key(spki) {
-        Ok(present) => Ok(present.der() == shown.certificate.der()),
-        Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Fatal) => {
-            Err(error)
-        }
-        Err(_) => Ok(false),
-    }
+    let present = answered(inner.service.certificate_of_key(spki))?;
+    Ok(present.is_some_and(|present| present.der() == shown.certificate.der()))
 }
 
 /// Who shows a certificate, as it stands now; `None` where it may not be here.
@@ -237,13 +233,7 @@ async fn who(inner: &Inner, shown: &Shown) -> Result<Option<DoorSender>, Service
         None => service.door_sender(&caller, certificate),
         Some(_) => service.door_sender_by_key(&caller, certificate),
     });
-    match sender {
-        Ok(sender) => Ok(Some(sender)),
-        Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Fatal) => {
-            Err(error)
-        }
-        Err(_) => Ok(None),
-    }
+    answered(sender)
 }
 
 impl Drop for Conversation {

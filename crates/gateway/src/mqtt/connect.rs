@@ -6,13 +6,13 @@ use super::{
     packets::{self, Connect, Welcome, turned_away, welcome},
     session::Key,
 };
-use crate::hub::Opened;
+use crate::hub::{Opened, answered};
 use admission::TopicName;
 use mqtt_protocol_core::mqtt::{
     packet::{GenericPacketTrait as _, StorePacket},
     result_code::ConnectReasonCode,
 };
-use service::DoorSender;
+use service::{DoorSender, ServiceError};
 use std::time::Duration;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -23,11 +23,14 @@ use tokio::{
 const CLIENT_BYTES_MAX: usize = 128;
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
-    /// Who the client is, as it stands now.
-    pub(super) async fn sender(&self) -> Option<DoorSender> {
+    /// Who the client is, as it stands now; `None` where it may not be here.
+    ///
+    /// # Errors
+    /// Where the store cannot say so now.
+    pub(super) async fn sender(&self) -> Result<Option<DoorSender>, ServiceError> {
         let service = &self.inner.service;
-        let caller = service.identify_certificate(&self.certificate).await.ok()?;
-        service.door_sender(&caller, &self.certificate).ok()
+        let caller = service.identify_certificate(&self.certificate).await;
+        answered(caller.and_then(|caller| service.door_sender(&caller, &self.certificate)))
     }
 
     pub(super) async fn connect(&mut self, connect: Connect) -> Step {
@@ -37,8 +40,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             Err(End::Gone)
         };
         let seen = self.inner.service.standing_count();
-        let Some(sender) = self.sender().await else {
-            return refuse(self, ConnectReasonCode::NotAuthorized);
+        let sender = match self.sender().await {
+            Ok(Some(sender)) => sender,
+            Ok(None) => return refuse(self, ConnectReasonCode::NotAuthorized),
+            Err(error) => {
+                tracing::error!(%error, "it could not be looked who a client is");
+                return refuse(self, ConnectReasonCode::ServerUnavailable);
+            }
         };
         if let Err(refusal) = sender.stands() {
             self.inner.service.refuse_message(&sender, self.door, refusal, "");
@@ -99,8 +107,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         self.joined = Some(joined);
         // Whatever changed while the device was looked up: the door looked at open sessions only.
         let changes = self.inner.service.standing_changes(seen);
-        if !changes.is_empty() {
-            self.look_again().await?;
+        if !changes.is_empty()
+            && let Err(end) = self.look_again().await
+        {
+            // It goes back into the session, where that is kept.
+            self.codec.restore_qos2_publish_handled(handled.into_iter().collect());
+            self.codec.restore_packets(stored);
+            return Err(end);
         }
         for packet in &stored {
             self.awaits(packet.packet_id(), packet.size());

@@ -30,7 +30,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     sync::watch,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 /// Bytes read at a time.
@@ -39,6 +39,9 @@ const READ_BYTES: usize = 4096;
 /// most.
 const TOO_MANY: Duration = Duration::from_millis(50);
 const TOO_MANY_MOST: Duration = Duration::from_secs(1);
+/// How often it is looked who the client is where the store cannot say so, and after which time again.
+const LOOKS: u32 = 5;
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long the end of a connection may take; somebody who may not be here any more has less.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 const FAREWELL_UNWANTED: Duration = Duration::from_millis(200);
@@ -179,8 +182,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         let mut time = FAREWELL;
         if let End::Say(code) = end {
             let mut whole = true;
-            if code == DisconnectReasonCode::NotAuthorized {
-                // What is on its way is not this client's to hear any more.
+            if [DisconnectReasonCode::NotAuthorized, DisconnectReasonCode::ServerBusy]
+                .contains(&code)
+            {
+                // What is on its way is not this client's to hear any more, or may not be.
                 whole = self.out.forget();
                 time = FAREWELL_UNWANTED;
             }
@@ -464,7 +469,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         // Until it is on disk it was not heard, whatever ends this connection.
         let twice = id.filter(|_| qos == Qos::ExactlyOnce);
         self.not_taken.extend(twice);
-        let taken = take(&self.inner, (&sender, self.door), &name, &publish, from).await;
+        let waits = qos != Qos::AtMostOnce;
+        let taken = take(&self.inner, (&sender, self.door), &name, &publish, (from, waits)).await;
         // What it carries is refused, and that it came is acknowledged: to bring it again is of no use.
         let carried = matches!(taken, Err(MessageRefused::Enclosed(_)));
         if taken.is_ok() || (carried && !five) {
@@ -577,7 +583,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         if self.joined.is_none() {
             return Ok(());
         }
-        let sender = self.sender().await;
+        let sender = self.sender_in_time().await?;
         let Some(joined) = &mut self.joined else { return Ok(()) };
         let refusal = match &sender {
             None => Some(Refusal::Revoked),
@@ -600,6 +606,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             joined.sender = sender;
         }
         Ok(())
+    }
+
+    /// Who the client is, where the store says so within a few seconds; `None` where it may not be here.
+    /// Nothing is heard and nothing is told meanwhile. Then the connection ends, and the session is as that
+    /// of any client that went: whether it may have it is looked when it comes again.
+    async fn sender_in_time(&mut self) -> Result<Option<DoorSender>, End> {
+        let began = Instant::now();
+        for _ in 0..LOOKS {
+            match self.sender().await {
+                Ok(sender) => {
+                    // Whoever was not heard was not silent.
+                    self.silent_until = self.silent_until.map(|at| at + began.elapsed());
+                    return Ok(sender);
+                }
+                Err(error) => {
+                    tracing::error!(%error, "it could not be looked whether a device may still be here");
+                    sleep(LOOK_AGAIN).await;
+                }
+            }
+        }
+        Err(End::Say(DisconnectReasonCode::ServerBusy))
     }
 
     /// The device may not be here any more: nothing of it stays.

@@ -63,13 +63,14 @@ impl Marks {
     }
 }
 
-/// Takes a message and gives it to those who listen.
+/// Takes a message that is `from` a client and gives it to those who listen; where that `waits`, once it is on
+/// disk.
 pub(super) async fn take(
     inner: &Inner,
     (sender, door): (&DoorSender, MessageDoor),
     name: &TopicName,
     publish: &Publish,
-    from: Option<Key>,
+    (from, waits): (Option<Key>, bool),
 ) -> Result<(), MessageRefused> {
     let read = Marks::read(&publish.properties).and_then(|marks| {
         let text = !marks.text || std::str::from_utf8(&publish.payload).is_ok();
@@ -91,7 +92,7 @@ pub(super) async fn take(
         counter: marks.counter,
         retain: publish.retain.then_some(publish.qos as u8),
         expires_s: marks.expires,
-        acknowledged: publish.qos != Qos::AtMostOnce,
+        acknowledged: waits,
     };
     if let Some(said) = inner.service.take_message(sender, &message).await? {
         // Those who listen hear what the device said, not what it came in.
@@ -143,7 +144,8 @@ pub(crate) async fn publish_will(inner: &Inner, key: Key, pending: PendingWill) 
         properties: will.properties,
     };
     let by = (&sender, door);
-    if let Err(error) = take(inner, by, &name, &publish, Some(key)).await {
+    // Whoever left it may not be here any more, and nobody has looked: that shows where it is kept.
+    if let Err(error) = take(inner, by, &name, &publish, (Some(key), true)).await {
         tracing::debug!(%error, "a will was not published");
     }
 }

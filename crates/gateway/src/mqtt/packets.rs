@@ -327,6 +327,7 @@ pub(super) fn goodbye(code: DisconnectReasonCode) -> Result<Packet, MqttError> {
         DisconnectReasonCode::SessionTakenOver => "another connection has this client's session",
         DisconnectReasonCode::NotAuthorized => "not now; the device's owner sees why",
         DisconnectReasonCode::ServerShuttingDown => "the server stops; come again",
+        DisconnectReasonCode::ServerBusy => "it cannot be looked who you are; come again",
         DisconnectReasonCode::KeepAliveTimeout => "nothing was heard for too long",
         DisconnectReasonCode::TopicNameInvalid => "that is no name of a topic",
         _ => "see the reason code",

@@ -2,11 +2,13 @@
 
 use crate::{
     client::{
-        CLEAN, Client, Packet, connect, connect_kept, connect_with, packet, properties, publish,
-        subscribe, text,
+        CLEAN, Client, PING, PONG, Packet, connect, connect_kept, connect_with, packet, properties,
+        publish, subscribe, text,
     },
-    world::World,
+    world::{Thing, World},
 };
+use futures_util::FutureExt as _;
+use gateway::GatewayLimits;
 use std::{collections::HashSet, time::Duration};
 use tokio::time::timeout;
 
@@ -86,6 +88,56 @@ async fn a_kept_session_outlives_the_renewal_of_its_devices_certificate() {
     assert_eq!(welcome[0], 1, "the session was there");
     let heard = [client.message().await.payload, client.message().await.payload];
     assert_eq!(heard, [b"1", b"2"]);
+}
+
+/// Where reads of certificates fail, and it must be looked whether a device may still be here, which it may.
+async fn unsure() -> (World, Thing, Client) {
+    let world = World::quiet(GatewayLimits::default()).await;
+    let device = world.device().await;
+    let (mut client, _) = Client::welcome(&world, &device, &connect_kept("s", false, 100)).await;
+    client.ask(&subscribe(1, &[], &[("me/up/#", 1)])).await;
+    assert_eq!(client.ask(&publish(QOS1, "me/up/a", 1, &[], b"1")).await.0, 0x40);
+    assert_eq!(client.message().await.payload, b"1");
+    let mut following = world.follow();
+    assert!(following.as_mut().now_or_never().is_none());
+    world.suspend(&device).await;
+    world.release(&device).await;
+    world.break_reads(true);
+    tokio::time::pause();
+    drop(tokio::spawn(following));
+    (world, device, client)
+}
+
+#[tokio::test]
+async fn while_it_cannot_be_looked_nothing_is_heard_and_nothing_told() {
+    let (world, _, mut client) = unsure().await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    client.send(&PING).await;
+    assert!(timeout(Duration::from_secs(1), client.next()).await.is_err());
+    world.break_reads(false);
+    assert_eq!(client.next().await, Some(PONG));
+    tokio::time::resume();
+    assert_eq!(client.ask(&publish(QOS1, "me/up/b", 2, &[], b"2")).await.0, 0x40);
+    assert_eq!(client.message().await.payload, b"2");
+}
+
+#[tokio::test]
+async fn where_it_cannot_be_looked_a_session_is_nobodys_fault_and_is_kept() {
+    let (world, device, mut client) = unsure().await;
+    assert_eq!(client.last_words().await.pop().expect("told").goodbye(), 0x89);
+    let kept = connect_kept("s", false, 100);
+    let refused = Client::new(&world, &device).ask(&kept).await;
+    assert_eq!((refused.0, &refused.1[..2]), (0x20, &[0, 0x88][..]));
+    tokio::time::resume();
+    world.break_reads(false);
+    let (mut client, welcome) = Client::welcome(&world, &device, &kept).await;
+    assert_eq!(welcome[0], 1, "the session was there");
+    let again = client.message().await;
+    assert_eq!((again.flags, &again.payload[..]), (QOS1 | 8, &b"1"[..]));
+    client.send(&packet(0x40, &[&again.id.unwrap().to_be_bytes()])).await;
+    assert_eq!(client.ask(&publish(QOS1, "me/up/b", 2, &[], b"2")).await.0, 0x40);
+    assert_eq!(client.message().await.payload, b"2");
+    assert!(world.refused(&device).await.is_empty(), "it did nothing wrong");
 }
 
 #[tokio::test]

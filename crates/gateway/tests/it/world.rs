@@ -15,9 +15,12 @@ use service::{
     ceremony::{Root, RootSpec},
     signer_proof,
 };
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 use tokio::{
     io::{DuplexStream, duplex},
@@ -259,6 +262,16 @@ impl World {
         let connection = rusqlite::Connection::open(self.dir.path().join("tegata.db")).unwrap();
         let (from, to) = if broken { ("certificate", "away") } else { ("away", "certificate") };
         connection.execute_batch(&format!("ALTER TABLE {from} RENAME TO {to}")).unwrap();
+    }
+
+    /// Follows changes from the first poll on; for one that is [`Self::quiet`].
+    pub(crate) fn follow(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(self.gateway.clone().keep(self.stop.subscribe()))
+    }
+
+    /// It may be here again.
+    pub(crate) async fn release(&self, thing: &Thing) {
+        self.service.release_device(&self.station, &thing.id).await.unwrap();
     }
 
     /// It may not be here any more.

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::hub::Inner;
 use admission::{Refusal, TopicName};
-use mqtt_protocol_core::mqtt::packet::{Property, Qos};
+use mqtt_protocol_core::mqtt::packet::Property;
 use service::{DoorSender, IncomingMessage, MessageDoor, MessageRefused};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;

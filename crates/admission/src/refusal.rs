@@ -13,6 +13,8 @@ pub enum Refusal {
     Identity,
     /// the certificate is over
     Expired,
+    /// the key that was shown alone is one that the device had before
+    FormerKey,
     /// the device is revoked
     Revoked,
     /// the device is suspended
@@ -88,9 +90,10 @@ pub struct Answer {
 
 impl Refusal {
     /// Every reason, in the order of the pipeline.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Identity,
         Self::Expired,
+        Self::FormerKey,
         Self::Revoked,
         Self::Suspended,
         Self::Quarantined,
@@ -121,6 +124,7 @@ impl Refusal {
         match self {
             Self::Identity => "identity",
             Self::Expired => "expired",
+            Self::FormerKey => "raw-key-former",
             Self::Revoked => "revoked",
             Self::Suspended => "suspended",
             Self::Quarantined => "quarantined",
@@ -157,6 +161,9 @@ impl Refusal {
         match self {
             Self::Identity => "the certificate opens enrolment only; enrol the device first",
             Self::Expired => "the certificate is over; renew it, and see whether the clocks agree",
+            Self::FormerKey => {
+                "the device has a certificate for another key by now; use the newest one's key"
+            }
             Self::Revoked => "the device is revoked",
             Self::Suspended => "the device is suspended; release it when the reason is gone",
             Self::Quarantined => {
@@ -190,6 +197,9 @@ impl Refusal {
         match self {
             Self::Identity => "この証明書では登録しかできません。先に機器を登録してください",
             Self::Expired => "証明書の期限が切れています。更新し、時計を確かめてください",
+            Self::FormerKey => {
+                "機器には別の鍵の証明書が発行されています。最新の証明書の鍵を使ってください"
+            }
             Self::Revoked => "機器は失効しています",
             Self::Suspended => "機器は一時停止中です。原因がなくなれば解除してください",
             Self::Quarantined => "機器は隔離中です。警報を調べてから解除してください",
@@ -222,6 +232,7 @@ impl Refusal {
         let (mqtt, http, coap, ends) = match self {
             Self::Identity
             | Self::Expired
+            | Self::FormerKey
             | Self::Revoked
             | Self::Suspended
             | Self::Quarantined

@@ -112,9 +112,10 @@ impl fmt::Display for About {
 
 /// Reasons for which somebody is turned away who may not be there at all. A certificate of a former
 /// owner, or of the maker alone, names the device too: what comes with it is not the owner's device.
-const UNWELCOME: [&str; 8] = [
+const UNWELCOME: [&str; 9] = [
     "identity",
     "expired",
+    "raw-key-former",
     "revoked",
     "suspended",
     "quarantined",
@@ -163,6 +164,8 @@ mod tests {
         assert_eq!(of(event().actor(&format!("device {ID}"))), Some((id, true)));
         let turned_away = event().actor(&format!("device {ID}")).detail("reason", "wrong-owner");
         assert_eq!(of(turned_away), Some((id, false)), "a former owner's certificate");
+        let former = event().actor(&format!("device {ID}")).detail("reason", "raw-key-former");
+        assert_eq!(of(former), Some((id, false)), "a key that it has no more");
         let refused = event().actor(&format!("device {ID}")).detail("reason", "topic");
         assert_eq!(of(refused), Some((id, true)));
         assert_eq!(of(event().subject(ID)), Some((id, false)));

@@ -165,8 +165,9 @@ impl Gateway {
         let inner = self.0.clone();
         // First who is told of changes, then how things are: nothing falls between.
         let seen = inner.service.standing_count();
-        let meant = still_meant(&inner, &shown).ok()?;
-        let sender = who(&inner, &shown).await.ok()?.filter(|_| meant)?;
+        let meant = as_meant(&inner, &shown).ok()?;
+        let meant = Some(meant).filter(|it| it.certificate.der() == shown.certificate.der())?;
+        let sender = who(&inner, &meant).await.ok()?;
         if let Err(refusal) = sender.stands() {
             inner.service.refuse_message(&sender, MessageDoor::Coap, refusal, "");
             return None;
@@ -212,28 +213,29 @@ struct Shown {
     key: Option<Box<[u8]>>,
 }
 
-/// Whether what was shown still means this certificate, and no other one.
+/// What was shown, with the certificate that it means by now.
 ///
 /// # Errors
-/// Where the store cannot say so now.
-fn still_meant(inner: &Inner, shown: &Shown) -> Result<bool, ServiceError> {
-    let Some(spki) = &shown.key else { return Ok(true) };
-    let present = answered(inner.service.certificate_of_key(spki))?;
-    Ok(present.is_some_and(|present| present.der() == shown.certificate.der()))
+/// Where a key means none, or the store cannot say so now.
+fn as_meant(inner: &Inner, shown: &Shown) -> Result<Shown, ServiceError> {
+    let certificate = match &shown.key {
+        None => shown.certificate.clone(),
+        Some(spki) => inner.service.certificate_of_key(spki)?,
+    };
+    Ok(Shown { certificate, key: shown.key.clone() })
 }
 
-/// Who shows a certificate, as it stands now; `None` where it may not be here.
+/// Who shows a certificate, as it stands now.
 ///
 /// # Errors
-/// Where the store cannot say so now.
-async fn who(inner: &Inner, shown: &Shown) -> Result<Option<DoorSender>, ServiceError> {
+/// Where it may not be here, or the store cannot say so now.
+async fn who(inner: &Inner, shown: &Shown) -> Result<DoorSender, ServiceError> {
     let (service, certificate) = (&inner.service, &shown.certificate);
-    let caller = service.identify_certificate(certificate).await;
-    let sender = caller.and_then(|caller| match shown.key {
+    let caller = service.identify_certificate(certificate).await?;
+    match shown.key {
         None => service.door_sender(&caller, certificate),
         Some(_) => service.door_sender_by_key(&caller, certificate),
-    });
-    answered(sender)
+    }
 }
 
 impl Drop for Conversation {
@@ -262,14 +264,17 @@ impl Conversation {
         if self.look_after.is_some() || !self.known.look.swap(false, Ordering::SeqCst) {
             return true;
         }
-        let shown = match still_meant(&self.inner, &self.shown) {
-            Ok(true) => who(&self.inner, &self.shown).await,
-            // The device has another certificate now. It may come again, and is looked at anew.
-            Ok(false) => return false,
+        let looked = match answered(as_meant(&self.inner, &self.shown)) {
+            Ok(Some(shown)) => {
+                let sender = answered(who(&self.inner, &shown).await);
+                sender.map(|sender| (shown, sender))
+            }
+            // The device has another key now. It may come again with that, and is looked at anew.
+            Ok(None) => return false,
             Err(error) => Err(error),
         };
-        let sender = match shown {
-            Ok(sender) => sender,
+        let (shown, sender) = match looked {
+            Ok(looked) => looked,
             Err(error) => {
                 // Each message is judged again where it is kept. Later, then.
                 tracing::error!(%error, "it could not be looked whether a device may still be here");
@@ -286,10 +291,12 @@ impl Conversation {
             self.inner.service.refuse_message(&self.sender, MessageDoor::Coap, refusal, "");
             return false;
         }
-        let Some(sender) = sender.filter(|sender| sender.same_owner(&self.sender)) else {
-            // What was said under the former owner ends with it; the device may come again.
-            return false;
-        };
+        // What was said under the former owner ends with it, and nobody has looked who is above another CA's
+        // certificate; the device may come again.
+        let same = |it: &DoorSender| it.same_owner(&self.sender) && it.same_issuer(&self.sender);
+        let Some(sender) = sender.filter(same) else { return false };
+        // Renewed for the same key.
+        self.shown = shown;
         *self.known.sender.lock().unwrap_or_else(PoisonError::into_inner) = sender.clone();
         self.sender = sender;
         true

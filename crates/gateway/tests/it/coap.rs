@@ -307,6 +307,27 @@ async fn a_key_by_itself_goes_with_the_certificate_that_another_one_replaces() {
 }
 
 #[tokio::test]
+async fn a_key_by_itself_goes_on_with_a_certificate_that_is_renewed_for_it() {
+    let world = World::new().await;
+    let thing = world.joined(&world.device().await).await;
+    let from = [127, 0, 0, 1].into();
+    let spki = thing.certificate.spki_der().to_vec();
+    let mut by_key = world.gateway.coap_by_key(&spki, &thing.certificate, from).await.unwrap();
+    let renewed = world.renewed_for(&thing, thing.key.clone()).await;
+    tokio::time::timeout(Duration::from_secs(20), by_key.changed()).await.unwrap();
+    assert!(by_key.look_again().await);
+    // Whatever becomes of the former certificate: it is here by the newer one.
+    world.revoke(&thing).await;
+    ask(&mut by_key, &request(1, POST, &to("me/up/t"), b"x")).await;
+    assert_eq!(world.kept(&thing).await, ["up/t"]);
+    assert!(world.refused(&thing).await.is_empty());
+    world.revoke(&renewed).await;
+    tokio::time::timeout(Duration::from_secs(20), by_key.changed()).await.unwrap();
+    assert!(!by_key.look_again().await);
+    assert_eq!(world.refused(&thing).await, [("revoked", 1)]);
+}
+
+#[tokio::test]
 async fn where_it_cannot_be_looked_it_is_looked_again_and_not_at_once() {
     let world = World::new().await;
     let thing = world.device().await;

@@ -49,6 +49,7 @@ pub(crate) struct Thing {
 pub(crate) struct World {
     dir: tempfile::TempDir,
     service: Service,
+    admin: Caller,
     station: Caller,
     signer: SoftwareKey,
     pub(crate) gateway: Gateway,
@@ -160,7 +161,7 @@ impl World {
         authority(&service, &root, ("maker", None, CaKind::Owner)).await;
         let gateway = Gateway::new(service.clone(), limits);
         let stop = watch::Sender::new(false);
-        Self { dir, service, station, signer, gateway, stop, made: AtomicU32::new(0) }
+        Self { dir, service, admin, station, signer, gateway, stop, made: AtomicU32::new(0) }
     }
 
     /// A device that its maker keeps, with its certificate.
@@ -248,13 +249,17 @@ impl World {
 
     /// It has an LDevID for another key, in place of the one before.
     pub(crate) async fn renewed(&self, thing: &Thing) -> Thing {
-        let key = key();
+        self.renewed_for(thing, Arc::new(key())).await
+    }
+
+    /// It has another LDevID for this key.
+    pub(crate) async fn renewed_for(&self, thing: &Thing, key: Arc<SoftwareKey>) -> Thing {
         let caller = self.service.identify_certificate(&thing.certificate).await.unwrap();
         let subject = Subject::from_name(&thing.certificate.subject());
-        let csr = CsrBuilder { subject, ..CsrBuilder::default() }.build(&key).unwrap();
+        let csr = CsrBuilder { subject, ..CsrBuilder::default() }.build(&*key).unwrap();
         let request = EnrolRequest { label: None, csr };
         let enrolled = self.service.reenrol_device(&caller, &request, None).await.unwrap();
-        Thing { id: thing.id, certificate: enrolled.certificate, key: Arc::new(key) }
+        Thing { id: thing.id, certificate: enrolled.certificate, key }
     }
 
     /// Has reads of certificates fail, or work again.
@@ -267,6 +272,14 @@ impl World {
     /// Follows changes from the first poll on; for one that is [`Self::quiet`].
     pub(crate) fn follow(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(self.gateway.clone().keep(self.stop.subscribe()))
+    }
+
+    /// This certificate of it is revoked.
+    pub(crate) async fn revoke(&self, thing: &Thing) {
+        let (caller, print) = (&self.admin, thing.certificate.fingerprint());
+        let id = self.service.certificate_by_fingerprint(caller, &print).await.unwrap().id;
+        let reason = pki::crl::RevocationReason::Superseded;
+        self.service.revoke_certificate(caller, &id, reason).await.unwrap();
     }
 
     /// It may be here again.

@@ -76,6 +76,11 @@ impl DoorSender {
         (self.row, self.owner)
     }
 
+    /// Whether both came with certificates of one CA.
+    pub fn same_issuer(&self, other: &Self) -> bool {
+        self.certificate.0 == other.certificate.0
+    }
+
     /// Whether the same owner's device is behind both.
     pub fn same_owner(&self, other: &Self) -> bool {
         self.row == other.row && self.owner == other.owner
@@ -102,7 +107,7 @@ impl Service {
     }
 
     /// As [`Self::door_sender`], of a device that showed the key of its certificate alone: what it says is kept as
-    /// long as no newer certificate of its kind is there.
+    /// long as no newer certificate of its kind is there for another key.
     ///
     /// # Errors
     /// As [`Self::door_sender`].

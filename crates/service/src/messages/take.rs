@@ -845,10 +845,14 @@ fn fallen(tx: &crate::store::Tx<'_>, sender: &DoorSender) -> Result<Option<Refus
             Some(Refusal::WrongOwner)
         }
         (Some(StandingKind::Good), Some(_)) if row.status == Status::Good as u8 => {
-            // A key means the newest certificate of its kind, and no other one.
-            match sender.by_key && !certificates::is_newest(tx, *ca, serial)? {
-                true => Some(Refusal::Expired),
+            match sender.by_key {
                 false => None,
+                // A key means the newest certificate of its kind, and no other one.
+                true => match certificates::newest_of_key(tx, *ca, serial)? {
+                    Some(Status::Good) => None,
+                    Some(_) => Some(Refusal::Revoked),
+                    None => Some(Refusal::FormerKey),
+                },
             }
         }
         _ => Some(Refusal::Revoked),
@@ -877,6 +881,7 @@ fn kind_of(refusal: Refusal) -> Kind {
     match refusal {
         Refusal::Identity
         | Refusal::Expired
+        | Refusal::FormerKey
         | Refusal::Revoked
         | Refusal::Suspended
         | Refusal::Quarantined

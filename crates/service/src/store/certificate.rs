@@ -409,22 +409,30 @@ pub(crate) fn newest_of(
         .query_row(params![device, profile], |row| row.get(0))?)
 }
 
-/// Whether a device has no newer certificate of the same profile.
-pub(crate) fn is_newest(
+/// How the newest certificate of a device and profile stands, this one or one that was renewed for the same
+/// key; `None` where it is for another key.
+pub(crate) fn newest_of_key(
     connection: &Connection,
     ca: i64,
     serial: &[u8],
-) -> Result<bool, ServiceError> {
-    let row = connection
-        .prepare_cached(
-            "SELECT id, device, profile FROM certificate WHERE ca = ?1 AND serial = ?2",
-        )?
-        .query_row(params![ca, serial], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+) -> Result<Option<Status>, ServiceError> {
+    let Some(own) = certificate(connection, ca, serial)? else { return Ok(None) };
+    let Some(device) = own.device else { return Ok(None) };
+    let newest = newest_of(connection, device, own.profile)?;
+    if newest == Some(own.id) {
+        return Ok(Some(own.status));
+    }
+    let newest = connection
+        .prepare_cached(&format!("SELECT {CERTIFICATE} FROM certificate WHERE id = ?1"))?
+        .query_row([newest], certificate_row)
         .optional()?;
-    let Some((id, Some(device), profile)): Option<(i64, Option<i64>, u8)> = row else {
-        return Ok(false);
+    let Some(newest) = newest else { return Ok(None) };
+    let read = |row: &CertificateRow| {
+        let damaged = |_| ServiceError::fatal("store-damaged", "a certificate is damaged");
+        Certificate::from_der(&row.der).map_err(damaged)
     };
-    Ok(newest_of(connection, device, profile)? == Some(id))
+    let same = read(&newest)?.spki_der() == read(&own)?.spki_der();
+    Ok(same.then_some(newest.status))
 }
 
 /// The first 8 bytes of a fingerprint: enough to find, and half the index of the whole.

@@ -4,7 +4,10 @@ use crate::world::{World, config, csr, key, open};
 use admission::{Refusal, TopicName};
 use crypto::{Signer as _, SoftwareKey};
 use device::DeviceKind;
-use service::{DoorSender, EnrolRequest, IncomingMessage, MessageDoor, MessageRefused, Service};
+use pki::crl::RevocationReason;
+use service::{
+    CertificateId, DoorSender, EnrolRequest, IncomingMessage, MessageDoor, MessageRefused, Service,
+};
 
 fn code(service: &Service, key: &SoftwareKey) -> &'static str {
     service.certificate_of_key(key.public_key().spki()).unwrap_err().code()
@@ -17,6 +20,22 @@ fn means(service: &Service, key: &SoftwareKey) -> pki::Certificate {
 fn edit(world: &World, sql: &str) {
     let connection = rusqlite::Connection::open(world.path().join("tegata.db")).unwrap();
     connection.execute_batch(sql).unwrap();
+}
+
+/// A message of a device.
+async fn send(service: &Service, sender: &DoorSender) -> Result<(), MessageRefused> {
+    let message = IncomingMessage {
+        door: MessageDoor::Coap,
+        topic: TopicName::new(format!("d/{}/up/t", sender.device())).unwrap(),
+        payload: b"1"[..].into(),
+        media_type: None,
+        made_at: None,
+        counter: None,
+        retain: None,
+        expires_s: None,
+        acknowledged: true,
+    };
+    service.take_message(sender, &message).await.map(drop)
 }
 
 #[tokio::test]
@@ -111,32 +130,48 @@ async fn what_a_former_key_sends_is_not_kept_however_late_it_is_looked() {
     let caller = service.identify_certificate(certificate).await.unwrap();
     let by_key = service.door_sender_by_key(&caller, certificate).unwrap();
     let certified = service.door_sender(&caller, certificate).unwrap();
-    let send = async |sender: &DoorSender| {
-        let message = IncomingMessage {
-            door: MessageDoor::Coap,
-            topic: TopicName::new(format!("d/{}/up/t", sender.device())).unwrap(),
-            payload: b"1"[..].into(),
-            media_type: None,
-            made_at: None,
-            counter: None,
-            retain: None,
-            expires_s: None,
-            acknowledged: true,
-        };
-        service.take_message(sender, &message).await
+    let send = async |sender: &DoorSender| send(service, sender).await;
+    let renew = async |by: &pki::Certificate, key: &SoftwareKey| {
+        let caller = service.identify_certificate(by).await.unwrap();
+        let subject = pki::Subject::from_name(&by.subject());
+        let csr = pki::CsrBuilder { subject, ..Default::default() }.build(key).unwrap();
+        let request = EnrolRequest { label: None, csr };
+        service.reenrol_device(&caller, &request, None).await.unwrap()
     };
     send(&by_key).await.unwrap();
     send(&certified).await.unwrap();
-    let subject = pki::Subject::from_name(&certificate.subject());
-    let csr = pki::CsrBuilder { subject, ..Default::default() }.build(&key()).unwrap();
-    let renewed =
-        service.reenrol_device(&caller, &EnrolRequest { label: None, csr }, None).await.unwrap();
+    // A newer certificate for the same key is no reason: the key means that one.
+    let same = renew(certificate, &working.local_key).await.certificate;
+    assert_eq!(means(service, &working.local_key).der(), same.der());
+    send(&by_key).await.unwrap();
+    let renewed = renew(&same, &key()).await;
     let refused = send(&by_key).await;
-    assert!(matches!(refused, Err(MessageRefused::Refused(Refusal::Expired))), "{refused:?}");
+    assert!(matches!(refused, Err(MessageRefused::Refused(Refusal::FormerKey))), "{refused:?}");
     send(&certified).await.unwrap();
     let caller = service.identify_certificate(&renewed.certificate).await.unwrap();
     let newer = service.door_sender_by_key(&caller, &renewed.certificate).unwrap();
     send(&newer).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_that_means_a_revoked_certificate_opens_nothing_by_an_older_one() {
+    let world = World::new().await;
+    let service = &world.service;
+    let maker = world.maker("maker", "gate", DeviceKind::Device).await;
+    let owner = world.owner("owner").await;
+    let working = world.working(&maker, "gate", &owner).await;
+    let certificate = &working.ldevid.certificate;
+    let caller = service.identify_certificate(certificate).await.unwrap();
+    let by_key = service.door_sender_by_key(&caller, certificate).unwrap();
+    let subject = pki::Subject::from_name(&certificate.subject());
+    let csr = pki::CsrBuilder { subject, ..Default::default() }.build(&working.local_key).unwrap();
+    let request = EnrolRequest { label: None, csr };
+    let same = service.reenrol_device(&caller, &request, None).await.unwrap().certificate;
+    let id = CertificateId { ca: "owner".into(), serial: *same.serial() };
+    let reason = RevocationReason::KeyCompromise;
+    service.revoke_certificate(&owner.admin, &id, reason).await.unwrap();
+    let refused = send(service, &by_key).await;
+    assert!(matches!(refused, Err(MessageRefused::Refused(Refusal::Revoked))), "{refused:?}");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ mod mqtt;
 mod stop;
 mod websocket;
 
-pub use coap::{Conversation, Reply, is_request};
+pub use coap::{Conversation, Reply, Unwelcome, is_request};
 pub use hello::Hello;
 pub use hub::{Gateway, GatewayLimits};
 pub use stop::told_to_stop;

@@ -81,6 +81,20 @@ pub struct Reply {
     pub pause: Duration,
 }
 
+/// Why a conversation does not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum Unwelcome {
+    /// the device is known, and may not be here: that is among what was refused of it
+    #[error("{}", .0.english())]
+    Refused(Refusal),
+    /// a key means another certificate than a moment ago; the device may come again
+    #[error("the key means another certificate by now")]
+    Renewed,
+    /// who it is was not found out: it may not be here, or the store cannot say so now
+    #[error(transparent)]
+    Unknown(#[from] ServiceError),
+}
+
 /// A device that speaks CoAP, over one association.
 pub struct Conversation {
     inner: Arc<Inner>,
@@ -142,35 +156,46 @@ impl Known {
 }
 
 impl Gateway {
-    /// Begins a conversation with whoever showed this certificate, validated, and from where it comes;
-    /// `None` where it may not be here.
-    pub async fn coap(&self, certificate: &Certificate, source: IpAddr) -> Option<Conversation> {
+    /// Begins a conversation with whoever showed this certificate, validated, and from where it comes.
+    ///
+    /// # Errors
+    /// [`Unwelcome`].
+    pub async fn coap(
+        &self,
+        certificate: &Certificate,
+        source: IpAddr,
+    ) -> Result<Conversation, Unwelcome> {
         let shown = Shown { certificate: certificate.clone(), key: None };
         self.converse(shown, source).await
     }
 
     /// As [`Self::coap`], with whoever showed a public key by itself (RFC 7250), as SubjectPublicKeyInfo in
     /// DER, that stands for this certificate. It may be here as long as it does.
+    ///
+    /// # Errors
+    /// [`Unwelcome`].
     pub async fn coap_by_key(
         &self,
         spki: &[u8],
         certificate: &Certificate,
         source: IpAddr,
-    ) -> Option<Conversation> {
+    ) -> Result<Conversation, Unwelcome> {
         let shown = Shown { certificate: certificate.clone(), key: Some(spki.into()) };
         self.converse(shown, source).await
     }
 
-    async fn converse(&self, shown: Shown, source: IpAddr) -> Option<Conversation> {
+    async fn converse(&self, shown: Shown, source: IpAddr) -> Result<Conversation, Unwelcome> {
         let inner = self.0.clone();
         // First who is told of changes, then how things are: nothing falls between.
         let seen = inner.service.standing_count();
-        let meant = as_meant(&inner, &shown).ok()?;
-        let meant = Some(meant).filter(|it| it.certificate.der() == shown.certificate.der())?;
-        let sender = who(&inner, &meant).await.ok()?;
+        let meant = as_meant(&inner, &shown)?;
+        if meant.certificate.der() != shown.certificate.der() {
+            return Err(Unwelcome::Renewed);
+        }
+        let sender = who(&inner, &shown).await?;
         if let Err(refusal) = sender.stands() {
             inner.service.refuse_message(&sender, MessageDoor::Coap, refusal, "");
-            return None;
+            return Err(Unwelcome::Refused(refusal));
         }
         let known = Arc::new(Known {
             device: sender.device(),
@@ -184,7 +209,7 @@ impl Gateway {
         let here = inner.service.device_connected(&sender, source, "coap");
         let changes = inner.service.standing_changes(seen);
         known.look_if(|sender| inner.service.concerns(&changes, sender));
-        Some(Conversation {
+        Ok(Conversation {
             bodies: Bodies::new(inner.bodies.clone()),
             inner,
             shown,

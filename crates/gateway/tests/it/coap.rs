@@ -2,7 +2,7 @@
 
 use crate::world::{Thing, World};
 use futures_util::FutureExt as _;
-use gateway::Conversation;
+use gateway::{Conversation, Unwelcome};
 use std::time::Duration;
 
 const POST: u8 = 2;
@@ -259,7 +259,7 @@ async fn who_may_not_be_here_any_more_is_told_nothing_more() {
     // It is told without asking, and soon.
     tokio::time::timeout(Duration::from_secs(20), conversation.changed()).await.unwrap();
     assert!(!conversation.look_again().await);
-    assert!(world.gateway.coap(&thing.certificate, [127, 0, 0, 1].into()).await.is_none());
+    assert!(world.gateway.coap(&thing.certificate, [127, 0, 0, 1].into()).await.is_err());
     assert_eq!(world.kept(&thing).await.len(), 1);
 }
 
@@ -270,7 +270,7 @@ async fn a_key_by_itself_is_here_as_long_as_it_means_the_certificate() {
     let from = [127, 0, 0, 1].into();
     let spki = thing.certificate.spki_der().to_vec();
     let foreign = world.gateway.coap_by_key(&spki, &other.certificate, from).await;
-    assert!(foreign.is_none(), "a key that stands for another certificate");
+    assert!(matches!(foreign, Err(Unwelcome::Renewed)), "it stands for another certificate");
     let mut conversation =
         world.gateway.coap_by_key(&spki, &thing.certificate, from).await.unwrap();
     ask(&mut conversation, &request(1, POST, &to("me/up/t"), b"x")).await;
@@ -278,7 +278,7 @@ async fn a_key_by_itself_is_here_as_long_as_it_means_the_certificate() {
     world.suspend(&thing).await;
     tokio::time::timeout(Duration::from_secs(20), conversation.changed()).await.unwrap();
     assert!(!conversation.look_again().await);
-    assert!(world.gateway.coap_by_key(&spki, &thing.certificate, from).await.is_none());
+    assert!(world.gateway.coap_by_key(&spki, &thing.certificate, from).await.is_err());
 }
 
 #[tokio::test]
@@ -295,7 +295,7 @@ async fn a_key_by_itself_goes_with_the_certificate_that_another_one_replaces() {
     let renewed = world.renewed(&thing).await;
     tokio::time::timeout(Duration::from_secs(20), by_key.changed()).await.unwrap();
     assert!(!by_key.look_again().await);
-    assert!(world.gateway.coap_by_key(&spki, &thing.certificate, from).await.is_none());
+    assert!(world.gateway.coap_by_key(&spki, &thing.certificate, from).await.is_err());
     // The certificate is good for some weeks still: it is not even looked at.
     assert!(certified.changed().now_or_never().is_none());
     assert!(certified.look_again().await);
@@ -325,6 +325,34 @@ async fn a_key_by_itself_goes_on_with_a_certificate_that_is_renewed_for_it() {
     tokio::time::timeout(Duration::from_secs(20), by_key.changed()).await.unwrap();
     assert!(!by_key.look_again().await);
     assert_eq!(world.refused(&thing).await, [("revoked", 1)]);
+}
+
+#[tokio::test]
+async fn who_is_not_welcome_is_told_apart() {
+    let world = World::new().await;
+    let made = world.device().await;
+    let (first, from) = (world.joined(&made).await, [127, 0, 0, 1].into());
+    let spki = first.certificate.spki_der().to_vec();
+    let begin = async |by_key: bool| {
+        let begun = match by_key {
+            true => world.gateway.coap_by_key(&spki, &first.certificate, from).await,
+            false => world.gateway.coap(&first.certificate, from).await,
+        };
+        match begun {
+            Ok(_) => panic!("welcome"),
+            Err(Unwelcome::Unknown(error)) => (error.code(), error.is_no_answer()),
+            Err(other) => panic!("{other}"),
+        }
+    };
+    world.break_reads(true);
+    for by_key in [true, false] {
+        assert!(begin(by_key).await.1, "the store cannot say who it is");
+    }
+    world.break_reads(false);
+    let newer = world.renewed(&first).await;
+    assert_eq!(begin(true).await, ("raw-key-former", false));
+    world.suspend(&newer).await;
+    assert_eq!(begin(false).await, ("certificate-revoked", false));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use crate::{
     tls::TrustError,
 };
 use dimpl::{Dtls, Output};
-use gateway::{Conversation, told_to_stop};
+use gateway::{Conversation, Unwelcome, told_to_stop};
 use pki::Certificate;
 use rustls::pki_types::CertificateDer;
 use service::{ErrorKind, ServiceError};
@@ -179,8 +179,8 @@ impl Association {
         let begun = match self.shown.take() {
             Some(Shown::Key(spki)) => {
                 let certificate = self.meant_by(&spki)?;
-                self.door.app.metrics.handshake(false, false);
-                gateway.coap_by_key(&spki, &certificate, from).await
+                let begun = gateway.coap_by_key(&spki, &certificate, from).await;
+                begun.map_err(|why| self.unwelcome(&why, certificate, Some(&spki)))
             }
             shown => {
                 let shown = match shown {
@@ -196,12 +196,38 @@ impl Association {
                     self.not_authenticated("no client certificate was shown", None);
                     return Err(Over);
                 };
-                self.door.app.metrics.handshake(false, false);
-                gateway.coap(certificate, from).await
+                let begun = gateway.coap(certificate, from).await;
+                begun.map_err(|why| self.unwelcome(&why, certificate.clone(), None))
             }
         };
-        self.conversation = Some(begun.ok_or(Over)?);
+        self.conversation = Some(begun?);
+        self.door.app.metrics.handshake(false, false);
         Ok(())
+    }
+
+    /// Who has shaken hands may not be here: why is on record, once.
+    fn unwelcome(&self, why: &Unwelcome, certificate: Certificate, key: Option<&[u8]>) -> Over {
+        let named = || match key {
+            Some(spki) => named(spki, &certificate),
+            None => "a certificate".to_owned(),
+        };
+        match why {
+            Unwelcome::Refused(_) => self.door.app.metrics.handshake(false, false),
+            Unwelcome::Unknown(error) if error.is_no_answer() => self.not_known(error),
+            // Known, and not let in: the service has it on record.
+            Unwelcome::Unknown(error) if error.kind() == ErrorKind::Forbidden => {
+                self.door.app.metrics.turned(Turned::Forbidden);
+            }
+            Unwelcome::Unknown(error) => {
+                let why = format!("{}: {}: {error}", named(), error.code());
+                self.not_authenticated(&why, Some(certificate));
+            }
+            Unwelcome::Renewed => {
+                let why = format!("{}: {why}", named());
+                self.not_authenticated(&why, Some(certificate));
+            }
+        }
+        Over
     }
 
     /// The certificate that is held here for a key, judged as if it had been shown. What is wrong with it is on
@@ -209,9 +235,9 @@ impl Association {
     fn meant_by(&self, spki: &[u8]) -> Result<Certificate, Over> {
         let (service, key) = (&self.door.app.service, crypto::sha256(spki));
         let certificate = service.certificate_of_key(spki).map_err(|error| {
-            match error.kind() {
-                ErrorKind::Unavailable | ErrorKind::Fatal => self.not_known(&error),
-                _ => {
+            match error.is_no_answer() {
+                true => self.not_known(&error),
+                false => {
                     self.not_authenticated(&format!("{} {key}: {error}", error.code()), None);
                 }
             }
@@ -225,9 +251,7 @@ impl Association {
                 Err(Over)
             }
             Err(error) => {
-                // An LDevID and an IDevID have their device in their subject.
-                let device = certificate.common_name().unwrap_or_default();
-                let why = format!("raw-key {key} of device {device}: {error}");
+                let why = format!("{}: {error}", named(spki, &certificate));
                 self.not_authenticated(&why, Some(certificate));
                 Err(Over)
             }
@@ -243,7 +267,7 @@ impl Association {
 
     /// The store could not say who it is: that is nobody's failure to prove it.
     fn not_known(&self, error: &ServiceError) {
-        tracing::error!(%error, "it could not be looked whose a key is");
+        tracing::error!(%error, "it could not be looked who has shaken hands");
         self.turn_away(&format!("{}: {error}", error.code()));
     }
 
@@ -276,4 +300,10 @@ impl Association {
             }
         }
     }
+}
+
+/// A key and its device, for the record: an LDevID and an IDevID have their device in their subject.
+fn named(spki: &[u8], certificate: &Certificate) -> String {
+    let device = certificate.common_name().unwrap_or_default();
+    format!("raw-key {} of device {device}", crypto::sha256(spki))
 }

@@ -9,6 +9,7 @@
 
 mod administration;
 mod console;
+mod datagrams;
 mod ddi;
 mod diagnoses;
 mod director;

@@ -165,7 +165,7 @@ fn a_key_that_is_not_the_configured_one_makes_no_association() {
 }
 
 /// A device that shows its key alone to a running server, and shakes hands.
-async fn knock(world: &World, thing: &Thing) {
+pub(crate) async fn knock(world: &World, thing: &Thing) {
     let key = Arc::new(copy(&thing.key));
     let device = End { raw: RawKey::new(key.clone()).unwrap(), key, certified: end().certified };
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();

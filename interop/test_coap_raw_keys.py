@@ -229,17 +229,34 @@ def as_ever(platform, device):
         require("Verify return code: 0 (ok)" in result.text and "-----BEGIN CERTIFICATE-----" in result.text, result.text)
 
 
-def renewed(platform, device, key):
-    """A new key by EST; the former one's certificate still has weeks."""
-    new = Key("renewed")
+def renew(platform, device, key):
+    """Another certificate by EST, for this key; the former one still has weeks."""
     subject = run("openssl", "x509", "-in", device.certificates, "-noout", "-subject", "-nameopt", "compat").text
     csr = OUT / "renewed.csr"
-    run("openssl", "req", "-new", "-key", new.key, "-subj", subject.strip().removeprefix("subject=").strip(), "-outform", "DER",
+    run("openssl", "req", "-new", "-key", key.key, "-subj", subject.strip().removeprefix("subject=").strip(), "-outform", "DER",
         "-out", csr)
     body = OUT / "renewed.csr.b64"
     body.write_bytes(base64.encodebytes(csr.read_bytes()))
-    run("curl", "-sf", "--cacert", platform.roots, "--cert", device.certificates, "--key", device.key, "-H",
-        "Content-Type: application/pkcs10", "--data-binary", f"@{body}", f"{platform.url}/.well-known/est/simplereenroll")
+    answer = run("curl", "-sf", "--cacert", platform.roots, "--cert", device.certificates, "--key", device.key, "-H",
+                 "Content-Type: application/pkcs10", "--data-binary", f"@{body}", f"{platform.url}/.well-known/est/simplereenroll")
+    return run("openssl", "pkcs7", "-inform", "DER", "-print_certs", input=base64.b64decode(answer.stdout)).stdout
+
+
+def renewed(platform, device, key):
+    with case("an association goes on where the certificate is renewed for the same key"):
+        client = open_association(platform, device, key)
+        before = len(kept(device, "up/raw"))
+        device.certificates.write_bytes(renew(platform, device, key))
+        time.sleep(1)
+        client.stdin.write(POST.replace(b"\x00\x07", b"\x00\x08"))
+        client.stdin.flush()
+        until(lambda: len(kept(device, "up/raw")) == before + 1)
+        require(client.poll() is None, "it has ended")
+        client.kill()
+        client.wait()
+
+    new = Key("renewed")
+    renew(platform, device, new)
 
     with case("the key of a certificate that was renewed for another is refused, and the record says why"):
         before = len(device.messages())

@@ -41,8 +41,24 @@ def signed_by(name):
 
 
 def board(*words, expect=0):
-    """Runs SWUpdate. What it leaves behind when it ends at a bad moment (a process that waits for the one
-    that has ended) is ended with it, and holds up nobody: its output goes to a file."""
+    """Runs SWUpdate until it has said what came of it: asked for its state before it has begun, it takes the
+    last one for the end, and pulls OpenSSL away from under what it has begun by then."""
+    for _ in range(10):
+        done = board_once(*words)
+        if "SWUPDATE successful !" in done.text or "SWUPDATE failed [1]" in done.text:
+            break
+    # Its processes end one by one; the one that notices another's end first may take it for a failure, and
+    # the exit code says 1 after all is installed. What it says and what lies there count.
+    if expect == 0 and "SWUpdate was successful !" in done.text:
+        return done
+    if expect is not None and done.returncode != expect:
+        raise Failure(f"{' '.join(done.args)} ended with {done.returncode}, not {expect}:\n{done.text}")
+    return done
+
+
+def board_once(*words):
+    """What it leaves behind when it ends at a bad moment (a process that waits for the one that has ended) is
+    ended with it, and holds up nobody: its output goes to a file."""
     command = ["swupdate", *[str(word) for word in words]]
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=OUT,
@@ -55,12 +71,6 @@ def board(*words, expect=0):
             process.wait()
         out.seek(0)
         process.text = out.read().decode(errors="replace")
-    # Its processes end one by one; the one that notices another's end first may take it for a failure, and
-    # the exit code says 1 after all is installed. What it says and what lies there count.
-    if expect == 0 and "SWUpdate was successful !" in process.text:
-        return process
-    if expect is not None and process.returncode != expect:
-        raise Failure(f"{' '.join(command)} ended with {process.returncode}, not {expect}:\n{process.text}")
     return process
 
 

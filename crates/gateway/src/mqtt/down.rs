@@ -60,7 +60,12 @@ impl Inner {
 
     /// Tells a client that has just come to listen all that its device is to hear of the topics.
     /// These are no retained messages: they come whatever the client wants of those.
-    pub(super) fn tell_all(&self, session: &Session, sender: &DoorSender, by: &Subscribed) {
+    pub(super) fn tell_all(
+        &self,
+        (session, turn): (&Session, u64),
+        sender: &DoorSender,
+        by: &Subscribed,
+    ) {
         if !reaches_down(sender, &by.meant) {
             return;
         }
@@ -73,6 +78,10 @@ impl Inner {
         };
         let mut heard = Vec::new();
         let mut state = session.lock();
+        // Where another connection has it by now it is told when that one asks.
+        if state.turn != turn {
+            return;
+        }
         for downlink in downlinks {
             if !by.meant.matches(&downlink.topic) {
                 continue;

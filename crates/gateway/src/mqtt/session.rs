@@ -123,6 +123,16 @@ impl Woken {
     }
 }
 
+impl Drop for Woken {
+    /// What this one was told and had not heard yet goes on to another that listens, which takes it only where
+    /// somebody is counted to have begun.
+    fn drop(&mut self) {
+        self.session.roused.fetch_add(1, Ordering::SeqCst);
+        self.next.set(self.session.wake.clone().notified_owned());
+        self.session.told.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
 /// What a connection leaves in its session.
 #[derive(Default)]
 pub(crate) struct Left {
@@ -539,7 +549,10 @@ impl Delivery {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{future::poll_fn, task::Waker};
+    use std::{
+        future::poll_fn,
+        task::{Wake, Waker},
+    };
     use tokio::{sync::mpsc, time::timeout};
 
     fn session() -> Arc<Session> {
@@ -565,6 +578,37 @@ mod tests {
         session.rouse();
         assert!(woken.poll(&mut context).is_ready());
         assert!(woken.poll(&mut context).is_pending());
+    }
+
+    /// One that has lost the session is told, and ends before it hears it: that goes on to the next, which is
+    /// woken by whatever comes after it.
+    #[test]
+    fn what_another_was_told_and_did_not_hear_is_heard() {
+        struct Counts(AtomicU64);
+        impl Wake for Counts {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        let session = session();
+        let mut nobody = Context::from_waker(Waker::noop());
+        let counts = Arc::new(Counts(AtomicU64::new(0)));
+        let waker = Waker::from(counts.clone());
+        let mut context = Context::from_waker(&waker);
+        let mut former = Woken::new(session.clone());
+        assert!(former.poll(&mut nobody).is_pending());
+        session.rouse();
+        let mut own = Woken::new(session.clone());
+        assert!(own.poll(&mut context).is_pending());
+        session.rouse();
+        assert!(own.poll(&mut context).is_ready());
+        assert!(own.poll(&mut context).is_pending());
+        drop(former);
+        while own.poll(&mut context).is_ready() {}
+        let before = counts.0.load(Ordering::SeqCst);
+        session.rouse();
+        assert_eq!(counts.0.load(Ordering::SeqCst), before + 1, "nobody wakes it any more");
+        assert!(own.poll(&mut context).is_ready());
     }
 
     /// Whatever comes is taken by somebody who listens, though several wake the session at a time, and

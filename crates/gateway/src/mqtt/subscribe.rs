@@ -22,7 +22,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         let Some(joined) = &self.joined else {
             return Err(End::Say(DisconnectReasonCode::ProtocolError));
         };
-        let (five, session, sender) = (joined.five, joined.session.clone(), joined.sender.clone());
+        let (five, turn) = (joined.five, joined.turn);
+        let (session, sender) = (joined.session.clone(), joined.sender.clone());
         if wanted.iter().any(|want| want.no_local && want.filter.starts_with("$share/")) {
             // MQTT-3.8.3-4
             return Err(End::Say(DisconnectReasonCode::ProtocolError));
@@ -31,7 +32,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         for want in wanted {
             // Each counts as a message does: who asks again and again uses itself up.
             granted.push(match self.inner.service.pass_request(&sender) {
-                Ok(()) => self.grant(&session, &sender, want, identifier),
+                Ok(()) => self.grant((&session, turn), &sender, want, identifier),
                 Err(refusal) => {
                     self.inner.service.refuse_message(&sender, self.door, refusal, &want.filter);
                     (Granted::Quota, None)
@@ -52,10 +53,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         for (_, kept) in granted {
             let Some(subscribed) = kept else { continue };
             if subscribed.1 {
-                self.send_retained(&session, &sender, &subscribed.0).await;
+                self.send_retained((&*session, turn), &sender, &subscribed.0).await;
             }
             let (inner, session, sender) = (self.inner.clone(), session.clone(), sender.clone());
-            let tell = move || inner.tell_all(&session, &sender, &subscribed.0);
+            let tell = move || inner.tell_all((&*session, turn), &sender, &subscribed.0);
             if let Err(error) = tokio::task::spawn_blocking(tell).await {
                 tracing::error!(%error, "what a device is to hear was not told");
             }
@@ -67,7 +68,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
     /// sent.
     fn grant(
         &self,
-        session: &Arc<Session>,
+        (session, turn): (&Arc<Session>, u64),
         sender: &DoorSender,
         want: Wanted,
         identifier: Option<u32>,
@@ -94,6 +95,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             identifier,
         };
         let mut state = session.lock();
+        // Another connection has the session by now, and hears nothing of what this one asked for.
+        if state.turn != turn {
+            return (Granted::NotAuthorized, None);
+        }
         let known = state.subscriptions.contains_key(&want.filter);
         if !known && state.subscriptions.len() >= self.inner.limits.subscriptions {
             return (Granted::Quota, None);
@@ -108,7 +113,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         (Granted::Yes(want.qos), Some((subscribed, send)))
     }
 
-    async fn send_retained(&self, session: &Session, sender: &DoorSender, subscribed: &Subscribed) {
+    async fn send_retained(
+        &self,
+        (session, turn): (&Session, u64),
+        sender: &DoorSender,
+        subscribed: &Subscribed,
+    ) {
         let (inner, by, meant) = (self.inner.clone(), sender.clone(), subscribed.meant.clone());
         // As much as some megabytes: not on a thread that serves others.
         let read = move || inner.service.retained_messages(&by, &meant);
@@ -124,6 +134,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             }
         };
         let mut state = session.lock();
+        if state.turn != turn {
+            return;
+        }
         for message in kept {
             let heard_as = sender.space().heard_as(&subscribed.asked, &message.topic);
             let qos = Qos::try_from(message.qos).unwrap_or(Qos::AtMostOnce).min(subscribed.qos);

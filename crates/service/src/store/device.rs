@@ -3,6 +3,7 @@
 use super::{Tx, to_i64};
 use crate::ServiceError;
 use crypto::{Sha256, UnixTime};
+use device::{Phase, StandingKind};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 #[derive(Debug, Clone)]
@@ -167,6 +168,11 @@ pub(crate) fn update_device(tx: &Tx<'_>, change: &DeviceChange<'_>) -> Result<()
     if change.moved {
         tx.prepare_cached("UPDATE device SET phase = ?2, standing = ?3 WHERE id = ?1")?
             .execute(params![change.id, change.phase, change.standing])?;
+        let at_work = change.standing == StandingKind::Good as u8
+            && ![Phase::Retired as u8, Phase::Disposed as u8].contains(&change.phase);
+        if !at_work {
+            super::mud_seen::forget(tx, change.id)?;
+        }
     }
     Ok(())
 }

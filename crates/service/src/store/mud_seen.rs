@@ -12,9 +12,11 @@ const DOORS_MAX: usize = 64;
 /// Days after which what was not seen again does not count any more, begins anew, and makes room, as a silent
 /// device does.
 const DAYS_KEPT: i64 = 30;
-/// Devices in good standing, on their way to somebody or at work: what one did that was taken over is no
-/// evidence once that is known.
-const WORKS: &str = "device.standing = 1 AND device.phase NOT IN (8, 9)";
+/// Places of those doors for what is new: somewhere else to connect to comes with an update, and what came
+/// before it has more days.
+const NEW_MAX: usize = 16;
+/// For how many days a door is new.
+const DAYS_NEW: i64 = 7;
 const DAY_S: i64 = 86_400;
 
 /// A door, and how it was seen.
@@ -43,7 +45,7 @@ pub(crate) fn note(
     at: UnixTime,
 ) -> Result<(), ServiceError> {
     let day = day_of(at);
-    if !is_looked_at(tx, (device, owner, product), day)? {
+    if !is_at_work(tx, device)? || !is_looked_at(tx, (device, owner, product), day)? {
         return Ok(());
     }
     let known: Option<i64> = tx
@@ -81,22 +83,40 @@ pub(crate) fn note(
     }
 }
 
-/// Keeps of a device what still counts, of that what it showed on most days, of those what it showed that day or
-/// the one before, names before addresses, of which a name may have many, and what came first: what is new does not
-/// drive out what is about to be seen again.
+/// Whether a device is in good standing, on its way to somebody or at work: what one does that was taken over is no
+/// evidence.
+fn is_at_work(tx: &Tx<'_>, device: i64) -> Result<bool, ServiceError> {
+    let at_work = "SELECT 1 FROM device WHERE id = ?1 AND standing = 1 AND phase NOT IN (8, 9)";
+    Ok(tx.prepare_cached(at_work)?.exists([device])?)
+}
+
+/// Keeps of a device some of what is new, then what still counts, of that what it showed on most days, of those what
+/// it showed that day or the one before, names before addresses, of which a name may have many, and what came first:
+/// what is new does not drive out what is about to be seen again.
 fn trim(tx: &Tx<'_>, device: i64, day: i64) -> Result<(), ServiceError> {
     tx.prepare_cached(
-        "DELETE FROM mud_seen WHERE device = ?1 AND door IN
-             (SELECT door FROM mud_seen WHERE device = ?1
-              ORDER BY last_day > ?3 AND last_day <= ?4 DESC, days DESC, last_day >= ?4 - 2 DESC,
-                  door LIKE '[%' OR door NOT GLOB '*[a-z-]*:*', first_at, door
-              LIMIT -1 OFFSET ?2)",
+        "WITH mine AS (
+             SELECT door, days, last_day, first_at,
+                 door LIKE '[%' OR door NOT GLOB '*[a-z-]*:*' AS address,
+                 last_day > ?2 - ?3 AND last_day <= ?2 + 1 AS counts
+             FROM mud_seen WHERE device = ?1),
+         new AS (
+             SELECT door FROM mine WHERE counts AND first_at >= (?2 - ?4) * ?5
+             ORDER BY address, first_at, door LIMIT ?6)
+         DELETE FROM mud_seen WHERE device = ?1 AND door IN
+             (SELECT door FROM mine
+              ORDER BY door IN new DESC, counts DESC, days DESC, last_day >= ?2 - 1 DESC, address,
+                  first_at, door
+              LIMIT -1 OFFSET ?7)",
     )?
     .execute(params![
         device,
-        limit_of(DOORS_MAX),
-        day.saturating_sub(DAYS_KEPT),
-        day.saturating_add(1)
+        day,
+        DAYS_KEPT,
+        DAYS_NEW,
+        DAY_S,
+        limit_of(NEW_MAX),
+        limit_of(DOORS_MAX)
     ])?;
     Ok(())
 }
@@ -158,12 +178,10 @@ pub(crate) fn devices(
     at: UnixTime,
 ) -> Result<u32, ServiceError> {
     Ok(connection
-        .prepare_cached(&format!(
-            "SELECT count(*) FROM mud_seen_device AS seen
-             CROSS JOIN device ON device.id = seen.device
-             WHERE seen.owner = ?1 AND seen.product = ?2 AND last_day > ?3 AND last_day <= ?4
-                 AND {WORKS}"
-        ))?
+        .prepare_cached(
+            "SELECT count(*) FROM mud_seen_device
+             WHERE owner = ?1 AND product = ?2 AND last_day > ?3 AND last_day <= ?4",
+        )?
         .query_row(params![owner, product, first(at), last(at)], |row| row.get(0))?)
 }
 
@@ -186,15 +204,14 @@ pub(crate) fn doors(
     at: UnixTime,
     limit: usize,
 ) -> Result<Vec<SeenRow>, ServiceError> {
-    let mut statement = connection.prepare_cached(&format!(
+    let mut statement = connection.prepare_cached(
         "SELECT door, count(*), count(*) FILTER (WHERE days >= ?4) AS long, max(days),
                 min(first_at), max(last_at)
-         FROM mud_seen_device AS seen CROSS JOIN device ON device.id = seen.device
-             CROSS JOIN mud_seen ON mud_seen.device = seen.device
-         WHERE seen.owner = ?1 AND seen.product = ?2 AND {WORKS}
+         FROM mud_seen_device AS seen CROSS JOIN mud_seen ON mud_seen.device = seen.device
+         WHERE seen.owner = ?1 AND seen.product = ?2
              AND mud_seen.last_day > ?3 AND mud_seen.last_day <= ?6
-         GROUP BY door ORDER BY long DESC, count(*) DESC, door LIMIT ?5"
-    ))?;
+         GROUP BY door ORDER BY long DESC, count(*) DESC, door LIMIT ?5",
+    )?;
     let (since, until, limit) = (first(at), last(at), limit_of(limit));
     let rows = statement.query_map(params![owner, product, since, days, limit, until], |row| {
         Ok(SeenRow {

@@ -781,12 +781,21 @@ async fn what_counts_has_room_and_what_was_taken_over_does_not_count() {
     assert!(file.contains("new.example") && !file.contains("198.51.100."));
     // Seen again after so long it begins anew: no days of before are counted.
     assert!(file.contains("3 devices, 3 days") && !file.contains(", 6 days"), "{file}");
-    // One of them was taken over: as long as it is suspended it says nothing.
+    // One of them was taken over: what it did says nothing, nor what is seen of it as long as it is suspended.
     let (admin, id) = (&stage.owner.admin, stage.id(0));
     service.suspend_device(admin, &id, Cause::Anomaly).await.unwrap();
     assert_eq!(asked().await.unwrap_err().code(), "too-little-seen");
+    three_days(&["new.example:443".into()]).await;
     service.release_device(admin, &id).await.unwrap();
+    assert_eq!(asked().await.unwrap_err().code(), "too-little-seen");
+    three_days(&["new.example:443".into()]).await;
     assert!(asked().await.is_ok());
+    // Where there is no room left, a name that is new has some, though all else has more days.
+    let mut doors: Vec<String> = (1..=64).map(|it| format!("198.51.100.{it}:443")).collect();
+    three_days(&doors).await;
+    doors.push("update.example:443".into());
+    three_days(&doors).await;
+    assert!(asked().await.unwrap().contains("update.example"));
     // A clock that was a year ahead for a moment leaves nothing that counts until then.
     stage.world.clock.advance(365 * DAY);
     three_days(&["later.example:443".into()]).await;

@@ -59,7 +59,48 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Single<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+
+    /// Counts by which way it was written to: as a piece, as a list.
+    struct Counted(DuplexStream, [usize; 2]);
+
+    impl AsyncWrite for Counted {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            from: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.1[0] += 1;
+            Pin::new(&mut self.0).poll_write(cx, from)
+        }
+
+        fn poll_write_vectored(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            from: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            self.1[1] += 1;
+            Pin::new(&mut self.0).poll_write_vectored(cx, from)
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_flush(cx)
+        }
+
+        fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_shutdown(cx)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_list_of_one_is_written_as_a_piece() {
+        let (near, _far) = tokio::io::duplex(64);
+        let mut near = Single(Counted(near, [0, 0]));
+        near.write_vectored(&[IoSlice::new(b"one")]).await.unwrap();
+        assert_eq!(near.0.1, [1, 0]);
+        near.write_vectored(&[IoSlice::new(b"two"), IoSlice::new(b"three")]).await.unwrap();
+        assert_eq!(near.0.1, [1, 1]);
+    }
 
     #[tokio::test]
     async fn lists_of_any_length_arrive_in_order() {

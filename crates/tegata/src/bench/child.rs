@@ -6,7 +6,11 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
+    time::Duration,
 };
+
+/// For how long a server is given to end by itself, in tenths of a second.
+const ENDS_WITHIN_TENTHS: u32 = 300;
 
 /// A server that runs until it is dropped, or this process ends.
 pub struct ServerProcess {
@@ -108,7 +112,15 @@ impl ServerProcess {
 }
 
 impl Drop for ServerProcess {
+    /// Lets it end by itself, which is when an instrumented one writes down what it did.
     fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        for _ in 0..ENDS_WITHIN_TENTHS {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

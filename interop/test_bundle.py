@@ -42,11 +42,15 @@ def signed_by(name):
 
 def board(*words, expect=0):
     """Runs SWUpdate until it has said what came of it: asked for its state before it has begun, it takes the
-    last one for the end, and pulls OpenSSL away from under what it has begun by then."""
+    last one for the end, and pulls OpenSSL away from under what it has begun by then. Where it crashes for
+    another reason it is not asked again."""
     for _ in range(10):
         done = board_once(*words)
-        if "SWUPDATE successful !" in done.text or "SWUPDATE failed [1]" in done.text:
+        if any(end in done.text for end in ["SWUPDATE successful !", "SWUPDATE failed [1]"]):
             break
+        early = any(end in done.text for end in ["SWUpdate was successful !", "SWUpdate *failed* !"])
+        if done.returncode < 0 and not early:
+            raise Failure(f"{' '.join(done.args)} crashed: {done.returncode}\n{done.text}")
     # Its processes end one by one; the one that notices another's end first may take it for a failure, and
     # the exit code says 1 after all is installed. What it says and what lies there count.
     if expect == 0 and "SWUpdate was successful !" in done.text:

@@ -178,11 +178,14 @@ fn deny() -> Result<Outcome> {
 fn released() -> Result<()> {
     let all = ["metadata", "--format-version", "1", "--locked", "--manifest-path", RELEASED];
     let all: serde_json::Value = serde_json::from_str(&output(&mut cargo(&all))?)?;
-    let is_it = |it: &&serde_json::Value| it["name"] == "dimpl" && it["source"].is_string();
-    let found = all["packages"].as_array().into_iter().flatten().find(is_it);
-    let manifest = found.and_then(|it| it["manifest_path"].as_str());
+    let text = |it: &serde_json::Value, of: &str| it.get(of)?.as_str().map(str::to_owned);
+    let is_it = |it: &&serde_json::Value| {
+        text(it, "name").as_deref() == Some("dimpl") && text(it, "source").is_some()
+    };
+    let found = all.get("packages").and_then(|it| it.as_array()).into_iter().flatten().find(is_it);
+    let manifest = found.and_then(|it| text(it, "manifest_path"));
     let manifest = manifest.context("the registry's dimpl is not in the metadata")?;
-    let folder = Path::new(manifest).parent().context("a manifest without a folder")?;
+    let folder = Path::new(&manifest).parent().context("a manifest without a folder")?;
     let sums = std::env::current_dir()?.join(tidy::RELEASED_DIGESTS);
     let sums = sums.to_string_lossy();
     must(command("sha256sum", &["--check", "--quiet", "--strict", &sums]).current_dir(folder))

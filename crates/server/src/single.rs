@@ -96,9 +96,10 @@ mod tests {
     async fn a_list_of_one_is_written_as_a_piece() {
         let (near, _far) = tokio::io::duplex(64);
         let mut near = Single(Counted(near, [0, 0]));
-        near.write_vectored(&[IoSlice::new(b"one")]).await.unwrap();
+        assert_eq!(near.write_vectored(&[IoSlice::new(b"one")]).await.unwrap(), 3);
         assert_eq!(near.0.1, [1, 0]);
-        near.write_vectored(&[IoSlice::new(b"two"), IoSlice::new(b"three")]).await.unwrap();
+        let two = [IoSlice::new(b"two"), IoSlice::new(b"three")];
+        assert_eq!(near.write_vectored(&two).await.unwrap(), 8);
         assert_eq!(near.0.1, [1, 1]);
     }
 

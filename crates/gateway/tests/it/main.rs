@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod broken;
 mod client;
 mod coap;
 mod cut;

@@ -47,7 +47,7 @@ pub(crate) struct Thing {
 }
 
 pub(crate) struct World {
-    dir: tempfile::TempDir,
+    pub(crate) dir: tempfile::TempDir,
     service: Service,
     admin: Caller,
     station: Caller,
@@ -260,13 +260,6 @@ impl World {
         let request = EnrolRequest { label: None, csr };
         let enrolled = self.service.reenrol_device(&caller, &request, None).await.unwrap();
         Thing { id: thing.id, certificate: enrolled.certificate, key }
-    }
-
-    /// Has reads of certificates fail, or work again.
-    pub(crate) fn break_reads(&self, broken: bool) {
-        let connection = rusqlite::Connection::open(self.dir.path().join("tegata.db")).unwrap();
-        let (from, to) = if broken { ("certificate", "away") } else { ("away", "certificate") };
-        connection.execute_batch(&format!("ALTER TABLE {from} RENAME TO {to}")).unwrap();
     }
 
     /// Follows changes from the first poll on; for one that is [`Self::quiet`].

@@ -1,0 +1,12 @@
+//! A store that cannot be read. Apart from the world, which the fuzz targets use too, without SQL.
+
+use crate::world::World;
+
+impl World {
+    /// Has reads of certificates fail, or work again.
+    pub(crate) fn break_reads(&self, broken: bool) {
+        let connection = rusqlite::Connection::open(self.dir.path().join("tegata.db")).unwrap();
+        let (from, to) = if broken { ("certificate", "away") } else { ("away", "certificate") };
+        connection.execute_batch(&format!("ALTER TABLE {from} RENAME TO {to}")).unwrap();
+    }
+}

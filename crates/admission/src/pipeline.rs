@@ -176,11 +176,11 @@ impl Meters<'_> {
             return Err(Refusal::DeviceRate);
         }
         if let Some(product) = &sender.product {
-            let line = self
-                .organisation
-                .products
-                .entry(product.clone())
-                .or_insert_with(|| Shared::new(quotas.product));
+            let products = &mut self.organisation.products;
+            let line = match products.get_mut(product) {
+                Some(line) => line,
+                None => products.entry(product.clone()).or_insert(Shared::new(quotas.product)),
+            };
             if !line.pass(&sender.device, now) {
                 return Err(Refusal::ProductRate);
             }

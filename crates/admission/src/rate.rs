@@ -127,7 +127,11 @@ impl<K: Hash + Eq + Clone> Shared<K> {
             self.turn(now);
         }
         let part_of = self.part();
-        let part = self.parts.entry(who.clone()).or_default();
+        // Copied only where it is new: a copy may be a count that everybody's messages write.
+        let part = match self.parts.get_mut(who) {
+            Some(part) => part,
+            None => self.parts.entry(who.clone()).or_default(),
+        };
         if part.counted_in != self.window_ends {
             part.counted_in = self.window_ends;
             self.counted = self.counted.saturating_add(1);

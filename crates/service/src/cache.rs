@@ -48,6 +48,13 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
         Ok(value)
     }
 
+    /// What is to be known of the cached value, without a copy of it: where everybody asks for the same, the
+    /// count of its holders is what they would wait for.
+    pub(crate) fn ask<T>(&self, key: &K, question: impl FnOnce(&V) -> T) -> Option<T> {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        inner.entries.get(key).map(question)
+    }
+
     /// The cached value.
     pub(crate) fn get(&self, key: &K) -> Option<V> {
         self.inner.read().unwrap_or_else(PoisonError::into_inner).entries.get(key).cloned()
@@ -102,6 +109,7 @@ mod tests {
         assert_eq!(cache.get_or_load(1, || Ok("newest")), Ok("newest"));
         cache.forget_where(|_, value| *value == "new");
         assert_eq!(cache.get(&1), Some("newest"));
+        assert_eq!((cache.ask(&1, |it| it.len()), cache.ask(&9, |it| it.len())), (Some(6), None));
         for key in 2..10 {
             cache.get_or_load(key, || Ok("more")).unwrap();
         }

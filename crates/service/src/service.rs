@@ -323,11 +323,11 @@ impl Service {
     }
 
     /// Commits a command.
-    pub(crate) async fn commit<T: Send + 'static>(
+    pub(crate) fn commit<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Tx<'_>) -> Result<T, ServiceError> + Send + 'static,
-    ) -> Result<T, ServiceError> {
-        self.store.writer.run(work).await
+    ) -> impl Future<Output = Result<T, ServiceError>> + Send {
+        self.store.writer.run(work)
     }
 
     /// Reads on a snapshot.

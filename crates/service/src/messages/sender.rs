@@ -71,6 +71,11 @@ impl DoorSender {
         self.sender.stands()
     }
 
+    /// Whether its certificate is over then.
+    pub(super) fn ends_before(&self, now: UnixTime) -> bool {
+        now > self.not_after
+    }
+
     /// The rows of the device and of its owner.
     pub(crate) fn rows(&self) -> (i64, i64) {
         (self.row, self.owner)
@@ -90,7 +95,7 @@ impl DoorSender {
 impl Service {
     /// Whether a sender's certificate is over.
     pub fn is_over(&self, sender: &DoorSender) -> bool {
-        self.now() > sender.not_after
+        sender.ends_before(self.now())
     }
 
     /// A device at a door, as it stands now; `certificate` is what it came with, and what `caller`

@@ -38,15 +38,24 @@ const RETAINED_PAGES: usize = 2;
 /// How long messages are kept, in seconds.
 const RETENTION_S: i64 = 30 * 86_400;
 /// Messages whose retention ends in one commit.
-const EXPIRE_BATCH: usize = 1000;
+const EXPIRE_BATCH: usize = 250;
 /// Commits of that in one round.
-const EXPIRE_ROUNDS: usize = 60;
-/// Messages that are settled in one commit, so that nobody waits long behind it.
-const SETTLE_BATCH: usize = 10_000;
+const EXPIRE_ROUNDS: usize = 240;
+/// From how many messages on, or after how many seconds, it is written down where they are: each device's place
+/// is a page of its own, whether one message goes there or many.
+const SETTLE_DUE: (i64, i64) = (16_384, 10);
+/// Messages of one round of that.
+const SETTLE_ROUND: usize = 65_536;
+/// Devices and messages that are settled in one commit, where there are not very many: whoever sends meanwhile
+/// waits behind it.
+const SETTLE_PART: (usize, usize) = (64, 1000);
 /// Longest media type, in bytes.
 const MEDIA_TYPE_MAX: usize = 128;
-/// Security events about refused messages in one round.
+/// Security events about refused messages in one round, and in one commit.
 const EVENTS_MAX: usize = 100;
+const EVENTS_BATCH: usize = 20;
+/// Rows of what was refused in one commit.
+const REFUSED_BATCH: usize = 100;
 
 /// Which door a message came through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -422,6 +431,9 @@ impl Service {
         whole: &TopicName,
         uses: &MessageUses,
     ) -> Result<Option<Routed>, ServiceError> {
+        if self.live.routes.ask(&sender.owner, |routes| routes.is_empty()) == Some(true) {
+            return Ok(None);
+        }
         let routes = self.live_routes_of(sender.owner)?;
         if routes.is_empty() {
             return Ok(None);
@@ -468,7 +480,7 @@ impl Service {
         (payload, consented): (&PayloadAnswer, bool),
         now: UnixTime,
     ) -> Result<(), Refusal> {
-        if self.is_over(sender) {
+        if sender.ends_before(now) {
             return Err(Refusal::Expired);
         }
         if !self.certificate_works(sender) {
@@ -481,11 +493,13 @@ impl Service {
         let ticks = self.traffic.ticks();
         // Who sends more than it may has no policy asked on its behalf: that costs more than a meter, and
         // what it would hear is the same.
-        if self.has_policies(sender) && sender.stands().is_ok() && !self.has_room(sender) {
+        let policies = self.has_policies(sender);
+        if policies && sender.stands().is_ok() && !self.has_room(sender) {
             return Err(Refusal::DeviceRate);
         }
         // Asked before the meters are taken, which everybody shares.
-        let answer = self.policy_answer(sender, Direction::Publish, message.topic.as_str());
+        let asked = policies.then_some(message.topic.as_str());
+        let answer = asked.and_then(|it| self.policy_answer(sender, Direction::Publish, it));
         let answer = answer.map(permission::Said);
         let policy: &dyn Policy = match &answer {
             Some(answer) => answer,
@@ -513,9 +527,14 @@ impl Service {
         let super::traffic::Counts { devices, organisations, platform, .. } = &mut *counts;
         let mut meters = Meters {
             device: devices.entry(sender.sender.device).or_default(),
-            organisation: organisations
-                .entry(sender.sender.owner.clone())
-                .or_insert_with(|| OrganisationTraffic::new(&quotas)),
+            // The count of a name's holders is one for all of an organisation's devices: to copy it for
+            // each message is what their cores would fight for.
+            organisation: match organisations.get_mut(&sender.sender.owner) {
+                Some(organisation) => organisation,
+                None => organisations
+                    .entry(sender.sender.owner.clone())
+                    .or_insert(OrganisationTraffic::new(&quotas)),
+            },
             traffic: platform,
         };
         admit(&judged, &around, &mut meters).map(|_| ())
@@ -701,22 +720,36 @@ impl Service {
             .collect())
     }
 
-    /// Settles the messages that came since the last time, ends the retention of old ones, and writes
-    /// down what was refused, with security events (LG-1). A door calls it every second; nothing is
-    /// written where nothing is to be.
+    /// Writes down where messages are, and lets those go that a device has no room for. One round: what else is
+    /// to be settled does not wait for more.
+    async fn settle_places(&self) -> Result<(), ServiceError> {
+        let service = self.clone();
+        let read =
+            move || service.read(|connection| store::round(connection, SETTLE_ROUND, SETTLE_PART));
+        for part in self.pool.begin(read).outcome().await?? {
+            if !self.commit(move |tx| store::settle(tx, &part, KEPT)).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Settles the messages that came, ends the retention of old ones, and writes down what was refused,
+    /// with security events (LG-1). A door calls it every second; nothing is written where nothing is to be,
+    /// and nothing so long that those who send meanwhile would notice.
     ///
     /// # Errors
     /// Where the store fails.
     pub async fn settle_messages(&self) -> Result<(), ServiceError> {
         let now = self.now();
         let before = UnixTime(now.0.saturating_sub(RETENTION_S));
-        let (unsettled, stale) = self.read(|connection| {
+        let (due, stale) = self.read(|connection| {
             let stale = store::is_stale(connection, before)?
                 || crate::store::route::is_stale(connection, now)?;
-            Ok((store::is_unsettled(connection)?, stale))
+            Ok((store::is_due(connection, now, SETTLE_DUE)?, stale))
         })?;
-        if unsettled {
-            while self.commit(|tx| store::settle(tx, KEPT, SETTLE_BATCH)).await? {}
+        if due {
+            self.settle_places().await?;
         }
         let rounds = if stale { EXPIRE_ROUNDS } else { 0 };
         for _ in 0..rounds {
@@ -743,65 +776,91 @@ impl Service {
         if refused.is_empty() && dropped == 0 && places.is_empty() {
             return Ok(());
         }
-        self.commit(move |tx| {
-            for event in &places {
-                tx.audit(event)?;
-            }
-            for (_, row) in &refused {
-                store::add_refused(tx, row)?;
-            }
-            let (told, silent) = shared(&refused);
-            for (reason, row) in told {
-                let device = crate::store::campaign::device_id(tx, row.device)?;
-                let owner = crate::store::organisation::organisation_by_id(tx, row.owner)?;
-                let (Some(device), Some(owner)) = (device, owner) else { continue };
-                let door = MessageDoor::from_code(row.door).map_or("", MessageDoor::name);
-                let event = SecurityEvent::new(now, kind_of(*reason), Outcome::Failure)
-                    .organisation(&owner.slug);
-                // Who acts is known by its own key; of what took two, it is only said whom it is about.
-                let device = DeviceId::from_bytes(device);
-                let event = match &row.beside {
-                    None => event.actor(&format!("device {device}")),
-                    Some((beside, other)) => {
-                        event.subject(&device.to_string()).detail(beside.name(), &other.to_string())
-                    }
-                };
-                let event = event
-                    .detail("reason", reason.code())
-                    .detail("door", door)
-                    .detail("count", &row.count.to_string())
-                    .detail("topic", &row.last_topic);
-                let event = match &row.last_detail {
-                    Some(detail) => event.detail("why", detail),
-                    None => event,
-                };
-                let event = match &row.last_policies {
-                    Some(policies) => event.detail("policies", policies),
-                    None => event,
-                };
-                tx.audit(&event)?;
-            }
-            let mut silent: Vec<(Option<i64>, u64)> =
-                silent.into_iter().map(|(owner, count)| (Some(owner), count)).collect();
-            silent.extend((dropped > 0).then_some((None, dropped)));
-            for (owner, count) in silent {
-                let event = SecurityEvent::new(now, Kind::RateLimit, Outcome::Failure)
-                    .detail("reason", "more refusals than are told one by one")
-                    .detail("count", &count.to_string());
-                let owner = match owner {
-                    Some(owner) => crate::store::organisation::organisation_by_id(tx, owner)?,
-                    None => None,
-                };
-                let event = match owner {
-                    Some(owner) => event.organisation(&owner.slug),
-                    None => event,
-                };
-                tx.audit(&event)?;
-            }
-            Ok(())
-        })
-        .await
+        // What is told comes before what is counted: where it ends between them, nothing is untold.
+        if !places.is_empty() {
+            let work = move |tx: &mut crate::store::Tx<'_>| {
+                places.iter().try_for_each(|event| tx.audit(event).map(|_| ()))
+            };
+            self.commit(work).await?;
+        }
+        let (told, silent) = shared(&refused);
+        for rows in told.chunks(EVENTS_BATCH) {
+            let rows: Vec<_> = rows.iter().map(|row| (*row).clone()).collect();
+            self.commit(move |tx| rows.iter().try_for_each(|row| tell_refused(tx, now, row)))
+                .await?;
+        }
+        let mut silent: Vec<(Option<i64>, u64)> =
+            silent.into_iter().map(|(owner, count)| (Some(owner), count)).collect();
+        silent.extend((dropped > 0).then_some((None, dropped)));
+        if !silent.is_empty() {
+            self.commit(move |tx| {
+                silent.into_iter().try_for_each(|silent| tell_silent(tx, now, silent))
+            })
+            .await?;
+        }
+        for rows in refused.chunks(REFUSED_BATCH) {
+            let rows = rows.to_vec();
+            self.commit(move |tx| rows.iter().try_for_each(|(_, row)| store::add_refused(tx, row)))
+                .await?;
+        }
+        Ok(())
     }
+}
+
+/// Puts on record how many refusals of an organisation's devices are not told one by one.
+fn tell_silent(
+    tx: &mut crate::store::Tx<'_>,
+    now: UnixTime,
+    (owner, count): (Option<i64>, u64),
+) -> Result<(), ServiceError> {
+    let event = SecurityEvent::new(now, Kind::RateLimit, Outcome::Failure)
+        .detail("reason", "more refusals than are told one by one")
+        .detail("count", &count.to_string());
+    let owner = match owner {
+        Some(owner) => crate::store::organisation::organisation_by_id(tx, owner)?,
+        None => None,
+    };
+    let event = match owner {
+        Some(owner) => event.organisation(&owner.slug),
+        None => event,
+    };
+    tx.audit(&event).map(|_| ())
+}
+
+/// Puts on record why something of a device was refused, and how often.
+fn tell_refused(
+    tx: &mut crate::store::Tx<'_>,
+    now: UnixTime,
+    (reason, row): &(Refusal, store::RefusedRow),
+) -> Result<(), ServiceError> {
+    let device = crate::store::campaign::device_id(tx, row.device)?;
+    let owner = crate::store::organisation::organisation_by_id(tx, row.owner)?;
+    let (Some(device), Some(owner)) = (device, owner) else { return Ok(()) };
+    let door = MessageDoor::from_code(row.door).map_or("", MessageDoor::name);
+    let event =
+        SecurityEvent::new(now, kind_of(*reason), Outcome::Failure).organisation(&owner.slug);
+    // Who acts is known by its own key; of what took two, it is only said whom it is about.
+    let device = DeviceId::from_bytes(device);
+    let event = match &row.beside {
+        None => event.actor(&format!("device {device}")),
+        Some((beside, other)) => {
+            event.subject(&device.to_string()).detail(beside.name(), &other.to_string())
+        }
+    };
+    let event = event
+        .detail("reason", reason.code())
+        .detail("door", door)
+        .detail("count", &row.count.to_string())
+        .detail("topic", &row.last_topic);
+    let event = match &row.last_detail {
+        Some(detail) => event.detail("why", detail),
+        None => event,
+    };
+    let event = match &row.last_policies {
+        Some(policies) => event.detail("policies", policies),
+        None => event,
+    };
+    tx.audit(&event).map(|_| ())
 }
 
 /// Which refusals are told one by one, each organisation's in turn, so that the devices of one do not hide

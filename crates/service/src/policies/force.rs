@@ -97,8 +97,10 @@ impl Service {
 
     /// Whether there are policies to ask on behalf of a device.
     pub(crate) fn has_policies(&self, sender: &DoorSender) -> bool {
-        let in_force = self.policies_in_force(sender.rows().1);
-        in_force.map_or(true, |it| matches!(*it, InForce::Set(..)))
+        let owner = sender.rows().1;
+        let any = |it: &Arc<InForce>| matches!(**it, InForce::Set(..));
+        let known = self.live.policies.ask(&owner, any);
+        known.unwrap_or_else(|| self.policies_in_force(owner).map_or(true, |it| any(&it)))
     }
 
     /// What the policies say of that; `None` where there are none, which costs a look-up and nothing

@@ -86,7 +86,11 @@ impl Service {
         sender: &DoorSender,
         message: &IncomingMessage,
     ) -> Asked {
-        let live = match self.schemas_in_force(sender.rows().1) {
+        let owner = sender.rows().1;
+        if self.live.schemas.ask(&owner, |live| live.is_empty()) == Some(true) {
+            return Asked::default();
+        }
+        let live = match self.schemas_in_force(owner) {
             Ok(live) if live.is_empty() => return Asked::default(),
             Ok(live) => live,
             Err(error) => return unavailable(&error),

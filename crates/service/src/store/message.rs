@@ -69,10 +69,10 @@ pub(crate) struct Room {
 /// What a row counts for, in SQL: payload, topic, and 128 bytes for the rest.
 const WEIGHT: &str = "length(payload) + length(CAST(topic AS BLOB)) + 128";
 
-/// Keeps a message: it is appended, and nothing else. [`settle`] does the rest for many at once.
+/// Keeps a message: it is appended, and nothing else. [`settle`] does the rest, of many at once.
 pub(crate) fn insert(tx: &mut Tx<'_>, message: &NewMessage) -> Result<(), ServiceError> {
     // Numbers go on also where all that had one is gone.
-    const NEXT: &str = "SELECT 1 + max(up_to, (SELECT coalesce(max(id), 0) FROM message))
+    const NEXT: &str = "SELECT 1 + max(up_to, coming, (SELECT coalesce(max(id), 0) FROM message))
          FROM message_settled";
     let id = tx.next_message(|connection| {
         Ok(connection.prepare_cached(NEXT)?.query_row([], |row| row.get(0))?)
@@ -100,50 +100,135 @@ pub(crate) fn insert(tx: &mut Tx<'_>, message: &NewMessage) -> Result<(), Servic
     Ok(())
 }
 
-/// Whether there are messages that are not settled yet.
-pub(crate) fn is_unsettled(connection: &Connection) -> Result<bool, ServiceError> {
-    const SQL: &str =
-        "SELECT EXISTS (SELECT 1 FROM message WHERE id > (SELECT up_to FROM message_settled))";
-    Ok(connection.prepare_cached(SQL)?.query_row([], |row| row.get(0))?)
+/// How far it is written down where messages of devices are, and how much is kept of each device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Settled {
+    /// of all devices, up to this message
+    up_to: i64,
+    /// of those devices whose row is not above `done`, up to this one
+    coming: i64,
+    done: i64,
 }
 
-/// Writes down where messages of devices are, and how much is kept of each device: of at most `limit`
-/// messages, oldest first. Where a device has more than there is room for, its oldest go. Whether
-/// there may be more to settle.
-pub(crate) fn settle(tx: &Tx<'_>, room: Room, limit: usize) -> Result<bool, ServiceError> {
-    let (from, to, count): (i64, Option<i64>, i64) = tx
-        .prepare_cached(
-            "SELECT up_to,
-                (SELECT max(id) FROM
-                    (SELECT id FROM message WHERE id > up_to ORDER BY id LIMIT ?1)),
-                (SELECT count(*) FROM
-                    (SELECT id FROM message WHERE id > up_to ORDER BY id LIMIT ?1))
-             FROM message_settled",
-        )?
-        .query_row([limit_of(limit)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let Some(to) = to else { return Ok(false) };
-    tx.prepare_cached(
-        "INSERT INTO message_place
-         SELECT device, id FROM message WHERE id > ?1 AND id <= ?2 ORDER BY device, id",
-    )?
-    .execute([from, to])?;
-    let full: Vec<(i64, i64, i64)> = tx
-        .prepare_cached(&format!(
-            "INSERT INTO message_kept
-             SELECT device, count(*), sum({WEIGHT}) FROM message
-             WHERE id > ?1 AND id <= ?2 GROUP BY device
-             ON CONFLICT (device) DO UPDATE SET
-                 count = count + excluded.count, bytes = bytes + excluded.bytes
-             RETURNING device, count, bytes"
-        ))?
-        .query_map([from, to], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-        .filter(|row| !matches!(row, Ok((_, count, bytes)) if *count <= room.count && *bytes <= room.bytes))
-        .collect::<Result<_, _>>()?;
-    for (device, count, bytes) in full {
-        trim(tx, device, (count, bytes), room)?;
+fn settled(connection: &Connection) -> Result<Settled, ServiceError> {
+    const SQL: &str = "SELECT up_to, coming, done FROM message_settled";
+    let read =
+        |row: &Row<'_>| Ok(Settled { up_to: row.get(0)?, coming: row.get(1)?, done: row.get(2)? });
+    Ok(connection.prepare_cached(SQL)?.query_row([], read)?)
+}
+
+/// Whether a round of settling is due: one has begun, `most` messages wait for one, or the first of them
+/// has waited for `wait_s` seconds. The more of a device's messages come together, the less each costs.
+pub(crate) fn is_due(
+    connection: &Connection,
+    now: UnixTime,
+    (most, wait_s): (i64, i64),
+) -> Result<bool, ServiceError> {
+    let at = settled(connection)?;
+    if at.coming > at.up_to {
+        return Ok(true);
     }
-    tx.prepare_cached("UPDATE message_settled SET up_to = ?1")?.execute([to])?;
-    Ok(usize::try_from(count).unwrap_or(usize::MAX) >= limit)
+    const SQL: &str = "SELECT id, received_at, (SELECT max(id) FROM message)
+         FROM message WHERE id > ?1 ORDER BY id LIMIT 1";
+    let first: Option<(i64, i64, i64)> = connection
+        .prepare_cached(SQL)?
+        .query_row([at.up_to], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    Ok(first.is_some_and(|(first, received_at, last)| {
+        // A clock that was put back is no reason to wait for it.
+        let waited = now.0.saturating_sub(received_at);
+        last.saturating_sub(first) >= most || !(0..wait_s).contains(&waited)
+    }))
+}
+
+/// Messages of some devices that are settled in one commit.
+#[derive(Debug)]
+pub(crate) struct Part {
+    /// how far it must be before, and is after
+    steps: (Settled, Settled),
+    /// device, message, weight, in this order
+    rows: Vec<(i64, i64, i64)>,
+}
+
+/// Most parts of a round, but for devices that fit into none: however long a commit takes, a round ends.
+const PARTS_MAX: usize = 64;
+
+/// What is to be settled next, oldest first: at most `limit` messages, or what is left of a round that has
+/// begun. In parts of `(devices, messages)` at most, or more where there are very many; a device is in one
+/// part, however much it has. Nothing where all is settled.
+pub(crate) fn round(
+    connection: &Connection,
+    limit: usize,
+    most: (usize, usize),
+) -> Result<Vec<Part>, ServiceError> {
+    let at = settled(connection)?;
+    let to: Option<i64> = match at.coming > at.up_to {
+        true => Some(at.coming),
+        false => connection
+            .prepare_cached(
+                "SELECT max(id) FROM (SELECT id FROM message WHERE id > ?1 ORDER BY id LIMIT ?2)",
+            )?
+            .query_row(params![at.up_to, limit_of(limit)], |row| row.get(0))?,
+    };
+    let Some(to) = to else { return Ok(Vec::new()) };
+    let mut rows: Vec<(i64, i64, i64)> = connection
+        .prepare_cached(&format!(
+            "SELECT device, id, {WEIGHT} FROM message WHERE id > ?1 AND id <= ?2 AND device > ?3"
+        ))?
+        .query_map([at.up_to, to, at.done], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
+    rows.sort_unstable();
+    let all = rows.chunk_by(|one, next| one.0 == next.0).count();
+    let most = (most.0.max(all.div_ceil(PARTS_MAX)), most.1.max(rows.len().div_ceil(PARTS_MAX)));
+    let mut parts = Vec::new();
+    let (mut before, mut own, mut devices) = (at, Vec::<(i64, i64, i64)>::new(), 0_usize);
+    for of in rows.chunk_by(|one, next| one.0 == next.0) {
+        let full = devices >= most.0 || own.len().saturating_add(of.len()) > most.1;
+        if full && let Some((done, ..)) = own.last() {
+            let after = Settled { coming: to, done: *done, ..before };
+            parts.push(Part { steps: (before, after), rows: std::mem::take(&mut own) });
+            (before, devices) = (after, 0);
+        }
+        own.extend_from_slice(of);
+        devices = devices.saturating_add(1);
+    }
+    // Also where no message is left: with this the round is over.
+    let after = Settled { up_to: to, coming: to, done: 0 };
+    parts.push(Part { steps: (before, after), rows: own });
+    Ok(parts)
+}
+
+/// Writes down where some devices' messages are, and how much is kept of each. Where a device has more than
+/// there is room for, its oldest go. False where somebody else has settled meanwhile: then nothing is done.
+pub(crate) fn settle(tx: &Tx<'_>, part: &Part, room: Room) -> Result<bool, ServiceError> {
+    let (before, after) = part.steps;
+    if settled(tx)? != before {
+        return Ok(false);
+    }
+    let mut place = tx.prepare_cached("INSERT INTO message_place VALUES (?1, ?2)")?;
+    let mut keep = tx.prepare_cached(
+        "INSERT INTO message_kept VALUES (?1, ?2, ?3)
+         ON CONFLICT (device) DO UPDATE SET
+             count = count + excluded.count, bytes = bytes + excluded.bytes
+         RETURNING count, bytes",
+    )?;
+    for of in part.rows.chunk_by(|one, next| one.0 == next.0) {
+        let Some((device, ..)) = of.first() else { continue };
+        let mut bytes = 0_i64;
+        for (_, id, weight) in of {
+            place.execute([*device, *id])?;
+            bytes = bytes.saturating_add(*weight);
+        }
+        let count = i64::try_from(of.len()).unwrap_or(i64::MAX);
+        let kept: (i64, i64) =
+            keep.query_row([*device, count, bytes], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        if kept.0 > room.count || kept.1 > room.bytes {
+            trim(tx, *device, kept, room)?;
+        }
+    }
+    tx.prepare_cached("UPDATE message_settled SET up_to = ?1, coming = ?2, done = ?3")?
+        .execute([after.up_to, after.coming, after.done])?;
+    Ok(true)
 }
 
 /// Lets the oldest messages of a device go until the others have room.
@@ -290,7 +375,7 @@ pub(crate) fn messages(
              encrypted IS NOT NULL
          FROM message
          WHERE device = ?1 AND id < ?3 AND owner = ?2
-             AND id > (SELECT up_to FROM message_settled)
+             AND id > (SELECT iif(?1 <= done, coming, up_to) FROM message_settled)
          ORDER BY id DESC LIMIT ?4",
         params![device, owner, before, limit_of(limit)],
     )?;
@@ -553,8 +638,10 @@ mod tests {
     enum Step {
         /// a device sends so many bytes
         Sent(i64, usize),
-        /// at most so many are settled
-        Settled(usize),
+        /// at most so many are settled, so many devices at a time
+        Settled(usize, usize),
+        /// the same, and it ends after so many commits
+        BrokenOff(usize, usize),
         /// what is older than so many steps goes, at most so many
         Expired(i64, usize),
     }
@@ -562,7 +649,8 @@ mod tests {
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
             6 => (1_i64..4, 0_usize..400).prop_map(|(device, bytes)| Step::Sent(device, bytes)),
-            2 => (1_usize..6).prop_map(Step::Settled),
+            2 => (1_usize..6, 1_usize..4).prop_map(|(limit, devices)| Step::Settled(limit, devices)),
+            1 => (1_usize..9, 0_usize..3).prop_map(|(limit, parts)| Step::BrokenOff(limit, parts)),
             1 => (0_i64..30, 1_usize..6).prop_map(|(age, limit)| Step::Expired(age, limit)),
         ]
     }
@@ -572,6 +660,75 @@ mod tests {
         super::super::migrate::migrate(&mut connection).unwrap();
         connection.pragma_update(None, "foreign_keys", false).unwrap();
         connection
+    }
+
+    fn message(device: i64, door: u8, bytes: usize, at: i64) -> NewMessage {
+        NewMessage {
+            device,
+            owner: 1,
+            door,
+            space: None,
+            topic: "up".to_owned(),
+            media_type: None,
+            payload: vec![0; bytes].into(),
+            received_at: UnixTime(at),
+            expires_at: None,
+            signed: None,
+            carrier: None,
+            encrypted: None,
+        }
+    }
+
+    #[test]
+    fn a_round_is_due_where_many_wait_where_one_has_waited_and_where_one_has_begun() {
+        let connection = table();
+        let mut tx = Tx::new(&connection, "test");
+        let due = |now, most| is_due(&connection, UnixTime(now), (most, 10)).unwrap();
+        assert!(!due(100, 0), "nothing waits");
+        for device in 1..=3 {
+            insert(&mut tx, &message(device, 1, 0, 100)).unwrap();
+        }
+        assert!(!due(100, 3) && !due(109, 3));
+        assert!(due(100, 2), "three");
+        assert!(due(110, 3), "for ten seconds");
+        assert!(due(99, 3), "the clock was put back");
+        let parts = round(&connection, 2, (1, 9)).unwrap();
+        assert_eq!(parts.len(), 2, "a device each, and the third waits");
+        assert!(settle(&tx, &parts[0], ROOM).unwrap());
+        assert!(due(100, 3), "one has begun");
+        assert!(!settle(&tx, &parts[0], ROOM).unwrap(), "somebody has done it");
+        let left = round(&connection, 9, (9, 9)).unwrap();
+        assert_eq!(left.len(), 1);
+        assert!(settle(&tx, &left[0], ROOM).unwrap());
+        assert!(!settle(&tx, &parts[1], ROOM).unwrap(), "the same by another");
+        assert!(!due(100, 3), "the third waits");
+        assert_eq!(round(&connection, 9, (9, 9)).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_round_of_very_many_devices_has_few_parts_and_none_is_left_out() {
+        let connection = table();
+        let mut tx = Tx::new(&connection, "test");
+        for device in 1..=3000 {
+            insert(&mut tx, &message(device, 1, 0, 100)).unwrap();
+        }
+        for _ in 0..500 {
+            insert(&mut tx, &message(7, 1, 0, 100)).unwrap();
+        }
+        let parts = round(&connection, 10_000, (2, 3)).unwrap();
+        assert!((PARTS_MAX..=PARTS_MAX + 3).contains(&parts.len()), "{}", parts.len());
+        assert!(
+            parts.iter().filter(|part| part.rows.len() > 60).count() <= 1,
+            "but for one device"
+        );
+        for part in &parts {
+            assert!(settle(&tx, part, ROOM).unwrap());
+        }
+        assert!(round(&connection, 10_000, (2, 3)).unwrap().is_empty());
+        let count: i64 = connection
+            .query_row("SELECT count(*) FROM message_place", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(count, 2999 + ROOM.count);
     }
 
     fn numbers(connection: &Connection, device: i64, before: i64, limit: usize) -> Vec<u8> {
@@ -666,26 +823,22 @@ mod tests {
             for (now, step) in (0_u8..).zip(&steps) {
                 match step {
                     Step::Sent(device, bytes) => {
-                        let message = NewMessage {
-                            device: *device,
-                            owner: 1,
-                            door: now,
-                            space: None,
-                            topic: "up".to_owned(),
-                            media_type: None,
-                            payload: vec![0; *bytes].into(),
-                            received_at: UnixTime(now.into()),
-                            expires_at: None,
-                            signed: None,
-                            carrier: None,
-                            encrypted: None,
-                        };
-                        insert(&mut tx, &message).unwrap();
+                        insert(&mut tx, &message(*device, now, *bytes, now.into())).unwrap();
                         let weight = i64::try_from(*bytes).unwrap() + 130;
                         sent[usize::try_from(*device).unwrap()].push((now, weight, now.into()));
                     }
-                    Step::Settled(limit) => {
-                        settle(&tx, ROOM, *limit).unwrap();
+                    Step::Settled(limit, devices) => {
+                        for part in round(&connection, *limit, (*devices, 4)).unwrap() {
+                            prop_assert!(settle(&tx, &part, ROOM).unwrap());
+                        }
+                        prop_assert_eq!(settled(&connection).unwrap().done, 0);
+                    }
+                    Step::BrokenOff(limit, commits) => {
+                        let parts = round(&connection, *limit, (1, 1)).unwrap();
+                        for part in parts.iter().take(*commits) {
+                            prop_assert!(settle(&tx, part, ROOM).unwrap());
+                            prop_assert!(!settle(&tx, part, ROOM).unwrap(), "once");
+                        }
                     }
                     Step::Expired(age, limit) => {
                         let before = UnixTime(i64::from(now) - age);
@@ -711,8 +864,16 @@ mod tests {
                     prop_assert_eq!(placed, kept);
                 }
             }
-            while settle(&tx, ROOM, 7).unwrap() {}
-            prop_assert!(!is_unsettled(&connection).unwrap());
+            loop {
+                let parts = round(&connection, 7, (2, 5)).unwrap();
+                for part in &parts {
+                    prop_assert!(settle(&tx, part, ROOM).unwrap());
+                }
+                if parts.is_empty() {
+                    break;
+                }
+            }
+            prop_assert!(!is_due(&connection, UnixTime(1000), (0, 0)).unwrap());
             for device in 1..4 {
                 let all = &sent[usize::try_from(device).unwrap()];
                 let listed = numbers(&connection, device, i64::MAX, 1000);

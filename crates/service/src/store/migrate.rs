@@ -3,7 +3,7 @@
 use crate::ServiceError;
 use rusqlite::{Connection, TransactionBehavior, params};
 
-const MIGRATIONS: [&str; 39] = [
+const MIGRATIONS: [&str; 40] = [
     include_str!("0001.sql"),
     include_str!("0002.sql"),
     include_str!("0003.sql"),
@@ -43,6 +43,7 @@ const MIGRATIONS: [&str; 39] = [
     include_str!("0037.sql"),
     include_str!("0038.sql"),
     include_str!("0039.sql"),
+    include_str!("0040.sql"),
 ];
 
 /// Brings the database to the newest version.

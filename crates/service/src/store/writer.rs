@@ -101,11 +101,12 @@ impl Writer {
     ///
     /// # Errors
     /// Those of `work`; `stopped` where the writer ended before it could answer.
-    pub(crate) async fn run<T: Send + 'static>(
+    pub(crate) fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Tx<'_>) -> Result<T, ServiceError> + Send + 'static,
-    ) -> Result<T, ServiceError> {
-        self.send(command(work, Guard::Savepoint, true)).await
+    ) -> impl Future<Output = Result<T, ServiceError>> + Send {
+        // Put in its box here: nobody who waits for it carries it along.
+        self.send(command(work, Guard::Savepoint, true))
     }
 
     /// As [`Self::run`], for work that makes sure of everything before it changes anything. It
@@ -114,11 +115,11 @@ impl Writer {
     /// # Errors
     /// As [`Self::run`]. Work that refuses after all when it has changed something undoes the
     /// whole batch: nobody loses what was acknowledged, but everybody must repeat.
-    pub(crate) async fn run_checked<T: Send + 'static>(
+    pub(crate) fn run_checked<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Tx<'_>) -> Result<T, ServiceError> + Send + 'static,
-    ) -> Result<T, ServiceError> {
-        self.send(command(work, Guard::Checked, true)).await
+    ) -> impl Future<Output = Result<T, ServiceError>> + Send {
+        self.send(command(work, Guard::Checked, true))
     }
 
     /// As [`Self::run_checked`] for many works in one place of the queue and one commit: each is
@@ -149,10 +150,28 @@ impl Writer {
         &self,
         (job, answer): (Box<dyn Job>, Answer<T>),
     ) -> Result<T, ServiceError> {
-        let queue = self.queue().ok_or_else(ServiceError::stopped)?;
-        queue.send(job).await.map_err(|_| ServiceError::stopped())?;
-        drop(queue);
+        if let Some(job) = self.offer(job)? {
+            let queue = self.queue().ok_or_else(ServiceError::stopped)?;
+            queue.send(job).await.map_err(|_| ServiceError::stopped())?;
+        }
         answer.await.map_err(|_| ServiceError::stopped())?
+    }
+
+    /// Queues a job; it comes back where there is no room for it now.
+    fn offer(&self, job: Box<dyn Job>) -> Result<Option<Box<dyn Job>>, ServiceError> {
+        // What is refused is dropped when the lock is free again: it may hold whatever it likes.
+        let offered = {
+            let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            match &*queue {
+                Some(queue) => queue.try_send(job),
+                None => Err(mpsc::error::TrySendError::Closed(job)),
+            }
+        };
+        match offered {
+            Ok(()) => Ok(None),
+            Err(mpsc::error::TrySendError::Full(job)) => Ok(Some(job)),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(ServiceError::stopped()),
+        }
     }
 
     /// Queues `work` without waiting for it; it is dropped where the queue is full.

@@ -122,6 +122,11 @@ pub(crate) enum Opened {
     Full,
 }
 
+/// Waits that long, or until it is time to stop: whether it is, or nobody is left who could say so.
+async fn stopped(stop: &mut watch::Receiver<bool>, after: Duration) -> bool {
+    tokio::time::timeout(after, stop.wait_for(|stop| *stop)).await.is_ok()
+}
+
 /// What was found; `None` where there is no such thing, or where it may not be here.
 ///
 /// # Errors
@@ -159,10 +164,10 @@ impl Gateway {
             properties: Vec::new(),
             expires: None,
             sure: false,
-            owner: Some(sender.owner().clone()),
+            by: Some(sender.clone()),
             from: None,
         };
-        self.0.deliver(&Arc::new(outgoing), Some(sender));
+        self.0.deliver(&Arc::new(outgoing));
     }
 
     /// Gives a device a message that a route sends it: to every session of it that listens, open or
@@ -182,22 +187,41 @@ impl Gateway {
             expires: None,
             sure: true,
             // To the device alone: a policy that lets another listen says nothing of routes.
-            owner: None,
+            by: None,
             from: None,
         };
-        self.0.deliver(&Arc::new(outgoing), None)
+        self.0.deliver(&Arc::new(outgoing))
     }
 
     /// What must happen now and then, until `stop` says so: watches for revocations, writes down what
     /// was refused, sends wills that are due, drops sessions that ended.
-    pub async fn keep(self, mut stop: watch::Receiver<bool>) {
-        let mut settled = Instant::now();
+    pub async fn keep(self, stop: watch::Receiver<bool>) {
+        // Side by side: what is written down may wait for the disk, and who may not be here any more, or whose
+        // will is due, not for that.
+        let (watched, ended) = (stop.clone(), stop.clone());
+        tokio::join!(self.watch(watched), self.end_often(ended), self.settle_often(stop));
+        self.settle().await;
+        self.end().await;
+        if let Err(error) = self.0.service.keep_behaviour().await {
+            tracing::error!(%error, "what devices did last could not be written down");
+        }
+    }
+
+    async fn settle_often(&self, mut stop: watch::Receiver<bool>) {
+        while !stopped(&mut stop, SETTLE).await {
+            self.settle().await;
+        }
+    }
+
+    async fn end_often(&self, mut stop: watch::Receiver<bool>) {
+        while !stopped(&mut stop, SETTLE).await {
+            self.end().await;
+        }
+    }
+
+    async fn watch(&self, mut stop: watch::Receiver<bool>) {
         let mut seen = self.0.service.standing_count();
-        loop {
-            let stopped = tokio::time::timeout(LOOK, stop.wait_for(|stop| *stop)).await.is_ok();
-            if stopped {
-                break;
-            }
+        while !stopped(&mut stop, LOOK).await {
             let changes = self.0.service.standing_changes(seen);
             seen = changes.count();
             if !changes.is_empty() {
@@ -209,14 +233,6 @@ impl Gateway {
             if !changes.tells_nothing() {
                 self.tell(&changes).await;
             }
-            if settled.elapsed() >= SETTLE {
-                settled = Instant::now();
-                self.settle().await;
-            }
-        }
-        self.settle().await;
-        if let Err(error) = self.0.service.keep_behaviour().await {
-            tracing::error!(%error, "what devices did last could not be written down");
         }
     }
 
@@ -253,6 +269,9 @@ impl Gateway {
         if let Err(error) = self.0.service.settle_messages().await {
             tracing::error!(%error, "what was refused of messages could not be written down");
         }
+    }
+
+    async fn end(&self) {
         self.0.expire();
         for (key, will) in self.0.end_sessions(Instant::now()) {
             publish_will(&self.0, key, will).await;
@@ -397,9 +416,9 @@ impl Inner {
 
     /// The sessions that may want to hear of a topic: those of the device that the topic names, and
     /// those of others of the sender's owner that listen to more than their own.
-    fn listeners(&self, message: &Outgoing, by: Option<&DoorSender>) -> Vec<Arc<Session>> {
-        let (topic, owner) = (&message.topic, message.owner.as_ref());
-        let own = by.filter(|by| by.space().has(topic)).map(DoorSender::device);
+    fn listeners(&self, message: &Outgoing) -> Vec<Arc<Session>> {
+        let (topic, owner) = (&message.topic, message.owner());
+        let own = message.by.as_ref().filter(|by| by.space().has(topic)).map(DoorSender::device);
         // Most say something in their own space, whose name need not be read.
         let device = own.or_else(|| {
             let mut levels = topic.levels();
@@ -418,9 +437,9 @@ impl Inner {
         found
     }
 
-    /// Gives a message to everybody who listens; how many. `by` is whose words these are.
-    pub(crate) fn deliver(&self, message: &Arc<Outgoing>, by: Option<&DoorSender>) -> usize {
-        let listeners = self.listeners(message, by);
+    /// Gives a message to everybody who listens; how many.
+    pub(crate) fn deliver(&self, message: &Arc<Outgoing>) -> usize {
+        let listeners = self.listeners(message);
         listeners
             .iter()
             .filter(|session| session.offer(message, &self.service, &self.limits))

@@ -74,6 +74,7 @@ impl Gateway {
             .receive_maximum(limits.in_flight);
         let mut codec = Connection::with_options(Version::Undetermined, options);
         codec.set_auto_ping_response(true);
+        let now = Instant::now();
         let link = Link {
             inner: self.0.clone(),
             certificate: certificate.clone(),
@@ -83,10 +84,12 @@ impl Gateway {
             codec,
             guard: Guard::default(),
             out: Out::default(),
-            began: Instant::now(),
+            began: now,
+            came: now,
             pace: Meter::default(),
             paused_until: None,
             silent_until: None,
+            alive_for: None,
             idle: None,
             unacknowledged: HashMap::new(),
             unacknowledged_bytes: 0,
@@ -130,13 +133,17 @@ pub(super) struct Link<S> {
     guard: Guard,
     out: Out,
     began: Instant,
+    /// when bytes came last
+    came: Instant,
     /// packets of any kind
     pace: Meter,
     /// nothing is read until then: the client sends faster than it may
     paused_until: Option<Instant>,
     /// when the client must have said something (keep alive)
     silent_until: Option<Instant>,
-    /// how long a client may be silent that set no keep alive
+    /// a packet of the client came whole: for how long it may be silent then, by its keep alive
+    alive_for: Option<Duration>,
+    /// how long a client may be silent that set none
     pub(super) idle: Option<Duration>,
     /// messages to the client that it has not acknowledged, with their bytes
     unacknowledged: HashMap<u16, usize>,
@@ -169,7 +176,9 @@ impl Drop for Joined {
 /// What the codec wants after it was given something.
 #[derive(Default)]
 struct Wants {
-    packets: Vec<Packet>,
+    packet: Option<Packet>,
+    /// where it is more than one
+    others: Vec<Packet>,
     close: bool,
 }
 
@@ -224,7 +233,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             if silent.is_some_and(|at| at <= now) {
                 return Err(End::Say(DisconnectReasonCode::KeepAliveTimeout));
             }
-            let stuck = self.out.stuck_at(self.inner.limits.patience);
+            let stuck = self.out.stuck_at(now, self.inner.limits.patience);
             if stuck.is_some_and(|at| at <= now) {
                 return Err(End::Gone);
             }
@@ -257,6 +266,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
                         Moved::Written => {}
                         Moved::Read(0) => return Err(End::Gone),
                         Moved::Read(count) => {
+                            self.came = Instant::now();
                             self.feed(buffer.get(..count).unwrap_or_default()).await?;
                             self.heard();
                         }
@@ -269,11 +279,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
     }
 
     fn heard(&mut self) {
-        if let Some(idle) = self.idle {
-            self.silent_until = Some(Instant::now() + idle);
+        // Now, and not when it came: the time that its packets took here was no silence of the client.
+        let now = Instant::now();
+        if let Some(silence) = self.alive_for.take().or(self.idle) {
+            self.silent_until = Some(now + silence);
         }
         if let Some(joined) = &self.joined {
-            joined.session.lock().heard();
+            joined.session.lock().heard = now;
         }
     }
 
@@ -284,7 +296,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             return Err(End::Say(DisconnectReasonCode::SessionTakenOver));
         }
         match joined.session.must_look() {
-            true => self.look_again().await,
+            // Seldom, and large.
+            true => Box::pin(self.look_again()).await,
             false => Ok(()),
         }
     }
@@ -293,12 +306,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
     fn slow_down(&mut self) {
         let per_second = self.inner.limits.packets_per_second;
         let allowance = Allowance::new(per_second, per_second);
-        let since = self.began.elapsed().as_nanos();
+        let since = self.came.saturating_duration_since(self.began).as_nanos();
         let ticks = Ticks(u64::try_from(since).unwrap_or(u64::MAX));
         self.pace.take(allowance, ticks);
         let wait = self.pace.wait(allowance, ticks);
         if wait > 0 {
-            self.pause_until(Instant::now() + Duration::from_nanos(wait));
+            self.pause_until(self.came + Duration::from_nanos(wait));
         }
     }
 
@@ -331,10 +344,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         while cursor.position() < end {
             let events = self.codec.recv(&mut cursor);
             let (wants, wrong) = self.apply(events);
-            for packet in wants.packets {
+            for packet in wants.packet.into_iter().chain(wants.others) {
                 self.look().await?;
                 self.slow_down();
-                self.handle(packet.into()).await?;
+                // A connection is silent most of its life: what handling takes is not part of it, and
+                // is the memory that another one has just used.
+                Box::pin(self.handle(packet.into())).await?;
             }
             if wrong {
                 self.note_malformed();
@@ -353,14 +368,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         let mut wrong = false;
         for event in events {
             match event {
-                Event::NotifyPacketReceived(packet) => wants.packets.push(packet),
+                Event::NotifyPacketReceived(packet) if wants.packet.is_none() => {
+                    wants.packet = Some(packet);
+                }
+                Event::NotifyPacketReceived(packet) => wants.others.push(packet),
                 Event::RequestSendPacket { packet, .. } => {
                     self.out.push(&packet.to_continuous_buffer());
                 }
                 Event::RequestTimerReset { kind: TimerKind::PingreqRecv, duration_ms } => {
-                    self.silent_until = Some(Instant::now() + Duration::from_millis(duration_ms));
+                    self.alive_for = Some(Duration::from_millis(duration_ms));
                 }
-                Event::RequestTimerCancel(TimerKind::PingreqRecv) => self.silent_until = None,
+                Event::RequestTimerCancel(TimerKind::PingreqRecv) => {
+                    (self.alive_for, self.silent_until) = (None, None);
+                }
                 Event::RequestTimerReset { .. } | Event::RequestTimerCancel(_) => {}
                 Event::NotifyPacketIdReleased(id) => {
                     let bytes = self.unacknowledged.remove(&id).unwrap_or_default();
@@ -536,6 +556,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
     /// Sends what waits, as far as the client has room for it.
     fn send_waiting(&mut self) -> Step {
         let Some(joined) = &self.joined else { return Ok(()) };
+        {
+            let state = joined.session.lock();
+            if state.turn == joined.turn && state.next().is_none() {
+                return Ok(());
+            }
+        }
         let (five, session, turn) = (joined.five, joined.session.clone(), joined.turn);
         let sender = joined.sender.clone();
         let limits = self.inner.limits;

@@ -53,7 +53,7 @@ impl Inner {
         };
         let heard: Vec<Downlink> = downlinks
             .into_iter()
-            .filter(|downlink| self.deliver(&Arc::new(outgoing(downlink.clone())), None) > 0)
+            .filter(|downlink| self.deliver(&Arc::new(outgoing(downlink.clone()))) > 0)
             .collect();
         self.service.handed_over(&heard);
     }
@@ -120,7 +120,7 @@ fn outgoing(downlink: Downlink) -> Outgoing {
         properties: packets::content_type(Some(JSON)),
         expires: until(downlink.expires_s),
         sure: false,
-        owner: None,
+        by: None,
         from: None,
     }
 }

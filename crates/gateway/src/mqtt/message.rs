@@ -104,10 +104,10 @@ pub(super) async fn take(
             properties: content_type(said.message.media_type.as_deref()),
             expires: None,
             sure: false,
-            owner: Some(said.sender.owner().clone()),
+            by: Some(said.sender),
             from,
         };
-        inner.deliver(&Arc::new(outgoing), Some(&said.sender));
+        inner.deliver(&Arc::new(outgoing));
         return Ok(());
     }
     let outgoing = Outgoing {
@@ -118,16 +118,17 @@ pub(super) async fn take(
         properties: forwarded(&publish.properties),
         expires: until(marks.expires),
         sure: false,
-        owner: Some(sender.owner().clone()),
+        by: Some(sender.clone()),
         from,
     };
-    inner.deliver(&Arc::new(outgoing), Some(sender));
+    inner.deliver(&Arc::new(outgoing));
     Ok(())
 }
 
 /// The end of so many seconds.
 pub(super) fn until(seconds: Option<u32>) -> Option<Instant> {
-    Instant::now().checked_add(Duration::from_secs(seconds?.into()))
+    let seconds = Duration::from_secs(seconds?.into());
+    Instant::now().checked_add(seconds)
 }
 
 /// Publishes a will: a message like any other, judged now and not when it was left.

@@ -45,10 +45,17 @@ pub(crate) struct Outgoing {
     pub(crate) expires: Option<Instant>,
     /// heard only where it is queued, and pushes nothing else out
     pub(crate) sure: bool,
-    /// whose device sent it; none where the platform did
-    pub(crate) owner: Option<OrganisationId>,
+    /// the device that said it; none where the platform did
+    pub(crate) by: Option<DoorSender>,
     /// who sent it
     pub(crate) from: Option<Key>,
+}
+
+impl Outgoing {
+    /// Whose device said it.
+    pub(crate) fn owner(&self) -> Option<&OrganisationId> {
+        self.by.as_ref().map(DoorSender::owner)
+    }
 }
 
 /// A message as one client is to hear it.
@@ -174,7 +181,7 @@ pub(crate) struct State {
     /// how long it is kept once its connection has ended
     pub(crate) keep: Duration,
     /// when its connection was heard of last, or ended
-    heard: Instant,
+    pub(crate) heard: Instant,
     /// what the client has not acknowledged, and what it sent that is half done
     pub(crate) stored: Vec<StorePacket>,
     pub(crate) handled: Vec<u16>,
@@ -403,7 +410,7 @@ impl Session {
         let mut state = self.lock();
         // A session may outlive its device's transfer by a moment.
         let owner = state.sender.as_ref().map(DoorSender::owner);
-        if message.owner.is_some() && message.owner.as_ref() != owner {
+        if message.owner().is_some() && message.owner() != owner {
             return false;
         }
         let own = message.from.as_ref() == Some(&self.key);
@@ -522,10 +529,6 @@ impl State {
         self.subscriptions.clear();
         self.stored.clear();
         self.handled.clear();
-    }
-
-    pub(crate) fn heard(&mut self) {
-        self.heard = Instant::now();
     }
 
     fn is_over(&self, now: Instant) -> bool {

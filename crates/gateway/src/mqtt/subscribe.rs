@@ -148,7 +148,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
                 properties: packets::content_type(message.media_type.as_deref()),
                 expires: until(message.expires_s),
                 sure: false,
-                owner: None,
+                by: None,
                 from: None,
             });
             let identifiers = subscribed.identifier.into_iter().collect();

@@ -17,8 +17,8 @@ pub(super) struct Out {
     sent: usize,
     /// what was written may still be in the stream's own buffer
     unflushed: bool,
-    /// when it last went on
-    moved: Option<Instant>,
+    /// when it was first seen to stand still since it last went on
+    still: Option<Instant>,
 }
 
 /// What happened.
@@ -32,7 +32,7 @@ pub(super) enum Moved {
 impl Out {
     pub(super) fn push(&mut self, bytes: &[u8]) {
         if !self.waits() {
-            self.moved = Some(Instant::now());
+            self.still = None;
         }
         self.bytes.extend_from_slice(bytes);
     }
@@ -46,9 +46,9 @@ impl Out {
         self.len() > 0 || self.unflushed
     }
 
-    /// When the client has taken nothing for too long.
-    pub(super) fn stuck_at(&self, patience: Duration) -> Option<Instant> {
-        self.waits().then(|| self.moved.unwrap_or_else(Instant::now) + patience)
+    /// When the client has taken nothing for too long. Asked again after each attempt to go on.
+    pub(super) fn stuck_at(&mut self, now: Instant, patience: Duration) -> Option<Instant> {
+        self.waits().then(|| *self.still.get_or_insert(now) + patience)
     }
 
     /// Forgets what was not written yet; false where that would cut a packet in two.
@@ -67,7 +67,7 @@ impl Out {
             self.bytes.shrink_to(ROOM);
         }
         self.unflushed = true;
-        self.moved = Some(Instant::now());
+        self.still = None;
     }
 }
 
@@ -109,7 +109,7 @@ where
             }
         }
         // Who is read from and was told all waits for what comes next, and need not ask again.
-        if moved && (!read || out.len() > 0) {
+        if moved && (!read || out.waits()) {
             return Poll::Ready(Ok(Moved::Written));
         }
         if read {
@@ -151,14 +151,15 @@ mod tests {
         for part in sent.chunks(999) {
             out.push(part);
         }
-        assert!(out.waits() && out.stuck_at(Duration::ZERO).is_some());
+        let now = Instant::now();
+        assert!(out.waits() && out.stuck_at(now, Duration::ZERO) == Some(now));
         let reader = tokio::spawn(async move {
             let mut got = vec![0; 10_000];
             far.read_exact(&mut got).await.unwrap();
             got
         });
         drain(&mut near, &mut out).await.unwrap();
-        assert!(!out.waits() && out.stuck_at(Duration::ZERO).is_none());
+        assert!(!out.waits() && out.stuck_at(now, Duration::ZERO).is_none());
         assert_eq!(reader.await.unwrap(), sent);
     }
 

@@ -130,7 +130,23 @@ pub(crate) fn locked() -> &'static [&'static str] {
     if std::env::var_os("CI").is_some() { &["--locked"] } else { &[] }
 }
 
+/// What building and testing everything writes, from an empty target folder.
+const ROOM_GIB: u64 = 24;
+
+/// Says so where the disk has less: what fails for it later, fails for reasons that name no disk.
+fn room() {
+    let free = output(&mut command("df", &["--output=avail", "--block-size=1G", "."]));
+    let free = free.ok().and_then(|it| it.lines().last()?.trim().parse::<u64>().ok());
+    if let Some(free) = free {
+        eprintln!("free on the disk: {free} GiB");
+        if free < ROOM_GIB {
+            eprintln!("WARNING: an empty target folder grows to {ROOM_GIB} GiB: free some first");
+        }
+    }
+}
+
 fn tools_step() -> Result<Outcome> {
+    room();
     cargo_tool(&DENY)?;
     cargo_tool(&NEXTEST)?;
     if interop::packages()? {

@@ -76,7 +76,15 @@ pub(crate) fn limits() -> Limits {
 
 /// Nothing of a test waits long, or begins by itself.
 pub(crate) fn config() -> service::Config {
-    service::Config { integrate_ms: 20, readers: 2, evidence_s: 0, ..service::Config::default() }
+    // What a test writes is small: it needs no gigabyte that stays free.
+    let limits = service::Limits { disk_reserve_bytes: 0, ..service::Limits::default() };
+    service::Config {
+        integrate_ms: 20,
+        readers: 2,
+        evidence_s: 0,
+        limits,
+        ..service::Config::default()
+    }
 }
 
 impl World {

@@ -47,7 +47,9 @@ pub(crate) fn key_file() -> Secret {
 }
 
 pub(crate) fn config() -> Config {
-    Config { integrate_ms: 20, readers: 2, evidence_s: 0, ..Config::default() }
+    // What a test writes is small: it needs no gigabyte that stays free.
+    let limits = service::Limits { disk_reserve_bytes: 0, ..service::Limits::default() };
+    Config { integrate_ms: 20, readers: 2, evidence_s: 0, limits, ..Config::default() }
 }
 
 pub(crate) fn open(dir: &Path, config: Config, clock: &Arc<TestClock>) -> Service {

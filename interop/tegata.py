@@ -1,5 +1,6 @@
 """A platform of a test's own: data directory, root, issuing CAs, a running server on the loopback."""
 
+import fcntl
 import json
 import os
 import socket
@@ -12,10 +13,33 @@ from lib import TEGATA, Failure, require, run
 START_SECONDS_MAX = 180
 
 
+# Below the ports that the system hands out for outgoing connections: nobody takes one in between.
+PORTS = range(10_000, 32_000)
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """The next port that nobody listens on, and that no script which runs at the same time was given."""
+    with open(os.environ["PORTS"], "r+") as given:
+        fcntl.flock(given, fcntl.LOCK_EX)
+        last = int(given.read() or PORTS.start + os.getpid() % len(PORTS))
+        for step in range(1, len(PORTS)):
+            port = PORTS[(last - PORTS.start + step) % len(PORTS)]
+            if free(port):
+                given.seek(0)
+                given.write(str(port))
+                return port
+    raise Failure("no port is free")
+
+
+def free(port):
+    """For TCP and for UDP: CoAP has both."""
+    for kind in [socket.SOCK_STREAM, socket.SOCK_DGRAM]:
+        with socket.socket(type=kind) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+    return True
 
 
 def answers(port):

@@ -2,7 +2,8 @@
 //!
 //! Each script prints one line per case, `ok …`, `FAIL …` or `SKIPPED …`, and exits non-zero when
 //! a case failed. A script that needs a running platform starts its own, on free ports of the
-//! loopback, in its own folder.
+//! loopback, in its own folder. As many scripts run at once as the machine has cores: most of their time
+//! they wait for each other's programs. What each one said is printed when it has ended, in one piece.
 
 use crate::{
     process::{cargo, must, output, timed},
@@ -11,15 +12,21 @@ use crate::{
 };
 use anyhow::{Context as _, Result, bail};
 use std::{
+    collections::VecDeque,
     fs,
-    io::{BufRead as _, BufReader},
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::{Mutex, PoisonError, mpsc},
+    thread,
+    time::Duration,
 };
 
 const FOLDER: &str = "interop";
 const OUT: &str = "target/interop";
 const VENV: &str = "target/interop-venv";
+/// However many cores there are: each script may run a browser, a broker and platforms.
+const AT_ONCE_MAX: usize = 4;
 /// What the scripts call, as Debian packages it.
 const PACKAGES: &[&str] = &[
     "chromium",
@@ -94,12 +101,15 @@ pub(crate) fn screens(pages: &[String]) -> Result<()> {
     output(build.args(locked()))?;
     let out = root.join(SCREENS);
     fs::create_dir_all(&out)?;
+    fs::create_dir_all(OUT)?;
+    fs::write(ports(), "")?;
     let mut command = Command::new(&python);
     command
         .arg(Path::new(FOLDER).join("screens.py"))
         .args(pages)
         .env("ROOT", &root)
         .env("OUT", &out)
+        .env("PORTS", root.join(ports()))
         .env("TEGATA", root.join("target/debug/tegata"))
         .env("PROFILES", root.join("target/debug/examples/profiles"));
     must(&mut command)
@@ -123,22 +133,7 @@ fn all(only: Option<&str>) -> Result<Outcome> {
     output(build.args(locked()))?;
     let mut examples = cargo(&["build", "--quiet", "-p", "pki", "--example", "profiles"]);
     output(examples.args(locked()))?;
-    let mut total = Count::default();
-    for script in &scripts {
-        let (count, took) = timed(|| run_script(script, &python));
-        let count = count?;
-        eprintln!(
-            "interop: {}: {} passed, {} failed, {} skipped in {:.1} s",
-            script.display(),
-            count.passed,
-            count.failed,
-            count.skipped,
-            took.as_secs_f64()
-        );
-        total.passed += count.passed;
-        total.failed += count.failed;
-        total.skipped += count.skipped;
-    }
+    let total = run_scripts(scripts, &python)?;
     let note = format!("{} passed, {} skipped", total.passed, total.skipped);
     if total.failed > 0 {
         bail!("{} of the cases failed, {note}", total.failed);
@@ -169,8 +164,60 @@ fn scripts(only: Option<&str>) -> Result<Vec<PathBuf>> {
     Ok(scripts)
 }
 
-fn run_script(script: &Path, python: &Path) -> Result<Count> {
-    eprintln!("\n-- {}", script.display());
+/// Runs the scripts, several at once, and prints what each said.
+fn run_scripts(scripts: Vec<PathBuf>, python: &Path) -> Result<Count> {
+    fs::create_dir_all(OUT)?;
+    // Where the next free port is looked for: shared by the scripts that run at once.
+    fs::write(ports(), "")?;
+    let at_once = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(AT_ONCE_MAX);
+    let waiting = Mutex::new(VecDeque::from(scripts));
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    let (done, ended) = mpsc::channel::<(PathBuf, Result<Said>)>();
+    thread::scope(|scope| {
+        for _ in 0..at_once {
+            let (done, next) = (done.clone(), &next);
+            scope.spawn(move || {
+                while let Some(script) = next() {
+                    eprintln!("interop: {} begins", script.display());
+                    let said = run_script(&script, python);
+                    if done.send((script, said)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(done);
+        let mut total = Count::default();
+        for (script, said) in ended {
+            let Said { text, count, took } = said?;
+            eprintln!(
+                "\n-- {name}\n{text}interop: {name}: {} passed, {} failed, {} skipped in {:.1} s",
+                count.passed,
+                count.failed,
+                count.skipped,
+                took.as_secs_f64(),
+                name = script.display(),
+            );
+            total.passed += count.passed;
+            total.failed += count.failed;
+            total.skipped += count.skipped;
+        }
+        Ok(total)
+    })
+}
+
+/// What a script printed, on both streams.
+struct Said {
+    text: String,
+    count: Count,
+    took: Duration,
+}
+
+fn ports() -> PathBuf {
+    Path::new(OUT).join("ports")
+}
+
+fn run_script(script: &Path, python: &Path) -> Result<Said> {
     let root = fs::canonicalize(".")?;
     let stem = script.file_stem().unwrap_or_default();
     let out = root.join(OUT).join(stem);
@@ -182,38 +229,45 @@ fn run_script(script: &Path, python: &Path) -> Result<Count> {
         Some("py") => python.to_path_buf(),
         _ => PathBuf::from("bash"),
     };
-    let mut child = Command::new(interpreter)
+    let log = out.with_extension("log");
+    let stdout = fs::File::create(&log)?;
+    let stderr = stdout.try_clone()?;
+    let mut command = Command::new(interpreter);
+    command
         .arg(script)
         .env("ROOT", &root)
         .env("OUT", &out)
+        .env("PORTS", root.join(ports()))
         .env("TEGATA", root.join("target/debug/tegata"))
         .env("PROFILES", root.join("target/debug/examples/profiles"))
         .env("PYTHON", python)
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot start {}", script.display()))?;
-    let mut count = Count::default();
-    if let Some(stdout) = child.stdout.take() {
-        for line in BufReader::new(stdout).lines() {
-            let line = line?;
-            eprintln!("{line}");
-            match line.split_whitespace().next() {
-                Some("ok") => count.passed += 1,
-                Some("FAIL") => count.failed += 1,
-                Some("SKIPPED") => count.skipped += 1,
-                _ => {}
-            }
-        }
-    }
-    let status = child.wait()?;
+        .stdout(stdout)
+        .stderr(stderr);
+    let (status, took) = timed(|| command.status());
+    let status = status.with_context(|| format!("cannot start {}", script.display()))?;
+    let mut text = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
+    let mut count = counted(&text);
     if !status.success() && count.failed == 0 {
-        eprintln!("FAIL {} ended with {status}", script.display());
+        text.push_str(&format!("FAIL {} ended with {status}\n", script.display()));
         count.failed += 1;
     }
     if count.passed + count.failed + count.skipped == 0 {
-        eprintln!("FAIL {} tested nothing", script.display());
+        text.push_str(&format!("FAIL {} tested nothing\n", script.display()));
         count.failed += 1;
     }
-    Ok(count)
+    Ok(Said { text, count, took })
+}
+
+fn counted(text: &str) -> Count {
+    let mut count = Count::default();
+    for line in text.lines() {
+        match line.split_whitespace().next() {
+            Some("ok") => count.passed += 1,
+            Some("FAIL") => count.failed += 1,
+            Some("SKIPPED") => count.skipped += 1,
+            _ => {}
+        }
+    }
+    count
 }

@@ -25,7 +25,9 @@ pub(crate) fn cargo_tool(tool: &CargoTool) -> Result<()> {
         return Ok(());
     }
     eprintln!("{package} is missing; building it takes a few minutes, once");
-    must(&mut cargo(&["install", package, "--locked", "--version", version]))
+    // Not optimised: these read and start, and building them takes longer than they ever run.
+    let mut install = cargo(&["install", package, "--locked", "--debug", "--version", version]);
+    must(install.env("CARGO_PROFILE_DEV_DEBUG", "0"))
 }
 
 /// Makes sure that these Debian packages are installed. `Ok(false)`: some are missing and we may

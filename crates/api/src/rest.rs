@@ -83,7 +83,7 @@ impl Rest {
         self.get("/v1/server-key").await
     }
 
-    /// Puts another key in its place, from the servers' next start on.
+    /// Puts another key in its place, from the next handshake on.
     pub async fn rotate_server_key(&self) -> Result<wire::ServerKey> {
         self.client.call(Call::new(Method::POST, "/v1/server-key/rotations")).await?.json()
     }

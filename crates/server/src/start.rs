@@ -4,7 +4,7 @@ use crate::{
     alerts,
     app::App,
     console_door,
-    datagrams::Datagrams,
+    datagrams::{Datagrams, ShownKeys},
     ddi, director, est,
     listener::{Listener, Messages, Tls},
     ocsp,
@@ -116,7 +116,7 @@ impl Server {
             let socket = UdpSocket::bind(wanted).await.map_err(failed)?;
             coap_at = Some(socket.local_addr().map_err(failed)?);
             let raw = match raw_keys {
-                true => Some(raw_key(&service).await?),
+                true => Some(raw_keys_shown(&service).await?),
                 false => None,
             };
             let (app, gateway, trust) = (app.clone(), gateway.clone(), trust.clone());
@@ -239,11 +239,12 @@ impl RunningServer {
     }
 }
 
-/// The key that is shown to devices that take no certificate.
-async fn raw_key(service: &Service) -> Result<RawKey, StartError> {
+/// The key that is shown to devices that take no certificate, as it is replaced.
+async fn raw_keys_shown(service: &Service) -> Result<ShownKeys, StartError> {
     let key = service.raw_server_key().await;
     let key = key.map_err(|error| StartError::Certificate(error.to_string()))?;
-    RawKey::new(key).ok_or_else(|| StartError::Dtls("the kept key is of another kind".into()))
+    RawKey::new(key).ok_or_else(|| StartError::Dtls("the kept key is of another kind".into()))?;
+    Ok(service.raw_server_keys())
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {

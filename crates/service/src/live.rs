@@ -4,8 +4,10 @@
 use crate::{
     ServiceError,
     cache::Cache,
+    keys::Keys,
+    own_keys::OwnKeys,
     store::{
-        Effect, Effects,
+        Effect, Effects, ShownKey,
         organisation::{MemberRow, OrganisationRow, ProductRow, SignerRow},
     },
 };
@@ -13,10 +15,11 @@ use crypto::{PublicKey, Sha256, UnixTime};
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Condvar, Mutex, PoisonError, RwLock,
+        Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
 };
+use tokio::sync::watch;
 
 /// Why and since when a certificate does not work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +53,12 @@ pub(crate) struct Live {
     epoch: AtomicU64,
     /// whose sessions have to be looked at again
     pub(crate) changes: crate::messages::Changes,
+    /// the key that is shown to devices that take no certificate
+    pub(crate) server_key: watch::Sender<Option<Arc<dyn crypto::Signer>>>,
+    /// the keys that are open, once the store is
+    pub(crate) keys: OnceLock<Arc<Keys>>,
+    /// the keys that sign in the platform's name, once they are open
+    pub(crate) own_keys: OnceLock<Arc<OwnKeys>>,
     pub(crate) organisations: Cache<String, Option<OrganisationRow>>,
     pub(crate) organisations_by_id: Cache<i64, Option<OrganisationRow>>,
     pub(crate) products_by_id: Cache<i64, Option<Arc<ProductRow>>>,
@@ -118,6 +127,9 @@ impl Live {
             revoked: RwLock::new(HashMap::new()),
             epoch: AtomicU64::new(1),
             changes: crate::messages::Changes::default(),
+            server_key: watch::Sender::new(None),
+            keys: OnceLock::new(),
+            own_keys: OnceLock::new(),
             organisations: Cache::new(10_000),
             organisations_by_id: Cache::new(10_000),
             products_by_id: Cache::new(10_000),
@@ -299,6 +311,17 @@ impl Effects for Live {
                 }
                 Effect::Routes => self.routes.clear(),
                 Effect::AlertRules => self.alert_rules.clear(),
+                Effect::KeyDestroyed(key) => {
+                    if let Some(keys) = self.keys.get() {
+                        keys.forget(key);
+                    }
+                }
+                Effect::OwnKey(kind, key) => {
+                    if let Some(keys) = self.own_keys.get() {
+                        keys.replace(kind, key);
+                    }
+                }
+                Effect::ServerKey(ShownKey(key)) => drop(self.server_key.send_replace(Some(key))),
                 Effect::Directory => {
                     self.alert_rules.clear();
                     self.organisations.clear();

@@ -5,6 +5,7 @@ use crate::{
     Service, ServiceError,
     issue::Order,
     keys::Purpose,
+    live::found,
     store::{
         Effect, Tx, key as store, meta,
         organisation::{self as organisations, SignerRow},
@@ -82,7 +83,22 @@ pub(crate) struct OwnKey {
     pub(crate) row: i64,
 }
 
+impl std::fmt::Debug for OwnKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "OwnKey({})", self.row)
+    }
+}
+
+impl PartialEq for OwnKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.row == other.row
+    }
+}
+
+impl Eq for OwnKey {}
+
 /// The keys that sign in the platform's name at present.
+#[derive(Debug)]
 pub(crate) struct OwnKeys {
     events: RwLock<OwnKey>,
     passports: RwLock<OwnKey>,
@@ -106,10 +122,9 @@ impl OwnKeys {
         self.slot(kind).read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Puts a key in the place of the one before, which it returns.
-    fn replace(&self, kind: OwnKeyKind, key: OwnKey) -> OwnKey {
-        let mut slot = self.slot(kind).write().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut slot, key)
+    /// Puts a key in the place of the one before.
+    pub(crate) fn replace(&self, kind: OwnKeyKind, key: OwnKey) {
+        *self.slot(kind).write().unwrap_or_else(PoisonError::into_inner) = key;
     }
 
     fn slot(&self, kind: OwnKeyKind) -> &RwLock<OwnKey> {
@@ -147,12 +162,10 @@ impl Service {
                 self.own_order(kind, &signer)?,
                 |_| Ok(()),
                 move |tx, certificate, ()| {
+                    let old = found(store::key_for(tx, kind.purpose() as u8)?, "key")?;
                     let row = store::insert_key(tx, &new)?;
                     service.keep_own_certificate(tx, kind, certificate)?;
-                    // On the writer's thread one rotation follows the other: each replaces the
-                    // key of the one before it.
-                    let old = service.platform.keys.of(kind);
-                    let retired = old.signer.public_key().fingerprint();
+                    let retired = old.fingerprint;
                     if let (OwnKeyKind::Events, Some(signer)) =
                         (kind, organisations::signer(tx, &retired)?)
                     {
@@ -160,12 +173,10 @@ impl Service {
                         let end = now.plus(CLOCK_TOLERANCE_SECONDS);
                         organisations::retire_signer(tx, signer.id, end)?;
                     }
-                    store::destroy_key(tx, old.row, now)?;
+                    store::destroy_key(tx, old.id, now)?;
                     tx.effect(Effect::Directory);
+                    tx.effect(Effect::OwnKey(kind, OwnKey { signer: opened, row }));
                     tx.audit(&event.detail("retired", &retired.to_string()))?;
-                    // Last: only a store that is lost, and stops, could still undo this.
-                    service.platform.keys.replace(kind, OwnKey { signer: opened, row });
-                    service.keys.forget(old.row);
                     Ok(retired)
                 },
             )
@@ -264,7 +275,7 @@ impl Service {
             |_| Ok(()),
             move |tx, certificate, ()| {
                 // A rotation came in between: its key has a certificate already.
-                if service.platform.keys.of(kind).row != row {
+                if store::key_for(tx, kind.purpose() as u8)?.is_none_or(|key| key.id != row) {
                     return Ok(());
                 }
                 service.keep_own_certificate(tx, kind, certificate)

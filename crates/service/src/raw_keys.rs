@@ -9,6 +9,7 @@ use crate::{
     keys::Purpose,
     live::found,
     store::{
+        Effect, ShownKey,
         certificate::{self as certificates, CertificateRow},
         device as devices, key as keys,
     },
@@ -19,6 +20,7 @@ use pki::{Certificate, Profile};
 use policy::{Action, Caller, Resource};
 use rusqlite::Connection;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// What a raw key means.
 enum Meant {
@@ -65,36 +67,45 @@ impl Service {
     /// # Errors
     /// Where the store fails.
     pub async fn raw_server_key(&self) -> Result<Arc<dyn Signer>, ServiceError> {
-        if let Some(key) = self.kept_server_key()? {
-            return Ok(key);
+        if self.kept_server_key()?.is_none() {
+            self.make_server_key().await?;
         }
+        let key = self.kept_server_key()?.ok_or_else(|| ServiceError::not_found("server key"))?;
+        self.live.server_key.send_if_modified(|shown| {
+            let first = shown.is_none();
+            // What is there is newer, or the same.
+            shown.get_or_insert_with(|| key.clone());
+            first
+        });
+        Ok(key)
+    }
+
+    /// [`Self::raw_server_key`] as it is replaced; none until somebody asked for it.
+    pub fn raw_server_keys(&self) -> watch::Receiver<Option<Arc<dyn Signer>>> {
+        self.live.server_key.subscribe()
+    }
+
+    async fn make_server_key(&self) -> Result<(), ServiceError> {
         let (now, algorithm) = (self.now(), KeyAlgorithm::EcdsaP256);
-        let (signer, new) =
-            self.keys.generate(Purpose::Datagrams, algorithm, now, UnixTime::NEVER)?;
+        let (_, new) = self.keys.generate(Purpose::Datagrams, algorithm, now, UnixTime::NEVER)?;
         let caller = Caller::Platform { task: "raw server key" };
         let event = self
             .event(&caller, audit::Kind::KeyLifecycle, audit::Outcome::Success)
             .subject(&new.fingerprint.to_string())
             .detail("purpose", Purpose::name(Purpose::Datagrams as u8))
             .detail("what", "made");
-        let made = self
-            .commit(move |tx| {
-                if keys::key_for(tx, Purpose::Datagrams as u8)?.is_some() {
-                    return Ok(false);
-                }
+        self.commit(move |tx| {
+            if keys::key_for(tx, Purpose::Datagrams as u8)?.is_none() {
                 keys::insert_key(tx, &new)?;
                 tx.audit(&event)?;
-                Ok(true)
-            })
-            .await?;
-        if made {
-            return Ok(signer);
-        }
-        self.kept_server_key()?.ok_or_else(|| ServiceError::not_found("server key"))
+            }
+            Ok(())
+        })
+        .await
     }
 
-    /// Puts another key in the place of [`Self::raw_server_key`] and destroys that. Servers show the new one
-    /// from their next start on.
+    /// Puts another key in the place of [`Self::raw_server_key`] and destroys that. It is shown from the next
+    /// handshake on; who is connected stays.
     ///
     /// # Errors
     /// `role`; `not-found` where there is none yet.
@@ -108,16 +119,16 @@ impl Service {
             .subject(&new.fingerprint.to_string())
             .detail("purpose", Purpose::name(Purpose::Datagrams as u8))
             .detail("what", "rotated");
-        let retired = self
-            .commit(move |tx| {
-                let old = found(keys::key_for(tx, Purpose::Datagrams as u8)?, "server key")?;
-                keys::insert_key(tx, &new)?;
-                keys::destroy_key(tx, old.id, now)?;
-                tx.audit(&event.detail("retired", &old.fingerprint.to_string()))?;
-                Ok(old.id)
-            })
-            .await?;
-        self.keys.forget(retired);
+        let shown = ShownKey(Arc::clone(&signer));
+        self.commit(move |tx| {
+            let old = found(keys::key_for(tx, Purpose::Datagrams as u8)?, "server key")?;
+            keys::insert_key(tx, &new)?;
+            keys::destroy_key(tx, old.id, now)?;
+            // Also where nobody waits any more for this to end.
+            tx.effect(Effect::ServerKey(shown));
+            tx.audit(&event.detail("retired", &old.fingerprint.to_string())).map(|_| ())
+        })
+        .await?;
         Ok(signer.public_key().clone())
     }
 

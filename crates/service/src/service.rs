@@ -45,14 +45,14 @@ pub(crate) struct Platform {
     pub(crate) organisation: OrganisationRow,
     pub(crate) id: OrganisationId,
     /// sign life events on the platform's behalf, and passport statements
-    pub(crate) keys: OwnKeys,
+    pub(crate) keys: Arc<OwnKeys>,
 }
 
 #[doc(hidden)]
 pub struct Inner {
     pub(crate) store: Arc<Store>,
     pub(crate) live: Arc<Live>,
-    pub(crate) keys: Keys,
+    pub(crate) keys: Arc<Keys>,
     pub(crate) log: LedgerLog,
     checkpoint_file: CheckpointFile,
     pub(crate) log_key_row: i64,
@@ -172,12 +172,14 @@ impl Service {
             .and_then(|bytes| String::from_utf8(bytes).ok())
             .ok_or_else(unfinished)?;
         let keys = Keys::unlock(unlock, &canary)?;
+        let keys = Arc::clone(live.keys.get_or_init(|| Arc::new(keys)));
         let (platform, log_signer, log_key_row) = store.readers.read(|connection| {
             let key = |purpose| {
                 let row = key_store::key_for(connection, purpose as u8)?.ok_or_else(unfinished)?;
                 Ok::<_, ServiceError>((keys.signer(connection, row.id)?, row.id))
             };
             let own = OwnKeys::new(key(Purpose::Events)?, key(Purpose::Passports)?);
+            let own = Arc::clone(live.own_keys.get_or_init(|| Arc::new(own)));
             let (log, log_key) = key(Purpose::Log)?;
             let organisation = organisation_store::organisation(connection, policy::PLATFORM)?
                 .ok_or_else(unfinished)?;

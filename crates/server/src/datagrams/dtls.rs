@@ -7,7 +7,7 @@
 
 use crate::tls::OwnCertificate;
 use crypto::{
-    Secret,
+    Secret, Signer,
     dtls::{Keys, RawKey, SUITES, associate},
     hmac_sha256,
 };
@@ -19,10 +19,10 @@ use gateway::Hello;
 use std::{
     cell::Cell,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -54,12 +54,13 @@ pub(super) enum Begun {
     Refused(String, Option<Vec<u8>>),
 }
 
+/// The key that is shown to who takes no certificate, as it is replaced.
+pub(crate) type ShownKeys = watch::Receiver<Option<Arc<dyn Signer>>>;
+
 /// Makes associations.
 pub(super) struct Associations {
     own: Arc<OwnCertificate>,
-    /// what is shown to who takes no certificate
-    raw: Option<RawKey>,
-    config: Arc<Config>,
+    manner: Mutex<Manner>,
     secret: Secret,
     began: Instant,
 }
@@ -69,24 +70,9 @@ impl Associations {
     ///
     /// # Errors
     /// As a sentence, where the cryptography does not pass its tests.
-    pub(super) fn new(own: Arc<OwnCertificate>, raw: Option<RawKey>) -> Result<Self, String> {
-        let provider =
-            CryptoProvider { key_provider: &Keys, hmac_provider: &Cookies, ..default_provider() };
-        let config = Config::builder()
-            .with_crypto_provider(provider)
-            .dtls12_cipher_suites(&SUITES)
-            .require_client_certificate(true)
-            .use_server_cookie(true)
-            .handshake_timeout(HANDSHAKE)
-            .max_queue_rx(WAITING)
-            .accept_raw_public_keys(raw.is_some());
-        let config = match &raw {
-            Some(raw) => config.with_raw_public_key(raw.to_configure()),
-            None => config,
-        };
-        let config = config.build().map_err(|error| error.to_string())?;
-        let (config, began) = (Arc::new(config), Instant::now());
-        Ok(Self { own, raw, config, secret: crypto::random::secret::<32>(), began })
+    pub(super) fn new(own: Arc<OwnCertificate>, raw: Option<ShownKeys>) -> Result<Self, String> {
+        let manner = Mutex::new(Manner::new(raw)?);
+        Ok(Self { own, manner, secret: crypto::random::secret::<32>(), began: Instant::now() })
     }
 
     /// Looks at a ClientHello of somebody who is not known. It costs two hashes.
@@ -117,8 +103,10 @@ impl Associations {
     pub(super) fn begin(&self, second: &[u8], cookie: [u8; 32]) -> Option<Begun> {
         let first = Hello::read(second)?.first()?;
         let now = Instant::now().into_std();
-        let (config, own) = (self.config.clone(), self.own.current());
-        let mut dtls = Box::new(associate(config, &own, self.raw.as_ref(), now)?);
+        let manner = self.manner.lock().unwrap_or_else(PoisonError::into_inner).now();
+        let failed = |error: &String| tracing::error!(error, "no handshake by DTLS");
+        let (config, raw) = manner.inspect_err(failed).ok()?;
+        let mut dtls = Box::new(associate(config, &self.own.current(), raw.as_ref(), now)?);
         dtls.handle_timeout(now).ok()?;
         RIGHT.set(Some(cookie));
         let heard = dtls.handle_packet(&first).and_then(|()| {
@@ -136,6 +124,62 @@ impl Associations {
         };
         Some(Begun::Refused(error.to_string(), alert))
     }
+}
+
+/// How associations are made, as long as the key for who takes no certificate is the same.
+struct Manner {
+    keys: Option<ShownKeys>,
+    raw: Option<RawKey>,
+    config: Arc<Config>,
+}
+
+impl Manner {
+    fn new(mut keys: Option<ShownKeys>) -> Result<Self, String> {
+        if let Some(keys) = &mut keys {
+            keys.mark_unchanged();
+        }
+        let raw = keys.as_ref().map(shown).transpose()?.flatten();
+        let config = configured(raw.as_ref())?;
+        Ok(Self { keys, raw, config })
+    }
+
+    /// With the key that is to be shown now; an error where that cannot be: the former one is nobody's to
+    /// trust any more.
+    fn now(&mut self) -> Result<(Arc<Config>, Option<RawKey>), String> {
+        if let Some(keys) = &mut self.keys
+            && keys.has_changed().unwrap_or(false)
+        {
+            keys.mark_unchanged();
+            let raw = shown(keys).inspect_err(|_| keys.mark_changed())?;
+            let config = configured(raw.as_ref()).inspect_err(|_| keys.mark_changed())?;
+            (self.config, self.raw) = (config, raw);
+        }
+        Ok((self.config.clone(), self.raw.clone()))
+    }
+}
+
+fn shown(keys: &ShownKeys) -> Result<Option<RawKey>, String> {
+    let Some(key) = keys.borrow().clone() else { return Ok(None) };
+    let raw = RawKey::new(key).ok_or("the server's key is of another kind than ECDSA on P-256")?;
+    Ok(Some(raw))
+}
+
+fn configured(raw: Option<&RawKey>) -> Result<Arc<Config>, String> {
+    let provider =
+        CryptoProvider { key_provider: &Keys, hmac_provider: &Cookies, ..default_provider() };
+    let config = Config::builder()
+        .with_crypto_provider(provider)
+        .dtls12_cipher_suites(&SUITES)
+        .require_client_certificate(true)
+        .use_server_cookie(true)
+        .handshake_timeout(HANDSHAKE)
+        .max_queue_rx(WAITING)
+        .accept_raw_public_keys(raw.is_some());
+    let config = match raw {
+        Some(raw) => config.with_raw_public_key(raw.to_configure()),
+        None => config,
+    };
+    config.build().map(Arc::new).map_err(|error| error.to_string())
 }
 
 /// Where `dimpl` makes a cookie to compare the client's with, this is the one that was found to be right.
@@ -160,5 +204,44 @@ impl HmacProvider for Cookies {
         out: &mut [u8],
     ) -> Result<usize, CryptoError> {
         default_provider().hmac_provider.hmac(hash, key, data, out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crypto::{KeyAlgorithm, SoftwareKey};
+
+    fn key(algorithm: KeyAlgorithm) -> Arc<dyn Signer> {
+        Arc::new(SoftwareKey::generate(algorithm).unwrap())
+    }
+
+    /// The key that is shown, by its configuration and beside it.
+    fn said(manner: &mut Manner) -> Option<Vec<u8>> {
+        let (config, raw) = manner.now().unwrap();
+        let configured = config.raw_public_key().map(|it| it.public_key.clone());
+        assert_eq!(raw.map(|raw| raw.to_configure().public_key), configured);
+        configured
+    }
+
+    #[test]
+    fn the_key_that_is_shown_is_the_one_that_is_kept_now() {
+        let (first, second) = (key(KeyAlgorithm::EcdsaP256), key(KeyAlgorithm::EcdsaP256));
+        let of = |key: &Arc<dyn Signer>| Some(key.public_key().spki().to_vec());
+        let keys = watch::Sender::new(Some(first.clone()));
+        let mut manner = Manner::new(Some(keys.subscribe())).unwrap();
+        assert_eq!(said(&mut manner), of(&first));
+        keys.send_replace(Some(second.clone()));
+        assert_eq!(said(&mut manner), of(&second));
+        assert_eq!(said(&mut manner), of(&second));
+        // One that cannot be shown: nobody trusts the former one any more, and nobody is shown it.
+        keys.send_replace(Some(key(KeyAlgorithm::EcdsaP384)));
+        assert!(manner.now().is_err() && manner.now().is_err());
+        keys.send_replace(None);
+        assert_eq!(said(&mut manner), None);
+        keys.send_replace(Some(first.clone()));
+        assert_eq!(said(&mut manner), of(&first));
+        let without = Manner::new(None).unwrap().now().unwrap();
+        assert!(without.1.is_none() && without.0.raw_public_key().is_none());
     }
 }

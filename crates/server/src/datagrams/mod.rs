@@ -12,7 +12,7 @@ use crate::{
     tls::{ClientTrust, OwnCertificate},
 };
 use association::Association;
-use crypto::dtls::RawKey;
+pub(crate) use dtls::ShownKeys;
 use dtls::{Associations, Begun, Greeted};
 use gateway::{Gateway, Hello, told_to_stop};
 use std::{collections::HashMap, convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
@@ -73,7 +73,7 @@ impl Datagrams {
     pub(crate) fn serve(
         self,
         own: Arc<OwnCertificate>,
-        raw: Option<RawKey>,
+        raw: Option<ShownKeys>,
         stop: watch::Receiver<bool>,
     ) -> Result<impl Future<Output = ()> + Send + use<>, String> {
         let associations = Arc::new(Associations::new(own, raw)?);

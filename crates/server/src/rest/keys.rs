@@ -35,7 +35,7 @@ pub(super) async fn rotate(
 ///
 /// What the door for CoAP shows to devices that want a public key by itself (RFC 7250). It outlives restarts and
 /// the server's certificates: a device is given it once. It is worth as much as the way it came. Once it was replaced it
-/// is the new one, which the door shows from its next start on. 404 where the server runs without `--coap-raw-keys`.
+/// is the new one, which the door shows from then on. 404 where the server runs without `--coap-raw-keys`.
 #[utoipa::path(get, path = "/v1/server-key", tag = "public", security(()),
     responses((status = 200, body = ServerKey),
         (status = 404, body = api::Problem, content_type = "application/problem+json",
@@ -50,7 +50,7 @@ pub(super) async fn server(State(app): State<App>) -> Result<Json<ServerKey>, Fa
 
 /// Replaces the server's key for devices that take no certificate, and destroys the old one
 ///
-/// Servers show the new one from their next start on, and devices that know the old one by itself have to be
+/// The new one is shown from the next handshake on, and devices that know the old one by itself have to be
 /// given it: for a key that was stolen.
 #[utoipa::path(post, path = "/v1/server-key/rotations", tag = "platform",
     responses((status = 201, body = ServerKey)))]

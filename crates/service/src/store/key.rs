@@ -91,6 +91,7 @@ pub(crate) fn destroy_key(tx: &mut Tx<'_>, id: i64, at: UnixTime) -> Result<(), 
     .execute(params![id, at.0])?;
     // Its old page must go from the write-ahead log as well.
     tx.effect(Effect::Scrub);
+    tx.effect(Effect::KeyDestroyed(id));
     Ok(())
 }
 

@@ -68,7 +68,7 @@ pub(crate) mod vex;
 mod writer;
 
 pub(crate) use reader::Readers;
-pub(crate) use tx::{Effect, Tx, audit_head, to_i64};
+pub(crate) use tx::{Effect, ShownKey, Tx, audit_head, to_i64};
 pub(crate) use writer::{Effects, Guard, Writer};
 
 use crate::{ServiceError, fault::Faults};

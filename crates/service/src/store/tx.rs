@@ -1,6 +1,9 @@
 //! What a command sees of the transaction it runs in.
 
-use crate::ServiceError;
+use crate::{
+    ServiceError,
+    own_keys::{OwnKey, OwnKeyKind},
+};
 use audit::{Chain, SecurityEvent};
 use crypto::{Sha256, UnixTime};
 use ledger::Commitment;
@@ -52,7 +55,31 @@ pub(crate) enum Effect {
     Routes,
     /// Rules of alerts changed.
     AlertRules,
+    /// A key, by its row, is destroyed: memory holds it no more.
+    KeyDestroyed(i64),
+    /// The server shows another key to devices that take no certificate.
+    ServerKey(ShownKey),
+    /// The platform signs with another key.
+    OwnKey(OwnKeyKind, OwnKey),
 }
+
+/// A key that is shown by itself.
+#[derive(Clone)]
+pub(crate) struct ShownKey(pub(crate) Arc<dyn crypto::Signer>);
+
+impl std::fmt::Debug for ShownKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ShownKey({})", self.0.public_key().fingerprint())
+    }
+}
+
+impl PartialEq for ShownKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.public_key() == other.0.public_key()
+    }
+}
+
+impl Eq for ShownKey {}
 
 /// A transaction on the writer thread. A command that fails leaves nothing behind but what
 /// [`Tx::on_refusal`] holds.

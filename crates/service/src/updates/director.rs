@@ -231,7 +231,6 @@ impl Service {
             .director_event(caller, organisation, "director-root")
             .detail("version", &version.to_string())
             .detail("anew", if anew { "yes" } else { "no" });
-        let forgotten = idle.clone();
         self.commit(move |tx| {
             if store::newest_root(tx, row)? != before {
                 return Err(ServiceError::conflict(
@@ -247,9 +246,6 @@ impl Service {
             tx.audit(&event).map(|_| ())
         })
         .await?;
-        for key in forgotten {
-            self.keys.forget(key);
-        }
         self.director(caller, organisation).await
     }
 

@@ -1,13 +1,16 @@
 //! What a public key means that is shown without a certificate, and the server's own.
 
-use crate::world::{World, config, csr, key, open};
+use crate::world::{World, config, csr, id, key, open};
 use admission::{Refusal, TopicName};
-use crypto::{Signer as _, SoftwareKey};
-use device::DeviceKind;
+use crypto::{Signer, SoftwareKey};
+use device::{DeviceKind, Roles};
 use pki::crl::RevocationReason;
 use service::{
-    CertificateId, DoorSender, EnrolRequest, IncomingMessage, MessageDoor, MessageRefused, Service,
+    CertificateId, DoorSender, EnrolRequest, IncomingMessage, MessageDoor, MessageRefused,
+    NewOrganisation, Service,
 };
+use std::sync::Arc;
+use tokio::sync::watch::Receiver;
 
 fn code(service: &Service, key: &SoftwareKey) -> &'static str {
     service.certificate_of_key(key.public_key().spki()).unwrap_err().code()
@@ -230,9 +233,24 @@ async fn the_servers_own_key_outlives_its_process() {
     assert_eq!(opened.raw_server_key().await.unwrap().public_key(), &first);
     // Another one in its place, for good.
     let caller = opened.local_administrator();
+    let mut shown = opened.raw_server_keys();
+    let now = |shown: &mut Receiver<Option<Arc<dyn Signer>>>| {
+        shown.borrow_and_update().as_ref().unwrap().public_key().clone()
+    };
+    assert_eq!(now(&mut shown), first);
     let second = opened.rotate_raw_server_key(&caller).await.unwrap();
     assert_ne!(second, first);
+    assert!(shown.has_changed().unwrap(), "whoever shows it hears of it");
+    assert_eq!(now(&mut shown), second);
     assert_eq!(opened.raw_server_key().await.unwrap().public_key(), &second);
+    assert!(!shown.has_changed().unwrap(), "it is the same");
+    // Of several at once, what is shown is what is kept.
+    let one = || opened.rotate_raw_server_key(&caller);
+    let all = tokio::join!(one(), one(), one(), one());
+    let second = opened.shown_server_key().unwrap();
+    let all: [_; 4] = [all.0, all.1, all.2, all.3].map(Result::unwrap);
+    assert!(all.contains(&second));
+    assert_eq!(now(&mut shown), second);
     opened.close();
     let opened = open(world.path(), config(), &world.clock);
     assert_eq!(opened.shown_server_key().unwrap(), second);
@@ -244,4 +262,41 @@ async fn the_servers_own_key_outlives_its_process() {
         })
         .unwrap();
     assert_eq!(sealed, 1, "the former one is destroyed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_whose_rotation_is_undone_is_the_one_before() {
+    let world = World::new().await;
+    let (service, caller) = (world.service.clone(), world.service.local_administrator());
+    let first = service.raw_server_key().await.unwrap().public_key().clone();
+    let shown = service.raw_server_keys();
+    // While nothing can be written, what comes waits, and is one batch then: of which the last undoes all, as a
+    // disk does that is full.
+    let connection = rusqlite::Connection::open(world.path().join("tegata.db")).unwrap();
+    let undoes = "BEGIN IMMEDIATE;
+        CREATE TRIGGER undoes BEFORE INSERT ON organisation BEGIN SELECT RAISE(ROLLBACK, 'full'); END;";
+    connection.execute_batch(undoes).unwrap();
+    let make = |name: &str| {
+        let new = NewOrganisation { id: id(name), name: name.into(), roles: Roles::MAKER };
+        let (service, caller) = (service.clone(), caller.clone());
+        tokio::spawn(async move { service.create_organisation(&caller, new).await.map(|_| ()) })
+    };
+    let soon = || tokio::time::sleep(std::time::Duration::from_millis(200));
+    let one = make("one");
+    soon().await;
+    let (by, with) = (caller.clone(), service.clone());
+    let rotated = tokio::spawn(async move { with.rotate_raw_server_key(&by).await.map(|_| ()) });
+    soon().await;
+    let two = make("two");
+    soon().await;
+    connection.execute_batch("COMMIT").unwrap();
+    for undone in [one, rotated, two] {
+        assert_eq!(undone.await.unwrap().unwrap_err().code(), "batch-undone");
+    }
+    assert!(!shown.has_changed().unwrap());
+    assert_eq!(service.raw_server_key().await.unwrap().public_key(), &first);
+    assert_eq!(service.shown_server_key().unwrap(), first);
+    connection.execute_batch("DROP TRIGGER undoes").unwrap();
+    let second = service.rotate_raw_server_key(&caller).await.unwrap();
+    assert_eq!(service.raw_server_key().await.unwrap().public_key(), &second);
 }

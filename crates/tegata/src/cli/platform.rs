@@ -128,8 +128,8 @@ pub enum PlatformCommand {
         #[arg(long, value_hint = clap::ValueHint::FilePath)]
         out: Option<std::path::PathBuf>,
     },
-    /// Replace that key, where it was stolen: from the server's next start on, and every device that knows
-    /// the old one has to be given the new one
+    /// Replace that key at once, where it was stolen: every device that knows the old one has to be given the
+    /// new one
     RotateServerKey {
         #[command(flatten)]
         server: ServerArgs,

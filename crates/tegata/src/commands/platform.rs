@@ -34,8 +34,8 @@ pub async fn run(
             let shown: ServerKey = remote.post_empty("/v1/server-key/rotations").await?;
             output.one(&shown, |shown| {
                 format!(
-                    "{} is shown from the server's next start on; the old key is destroyed: restart the \
-                     server, and give devices the new one (tegata platform server-key)",
+                    "{} is shown from now on; the old key is destroyed: give devices the new one (tegata \
+                     platform server-key)",
                     shown.key
                 )
             })

@@ -30,7 +30,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     sync::watch,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 
 /// Bytes read at a time.
@@ -95,8 +95,9 @@ impl Gateway {
             unacknowledged_bytes: 0,
             not_taken: HashSet::new(),
             joined: None,
+            stop,
         };
-        link.run(stop).await;
+        link.run().await;
     }
 
     /// As [`Self::mqtt`], over WebSocket (MQTT 5 section 6).
@@ -151,6 +152,7 @@ pub(super) struct Link<S> {
     /// QoS 2 messages that were not taken: sent again, they are to be looked at again
     not_taken: HashSet<u16>,
     pub(super) joined: Option<Joined>,
+    stop: watch::Receiver<bool>,
 }
 
 /// What a client has once it is welcome.
@@ -183,7 +185,8 @@ struct Wants {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
-    async fn run(mut self, mut stop: watch::Receiver<bool>) {
+    async fn run(mut self) {
+        let mut stop = self.stop.clone();
         let end = match self.converse(&mut stop).await {
             Ok(()) => End::Gone,
             Err(end) => end,
@@ -254,13 +257,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             let read = self.paused_until.is_none() && self.out.len() < self.inner.limits.out_bytes;
             tokio::select! {
                 biased;
-                () = &mut stopped => {
-                    if let Some(joined) = &mut self.joined {
-                        // Sessions end with the server, and nobody is gone: no will is due.
-                        joined.will = None;
-                    }
-                    return Err(End::Say(DisconnectReasonCode::ServerShuttingDown));
-                }
+                () = &mut stopped => return Err(self.stopped()),
                 moved = exchange(&mut self.stream, &mut self.out, &mut buffer, read) => {
                     match moved.map_err(|_| End::Gone)? {
                         Moved::Written => {}
@@ -276,6 +273,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
                 () = &mut alarm, if due.is_some() => {}
             }
         }
+    }
+
+    /// The end where the server stops.
+    fn stopped(&mut self) -> End {
+        if let Some(joined) = &mut self.joined {
+            // Sessions end with the server, and nobody is gone: no will is due.
+            joined.will = None;
+        }
+        End::Say(DisconnectReasonCode::ServerShuttingDown)
     }
 
     fn heard(&mut self) {
@@ -648,7 +654,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
                 }
                 Err(error) => {
                     tracing::error!(%error, "it could not be looked whether a device may still be here");
-                    sleep(LOOK_AGAIN).await;
+                    if timeout(LOOK_AGAIN, told_to_stop(&mut self.stop)).await.is_ok() {
+                        return Err(self.stopped());
+                    }
                 }
             }
         }

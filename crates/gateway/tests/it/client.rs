@@ -4,6 +4,7 @@ use crate::world::{Thing, World};
 use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream},
+    sync::watch,
     time::timeout,
 };
 
@@ -127,13 +128,24 @@ impl Client {
         Self { stream: world.connect(thing) }
     }
 
+    /// One that the server ends by itself when this says so.
+    pub(crate) fn until(world: &World, thing: &Thing, stop: watch::Receiver<bool>) -> Self {
+        Self { stream: world.connect_until(thing, stop) }
+    }
+
     /// One that is welcome; the rest of its CONNACK: flags, code, properties.
     pub(crate) async fn welcome(world: &World, thing: &Thing, connect: &[u8]) -> (Self, Vec<u8>) {
         let mut client = Self::new(world, thing);
         client.send(connect).await;
-        let Packet(first, body) = client.next().await.expect("no CONNACK");
+        let flags = client.is_welcome().await;
+        (client, flags)
+    }
+
+    /// The rest of its CONNACK: flags, code, properties.
+    pub(crate) async fn is_welcome(&mut self) -> Vec<u8> {
+        let Packet(first, body) = self.next().await.expect("no CONNACK");
         assert_eq!((first, body[1]), (0x20, 0), "not welcome");
-        (client, body)
+        body
     }
 
     /// Sends it; the other end may be gone.

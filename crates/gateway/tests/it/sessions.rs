@@ -10,7 +10,7 @@ use crate::{
 use futures_util::FutureExt as _;
 use gateway::GatewayLimits;
 use std::{collections::HashSet, time::Duration};
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 
 const QOS1: u8 = 2;
 
@@ -91,10 +91,13 @@ async fn a_kept_session_outlives_the_renewal_of_its_devices_certificate() {
 }
 
 /// Where reads of certificates fail, and it must be looked whether a device may still be here, which it may.
-async fn unsure() -> (World, Thing, Client) {
+async fn unsure() -> (World, Thing, Client, watch::Sender<bool>) {
     let world = World::quiet(GatewayLimits::default()).await;
     let device = world.device().await;
-    let (mut client, _) = Client::welcome(&world, &device, &connect_kept("s", false, 100)).await;
+    let stop = watch::Sender::new(false);
+    let mut client = Client::until(&world, &device, stop.subscribe());
+    client.send(&connect_kept("s", false, 100)).await;
+    client.is_welcome().await;
     client.ask(&subscribe(1, &[], &[("me/up/#", 1)])).await;
     assert_eq!(client.ask(&publish(QOS1, "me/up/a", 1, &[], b"1")).await.0, 0x40);
     assert_eq!(client.message().await.payload, b"1");
@@ -105,12 +108,12 @@ async fn unsure() -> (World, Thing, Client) {
     world.break_reads(true);
     tokio::time::pause();
     drop(tokio::spawn(following));
-    (world, device, client)
+    (world, device, client, stop)
 }
 
 #[tokio::test]
 async fn while_it_cannot_be_looked_nothing_is_heard_and_nothing_told() {
-    let (world, _, mut client) = unsure().await;
+    let (world, _, mut client, _stop) = unsure().await;
     tokio::time::sleep(Duration::from_millis(1500)).await;
     client.send(&PING).await;
     assert!(timeout(Duration::from_secs(1), client.next()).await.is_err());
@@ -123,7 +126,7 @@ async fn while_it_cannot_be_looked_nothing_is_heard_and_nothing_told() {
 
 #[tokio::test]
 async fn where_it_cannot_be_looked_a_session_is_nobodys_fault_and_is_kept() {
-    let (world, device, mut client) = unsure().await;
+    let (world, device, mut client, _stop) = unsure().await;
     assert_eq!(client.last_words().await.pop().expect("told").goodbye(), 0x89);
     let kept = connect_kept("s", false, 100);
     let refused = Client::new(&world, &device).ask(&kept).await;
@@ -138,6 +141,83 @@ async fn where_it_cannot_be_looked_a_session_is_nobodys_fault_and_is_kept() {
     assert_eq!(client.ask(&publish(QOS1, "me/up/b", 2, &[], b"2")).await.0, 0x40);
     assert_eq!(client.message().await.payload, b"2");
     assert!(world.refused(&device).await.is_empty(), "it did nothing wrong");
+}
+
+#[tokio::test]
+async fn a_server_that_stops_waits_for_no_look_at_a_device() {
+    let (_world, _, mut client, stop) = unsure().await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let began = tokio::time::Instant::now();
+    stop.send_replace(true);
+    let heard = client.last_words().await;
+    assert_eq!(heard.iter().map(Packet::goodbye).collect::<Vec<_>>(), [0x8b]);
+    assert!(began.elapsed() < Duration::from_millis(500), "by the clock that stands still");
+}
+
+/// Lets everybody go on until they wait.
+async fn others_go_on() {
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn who_comes_back_and_cannot_be_looked_at_loses_nothing() {
+    let (world, device, mut first, stop) = unsure().await;
+    let kept = connect_kept("s", false, 100);
+    // Between two looks, and by the clock it stays there: it does not go on while something runs elsewhere.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let (goes_on, still) = std::sync::mpsc::channel::<()>();
+    let clock = tokio::task::spawn_blocking(move || still.recv().is_err());
+    world.break_reads(false);
+    // The device is known, and waits for what its first connection leaves.
+    let mut second = Client::new(&world, &device);
+    second.send(&kept).await;
+    others_go_on().await;
+    // Who may be here has changed by the time it has it, and who that is cannot be said.
+    world.suspend(&device).await;
+    world.release(&device).await;
+    world.break_reads(true);
+    stop.send_replace(true);
+    assert_eq!(first.last_words().await.pop().expect("told").goodbye(), 0x8b);
+    drop(goes_on);
+    assert!(clock.await.unwrap());
+    // [MQTT-3.14.0-1]: no DISCONNECT before CONNACK.
+    assert!(second.last_words().await.is_empty());
+    world.break_reads(false);
+    tokio::time::resume();
+    let (mut third, welcome) = Client::welcome(&world, &device, &kept).await;
+    assert_eq!(welcome[0], 1, "the session was there");
+    let again = third.message().await;
+    assert_eq!((again.flags, &again.payload[..]), (QOS1 | 8, &b"1"[..]));
+    third.send(&packet(0x40, &[&again.id.unwrap().to_be_bytes()])).await;
+    third.is_quiet().await;
+}
+
+#[tokio::test]
+async fn what_somebody_asks_for_who_was_displaced_is_nobodys_subscription() {
+    let world = World::new().await;
+    let device = world.device().await;
+    let kept = connect_kept("s", false, 100);
+    let (mut first, _) = Client::welcome(&world, &device, &kept).await;
+    let (mut says, _) = Client::welcome(&world, &device, &connect("says")).await;
+    // It waits for the disk, with its wish behind it.
+    let writes = world.hold_writes();
+    let message = publish(QOS1, "me/up/a", 1, &[], b"1");
+    first.send(&[message, subscribe(2, &[], &[("me/up/#", 1)])].concat()).await;
+    others_go_on().await;
+    let mut second = Client::new(&world, &device);
+    second.send(&kept).await;
+    others_go_on().await;
+    drop(writes);
+    let heard = first.last_words().await;
+    assert!(
+        matches!(&heard[..], [ack, bye] if ack.0 == 0x40 && bye.goodbye() == 0x8e),
+        "{heard:?}"
+    );
+    assert_eq!(second.is_welcome().await[0], 1, "the session was there");
+    assert_eq!(says.ask(&publish(QOS1, "me/up/b", 1, &[], b"2")).await.0, 0x40);
+    second.is_quiet().await;
 }
 
 #[tokio::test]

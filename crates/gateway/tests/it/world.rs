@@ -204,9 +204,13 @@ impl World {
 
     /// A connection of a device: the client's end.
     pub(crate) fn connect(&self, thing: &Thing) -> DuplexStream {
+        self.connect_until(thing, self.stop.subscribe())
+    }
+
+    /// As [`Self::connect`], until this says so.
+    pub(crate) fn connect_until(&self, thing: &Thing, stop: watch::Receiver<bool>) -> DuplexStream {
         let (near, far) = duplex(256 * 1024);
         let (gateway, certificate) = (self.gateway.clone(), thing.certificate.clone());
-        let stop = self.stop.subscribe();
         drop(tokio::spawn(async move {
             gateway
                 .mqtt(near, &certificate, (MessageDoor::Mqtt, [127, 0, 0, 1].into()), stop)

@@ -179,8 +179,9 @@ pub use messages::{
     TRAFFIC_SPAN_S,
 };
 pub use mud::{
-    FlowsJudged, HowToSuggest, MudFile, MudLearned, MudOutside, MudReferenceView, MudView, NewMud,
-    OutsideDay, OutsideNow, OutsideOfDevice, OutsideSource, PublicMud, PublicMudLines,
+    FlowsJudged, HowToSuggest, MudFile, MudLearned, MudOutside, MudReferenceView, MudView,
+    NamedSigner, NewMud, OutsideDay, OutsideNow, OutsideOfDevice, OutsideSource, PublicMud,
+    PublicMudLines,
 };
 pub use ocsp::OcspAnswer;
 pub use organisations::{NewOrganisation, OrganisationView};

@@ -123,3 +123,100 @@ async fn a_maker_puts_a_file_in_force_that_everybody_reads() {
     assert!(page.html.contains("withdrawn") && page.html.contains("an error"), "{}", page.html);
     is_sound(&page, at);
 }
+
+#[tokio::test]
+async fn a_maker_says_which_file_certificates_name() {
+    let stage = Stage::new().await;
+    let service = &stage.world.service;
+    let (at, set, end) = (
+        "/products/maker/gate/mud",
+        "/products/maker/gate/mud/url",
+        "/products/maker/gate/mud/url/end",
+    );
+    let gate = device::ProductId::new("gate").unwrap();
+    let line = (&stage.maker.id, &gate);
+    for language in Language::ALL.iter().copied() {
+        let page = stage.get_in("maker-admin", language, set).await;
+        assert_eq!(page.status, StatusCode::OK, "{}", page.html);
+        is_sound(&page, set);
+        assert!(!page.html.contains(">mud-"), "{}", page.html);
+    }
+    assert_eq!(stage.get("maker-admin", end).await.status, StatusCode::NOT_FOUND);
+    let fields = |url: &str, signer: &str| {
+        serde_html_form::to_string([("url", url), ("signer", signer)]).unwrap()
+    };
+    let root = service::ceremony::RootSpec {
+        common_name: "Files of Maker".into(),
+        organisation: "Maker".into(),
+        algorithm: crypto::KeyAlgorithm::EcdsaP256,
+        years: 0,
+    };
+    let root = service::ceremony::Root::create(&root, crypto::UnixTime(crate::world::NOW)).unwrap();
+    let pem = root.certificate().to_pem();
+    let good = fields(" https://maker.example/gate.json ", &pem);
+    for (who, status) in [
+        ("maker-reader", StatusCode::FORBIDDEN),
+        ("owner-admin", StatusCode::FORBIDDEN),
+        ("stranger", StatusCode::FORBIDDEN),
+    ] {
+        for path in [set, end] {
+            assert_eq!(stage.get(who, path).await.status, status, "{who} {path}");
+            assert_eq!(stage.post(who, path, &good).await.status, status, "{who} {path}");
+        }
+    }
+    let both = fields("https://maker.example/gate.json", &pem) + "&nobody=yes";
+    for (wrong, told, place) in [
+        (fields("http://maker.example/gate.json", ""), "does not begin with https:", "url"),
+        (fields("", ""), "last for", "url"),
+        (fields("https://maker.example/gate.json", "no PEM"), "certificate of the file", "signer"),
+        (both, "", "signer"),
+    ] {
+        let page = stage.post("maker-admin", set, &wrong).await;
+        assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}: {}", page.html);
+        assert!(page.html.contains(told) && page.html.contains("Nothing was saved"), "{wrong}");
+        let at = format!("id=\"{place}-error\"");
+        assert!(page.html.contains(&at), "{wrong}: {}", page.html);
+        is_sound(&page, set);
+    }
+    let caller = &stage.maker.admin;
+    assert!(service.mud_reference(caller, line).await.unwrap().is_none());
+    let done = stage.post("maker-admin", set, &good).await;
+    assert_eq!(
+        (done.status, done.header("location")),
+        (StatusCode::SEE_OTHER, at),
+        "{}",
+        done.html
+    );
+    let stands = service.mud_reference(caller, line).await.unwrap().unwrap();
+    assert_eq!(stands.url, "https://maker.example/gate.json");
+    assert!(stands.signer.as_ref().unwrap().contains("Files of Maker"));
+    for language in Language::ALL.iter().copied() {
+        let page = stage.get_in("maker-admin", language, at).await;
+        is_sound(&page, at);
+        assert!(!page.html.contains(">mud-"), "{}", page.html);
+        let told = ["https://maker.example/gate.json", "Files of Maker", set, end];
+        assert!(told.iter().all(|it| page.html.contains(it)), "{}", page.html);
+        is_sound(&stage.get_in("maker-admin", language, end).await, end);
+    }
+    let page = stage.get("maker-admin", set).await;
+    assert!([&*stands.url, "Files of Maker"].iter().all(|it| page.html.contains(it)));
+    // Another place, and whoever is named stays named until somebody says otherwise.
+    let other = fields("https://other.example/gate.json", "");
+    assert_eq!(stage.post("maker-admin", set, &other).await.status, StatusCode::SEE_OTHER);
+    let moved = service.mud_reference(caller, line).await.unwrap().unwrap();
+    assert_eq!((&*moved.url, &moved.signer), ("https://other.example/gate.json", &stands.signer));
+    let both = format!("{good}&nobody=yes");
+    let page = stage.post("maker-admin", set, &both).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.html.contains("id=\"signer-error\""), "{}", page.html);
+    is_sound(&page, set);
+    let nobody = fields("https://other.example/gate.json", "") + "&nobody=yes";
+    assert_eq!(stage.post("maker-admin", set, &nobody).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(service.mud_reference(caller, line).await.unwrap().unwrap().signer, None);
+    assert_eq!(stage.post("maker-admin", set, &good).await.status, StatusCode::SEE_OTHER);
+    let reader = stage.get("maker-reader", at).await;
+    assert!(reader.html.contains(&stands.url) && !reader.html.contains(set), "{}", reader.html);
+    let ended = stage.post("maker-admin", end, "").await;
+    assert_eq!((ended.status, ended.header("location")), (StatusCode::SEE_OTHER, at));
+    assert!(service.mud_reference(caller, line).await.unwrap().is_none());
+}

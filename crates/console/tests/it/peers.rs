@@ -66,6 +66,88 @@ async fn an_owner_sees_who_trusts_whom_and_carries_a_bundle() {
 }
 
 #[tokio::test]
+async fn an_owner_chooses_whom_its_devices_trust_and_ends_it() {
+    let stage = Stage::new().await;
+    let service = &stage.world.service;
+    let (set, end) = ("/peer-trust/settings", "/peer-trust/end");
+    for language in Language::ALL.iter().copied() {
+        let page = stage.get_in("owner-admin", language, set).await;
+        assert_eq!(page.status, StatusCode::OK, "{}", page.html);
+        is_sound(&page, set);
+        no_key(&page.html, "peer-");
+        assert!(page.html.contains("value=\"72\""), "{}", page.html);
+    }
+    // There is nothing to end yet.
+    assert_eq!(stage.get("owner-admin", end).await.status, StatusCode::NOT_FOUND);
+    let fields = |hours: &str, makers: &str, known: &str, products: &str| {
+        serde_html_form::to_string([
+            ("hours", hours),
+            ("makers", makers),
+            ("organisations", known),
+            ("products", products),
+        ])
+        .unwrap()
+    };
+    let good = fields("2", " maker \r\n\r\n", "", "maker/gate\r\n");
+    for who in ["owner-reader", "owner-operator"] {
+        assert_eq!(stage.get(who, set).await.status, StatusCode::FORBIDDEN, "{who}");
+        assert_eq!(stage.post(who, set, &good).await.status, StatusCode::FORBIDDEN, "{who}");
+        assert_eq!(stage.post(who, end, "").await.status, StatusCode::FORBIDDEN, "{who}");
+        assert!(!stage.get(who, "/peer-trust").await.html.contains(set), "{who}");
+    }
+    assert_eq!(stage.post_raw("owner-admin", set, &good).await.status, StatusCode::FORBIDDEN);
+    // What is wrong stands at its field, and what was typed stays; what the service refuses, above.
+    for (wrong, field, kept) in [
+        (fields("2.5", "maker", "", ""), "hours", ">maker</textarea>"),
+        (fields("9223372036854775807", "", "", ""), "hours", "value=\"9223372036854775807\""),
+        (fields("0", "maker", "", ""), "hours", ">maker</textarea>"),
+        (fields("2161", "", "", ""), "hours", "value=\"2161\""),
+        (fields("2", "Not One", "", ""), "makers", ">Not One</textarea>"),
+        (fields("2", "", "a b", ""), "organisations", ">a b</textarea>"),
+        (fields("2", "", "", "gate"), "products", ">gate</textarea>"),
+        (fields("2", "", "", "maker/gate/x"), "products", ">maker/gate/x</textarea>"),
+    ] {
+        let page = stage.post("owner-admin", set, &wrong).await;
+        assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
+        assert!(page.html.contains(&format!("id=\"{field}-error\"")), "{wrong}: {}", page.html);
+        assert!(page.html.contains(kept), "{wrong}: {}", page.html);
+        is_sound(&page, set);
+    }
+    let unknown = fields("2", "nobody-here", "", "");
+    let page = stage.post("owner-admin", set, &unknown).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.html.contains("has no CA that vouches"), "{}", page.html);
+    let caller = &stage.owner.admin;
+    assert!(service.peer_trust(caller).await.unwrap().is_none(), "nothing was chosen by that");
+    let done = stage.post("owner-admin", set, &good).await;
+    assert_eq!((done.status, done.header("location")), (StatusCode::SEE_OTHER, "/peer-trust"));
+    let chosen = service.peer_trust(caller).await.unwrap().unwrap().chosen;
+    let gate = (stage.maker.id.clone(), device::ProductId::new("gate").unwrap());
+    let makers = vec![stage.maker.id.clone()];
+    let organisations = Vec::new();
+    assert_eq!(chosen, NewPeerTrust { life_s: 7200, makers, organisations, products: vec![gate] });
+    // What stands is what the form begins with.
+    let page = stage.get("owner-admin", set).await;
+    for kept in ["value=\"2\"", ">maker</textarea>", ">maker/gate</textarea>"] {
+        assert!(page.html.contains(kept), "{kept}: {}", page.html);
+    }
+    // A time between two hours is not rounded by somebody who only looks.
+    let odd = NewPeerTrust { life_s: 5400, ..chosen };
+    service.set_peer_trust(caller, odd).await.unwrap();
+    let page = stage.get("owner-admin", set).await;
+    assert!(page.html.contains("name=\"hours\" value=\"\""), "{}", page.html);
+    let page = stage.get("owner-admin", "/peer-trust").await;
+    assert!(page.html.contains(set) && page.html.contains(end), "{}", page.html);
+    for language in Language::ALL.iter().copied() {
+        is_sound(&stage.get_in("owner-admin", language, end).await, end);
+    }
+    let ended = stage.post("owner-admin", end, "").await;
+    assert_eq!((ended.status, ended.header("location")), (StatusCode::SEE_OTHER, "/peer-trust"));
+    assert!(service.peer_trust(caller).await.unwrap().is_none());
+    assert_eq!(stage.post("owner-admin", end, "").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn an_owner_sees_which_connections_no_file_allows() {
     let stage = Stage::new().await;
     let service = &stage.world.service;

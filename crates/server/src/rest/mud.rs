@@ -19,7 +19,7 @@ use api::{
 use axum::extract::State;
 use device::{Language, OrganisationId, ProductId};
 use http::StatusCode;
-use service::{HowToSuggest, MudOutside, MudReferenceView, MudView};
+use service::{HowToSuggest, MudOutside, MudReferenceView, MudView, NamedSigner};
 
 /// File and signature in base64, and certificates.
 const MUD_BODY_BYTES_MAX: usize = 768 * 1024;
@@ -144,7 +144,9 @@ pub(super) async fn set_url(
     Path((organisation, product)): Path<(OrganisationRef, ProductRef)>,
     JsonBody(new): JsonBody<NewMudUrl, MUD_URL_BODY_BYTES_MAX>,
 ) -> Result<Json<MudUrl>, Fault> {
-    let (of, signer) = ((&organisation.0, &product.0), new.signer.as_deref());
+    let of = (&organisation.0, &product.0);
+    let signer = new.signer.as_deref();
+    let signer = signer.map_or(NamedSigner::Nobody, NamedSigner::Certificate);
     Ok(Json(said(app.service.set_mud_reference(&caller, of, &new.url, signer).await?)))
 }
 

@@ -16,4 +16,4 @@ pub use observe::{FlowsJudged, OutsideSource};
 pub use outside::{MudOutside, OutsideDay, OutsideNow, OutsideOfDevice};
 pub(crate) use read::KeptMud;
 pub use read::{MudFile, PublicMud, PublicMudLines};
-pub use reference::MudReferenceView;
+pub use reference::{MudReferenceView, NamedSigner};

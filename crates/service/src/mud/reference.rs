@@ -15,6 +15,17 @@ use std::sync::Arc;
 /// Longest certificate of a signer, in bytes of PEM.
 const SIGNER_BYTES_MAX: usize = 64 * 1024;
 
+/// Whom a product line's IDevIDs name as the signer of its usage description.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamedSigner<'a> {
+    /// nobody
+    Nobody,
+    /// whom they name already
+    AsBefore,
+    /// the subject of this certificate, in PEM
+    Certificate(&'a str),
+}
+
 /// What a product line's IDevIDs say from now on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MudReferenceView {
@@ -41,9 +52,15 @@ fn reference(row: &store::ReferenceRow) -> Result<MudReference, ServiceError> {
         .map_err(|_| ServiceError::fatal("store-damaged", "a MUD URL's row is damaged"))
 }
 
-fn wrong(why: String) -> ServiceError {
+fn wrong_url(why: String) -> ServiceError {
     let japanese = format!("証明書に入れるMUDのURLとして受け付けられません: {why}");
     ServiceError::malformed("mud-url", why).in_japanese(japanese)
+}
+
+fn wrong_signer(why: &str) -> ServiceError {
+    let japanese = format!("MUDファイルの署名者の証明書を受け付けられません: {why}");
+    let why = format!("the certificate of the file's signer: {why}");
+    ServiceError::malformed("mud-signer", why).in_japanese(japanese)
 }
 
 impl Service {
@@ -67,24 +84,29 @@ impl Service {
     /// signs it. Those that were issued stay as they are, for their devices' life.
     ///
     /// # Errors
-    /// `not-found`, `role`; `mud-url`.
+    /// `not-found`, `role`; `mud-url`, `mud-signer`.
     pub async fn set_mud_reference(
         &self,
         caller: &Caller,
         (organisation, product): (&OrganisationId, &ProductId),
         url: &str,
-        signer: Option<&str>,
+        signer: NamedSigner<'_>,
     ) -> Result<MudReferenceView, ServiceError> {
         let resource = Resource::organisation(organisation);
         let _permit = self.authorize(caller, Action::ChangeProduct, &resource)?;
         let row = self.product_row(organisation, product)?.id;
-        if signer.is_some_and(|pem| pem.len() > SIGNER_BYTES_MAX) {
-            return Err(wrong("the signer's certificate has 65,536 bytes at most".to_owned()));
-        }
-        let signer = signer.map(Certificate::from_pem).transpose();
-        let signer = signer.map_err(|error| wrong(format!("the signer's certificate: {error}")))?;
+        let as_before = signer == NamedSigner::AsBefore;
+        let signer = match signer {
+            NamedSigner::Certificate(pem) if pem.len() > SIGNER_BYTES_MAX => {
+                return Err(wrong_signer("it has 65,536 bytes at most"));
+            }
+            NamedSigner::Certificate(pem) => {
+                Some(Certificate::from_pem(pem).map_err(|error| wrong_signer(&error.to_string()))?)
+            }
+            NamedSigner::Nobody | NamedSigner::AsBefore => None,
+        };
         let made = MudReference::new(url, signer.as_ref()).map_err(|error| {
-            wrong(format!("{error}; it goes into certificates that last for devices' lives"))
+            wrong_url(format!("{error}; it goes into certificates that last for devices' lives"))
         })?;
         let new = store::ReferenceRow {
             url: made.url().to_owned(),
@@ -99,14 +121,19 @@ impl Service {
             .subject(product.as_str())
             .detail("what", "mud-url")
             .detail("url", &new.url);
-        let kept = new.clone();
-        self.commit(move |tx| {
-            store::set_reference(tx, row, &kept)?;
-            tx.effect(Effect::Mud(row));
-            tx.audit(&event).map(|_| ())
-        })
-        .await?;
-        MudReferenceView::of(new)
+        let set = self
+            .commit(move |tx| {
+                let mut set = new.clone();
+                if as_before {
+                    set.signer = store::reference(tx, row)?.and_then(|before| before.signer);
+                }
+                store::set_reference(tx, row, &set)?;
+                tx.effect(Effect::Mud(row));
+                tx.audit(&event)?;
+                Ok(set)
+            })
+            .await?;
+        MudReferenceView::of(set)
     }
 
     /// IDevIDs that are issued from now on say nothing of a usage description.

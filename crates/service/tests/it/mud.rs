@@ -17,7 +17,7 @@ use pki::{
 use policy::Caller;
 use service::{
     AlertQuery, AlertView, Config, ErrorKind, HowToSuggest, IncomingMessage, MessageDoor, MudView,
-    NewMud, OutsideNow, OutsideSource, Page, Service, ServiceError,
+    NamedSigner, NewMud, OutsideNow, OutsideSource, Page, Service, ServiceError,
 };
 
 const DAY: i64 = 86_400;
@@ -706,14 +706,21 @@ async fn idevids_name_the_file_that_their_maker_says() {
     assert_eq!(service.mud_reference(admin, of).await, Ok(None));
     let url = "https://maker.example/gate.json";
     let pem = signer.chain[0].to_pem();
-    let set = service.set_mud_reference(admin, of, url, Some(&pem)).await.unwrap();
+    let set =
+        service.set_mud_reference(admin, of, url, NamedSigner::Certificate(&pem)).await.unwrap();
     assert!(set.signer.unwrap().contains("Maker MUD"));
     let made = stage.world.working(&stage.maker, "gate", &stage.owner).await;
     let [Some(idevid), None] = says(&made) else { panic!("the IDevID alone says so") };
     assert_eq!(idevid.url(), url);
     assert_eq!(idevid.signer_der(), Some(signer.chain[0].subject_der()));
-    // Another address, without a signer, counts at once; then none. What was issued stays.
-    service.set_mud_reference(admin, of, "https://other.example/", None).await.unwrap();
+    // Another address counts at once, with the signer who was named; then none. What was issued stays.
+    let other = "https://other.example/";
+    let before = NamedSigner::AsBefore;
+    let set = service.set_mud_reference(admin, of, other, before).await.unwrap();
+    assert!(set.url == other && set.signer.unwrap().contains("Maker MUD"));
+    service.set_mud_reference(admin, of, other, NamedSigner::Nobody).await.unwrap();
+    let set = service.set_mud_reference(admin, of, other, before).await.unwrap();
+    assert_eq!(set.signer, None);
     let made = stage.world.working(&stage.maker, "gate", &stage.owner).await;
     assert_eq!(says(&made)[0].as_ref().unwrap().signer_der(), None);
     service.end_mud_reference(admin, of).await.unwrap();
@@ -721,14 +728,15 @@ async fn idevids_name_the_file_that_their_maker_says() {
     assert_eq!(gone.kind(), ErrorKind::NotFound);
     let made = stage.world.working(&stage.maker, "gate", &stage.owner).await;
     assert_eq!(says(&made), [None, None]);
-    for (url, signer) in [
-        ("http://maker.example/", None),
-        ("https://", None),
-        ("https://maker.example/ x", None),
-        (url, Some("no PEM")),
+    for (url, signer, code) in [
+        ("http://maker.example/", NamedSigner::Nobody, "mud-url"),
+        ("https://", NamedSigner::Nobody, "mud-url"),
+        ("https://maker.example/ x", before, "mud-url"),
+        (url, NamedSigner::Certificate("no PEM"), "mud-signer"),
+        (url, NamedSigner::Certificate(&"x".repeat(65_537)), "mud-signer"),
     ] {
         let refused = service.set_mud_reference(admin, of, url, signer).await.unwrap_err();
-        assert_eq!(refused.code(), "mud-url");
+        assert_eq!(refused.code(), code);
     }
     // It is the maker's administrators' to say.
     for (caller, kind) in [
@@ -736,7 +744,7 @@ async fn idevids_name_the_file_that_their_maker_says() {
         (&stage.maker.reader, ErrorKind::Forbidden),
         (&stage.maker.station, ErrorKind::Forbidden),
     ] {
-        let set = service.set_mud_reference(caller, of, url, None).await.unwrap_err();
+        let set = service.set_mud_reference(caller, of, url, before).await.unwrap_err();
         let ended = service.end_mud_reference(caller, of).await.unwrap_err();
         assert_eq!((set.kind(), ended.kind()), (kind, kind));
     }

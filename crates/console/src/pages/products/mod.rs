@@ -2,6 +2,7 @@
 
 mod create;
 mod mud;
+mod mud_url;
 mod public;
 mod purposes;
 
@@ -30,6 +31,7 @@ pub(super) fn router() -> Router<Console> {
         .route("/products/{maker}/{id}", get(one))
         .merge(create::router())
         .merge(mud::router())
+        .merge(mud_url::router())
         .merge(public::router())
         .merge(purposes::router())
 }

@@ -39,14 +39,14 @@ const SHAPE: Shape = Shape {
 /// Lines of a file that are shown; the file itself has them all.
 const LINES_MAX: usize = 500;
 
-type Line = (OrganisationId, ProductId);
+pub(super) type Line = (OrganisationId, ProductId);
 
-fn line((maker, id): (String, String)) -> Result<Line, Failure> {
+pub(super) fn line((maker, id): (String, String)) -> Result<Line, Failure> {
     let maker = OrganisationId::new(&maker).map_err(|_| Failure::not_found())?;
     Ok((maker, ProductId::new(&id).map_err(|_| Failure::not_found())?))
 }
 
-fn here((maker, id): &Line) -> String {
+pub(super) fn here((maker, id): &Line) -> String {
     format!("/products/{maker}/{id}/mud")
 }
 
@@ -75,6 +75,14 @@ fn row(member: &Member, of: &Line, view: MudView) -> Row {
     }
 }
 
+/// What IDevIDs say.
+struct Named {
+    url: String,
+    signer: Option<String>,
+    at: Moment,
+    by: String,
+}
+
 #[derive(Template)]
 #[template(path = "products/mud.html")]
 struct ShowPage {
@@ -93,6 +101,8 @@ struct ShowPage {
     lines: Vec<String>,
     more: usize,
     kept: Option<MudFile>,
+    /// what IDevIDs that are issued now say
+    named: Option<Named>,
     rows: Vec<Row>,
     pager: Pager,
     empty: Empty,
@@ -115,6 +125,12 @@ async fn page(
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => return Err(error.into()),
     };
+    let named = console.service.mud_reference(member.caller(), line).await?.map(|view| Named {
+        url: view.url,
+        signer: view.signer,
+        at: t.time(view.set_at),
+        by: view.set_by,
+    });
     let lines = kept.as_ref().map(|kept| match t.language {
         Language::Ja => kept.mud.japanese(),
         Language::En => kept.mud.english(),
@@ -139,6 +155,7 @@ async fn page(
         lines,
         more,
         kept,
+        named,
         rows: found.items.into_iter().map(|view| row(member, of, view)).collect(),
         pager,
         empty: Empty::new(Icon::Gate, t.text("mud-empty"), t.text("mud-empty-hint")),
@@ -156,7 +173,7 @@ async fn show(
     page(&console, &member, &of, &place.after, (None, "")).await
 }
 
-fn may(member: &Member, of: &Line) -> Result<(), Failure> {
+pub(super) fn may(member: &Member, of: &Line) -> Result<(), Failure> {
     let may = words::may(member, Action::ChangeProduct, &of.0);
     may.then_some(()).ok_or_else(Failure::forbidden)
 }

@@ -1,6 +1,8 @@
 //! Trust between devices (AU-6): what the next bundle of each device holds, and which device has which.
 //! docs/device-to-device.md.
 
+mod settings;
+
 use super::{
     listing::{self, Place},
     sensitive, words,
@@ -10,7 +12,7 @@ use crate::{
     chart::{Chart, Series, Share},
     failure,
     i18n::{Locale, Moment},
-    ui::{Badge, Command, Empty, Fingerprint, Icon, Message, Pager, Tone},
+    ui::{Badge, Empty, Fingerprint, Icon, Message, Pager, Tone},
 };
 use askama::Template;
 use axum::{
@@ -31,7 +33,10 @@ const HERE: &str = "/peer-trust";
 const POLICIES_SHOWN: usize = 20_000;
 
 pub(super) fn router() -> Router<Console> {
-    Router::new().route(HERE, get(show)).route("/peer-trust/bundles/{device}", post(download))
+    Router::new()
+        .route(HERE, get(show))
+        .route("/peer-trust/bundles/{device}", post(download))
+        .merge(settings::router())
 }
 
 /// Who vouches for devices.
@@ -83,7 +88,7 @@ struct ShowPage {
     t: Locale,
     frame: Frame,
     chosen: Option<Chosen>,
-    how: Command,
+    may_choose: bool,
     next: Option<Next>,
     /// why there is no next bundle
     wrong: Option<Message>,
@@ -220,7 +225,7 @@ async fn show(
         frame: member.frame(Section::Policies, t.text("peer-title")),
         may_fetch: contents.is_some() && words::may(&member, Action::FetchTrustBundle, own),
         chosen: settings.map(|view| chosen(t, view)),
-        how: Command::new(t, "tegata trust-bundle set --hours 72"),
+        may_choose: words::may(&member, Action::ManagePeerTrust, own),
         next: contents.map(|it| next(&member, it)),
         wrong: wrong.map(|wrong| Message::new(Tone::Warn, wrong)),
         counts: any.iter().any(|count| *count > 0).then(|| share(t, counts)),

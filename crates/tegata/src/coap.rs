@@ -4,7 +4,7 @@
 use crate::clock;
 use anyhow::{Context as _, anyhow, bail, ensure};
 use coap_lite::{CoapOption, MessageClass, MessageType, Packet, RequestType};
-use crypto::dtls::{Keys, SUITES, associate};
+use crypto::dtls::{Keys, RawKey, SUITES, associate};
 use dimpl::{
     Config, Dtls, Output,
     crypto::{CryptoProvider, aws_lc_rs::default_provider},
@@ -34,41 +34,51 @@ pub struct Coap {
     socket: UdpSocket,
     dtls: Box<Dtls>,
     wake_at: Instant,
-    /// what the server shows
-    certificate: Option<Vec<u8>>,
+    shown: Option<Shown>,
     connected: bool,
     over: bool,
     heard: Vec<Packet>,
     id: u16,
 }
 
-/// How all associations of a client are.
-pub fn config() -> anyhow::Result<Arc<Config>> {
+/// What the server shows: its certificate, or a SubjectPublicKeyInfo by itself (RFC 7250), in DER.
+pub enum Shown {
+    Certificate(Vec<u8>),
+    Key(Vec<u8>),
+}
+
+/// How the associations of a client are that shows a certificate, or its key by itself; then it would have
+/// the server do the same.
+pub fn config(raw: Option<&RawKey>) -> anyhow::Result<Arc<Config>> {
     let provider = CryptoProvider { key_provider: &Keys, ..default_provider() };
     let config = Config::builder()
         .with_crypto_provider(provider)
         .dtls12_cipher_suites(&SUITES)
         .handshake_timeout(HANDSHAKE)
-        .build()?;
-    Ok(Arc::new(config))
+        .accept_raw_public_keys(raw.is_some());
+    let config = match raw {
+        Some(raw) => config.with_raw_public_key(raw.to_configure()),
+        None => config,
+    };
+    Ok(Arc::new(config.build()?))
 }
 
 impl Coap {
-    /// Shakes hands over a socket that is connected to the server; `trusts` looks at the server's
-    /// certificate, in DER.
+    /// Shakes hands over a socket that is connected to the server; `config` is [`config`] with the same `raw`.
+    /// `trusts` looks at what the server shows.
     pub async fn open(
         config: Arc<Config>,
-        key: Arc<CertifiedKey>,
+        (key, raw): (Arc<CertifiedKey>, Option<&RawKey>),
         socket: UdpSocket,
-        trusts: impl FnOnce(&[u8]) -> anyhow::Result<()>,
+        trusts: impl FnOnce(&Shown) -> anyhow::Result<()>,
     ) -> anyhow::Result<Self> {
         let now = clock::instant();
-        let dtls = associate(config, &key, None, now).context("no certificate to be shown")?;
+        let dtls = associate(config, &key, raw, now).context("no certificate to be shown")?;
         let mut coap = Self {
             socket,
             dtls: Box::new(dtls),
             wake_at: now,
-            certificate: None,
+            shown: None,
             connected: false,
             over: false,
             heard: Vec::new(),
@@ -80,7 +90,7 @@ impl Coap {
         while !coap.connected {
             coap.turn(None).await?;
         }
-        let shown = coap.certificate.take().context("the server shows no certificate")?;
+        let shown = coap.shown.take().context("the server shows neither certificate nor key")?;
         trusts(&shown)?;
         Ok(coap)
     }
@@ -187,7 +197,8 @@ impl Coap {
                     return Ok(());
                 }
                 Output::Connected => self.connected = true,
-                Output::PeerCert(certificate) => self.certificate = Some(certificate.to_vec()),
+                Output::PeerCert(it) => self.shown = Some(Shown::Certificate(it.to_vec())),
+                Output::PeerRawPublicKey(it) => self.shown = Some(Shown::Key(it.to_vec())),
                 Output::ApplicationData(data) => self.heard.extend(Packet::from_bytes(data)),
                 Output::CloseNotify => {
                     self.over = true;

@@ -29,7 +29,7 @@ use crate::{
     remote::{Remote, read_roots},
 };
 use anyhow::{Context as _, bail, ensure};
-use api::client::Est;
+use api::{client::Est, wire::ServerKey};
 use attack::AttackAtWork;
 use factory::Factory;
 use fleet::{Play, locked};
@@ -249,6 +249,13 @@ async fn play(args: SimRunArgs, output: Output, language: Language) -> anyhow::R
     if scenario.groups.iter().any(|group| group.door == Door::Coap) {
         let est = Est::new(remote.client().clone(), None);
         doors.know(&est.ca_certificates().await?);
+    }
+    if scenario.groups.iter().any(|group| group.door == Door::CoapRawKey) {
+        let told: ServerKey = remote.get("/v1/server-key").await.context(
+            "the server's key for the door coap-raw-key is not to be had; hint: start the server with \
+             --coap-raw-keys",
+        )?;
+        doors.know_key(told.key.0);
     }
     let seed = args.seed.unwrap_or(scenario.seed);
     let play = Arc::new(Play::new(scenario, seed, store, doors, args.connections)?);

@@ -4,12 +4,12 @@
 use super::{http::Http, scenario::Door, store::Thing};
 use crate::{
     clock,
-    coap::{self, Coap},
+    coap::{self, Coap, Shown},
     mqtt::{Mqtt, Welcome},
 };
-use anyhow::Context as _;
+use anyhow::{Context as _, bail, ensure};
 use api::Identity;
-use crypto::{Signer, tls::signing_key};
+use crypto::{Sha256, Signer, dtls::RawKey, sha256, tls::signing_key};
 use futures_util::{SinkExt as _, StreamExt as _};
 use pki::Certificate;
 use rustls::{
@@ -67,6 +67,10 @@ impl Credential {
         CertifiedKey::new(self.chain.clone(), signing_key(self.key.clone()))
     }
 
+    fn raw(&self) -> Option<RawKey> {
+        RawKey::new(self.key.clone())
+    }
+
     /// Anybody.
     pub fn of(identity: &Identity) -> Self {
         let der = |it: &Certificate| CertificateDer::from(it.der().to_vec());
@@ -118,6 +122,8 @@ pub struct Doors {
     dtls: Arc<dimpl::Config>,
     /// CAs between the roots and the server's certificate, which the CoAP door does not show
     issuers: Vec<CertificateDer<'static>>,
+    /// the key that the CoAP door shows to who shows one
+    server_key: Option<Sha256>,
     handshakes: Semaphore,
 }
 
@@ -157,8 +163,9 @@ impl Doors {
             https: port,
             provider,
             verifier,
-            dtls: coap::config()?,
+            dtls: coap::config(None)?,
             issuers: Vec::new(),
+            server_key: None,
             handshakes: Semaphore::new(usize::try_from(handshakes)?),
         })
     }
@@ -177,7 +184,7 @@ impl Doors {
         let port = match door {
             Door::Mqtt => self.ports.mqtt,
             Door::Websocket => self.ports.websocket,
-            Door::Coap => self.ports.coap,
+            Door::Coap | Door::CoapRawKey => self.ports.coap,
             Door::Http => self.https,
         };
         let to = SocketAddr::new(self.ip, port);
@@ -259,8 +266,18 @@ impl Doors {
         self.issuers = issuers.iter().map(|it| CertificateDer::from(it.der().to_vec())).collect();
     }
 
-    /// Opens an association for CoAP, for who has a turn.
-    pub async fn coap_now(&self, credential: &Credential, from: From) -> anyhow::Result<Coap> {
+    /// The server's public key by itself.
+    pub fn know_key(&mut self, key: Sha256) {
+        self.server_key = Some(key);
+    }
+
+    /// Opens an association for CoAP, for who has a turn; with `by_key` by public keys alone, both ways.
+    pub async fn coap_now(
+        &self,
+        credential: &Credential,
+        by_key: bool,
+        from: From,
+    ) -> anyhow::Result<Coap> {
         in_time(async {
             let own: SocketAddr = match self.ip {
                 IpAddr::V4(ip) if ip.is_loopback() => (from.own()?, 0).into(),
@@ -270,12 +287,39 @@ impl Doors {
             let socket = UdpSocket::bind(own).await?;
             socket.connect((self.ip, self.ports.coap)).await?;
             let now = Duration::from_secs(u64::try_from(clock::now().0)?);
-            let trusts = |shown: &[u8]| {
-                let (shown, now) = (CertificateDer::from(shown), UnixTime::since_unix_epoch(now));
-                self.verifier.verify_server_cert(&shown, &self.issuers, &self.name, &[], now)?;
-                Ok(())
+            let trusts = |shown: &Shown| match shown {
+                Shown::Certificate(_) if by_key => {
+                    bail!("the server takes no raw keys; hint: start it with --coap-raw-keys")
+                }
+                Shown::Certificate(shown) => {
+                    let now = UnixTime::since_unix_epoch(now);
+                    let (shown, issuers) = (CertificateDer::from(&**shown), &self.issuers);
+                    self.verifier.verify_server_cert(&shown, issuers, &self.name, &[], now)?;
+                    Ok(())
+                }
+                Shown::Key(shown) => {
+                    let shown = sha256(shown);
+                    ensure!(
+                        self.server_key == Some(shown),
+                        "the server has another key; hint: it was replaced, begin anew"
+                    );
+                    Ok(())
+                }
             };
-            Coap::open(self.dtls.clone(), Arc::new(credential.certified()), socket, trusts).await
+            let raw = match by_key {
+                true => Some(
+                    credential
+                        .raw()
+                        .context("raw keys are ECDSA keys on P-256; hint: use the door coap")?,
+                ),
+                false => None,
+            };
+            let config = match &raw {
+                Some(raw) => coap::config(Some(raw))?,
+                None => self.dtls.clone(),
+            };
+            let shows = (Arc::new(credential.certified()), raw.as_ref());
+            Coap::open(config, shows, socket, trusts).await
         })
         .await
     }

@@ -132,6 +132,8 @@ pub enum Door {
     Http,
     /// CoAP over DTLS
     Coap,
+    /// the same, where device and server show their public keys alone (RFC 7250)
+    CoapRawKey,
 }
 
 impl Door {
@@ -142,6 +144,7 @@ impl Door {
             Self::Websocket => "websocket",
             Self::Http => "http",
             Self::Coap => "coap",
+            Self::CoapRawKey => "coap-raw-key",
         }
     }
 

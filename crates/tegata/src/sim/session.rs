@@ -81,7 +81,10 @@ impl Session {
         let asked = clock::instant();
         let session = match door {
             Door::Http => Self::Http(Box::new(doors.http_now(credential, from).await?)),
-            Door::Coap => Self::Coap(Box::new(doors.coap_now(credential, from).await?)),
+            Door::Coap | Door::CoapRawKey => {
+                let by_key = door == Door::CoapRawKey;
+                Self::Coap(Box::new(doors.coap_now(credential, by_key, from).await?))
+            }
             door => match doors.mqtt_now(door, credential, client, from).await? {
                 Welcome::Yes(client) => Self::Mqtt { client, heard: Vec::new() },
                 Welcome::No(code) => bail!("CONNACK {code:#04x}"),

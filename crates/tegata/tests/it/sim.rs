@@ -58,7 +58,7 @@ fn serve(dir: &Path) -> (Server, [u16; 4]) {
         .args(["serve", "--dir", "data", "--listen", "127.0.0.1:0"])
         .args(["--listen-public", "127.0.0.1:0", "--console", "off", "--stop-with-stdin"])
         .args(["--mqtt", "127.0.0.1:0", "--mqtt-websocket", "127.0.0.1:0"])
-        .args(["--coap", "127.0.0.1:0"])
+        .args(["--coap", "127.0.0.1:0", "--coap-raw-keys"])
         .current_dir(dir)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -166,13 +166,23 @@ acknowledged_min = 36
 refused_max = 0
 [[group]]
 name = "small"
-count = 20
+count = 10
 door = "coap"
 period = "3s"
 size = 1500
-sample = 20
+sample = 10
 [group.expect]
-acknowledged_min = 20
+acknowledged_min = 10
+refused_max = 0
+undelivered_max = 0
+[[group]]
+name = "smallest"
+count = 10
+door = "coap-raw-key"
+period = "3s"
+sample = 10
+[group.expect]
+acknowledged_min = 10
 refused_max = 0
 undelivered_max = 0
 [expect]

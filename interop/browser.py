@@ -14,6 +14,7 @@ from selenium.webdriver.common.virtual_authenticator import VirtualAuthenticator
 from selenium.webdriver.support.ui import WebDriverWait
 
 from lib import Failure, require
+from tegata import free_port
 
 # Conditions are waited for, never times: this only bounds how long a failure takes.
 WAIT_SECONDS_MAX = 90
@@ -46,7 +47,7 @@ class Browser:
             prefs["profile.managed_default_content_settings.javascript"] = 2
         options.add_experimental_option("prefs", prefs)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        self.driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
+        self.driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver", port=free_port()))
         # What is not there is not there: whoever expects something to come uses `until`.
         self.driver.implicitly_wait(0)
         self.resize(size)

@@ -7,7 +7,11 @@ use crate::{
     tools::{DENY, NEXTEST, cargo_tool},
 };
 use anyhow::{Context as _, Result, bail};
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 /// Names what `third_party/` carries, as the registry has it.
 const RELEASED: &str = "third_party/released/Cargo.toml";
@@ -45,7 +49,11 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "deny", what: "licences, bans, sources, advisories", run: deny },
     Step { name: "nextest", what: "unit, integration and property tests", run: nextest },
     Step { name: "doctest", what: "examples in the documentation", run: doctest },
-    Step { name: "doc", what: "documentation builds without a warning", run: doc },
+    Step {
+        name: "doc",
+        what: "documentation builds without a warning, and the programs alone",
+        run: doc,
+    },
     Step { name: "commands", what: "commands in the documents exist", run: commands },
     Step { name: "interop", what: "foreign software against ours", run: interop::step },
     Step { name: "fuzz", what: "the same 50,000 inputs to every fuzz target", run: fuzz::step },
@@ -207,6 +215,22 @@ fn released() -> Result<()> {
     must(command("sha256sum", &["--check", "--quiet", "--strict", &sums]).current_dir(folder))
 }
 
+/// Whether this run built all tests, and the programs that they start.
+static BUILT: AtomicBool = AtomicBool::new(false);
+
+/// Makes the programs and the example that foreign software meets. After the tests they are there: what
+/// tests ask for more of libraries (tokio's clock that can be stopped) would else have most of it built
+/// again without. That it compiles without is checked by the step `doc`.
+pub(crate) fn programs() -> Result<()> {
+    if BUILT.load(Ordering::Relaxed) {
+        let all = ["test", "--quiet", "--no-run", "--workspace", "--all-features"];
+        return output(cargo(&all).args(locked())).map(drop);
+    }
+    output(cargo(&["build", "--quiet", "-p", "tegata", "-p", "agent"]).args(locked()))?;
+    output(cargo(&["build", "--quiet", "-p", "pki", "--example", "profiles"]).args(locked()))?;
+    Ok(())
+}
+
 fn nextest() -> Result<Outcome> {
     cargo_tool(&NEXTEST)?;
     let mut command = cargo(&["nextest", "run", "--workspace", "--all-features", "--no-fail-fast"]);
@@ -219,6 +243,7 @@ fn nextest() -> Result<Outcome> {
     let Some(summary) = summary else {
         bail!("nextest ran nothing; the build failed");
     };
+    BUILT.store(true, Ordering::Relaxed);
     if !ok {
         bail!("{}", summary.trim());
     }
@@ -234,12 +259,14 @@ fn doctest() -> Result<Outcome> {
 fn doc() -> Result<Outcome> {
     let mut command = cargo(&["doc", "--quiet", "--no-deps", "--workspace", "--all-features"]);
     must(command.args(locked()).env("RUSTDOCFLAGS", "--deny warnings"))?;
+    // And the programs compile without what tests ask for more of libraries. Most of it was checked for this.
+    must(cargo(&["check", "--quiet", "-p", "tegata", "-p", "agent"]).args(locked()))?;
+    must(cargo(&["check", "--quiet", "-p", "pki", "--example", "profiles"]).args(locked()))?;
     passed("")
 }
 
 fn commands() -> Result<Outcome> {
-    let mut command = cargo(&["build", "--quiet", "-p", "tegata"]);
-    output(command.args(locked()))?;
+    programs()?;
     let (findings, checked) = tidy::commands()?;
     if findings > 0 {
         bail!("{findings} findings, printed above");

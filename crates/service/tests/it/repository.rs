@@ -13,10 +13,8 @@ use service::{
 };
 use std::{
     io::Read as _,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
 };
 use update::{
     Authority, Key, Limits, Paths, RoleName, Root, Signed, Signers, TargetPath, Targets, TopRole,
@@ -494,16 +492,26 @@ async fn images_are_for_those_they_are_meant_for() {
     }
 }
 
+/// How many files repositories have.
+fn files(store: &Path) -> i64 {
+    let connection = rusqlite::Connection::open(store).unwrap();
+    connection.query_row("SELECT count(*) FROM repository_file", [], |row| row.get(0)).unwrap()
+}
+
 /// The process dies before or after the commit of a publication: clients find the state before or
 /// the one after, whole, and it can be repeated.
 #[tokio::test]
 async fn a_crash_leaves_the_old_or_the_new_repository() {
     for point in [fault::BEFORE_COMMIT, fault::AFTER_COMMIT] {
-        let armed = Arc::new(AtomicBool::new(false));
+        // Others commit too: after a commit, it is to be the publication's.
+        let armed: Arc<OnceLock<(PathBuf, i64)>> = Arc::default();
         let trigger = armed.clone();
-        let faults =
-            fault::Faults::injected(move |name| name == point && trigger.load(Ordering::SeqCst));
-        // The integrator commits too; it is to meet no fault of ours.
+        let faults = fault::Faults::injected(move |name| {
+            name == point
+                && trigger.get().is_some_and(|(store, before)| {
+                    point == fault::BEFORE_COMMIT || files(store) > *before
+                })
+        });
         let slow = Config { faults: Some(faults), integrate_ms: 3_600_000, ..config() };
         let (world, maker) = world(slow).await;
         let offline = Offline::new();
@@ -514,7 +522,9 @@ async fn a_crash_leaves_the_old_or_the_new_repository() {
         world.service.publish_release(admin, &release.id, None).await.unwrap();
         let next = world.service.draft_targets(admin, &of, "targets", None).await.unwrap();
         let signed = targets(offline.sign_targets(&root, &next));
-        armed.store(true, Ordering::SeqCst);
+        let store = world.path().join("tegata.db");
+        let before = files(&store);
+        armed.set((store, before)).unwrap();
         assert!(world.service.push_metadata(admin, &of, signed.clone()).await.is_err());
         world.service.close();
         let service = open(world.path(), config(), &world.clock);

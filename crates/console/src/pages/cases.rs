@@ -608,7 +608,13 @@ async fn submitted(
         "" => None,
         // The minute that is now is now.
         text if text == written(t, member.now) => None,
-        text => Some(moment(t, text).ok_or_else(Failure::bad_request)?),
+        text => {
+            let at = moment(t, text).ok_or_else(Failure::bad_request)?;
+            let own = &member.signed().organisation;
+            let aware = console.service.case(member.caller(), own, &id).await?.line.aware;
+            // The minute in which somebody became aware began before that.
+            Some(if text == written(t, aware) { at.max(aware) } else { at })
+        }
     };
     let new = CaseChange { submitted: Some((step, at)), ..CaseChange::default() };
     change(&console, &member, &id, new, &format!("/cases/{id}")).await

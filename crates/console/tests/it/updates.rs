@@ -549,6 +549,8 @@ async fn a_duty_to_report_is_drafted_written_and_put_on_record() {
     judged(&stage.world, admin).await;
     let empty = stage.get("maker-auditor", "/cases").await.html;
     assert!(empty.contains("Nothing is to be reported"), "{empty}");
+    // Somebody becomes aware in the middle of a minute.
+    stage.world.clock.advance(40);
     vulnerability(&stage.world, true).await;
     judged(&stage.world, admin).await;
     let list = stage.get("maker-auditor", "/cases").await.html;
@@ -569,8 +571,13 @@ async fn a_duty_to_report_is_drafted_written_and_put_on_record() {
     let submitted = format!("{path}/submitted");
     let early = stage.post("maker-operator", &submitted, "report=notification&at=").await;
     assert_eq!(early.status, StatusCode::CONFLICT, "each after the one before");
-    let done = stage.post("maker-operator", &submitted, "report=early-warning&at=").await;
-    assert_eq!(led(&done), path);
+    // Offered in that minute, sent in the next one.
+    let (_, offered) = page.split_once("name=\"at\" value=\"").unwrap();
+    let offered = offered.split('"').next().unwrap().replace(' ', "%20");
+    stage.world.clock.advance(30);
+    let minute = format!("report=early-warning&at={offered}");
+    let done = stage.post("maker-operator", &submitted, &minute).await;
+    assert_eq!(led(&done), path, "{}", done.html);
     let page = stage.get("maker-operator", &path).await.html;
     assert!(page.contains("Draft: Notification") && page.contains(">submitted<"), "{page}");
     let wrong = "title=x&aware=yesterday&corrected=";

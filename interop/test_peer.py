@@ -1,8 +1,11 @@
 """Trust between devices (docs/device-to-device.md): two devices of different makers authenticate each other and
 decide while the platform is away; openssl and Python's ssl speak to one; faketime sets its clock."""
 
+import contextlib
 import json
+import os
 import pathlib
+import signal
 import socket
 import ssl
 import subprocess
@@ -118,14 +121,17 @@ class Listening:
     def __init__(self, agent, before=()):
         self.port = free_port()
         command = agent.command("peer", "listen", "--address", f"127.0.0.1:{self.port}", before=before)
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                                        start_new_session=True)
         require("listening" in self.process.stdout.readline(), "it does not listen")
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.process.terminate()
+        # With what faketime started.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGTERM)
         self.process.wait(30)
 
     def said(self):

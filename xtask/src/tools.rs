@@ -16,7 +16,7 @@ pub(crate) struct CargoTool {
 /// Licences, bans, sources, advisories.
 pub(crate) const DENY: CargoTool =
     CargoTool { subcommand: "deny", package: "cargo-deny", version: "0.20.2", features: &[] };
-/// The test runner, without its own update: a third of what it is built of.
+/// The test runner, without its own update, which nobody here asks for.
 pub(crate) const NEXTEST: CargoTool = CargoTool {
     subcommand: "nextest",
     package: "cargo-nextest",

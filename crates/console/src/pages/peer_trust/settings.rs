@@ -10,6 +10,7 @@ use crate::{
     },
     ui::{ButtonKind, Field},
 };
+use ::peer::{LIFE_S_MAX, LIFE_S_MIN};
 use axum::{Router, extract::State, routing::get};
 use device::{OrganisationId, ProductId};
 use policy::Action;
@@ -19,8 +20,6 @@ use service::NewPeerTrust;
 const SETTINGS: &str = "/peer-trust/settings";
 const END: &str = "/peer-trust/end";
 const HOUR_S: i64 = 3600;
-/// As many as the service takes.
-const HOURS_ALLOWED: std::ops::RangeInclusive<i64> = 1..=2160;
 /// What is offered to whoever chooses for the first time.
 const HOURS: &str = "72";
 
@@ -103,8 +102,8 @@ impl Form {
 
     fn read(&self, t: Locale, mistakes: &mut Mistakes) -> Option<NewPeerTrust> {
         let hours = |text: &str| {
-            let hours = text.parse::<i64>().ok().filter(|it| HOURS_ALLOWED.contains(it))?;
-            hours.checked_mul(HOUR_S)
+            let life_s = text.parse::<i64>().ok()?.checked_mul(HOUR_S)?;
+            (LIFE_S_MIN..=LIFE_S_MAX).contains(&life_s).then_some(life_s)
         };
         let life_s = mistakes.read("hours", self.hours.trim(), hours, t.text("peer-hours-wrong"));
         let wrong = t.text("peer-names-wrong").to_string();

@@ -24,7 +24,8 @@ use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Durat
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{mpsc, watch},
+    sync::watch,
+    task::JoinSet,
     time::{Instant, sleep, timeout},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -72,39 +73,35 @@ impl Listener {
     /// Serves until `stop` says so; then lets open requests end, for `grace` at most.
     pub(crate) async fn serve(self, stop: watch::Receiver<bool>, grace: Duration) {
         let Self { socket, tls, router, ocsp, proxied, app, gateway } = self;
-        let (cut, cut_off) = watch::channel(false);
-        // Closed once the last connection has let go of it.
-        let (open, mut all_closed) = mpsc::channel::<Infallible>(1);
-        let stop_all = stop.clone();
-        let door =
-            Arc::new(Shared { router, ocsp, app, tls, gateway, stop: stop_all, cut: cut_off });
+        let mut connections = JoinSet::new();
+        let door = Arc::new(Shared { router, ocsp, app, tls, gateway, stop: stop.clone() });
         let mut stopping = stop;
         let mut stopping = pin!(told_to_stop(&mut stopping));
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = stopping.as_mut() => break,
+                Some(_ended) = connections.join_next() => continue,
                 accepted = socket.accept() => accepted,
             };
             match accepted {
                 Ok((stream, address)) => {
-                    let connections = &door.app.connections;
+                    let room = &door.app.connections;
                     let admitted = match proxied && door.app.service.is_proxy(address.ip()) {
-                        true => connections.admit_proxy(),
-                        false => connections.admit(Source::from(address.ip())),
+                        true => room.admit_proxy(),
+                        false => room.admit(Source::from(address.ip())),
                     };
                     match admitted {
                         Ok(permit) => {
-                            let counted = Counted { _permit: permit, _open: open.clone() };
                             let (door, peer) = (door.clone(), (stream, address));
                             // Each kind by itself: a plain connection is not to be as large as one
                             // that speaks TLS and HTTP/2.
                             if door.gateway.is_some() {
-                                drop(tokio::spawn(mqtt(door, peer, counted)));
+                                connections.spawn(mqtt(door, peer, permit));
                             } else if door.tls.is_some() {
-                                drop(tokio::spawn(secure(door, peer, counted)));
+                                connections.spawn(secure(door, peer, permit));
                             } else {
-                                drop(tokio::spawn(plain(door, peer, counted)));
+                                connections.spawn(plain(door, peer, permit));
                             }
                         }
                         // Closing is the answer: a handshake would cost what we lack.
@@ -120,10 +117,10 @@ impl Listener {
                 }
             }
         }
-        drop((socket, open));
-        if timeout(grace, all_closed.recv()).await.is_err() {
-            let _ = cut.send(true);
-            let _ = all_closed.recv().await;
+        drop(socket);
+        let all_closed = async { while connections.join_next().await.is_some() {} };
+        if timeout(grace, all_closed).await.is_err() {
+            connections.shutdown().await;
         }
     }
 }
@@ -137,84 +134,55 @@ struct Shared {
     gateway: Option<Messages>,
     /// requests end, connections close
     stop: watch::Receiver<bool>,
-    /// all ends at once
-    cut: watch::Receiver<bool>,
 }
 
-/// What a connection holds as long as it is open.
-struct Counted {
-    _permit: Permit,
-    _open: mpsc::Sender<Infallible>,
-}
-
-async fn plain(door: Arc<Shared>, (stream, address): (TcpStream, SocketAddr), _counted: Counted) {
+async fn plain(door: Arc<Shared>, (stream, address): (TcpStream, SocketAddr), _permit: Permit) {
     door.app.metrics.connected();
     let stream = Idle::new(stream, door.app.limits.idle_time);
     let peer = Arc::new(Peer::new(address, None));
-    let mut cut = door.cut.clone();
-    tokio::select! {
-        biased;
-        () = http1(stream, peer, &door) => {}
-        () = told_to_stop(&mut cut) => {}
-    }
+    http1(stream, peer, &door).await;
 }
 
-async fn secure(door: Arc<Shared>, (stream, address): (TcpStream, SocketAddr), _counted: Counted) {
+async fn secure(door: Arc<Shared>, (stream, address): (TcpStream, SocketAddr), _permit: Permit) {
     door.app.metrics.connected();
     let stream = Idle::new(stream, door.app.limits.idle_time);
-    let mut cut = door.cut.clone();
-    let serving = async {
-        let Some((stream, two, session)) = handshake(stream, address, &door).await else { return };
-        let peer = Arc::new(Peer::new(address, Some(session)));
-        if two {
-            http2(stream, peer, &door).await;
-        } else {
-            http1(stream, peer, &door).await;
-        }
-    };
-    tokio::select! {
-        biased;
-        () = serving => {}
-        () = told_to_stop(&mut cut) => {}
+    let Some((stream, two, session)) = handshake(stream, address, &door).await else { return };
+    let peer = Arc::new(Peer::new(address, Some(session)));
+    if two {
+        http2(stream, peer, &door).await;
+    } else {
+        http1(stream, peer, &door).await;
     }
 }
 
 /// A device's messages. Silence is its right, for as long as its keep alive says: no `Idle` here.
-async fn mqtt(door: Arc<Shared>, (stream, address): (TcpStream, SocketAddr), _counted: Counted) {
+async fn mqtt(door: Arc<Shared>, (stream, address): (TcpStream, SocketAddr), _permit: Permit) {
     door.app.metrics.connected();
-    let mut cut = door.cut.clone();
-    let serving = async {
-        let Some((stream, _, session)) = handshake(Single(stream), address, &door).await else {
-            return;
-        };
-        let Some(messages) = &door.gateway else { return };
-        let Some(certificate) = session.chain.first() else {
-            let peer = Peer::new(address, None);
-            let why = "no client certificate was shown";
-            door.app.turn_away(Turned::Unauthenticated, &peer, Door::Public, why);
-            return;
-        };
-        let stop = door.stop.clone();
-        match messages {
-            Messages::Mqtt(gateway) => {
-                let from = (MessageDoor::Mqtt, address.ip());
-                gateway.mqtt(stream, certificate, from, stop).await;
-            }
-            // Apart: a connection without WebSocket is not to be as large as one with it.
-            Messages::Websocket(gateway, origins) => {
-                let from = (&**origins, address.ip());
-                let served = gateway.websocket(stream, certificate, from, stop);
-                if let Err(why) = Box::pin(served).await {
-                    let peer = Peer::new(address, None);
-                    door.app.turn_away(Turned::Handshake, &peer, Door::Public, why);
-                }
+    let Some((stream, _, session)) = handshake(Single(stream), address, &door).await else {
+        return;
+    };
+    let Some(messages) = &door.gateway else { return };
+    let Some(certificate) = session.chain.first() else {
+        let peer = Peer::new(address, None);
+        let why = "no client certificate was shown";
+        door.app.turn_away(Turned::Unauthenticated, &peer, Door::Public, why);
+        return;
+    };
+    let stop = door.stop.clone();
+    match messages {
+        Messages::Mqtt(gateway) => {
+            let from = (MessageDoor::Mqtt, address.ip());
+            gateway.mqtt(stream, certificate, from, stop).await;
+        }
+        // Apart: a connection without WebSocket is not to be as large as one with it.
+        Messages::Websocket(gateway, origins) => {
+            let from = (&**origins, address.ip());
+            let served = gateway.websocket(stream, certificate, from, stop);
+            if let Err(why) = Box::pin(served).await {
+                let peer = Peer::new(address, None);
+                door.app.turn_away(Turned::Handshake, &peer, Door::Public, why);
             }
         }
-    };
-    tokio::select! {
-        biased;
-        () = serving => {}
-        () = told_to_stop(&mut cut) => {}
     }
 }
 

@@ -8,7 +8,8 @@
 //!
 //! Time is nanoseconds of a clock that never goes back; where it starts does not matter.
 
-use std::{collections::HashMap, hash::Hash};
+use foldhash::HashMap;
+use std::hash::Hash;
 
 /// Nanoseconds of a clock that never goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -109,7 +110,7 @@ impl<K: Hash + Eq + Clone> Shared<K> {
         Self {
             allowance,
             all: Meter::default(),
-            parts: HashMap::new(),
+            parts: HashMap::default(),
             active: 1,
             counted: 0,
             window_ends: 0,
@@ -204,8 +205,8 @@ mod tests {
 
     /// Plays a second in steps of a millisecond: how many of each one's messages pass.
     fn play(shared: &mut Shared<u32>, from: u64, wants: &[(u32, u32)]) -> HashMap<u32, u32> {
-        let mut passed = HashMap::new();
-        let mut owed: HashMap<u32, u32> = HashMap::new();
+        let mut passed = HashMap::default();
+        let mut owed: HashMap<u32, u32> = HashMap::default();
         for step in 0..1000 {
             for (who, per_second) in wants {
                 let owed = owed.entry(*who).or_default();

@@ -12,12 +12,9 @@ use crate::{
     },
 };
 use crypto::{PublicKey, Sha256, UnixTime};
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock,
+    atomic::{AtomicU64, Ordering},
 };
 use tokio::sync::watch;
 
@@ -45,7 +42,7 @@ pub(crate) struct SignerEntry {
 }
 
 /// By CA and serial number.
-type RevokedSet = HashMap<(i64, Box<[u8]>), Revoked>;
+type RevokedSet = foldhash::HashMap<(i64, Box<[u8]>), Revoked>;
 
 /// Memory beside the store.
 pub(crate) struct Live {
@@ -124,7 +121,7 @@ pub(crate) struct Wanted {
 impl Live {
     pub(crate) fn new(ocsp_answers: usize) -> Self {
         Self {
-            revoked: RwLock::new(HashMap::new()),
+            revoked: RwLock::default(),
             epoch: AtomicU64::new(1),
             changes: crate::messages::Changes::default(),
             server_key: watch::Sender::new(None),

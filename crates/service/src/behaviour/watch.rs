@@ -136,11 +136,11 @@ pub(super) struct Looked {
 
 #[derive(Debug, Default)]
 struct Shard {
-    live: HashMap<i64, Live>,
+    live: foldhash::HashMap<i64, Live>,
     /// those that are to be looked at at once
     urgent: Vec<i64>,
     /// how many of them are whose
-    owners: HashMap<i64, usize>,
+    owners: foldhash::HashMap<i64, usize>,
     /// messages of devices that there was no room for, by owner
     uncounted: HashMap<i64, u64>,
 }
@@ -535,7 +535,7 @@ impl Service {
                 live.add(Aspect::Topic, spaced(own, feature));
             }
             if let Some(door) = door
-                && live.is_new(Aspect::Door, hashes.hash_one(door))
+                && live.is_new(Aspect::Door, u64::from(door.code()) << ASPECT_BITS.count_ones())
             {
                 live.add(Aspect::Door, door.name().to_owned());
             }

@@ -5,10 +5,8 @@ use crate::store::{message::RefusedRow, traffic::TrafficRow};
 use admission::{Meter, OrganisationTraffic, Quotas, Refusal, Ticks, Traffic};
 use crypto::UnixTime;
 use device::{DeviceId, OrganisationId};
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use foldhash::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 
 /// Meters of devices that are kept before the idle ones are dropped.
@@ -72,12 +70,12 @@ pub(super) struct Counts {
 impl TrafficState {
     pub(crate) fn new(quotas: &Quotas) -> Self {
         let counts = Counts {
-            devices: HashMap::new(),
-            organisations: HashMap::new(),
+            devices: HashMap::default(),
+            organisations: HashMap::default(),
             platform: Traffic::new(quotas),
-            refused: HashMap::new(),
+            refused: HashMap::default(),
             dropped: 0,
-            counted: HashMap::new(),
+            counted: HashMap::default(),
         };
         Self { began: Instant::now(), counts: Mutex::new(counts) }
     }

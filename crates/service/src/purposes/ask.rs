@@ -34,6 +34,11 @@ impl DevicePurposes {
     pub(crate) fn is_of(&self, product: i64) -> bool {
         self.product == Some(product)
     }
+
+    /// Whether they leave everything as it is.
+    fn asks_nothing(&self) -> bool {
+        self.line.is_empty() && self.signed.is_empty() && self.encrypted.is_empty()
+    }
 }
 
 /// What a message may be used for: by the purposes of the device in whose space it is, and of its sender's,
@@ -208,8 +213,12 @@ impl Service {
         (path, own): (&str, bool),
         received_at: Option<UnixTime>,
     ) -> Result<(), ServiceError> {
+        let of = (device, owner);
+        if self.live.device_purposes.ask(&of, |known| known.asks_nothing()) == Some(true) {
+            return Ok(());
+        }
         let known = self.purposes_of_device(device, owner)?;
-        if known.line.is_empty() && known.signed.is_empty() && known.encrypted.is_empty() {
+        if known.asks_nothing() {
             return Ok(());
         }
         // The root of a space is no name of a topic, and no filter speaks of it.

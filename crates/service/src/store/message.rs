@@ -74,16 +74,14 @@ pub(crate) fn insert(tx: &mut Tx<'_>, message: &NewMessage) -> Result<(), Servic
     // Numbers go on also where all that had one is gone.
     const NEXT: &str = "SELECT 1 + max(up_to, coming, (SELECT coalesce(max(id), 0) FROM message))
          FROM message_settled";
+    const INSERT: &str = "INSERT INTO message
+         (id, device, owner, door, topic, media_type, payload, received_at, space, signed, carrier,
+          encrypted)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
     let id = tx.next_message(|connection| {
         Ok(connection.prepare_cached(NEXT)?.query_row([], |row| row.get(0))?)
     })?;
-    tx.prepare_cached(
-        "INSERT INTO message
-         (id, device, owner, door, topic, media_type, payload, received_at, space, signed, carrier,
-          encrypted)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-    )?
-    .execute(params![
+    tx.message_insert(INSERT)?.execute(params![
         id,
         message.device,
         message.owner,

@@ -7,7 +7,7 @@ use crate::{
 use audit::{Chain, SecurityEvent};
 use crypto::{Sha256, UnixTime};
 use ledger::Commitment;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 use std::{
     ops::Deref,
     sync::{
@@ -91,6 +91,8 @@ pub(crate) struct Tx<'a> {
     counts: Vec<KeyCount>,
     refusal: Vec<SecurityEvent>,
     standing: Option<&'a StandingChanges>,
+    /// what most commands run, at hand
+    message: Option<CachedStatement<'a>>,
 }
 
 /// Counts changes to devices and to certificates, whoever makes them: as long as it stays the same, so
@@ -148,7 +150,7 @@ impl<'a> Tx<'a> {
     pub(super) fn new(connection: &'a Connection, origin: &'a str) -> Self {
         let state = State::default();
         let (effects, counts, refusal) = (Vec::new(), Vec::new(), Vec::new());
-        Self { connection, origin, state, effects, counts, refusal, standing: None }
+        Self { connection, origin, state, effects, counts, refusal, standing: None, message: None }
     }
 
     /// As [`Self::new`], on the connection that all changes go through.
@@ -177,6 +179,19 @@ impl<'a> Tx<'a> {
         };
         self.state.next_message = Some(number.saturating_add(1));
         Ok(number)
+    }
+
+    /// The statement that puts a message in. A crowd's messages come together: to look it up for each would
+    /// be to hash and to compare its text.
+    pub(crate) fn message_insert(
+        &mut self,
+        sql: &str,
+    ) -> Result<&mut CachedStatement<'a>, ServiceError> {
+        let statement = match self.message.take() {
+            Some(statement) => statement,
+            None => self.connection.prepare_cached(sql)?,
+        };
+        Ok(self.message.insert(statement))
     }
 
     fn undone(&self) {

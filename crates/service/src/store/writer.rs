@@ -255,9 +255,10 @@ impl Drop for ClearOnDrop {
     }
 }
 
-/// Whether a task of a runtime runs here: one of the service's own threads may wait for a future, too.
+/// Whether a task of a runtime runs here: one of the service's own threads may wait for a future, too. To ask
+/// for the runtime itself would count its holders, which all its threads write.
 fn in_runtime() -> bool {
-    Handle::try_current().is_ok()
+    tokio::task::try_id().is_some()
 }
 
 type Answer<T> = oneshot::Receiver<Result<T, ServiceError>>;

@@ -94,6 +94,12 @@ impl Space {
         below(&self.root, filter.as_str()).is_some()
     }
 
+    /// Whether a topic is what the device is told, and nothing that it says; or all that a filter matches.
+    pub fn is_told(&self, name: &str) -> bool {
+        let told = || below(&self.root, name)?.strip_prefix('/')?.strip_prefix(DOWN);
+        told().is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
     /// Whether a topic is in a branch of the space in which nobody publishes: its path would read as the
     /// name of a topic in another device's space, or as a name that a device writes at a door.
     fn reads_as_another(&self, topic: &str) -> bool {
@@ -315,7 +321,26 @@ mod tests {
         )
     }
 
+    fn level() -> impl Strategy<Value = &'static str> {
+        prop::sample::select(vec![DOWN, "downstairs", "up", "", "a", "+", "#"])
+    }
+
     proptest! {
+        /// A filter of what the device is told matches nothing that the device says.
+        #[test]
+        fn what_is_told_is_nothing_that_is_said(
+            asked in prop::collection::vec(level(), 0..4), named in prop::collection::vec(level(), 0..4),
+        ) {
+            let space = space();
+            let text = |levels: &[&str]| [&[space.root()][..], levels].concat().join("/");
+            let Ok(filter) = TopicFilter::new(text(&asked)) else { return Ok(()) };
+            let Ok(name) = TopicName::new(text(&named)) else { return Ok(()) };
+            if space.is_told(filter.as_str()) && filter.matches(&name) {
+                prop_assert!(space.is_told(name.as_str()), "{filter} {name}");
+            }
+            prop_assert_eq!(space.is_told(name.as_str()), named.first() == Some(&DOWN));
+        }
+
         /// What is delivered is allowed for its own name, whatever was allowed for the filter: a
         /// wildcard opens nothing that a policy forbids.
         #[test]

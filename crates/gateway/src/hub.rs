@@ -13,7 +13,10 @@ use mqtt_protocol_core::mqtt::packet::Qos;
 use service::{DoorSender, IncomingMessage, Service, ServiceError, StandingChanges};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 use tokio::{sync::watch, time::Instant};
@@ -94,6 +97,8 @@ pub(crate) struct Inner {
     pub(crate) service: Service,
     pub(crate) limits: GatewayLimits,
     sessions: Mutex<Sessions>,
+    /// how many listen to more than their device's own space
+    roaming: AtomicUsize,
     /// who speaks CoAP, by device
     conversations: Mutex<HashMap<DeviceId, Vec<Arc<Known>>>>,
     /// bytes of what comes in blocks
@@ -106,7 +111,7 @@ pub(crate) struct Inner {
 
 #[derive(Default)]
 struct Sessions {
-    by_device: HashMap<DeviceId, Vec<Arc<Session>>>,
+    by_device: foldhash::HashMap<DeviceId, Vec<Arc<Session>>>,
     count: usize,
     /// those that listen to more than their device's own space, by owner: a message looks at these
     /// and at its own device's, and not at everybody's
@@ -147,6 +152,7 @@ impl Gateway {
             service,
             limits,
             sessions,
+            roaming: AtomicUsize::new(0),
             conversations: Mutex::default(),
             bodies: Budget::new(limits.bodies_bytes),
             waiting: Arc::default(),
@@ -310,6 +316,9 @@ impl Inner {
             }
         };
         if let Opened::Session(session, ..) = &opened {
+            if own.iter().any(|other| other.listens()) {
+                session.set_listens();
+            }
             own.push(session.clone());
         }
         *count = count.saturating_add(own.len());
@@ -412,6 +421,35 @@ impl Inner {
         let mut sessions = self.lock();
         let roaming = sessions.roaming.entry(owner.clone()).or_default();
         roaming.insert(Arc::as_ptr(session).addr(), session.clone());
+        self.count_roaming(&sessions);
+    }
+
+    fn count_roaming(&self, sessions: &Sessions) {
+        let count = sessions.roaming.values().map(HashMap::len).sum();
+        self.roaming.store(count, Ordering::SeqCst);
+    }
+
+    /// Remembers that a session listens to what its device says: its other sessions are told, and know it from
+    /// then on.
+    pub(crate) fn listens(&self, session: &Session) {
+        let sessions = self.lock();
+        session.set_listens();
+        let own = sessions.by_device.get(&session.key.device);
+        own.into_iter().flatten().for_each(|other| other.set_listens());
+    }
+
+    /// Whether certainly nobody listens to what a device says by a connection of its own.
+    pub(crate) fn nobody_listens(
+        &self,
+        session: &Session,
+        sender: &DoorSender,
+        topic: &TopicName,
+    ) -> bool {
+        let space = sender.space();
+        !session.listens()
+            && self.roaming.load(Ordering::SeqCst) == 0
+            && space.has(topic)
+            && !space.is_told(topic.as_str())
     }
 
     /// The sessions that may want to hear of a topic: those of the device that the topic names, and
@@ -466,6 +504,7 @@ impl Inner {
             });
             !of.is_empty()
         });
+        self.count_roaming(&sessions);
         wills
     }
 }

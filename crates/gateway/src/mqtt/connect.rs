@@ -75,8 +75,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         let will = connect.will.clone();
         let keep = self.keep_of(&connect);
         let here = self.inner.service.device_connected(&sender, self.source, &connect.client);
-        let joined =
-            Joined { five, session: session.clone(), turn, sender, will, keep, _here: here };
+        let joined = Joined {
+            five,
+            session: session.clone(),
+            turn,
+            sender,
+            will,
+            keep,
+            looked: None,
+            waits: true,
+            _here: here,
+        };
         if present {
             let _late = timeout(FAREWELL, session.let_go()).await;
         }

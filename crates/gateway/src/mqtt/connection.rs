@@ -2,7 +2,7 @@
 
 use super::{
     guard::Guard,
-    message::{publish_will, take},
+    message::{Sent, publish_will, take},
     packets::{self, Publish, Received, Will, acknowledge, complete, release},
     session::{Left, PendingWill, Session, Woken},
     wire::{Moved, Out, drain, exchange},
@@ -33,8 +33,6 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-/// Bytes read at a time.
-const READ_BYTES: usize = 4096;
 /// How long nothing more is read from who sends more than it may, for each message beyond that, and at
 /// most.
 const TOO_MANY: Duration = Duration::from_millis(50);
@@ -164,6 +162,10 @@ pub(super) struct Joined {
     pub(super) will: Option<Will>,
     /// what the session's keeping may be raised to at the end: not at all, where it was zero
     pub(super) keep: Duration,
+    /// how often the session was woken when it was looked at last
+    pub(super) looked: Option<u64>,
+    /// something may wait in the session
+    pub(super) waits: bool,
     /// that the device is connected from there
     pub(super) _here: Option<DeviceHere>,
 }
@@ -218,7 +220,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
     }
 
     async fn converse(&mut self, stop: &mut watch::Receiver<bool>) -> Step {
-        let mut buffer = vec![0; READ_BYTES];
         let connect_until = Instant::now() + self.inner.limits.patience;
         // All three stay over all turns: to register them anew for each packet costs locks that everybody
         // shares. The alarm may ring early, where what it was set for has moved; then it is set again.
@@ -258,13 +259,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             tokio::select! {
                 biased;
                 () = &mut stopped => return Err(self.stopped()),
-                moved = exchange(&mut self.stream, &mut self.out, &mut buffer, read) => {
+                moved = exchange(&mut self.stream, &mut self.out, read) => {
                     match moved.map_err(|_| End::Gone)? {
                         Moved::Written => {}
-                        Moved::Read(0) => return Err(End::Gone),
-                        Moved::Read(count) => {
+                        Moved::Read(bytes) if bytes.is_empty() => return Err(End::Gone),
+                        Moved::Read(bytes) => {
                             self.came = Instant::now();
-                            self.feed(buffer.get(..count).unwrap_or_default()).await?;
+                            self.feed(&bytes).await?;
                             self.heard();
                         }
                     }
@@ -291,13 +292,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             self.silent_until = Some(now + silence);
         }
         if let Some(joined) = &self.joined {
-            joined.session.lock().heard = now;
+            joined.session.hear(now);
         }
     }
 
     /// Whether the session is still this connection's, and its device still welcome.
     async fn look(&mut self) -> Step {
-        let Some(joined) = &self.joined else { return Ok(()) };
+        let Some(joined) = &mut self.joined else { return Ok(()) };
+        // Before anything is looked at: what comes meanwhile is seen the next time.
+        let roused = Some(joined.session.roused());
+        if joined.looked == roused {
+            return Ok(());
+        }
+        (joined.looked, joined.waits) = (roused, true);
         if joined.session.lock().turn != joined.turn {
             return Err(End::Say(DisconnectReasonCode::SessionTakenOver));
         }
@@ -353,9 +360,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             for packet in wants.packet.into_iter().chain(wants.others) {
                 self.look().await?;
                 self.slow_down();
+                let received = Received::from(packet);
+                if received.id() == Some(0) {
+                    // Before anything is done: it could not be answered (MQTT-2.2.1-3).
+                    return Err(End::Say(DisconnectReasonCode::ProtocolError));
+                }
                 // A connection is silent most of its life: what handling takes is not part of it, and
-                // is the memory that another one has just used.
-                Box::pin(self.handle(packet.into())).await?;
+                // is the memory that another one has just used; of a message, no more than that takes.
+                match received {
+                    Received::Publish(publish) => Box::pin(self.published(publish)).await?,
+                    received => Box::pin(self.handle(received)).await?,
+                }
             }
             if wrong {
                 self.note_malformed();
@@ -423,13 +438,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
     }
 
     async fn handle(&mut self, received: Received) -> Step {
-        if received.id() == Some(0) {
-            // Before anything is done: it could not be answered (MQTT-2.2.1-3).
-            return Err(End::Say(DisconnectReasonCode::ProtocolError));
-        }
         match received {
             Received::Connect(connect) => self.connect(*connect).await,
-            Received::Publish(publish) => self.published(*publish).await,
+            Received::Publish(publish) => self.published(publish).await,
             Received::Release(id) => {
                 let five = self.five();
                 self.say(complete(five, id))
@@ -475,7 +486,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         self.unacknowledged_bytes = self.unacknowledged_bytes.saturating_add(bytes);
     }
 
-    async fn published(&mut self, publish: Publish) -> Step {
+    async fn published(&mut self, publish: Box<Publish>) -> Step {
         let Some(joined) = &self.joined else {
             return Err(End::Say(DisconnectReasonCode::ProtocolError));
         };
@@ -484,10 +495,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             // Only a server says to which subscription it belongs (MQTT-3.3.4-6).
             return Err(End::Say(DisconnectReasonCode::ProtocolError));
         }
-        let sender = joined.sender.clone();
-        let from = Some(joined.session.key.clone());
         let name = match TopicName::new(publish.topic.clone())
-            .and_then(|name| sender.space().absolute(name))
+            .and_then(|name| joined.sender.space().absolute(name))
         {
             Ok(name) => name,
             Err(error) => return self.bad_topic(five, qos, id, error),
@@ -496,7 +505,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         let twice = id.filter(|_| qos == Qos::ExactlyOnce);
         self.not_taken.extend(twice);
         let waits = qos != Qos::AtMostOnce;
-        let taken = take(&self.inner, (&sender, self.door), &name, &publish, (from, waits)).await;
+        let by = (&joined.sender, self.door);
+        let from = Sent { key: &joined.session.key, session: Some(&joined.session), waits };
+        let taken = take(&self.inner, by, &name, &publish, from).await;
         // What it carries is refused, and that it came is acknowledged: to bring it again is of no use.
         let carried = matches!(taken, Err(MessageRefused::Enclosed(_)));
         if taken.is_ok() || (carried && !five) {
@@ -561,10 +572,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
 
     /// Sends what waits, as far as the client has room for it.
     fn send_waiting(&mut self) -> Step {
-        let Some(joined) = &self.joined else { return Ok(()) };
+        let Some(joined) = self.joined.as_mut().filter(|joined| joined.waits) else {
+            return Ok(());
+        };
         {
             let state = joined.session.lock();
             if state.turn == joined.turn && state.next().is_none() {
+                joined.waits = false;
                 return Ok(());
             }
         }

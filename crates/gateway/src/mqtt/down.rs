@@ -100,6 +100,7 @@ impl Inner {
             heard.push(downlink);
         }
         drop(state);
+        session.rouse();
         self.service.handed_over(&heard);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     packets::{Publish, content_type, forwarded},
-    session::{Key, Outgoing, PendingWill},
+    session::{Key, Outgoing, PendingWill, Session},
 };
 use crate::hub::Inner;
 use admission::{Refusal, TopicName};
@@ -63,14 +63,22 @@ impl Marks {
     }
 }
 
-/// Takes a message that is `from` a client and gives it to those who listen; where that `waits`, once it is on
-/// disk.
+/// Who brings a message.
+pub(super) struct Sent<'a> {
+    pub(super) key: &'a Key,
+    /// of the connection that it comes by
+    pub(super) session: Option<&'a Session>,
+    /// whether that waits until it is on disk
+    pub(super) waits: bool,
+}
+
+/// Takes a message of a client and gives it to those who listen.
 pub(super) async fn take(
     inner: &Inner,
     (sender, door): (&DoorSender, MessageDoor),
     name: &TopicName,
     publish: &Publish,
-    (from, waits): (Option<Key>, bool),
+    from: Sent<'_>,
 ) -> Result<(), MessageRefused> {
     let read = Marks::read(&publish.properties).and_then(|marks| {
         let text = !marks.text || std::str::from_utf8(&publish.payload).is_ok();
@@ -92,7 +100,7 @@ pub(super) async fn take(
         counter: marks.counter,
         retain: publish.retain.then_some(publish.qos as u8),
         expires_s: marks.expires,
-        acknowledged: waits,
+        acknowledged: from.waits,
     };
     if let Some(said) = inner.service.take_message(sender, &message).await? {
         // Those who listen hear what the device said, not what it came in.
@@ -105,9 +113,12 @@ pub(super) async fn take(
             expires: None,
             sure: false,
             by: Some(said.sender),
-            from,
+            from: Some(from.key.clone()),
         };
         inner.deliver(&Arc::new(outgoing));
+        return Ok(());
+    }
+    if from.session.is_some_and(|it| inner.nobody_listens(it, sender, &message.topic)) {
         return Ok(());
     }
     let outgoing = Outgoing {
@@ -119,7 +130,7 @@ pub(super) async fn take(
         expires: until(marks.expires),
         sure: false,
         by: Some(sender.clone()),
-        from,
+        from: Some(from.key.clone()),
     };
     inner.deliver(&Arc::new(outgoing));
     Ok(())
@@ -146,7 +157,8 @@ pub(crate) async fn publish_will(inner: &Inner, key: Key, pending: PendingWill) 
     };
     let by = (&sender, door);
     // Whoever left it may not be here any more, and nobody has looked: that shows where it is kept.
-    if let Err(error) = take(inner, by, &name, &publish, (Some(key), true)).await {
+    let from = Sent { key: &key, session: None, waits: true };
+    if let Err(error) = take(inner, by, &name, &publish, from).await {
         tracing::debug!(%error, "a will was not published");
     }
 }

@@ -110,13 +110,13 @@ impl Woken {
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         // INVARIANT: where as many began as were done before `next` was made, nobody can have told it
         // anything. One that is under way would have begun, and not been done.
-        let roused = self.session.roused.load(Ordering::SeqCst);
+        let roused = self.session.pulse.roused.load(Ordering::SeqCst);
         if self.registered && roused == self.heard {
             return Poll::Pending;
         }
         match self.next.as_mut().poll(context) {
             Poll::Ready(()) => {
-                self.heard = self.session.told.load(Ordering::SeqCst);
+                self.heard = self.session.pulse.told.load(Ordering::SeqCst);
                 self.registered = false;
                 self.next.set(self.session.wake.clone().notified_owned());
                 Poll::Ready(())
@@ -134,9 +134,9 @@ impl Drop for Woken {
     /// What this one was told and had not heard yet goes on to another that listens, which takes it only where
     /// somebody is counted to have begun.
     fn drop(&mut self) {
-        self.session.roused.fetch_add(1, Ordering::SeqCst);
+        self.session.pulse.roused.fetch_add(1, Ordering::SeqCst);
         self.next.set(self.session.wake.clone().notified_owned());
-        self.session.told.fetch_add(1, Ordering::SeqCst);
+        self.session.pulse.told.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -154,17 +154,30 @@ pub(crate) struct Left {
 
 pub(crate) struct Session {
     pub(crate) key: Key,
+    began: Instant,
     state: Mutex<State>,
     /// something waits, the session was taken over, or its device has to be looked at
     wake: Arc<Notify>,
+    pulse: Pulse,
+    /// a connection has let go of it
+    left: Notify,
+    /// bytes that wait for all sessions together
+    waiting: Arc<AtomicUsize>,
+}
+
+/// What each packet asks of a session, side by side: of many thousand sessions none is in the processor's
+/// cache when its turn comes.
+#[derive(Default)]
+#[repr(align(64))]
+struct Pulse {
     /// how often somebody began to wake it, and how often that was done
     roused: AtomicU64,
     told: AtomicU64,
-    /// a connection has let go of it
-    left: Notify,
+    /// when its connection was heard of last, in nanoseconds since the session began
+    heard: AtomicU64,
     look: AtomicBool,
-    /// bytes that wait for all sessions together
-    waiting: Arc<AtomicUsize>,
+    /// a session of its device listens, or did, to more than what is told to the device
+    listens: AtomicBool,
 }
 
 pub(crate) struct State {
@@ -180,8 +193,8 @@ pub(crate) struct State {
     queued_bytes: usize,
     /// how long it is kept once its connection has ended
     pub(crate) keep: Duration,
-    /// when its connection was heard of last, or ended
-    pub(crate) heard: Instant,
+    /// when a connection took it last, or ended
+    changed: Instant,
     /// what the client has not acknowledged, and what it sent that is half done
     pub(crate) stored: Vec<StorePacket>,
     pub(crate) handled: Vec<u16>,
@@ -193,6 +206,7 @@ pub(crate) struct State {
 
 impl Session {
     pub(crate) fn new(key: Key, waiting: Arc<AtomicUsize>) -> Self {
+        let began = Instant::now();
         let state = State {
             turn: 1,
             open: true,
@@ -202,7 +216,7 @@ impl Session {
             queue: VecDeque::new(),
             queued_bytes: 0,
             keep: Duration::ZERO,
-            heard: Instant::now(),
+            changed: began,
             stored: Vec::new(),
             handled: Vec::new(),
             five: false,
@@ -212,11 +226,10 @@ impl Session {
         Self {
             key,
             state: Mutex::new(state),
+            began,
             wake: Arc::default(),
-            roused: AtomicU64::new(0),
-            told: AtomicU64::new(0),
+            pulse: Pulse::default(),
             left: Notify::new(),
-            look: AtomicBool::new(false),
             waiting,
         }
     }
@@ -225,10 +238,33 @@ impl Session {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn rouse(&self) {
-        self.roused.fetch_add(1, Ordering::SeqCst);
+    /// Wakes the connection that has it. Whoever puts something into its queue does so, and whoever takes it
+    /// over: else that is not seen.
+    pub(crate) fn rouse(&self) {
+        self.pulse.roused.fetch_add(1, Ordering::SeqCst);
         self.wake.notify_one();
-        self.told.fetch_add(1, Ordering::SeqCst);
+        self.pulse.told.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How often somebody began to wake it. Where that is what it was before, nothing was put into its queue,
+    /// nobody took it over, and its device need not be looked at.
+    pub(crate) fn roused(&self) -> u64 {
+        self.pulse.roused.load(Ordering::SeqCst)
+    }
+
+    /// Its connection was heard of.
+    pub(crate) fn hear(&self, now: Instant) {
+        let since = now.saturating_duration_since(self.began).as_nanos();
+        self.pulse.heard.store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Whether a session of its device may want to hear what the device says.
+    pub(crate) fn listens(&self) -> bool {
+        self.pulse.listens.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_listens(&self) {
+        self.pulse.listens.store(true, Ordering::SeqCst);
     }
 
     /// Another connection takes it, or it ends: the one that has it ends. The number of the
@@ -240,7 +276,7 @@ impl Session {
         // The client is back in time: its will is not sent (MQTT 5 section 3.1.3.2.2).
         let will = state.will.take().filter(|_| !goes_on);
         state.open = goes_on;
-        state.heard = now;
+        state.changed = now;
         if !goes_on {
             state.keep = Duration::ZERO;
             state.empty();
@@ -286,7 +322,7 @@ impl Session {
         // not sent.
         if state.turn == left.turn {
             state.open = false;
-            state.heard = Instant::now();
+            state.changed = Instant::now();
             state.will = left.will;
             drop(state);
             self.left.notify_waiters();
@@ -318,8 +354,9 @@ impl Session {
 
     /// Which one goes first where there are too many: kept ones before open ones, the oldest first.
     pub(crate) fn rank(&self) -> (bool, Instant) {
+        let heard = Duration::from_nanos(self.pulse.heard.load(Ordering::Relaxed));
         let state = self.lock();
-        (state.open, state.heard)
+        (state.open, state.changed.max(self.began + heard))
     }
 
     /// The will, where it is due.
@@ -346,7 +383,7 @@ impl Session {
             return;
         }
         drop(state);
-        self.look.store(true, Ordering::SeqCst);
+        self.pulse.look.store(true, Ordering::SeqCst);
         self.rouse();
     }
 
@@ -397,7 +434,7 @@ impl Session {
 
     /// Whether its device has to be looked at; asked once.
     pub(crate) fn must_look(&self) -> bool {
-        self.look.swap(false, Ordering::SeqCst)
+        self.pulse.look.swap(false, Ordering::SeqCst)
     }
 
     /// Puts a message into its queue where it listens to it; whether it does.
@@ -532,7 +569,7 @@ impl State {
     }
 
     fn is_over(&self, now: Instant) -> bool {
-        !self.open && now.saturating_duration_since(self.heard) >= self.keep
+        !self.open && now.saturating_duration_since(self.changed) >= self.keep
     }
 }
 
@@ -570,13 +607,13 @@ mod tests {
         let mut context = Context::from_waker(Waker::noop());
         let mut woken = Woken::new(session.clone());
         assert!(woken.poll(&mut context).is_pending());
-        session.roused.fetch_add(1, Ordering::SeqCst);
+        session.pulse.roused.fetch_add(1, Ordering::SeqCst);
         session.rouse();
         assert!(woken.poll(&mut context).is_ready());
         assert!(woken.poll(&mut context).is_pending());
         session.wake.notify_one();
         assert!(woken.poll(&mut context).is_ready(), "what was begun first is told last");
-        session.told.fetch_add(1, Ordering::SeqCst);
+        session.pulse.told.fetch_add(1, Ordering::SeqCst);
         assert!(woken.poll(&mut context).is_pending());
         session.rouse();
         assert!(woken.poll(&mut context).is_ready());

@@ -105,8 +105,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         }
         state.subscriptions.insert(want.filter, subscribed.clone());
         let roams = !sender.space().contains(&subscribed.meant);
+        let listens = !sender.space().is_told(subscribed.meant.as_str());
         let send = want.retained == 0 || (want.retained == 1 && !known);
         drop(state);
+        if listens {
+            self.inner.listens(session);
+        }
         if roams {
             self.inner.roams(session, sender.owner());
         }
@@ -155,6 +159,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             let delivery = Delivery { message, heard_as, qos, retain: true, identifiers };
             state.push(delivery, &self.inner.limits);
         }
+        drop(state);
+        session.rouse();
     }
 
     pub(super) fn unsubscribe(&mut self, id: u16, filters: &[String]) -> Step {

@@ -1,7 +1,7 @@
 //! Bytes in and out of one stream, whichever goes: a client that does not read is written to no
 //! further, and read from no further, and nothing waits for it but its own connection.
 
-use std::{future::poll_fn, io, pin::Pin, task::Poll, time::Duration};
+use std::{future::poll_fn, io, mem::MaybeUninit, pin::Pin, task::Poll, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::Instant,
@@ -9,6 +9,8 @@ use tokio::{
 
 /// Room that an empty buffer keeps.
 const ROOM: usize = 4096;
+/// Bytes read at a time.
+const READ_BYTES: usize = 4096;
 
 /// What is on its way to the client.
 #[derive(Default)]
@@ -25,8 +27,8 @@ pub(super) struct Out {
 pub(super) enum Moved {
     /// some of it was written
     Written,
-    /// so many bytes were read; zero is the end
-    Read(usize),
+    /// these bytes were read; none is the end
+    Read(Box<[u8]>),
 }
 
 impl Out {
@@ -73,12 +75,7 @@ impl Out {
 
 /// Writes what waits, and reads what comes where `read` says so: then it returns with what it read, or
 /// where not all could be written at once. Nothing is lost where this is dropped.
-pub(super) async fn exchange<S>(
-    stream: &mut S,
-    out: &mut Out,
-    buffer: &mut [u8],
-    read: bool,
-) -> io::Result<Moved>
+pub(super) async fn exchange<S>(stream: &mut S, out: &mut Out, read: bool) -> io::Result<Moved>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -113,10 +110,13 @@ where
             return Poll::Ready(Ok(Moved::Written));
         }
         if read {
-            let mut buffer = ReadBuf::new(buffer);
+            // Of this thread: a buffer of its own would be cold memory with each packet, and most of them are
+            // small.
+            let mut bytes = [MaybeUninit::uninit(); READ_BYTES];
+            let mut buffer = ReadBuf::uninit(&mut bytes);
             match Pin::new(&mut *stream).poll_read(context, &mut buffer) {
                 Poll::Ready(Ok(())) => {
-                    return Poll::Ready(Ok(Moved::Read(buffer.filled().len())));
+                    return Poll::Ready(Ok(Moved::Read(buffer.filled().into())));
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {}
@@ -133,7 +133,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     while out.waits() {
-        exchange(stream, out, &mut [], false).await?;
+        exchange(stream, out, false).await?;
     }
     Ok(())
 }
@@ -169,16 +169,15 @@ mod tests {
         let mut out = Out::default();
         out.push(b"abcdefgh");
         tokio::io::AsyncWriteExt::write_all(&mut far, b"xy").await.unwrap();
-        let mut buffer = [0; 8];
         // What fits is written; then only reading goes, and only where it is wanted.
-        let first = exchange(&mut near, &mut out, &mut buffer, false).await.unwrap();
+        let first = exchange(&mut near, &mut out, false).await.unwrap();
         assert!(matches!(first, Moved::Written));
         assert_eq!(out.len(), 4);
         let short = Duration::from_millis(20);
-        let stuck = tokio::time::timeout(short, exchange(&mut near, &mut out, &mut buffer, false));
+        let stuck = tokio::time::timeout(short, exchange(&mut near, &mut out, false));
         assert!(stuck.await.is_err());
-        let read = exchange(&mut near, &mut out, &mut buffer, true).await.unwrap();
-        assert!(matches!(read, Moved::Read(2)));
+        let read = exchange(&mut near, &mut out, true).await.unwrap();
+        assert!(matches!(read, Moved::Read(bytes) if *bytes == *b"xy"));
         assert!(!out.forget(), "it began to be written");
         assert_eq!(out.len(), 0);
     }

@@ -333,3 +333,42 @@ async fn who_brings_a_signed_message_again_is_acknowledged_where_there_is_no_ref
     assert_eq!(puback.1.get(2), Some(&0x99));
     assert_eq!(world.refused(&device).await, [("replayed", 3)]);
 }
+
+/// Where a device listens to nothing nobody is looked for when it speaks: whoever comes to listen is found,
+/// and so is who comes to speak after that.
+#[tokio::test]
+async fn who_listens_is_found_whenever_it_comes() {
+    let world = World::new().await;
+    let device = world.device().await;
+    let said = |what: &str| publish(QOS1, "me/up/a", 1, &[], what.as_bytes());
+    let (mut says, _) = Client::welcome(&world, &device, &connect("says")).await;
+    says.ask(&said("nobody")).await;
+    // What is told to the device is not what it says.
+    let (mut told, _) = Client::welcome(&world, &device, &connect("told")).await;
+    told.ask(&subscribe(1, &[], &[("me/down/#", 1)])).await;
+    says.ask(&said("nobody still")).await;
+    told.is_quiet().await;
+    let (mut hears, _) = Client::welcome(&world, &device, &connect("hears")).await;
+    hears.ask(&subscribe(1, &[], &[("me/up/#", 0)])).await;
+    says.ask(&said("one")).await;
+    assert_eq!(hears.message().await.payload, b"one");
+    let (mut later, _) = Client::welcome(&world, &device, &connect("later")).await;
+    later.ask(&said("two")).await;
+    assert_eq!(hears.message().await.payload, b"two");
+    // Nobody is left of those who knew it then; the next one asks by itself.
+    for client in [says, told, hears, later] {
+        client.cut();
+    }
+    let (mut says, _) = Client::welcome(&world, &device, &connect("says")).await;
+    says.ask(&said("nobody")).await;
+    says.ask(&subscribe(1, &[], &[("me/+/a", 0)])).await;
+    says.send(&said("three")).await;
+    let both = [says.next().await.unwrap(), says.next().await.unwrap()];
+    let heard = both.iter().find(|it| it.0 >> 4 == 3).expect("a message").message();
+    assert_eq!(heard.payload, b"three");
+    // What it says to others in its short and in its long name.
+    let long = format!("d/{}/up/a", device.id);
+    let (mut other, _) = Client::welcome(&world, &device, &connect("other")).await;
+    other.ask(&publish(QOS1, &long, 1, &[], b"four")).await;
+    assert_eq!(says.message().await.payload, b"four");
+}

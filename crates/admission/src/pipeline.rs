@@ -142,7 +142,7 @@ pub struct Traffic {
 #[derive(Debug)]
 pub struct OrganisationTraffic {
     devices: Shared<DeviceId>,
-    products: foldhash::HashMap<(OrganisationId, ProductId), Shared<DeviceId>>,
+    products: std::collections::HashMap<(OrganisationId, ProductId), Shared<DeviceId>>,
 }
 
 impl Traffic {

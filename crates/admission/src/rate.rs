@@ -8,8 +8,7 @@
 //!
 //! Time is nanoseconds of a clock that never goes back; where it starts does not matter.
 
-use foldhash::HashMap;
-use std::hash::Hash;
+use std::{collections::HashMap, hash::Hash};
 
 /// Nanoseconds of a clock that never goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -110,7 +109,7 @@ impl<K: Hash + Eq + Clone> Shared<K> {
         Self {
             allowance,
             all: Meter::default(),
-            parts: HashMap::default(),
+            parts: HashMap::new(),
             active: 1,
             counted: 0,
             window_ends: 0,
@@ -205,8 +204,8 @@ mod tests {
 
     /// Plays a second in steps of a millisecond: how many of each one's messages pass.
     fn play(shared: &mut Shared<u32>, from: u64, wants: &[(u32, u32)]) -> HashMap<u32, u32> {
-        let mut passed = HashMap::default();
-        let mut owed: HashMap<u32, u32> = HashMap::default();
+        let mut passed = HashMap::new();
+        let mut owed: HashMap<u32, u32> = HashMap::new();
         for step in 0..1000 {
             for (who, per_second) in wants {
                 let owed = owed.entry(*who).or_default();

@@ -15,7 +15,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -97,8 +97,8 @@ pub(crate) struct Inner {
     pub(crate) service: Service,
     pub(crate) limits: GatewayLimits,
     sessions: Mutex<Sessions>,
-    /// how many listen to more than their device's own space
-    roaming: AtomicUsize,
+    /// whether anybody listens to more than its device's own space
+    roaming: AtomicBool,
     /// who speaks CoAP, by device
     conversations: Mutex<HashMap<DeviceId, Vec<Arc<Known>>>>,
     /// bytes of what comes in blocks
@@ -111,7 +111,7 @@ pub(crate) struct Inner {
 
 #[derive(Default)]
 struct Sessions {
-    by_device: foldhash::HashMap<DeviceId, Vec<Arc<Session>>>,
+    by_device: HashMap<DeviceId, Vec<Arc<Session>>>,
     count: usize,
     /// those that listen to more than their device's own space, by owner: a message looks at these
     /// and at its own device's, and not at everybody's
@@ -152,7 +152,7 @@ impl Gateway {
             service,
             limits,
             sessions,
-            roaming: AtomicUsize::new(0),
+            roaming: AtomicBool::new(false),
             conversations: Mutex::default(),
             bodies: Budget::new(limits.bodies_bytes),
             waiting: Arc::default(),
@@ -421,12 +421,7 @@ impl Inner {
         let mut sessions = self.lock();
         let roaming = sessions.roaming.entry(owner.clone()).or_default();
         roaming.insert(Arc::as_ptr(session).addr(), session.clone());
-        self.count_roaming(&sessions);
-    }
-
-    fn count_roaming(&self, sessions: &Sessions) {
-        let count = sessions.roaming.values().map(HashMap::len).sum();
-        self.roaming.store(count, Ordering::SeqCst);
+        self.roaming.store(true, Ordering::SeqCst);
     }
 
     /// Remembers that a session listens to what its device says: its other sessions are told, and know it from
@@ -447,7 +442,7 @@ impl Inner {
     ) -> bool {
         let space = sender.space();
         !session.listens()
-            && self.roaming.load(Ordering::SeqCst) == 0
+            && !self.roaming.load(Ordering::SeqCst)
             && space.has(topic)
             && !space.is_told(topic.as_str())
     }
@@ -504,7 +499,7 @@ impl Inner {
             });
             !of.is_empty()
         });
-        self.count_roaming(&sessions);
+        self.roaming.store(!roaming.is_empty(), Ordering::SeqCst);
         wills
     }
 }

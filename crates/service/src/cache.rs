@@ -1,8 +1,8 @@
 //! A small cache of what seldom changes: looked up in the store on a miss, emptied on a change.
 
 use crate::ServiceError;
-use foldhash::HashMap;
 use std::{
+    collections::HashMap,
     hash::Hash,
     sync::{PoisonError, RwLock},
 };
@@ -21,7 +21,7 @@ struct Inner<K, V> {
 
 impl<K: Hash + Eq, V: Clone> Cache<K, V> {
     pub(crate) fn new(most: usize) -> Self {
-        Self { inner: RwLock::new(Inner { epoch: 0, entries: HashMap::default() }), most }
+        Self { inner: RwLock::new(Inner { epoch: 0, entries: HashMap::new() }), most }
     }
 
     /// The cached value, else what `load` returns; errors are not cached.

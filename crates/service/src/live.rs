@@ -12,9 +12,12 @@ use crate::{
     },
 };
 use crypto::{PublicKey, Sha256, UnixTime};
-use std::sync::{
-    Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 use tokio::sync::watch;
 
@@ -42,7 +45,7 @@ pub(crate) struct SignerEntry {
 }
 
 /// By CA and serial number.
-type RevokedSet = foldhash::HashMap<(i64, Box<[u8]>), Revoked>;
+type RevokedSet = HashMap<(i64, Box<[u8]>), Revoked>;
 
 /// Memory beside the store.
 pub(crate) struct Live {
@@ -121,7 +124,7 @@ pub(crate) struct Wanted {
 impl Live {
     pub(crate) fn new(ocsp_answers: usize) -> Self {
         Self {
-            revoked: RwLock::default(),
+            revoked: RwLock::new(HashMap::new()),
             epoch: AtomicU64::new(1),
             changes: crate::messages::Changes::default(),
             server_key: watch::Sender::new(None),

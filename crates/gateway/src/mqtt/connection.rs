@@ -360,17 +360,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             for packet in wants.packet.into_iter().chain(wants.others) {
                 self.look().await?;
                 self.slow_down();
-                let received = Received::from(packet);
-                if received.id() == Some(0) {
-                    // Before anything is done: it could not be answered (MQTT-2.2.1-3).
-                    return Err(End::Say(DisconnectReasonCode::ProtocolError));
-                }
                 // A connection is silent most of its life: what handling takes is not part of it, and
-                // is the memory that another one has just used; of a message, no more than that takes.
-                match received {
-                    Received::Publish(publish) => Box::pin(self.published(publish)).await?,
-                    received => Box::pin(self.handle(received)).await?,
-                }
+                // is the memory that another one has just used.
+                Box::pin(self.handle(packet.into())).await?;
             }
             if wrong {
                 self.note_malformed();
@@ -438,9 +430,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
     }
 
     async fn handle(&mut self, received: Received) -> Step {
+        if received.id() == Some(0) {
+            // Before anything is done: it could not be answered (MQTT-2.2.1-3).
+            return Err(End::Say(DisconnectReasonCode::ProtocolError));
+        }
         match received {
             Received::Connect(connect) => self.connect(*connect).await,
-            Received::Publish(publish) => self.published(publish).await,
+            Received::Publish(publish) => self.published(*publish).await,
             Received::Release(id) => {
                 let five = self.five();
                 self.say(complete(five, id))
@@ -486,7 +482,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
         self.unacknowledged_bytes = self.unacknowledged_bytes.saturating_add(bytes);
     }
 
-    async fn published(&mut self, publish: Box<Publish>) -> Step {
+    async fn published(&mut self, publish: Publish) -> Step {
         let Some(joined) = &self.joined else {
             return Err(End::Say(DisconnectReasonCode::ProtocolError));
         };

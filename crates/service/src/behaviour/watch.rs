@@ -136,11 +136,11 @@ pub(super) struct Looked {
 
 #[derive(Debug, Default)]
 struct Shard {
-    live: foldhash::HashMap<i64, Live>,
+    live: HashMap<i64, Live>,
     /// those that are to be looked at at once
     urgent: Vec<i64>,
     /// how many of them are whose
-    owners: foldhash::HashMap<i64, usize>,
+    owners: HashMap<i64, usize>,
     /// messages of devices that there was no room for, by owner
     uncounted: HashMap<i64, u64>,
 }

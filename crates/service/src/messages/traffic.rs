@@ -5,8 +5,10 @@ use crate::store::{message::RefusedRow, traffic::TrafficRow};
 use admission::{Meter, OrganisationTraffic, Quotas, Refusal, Ticks, Traffic};
 use crypto::UnixTime;
 use device::{DeviceId, OrganisationId};
-use foldhash::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 use tokio::time::Instant;
 
 /// Meters of devices that are kept before the idle ones are dropped.
@@ -70,12 +72,12 @@ pub(super) struct Counts {
 impl TrafficState {
     pub(crate) fn new(quotas: &Quotas) -> Self {
         let counts = Counts {
-            devices: HashMap::default(),
-            organisations: HashMap::default(),
+            devices: HashMap::new(),
+            organisations: HashMap::new(),
             platform: Traffic::new(quotas),
-            refused: HashMap::default(),
+            refused: HashMap::new(),
             dropped: 0,
-            counted: HashMap::default(),
+            counted: HashMap::new(),
         };
         Self { began: Instant::now(), counts: Mutex::new(counts) }
     }

@@ -69,19 +69,21 @@ pub(crate) struct Room {
 /// What a row counts for, in SQL: payload, topic, and 128 bytes for the rest.
 const WEIGHT: &str = "length(payload) + length(CAST(topic AS BLOB)) + 128";
 
+/// Puts a message in; [`Tx::message_insert`] keeps it at hand.
+pub(super) const INSERT: &str = "INSERT INTO message
+     (id, device, owner, door, topic, media_type, payload, received_at, space, signed, carrier,
+      encrypted)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+
 /// Keeps a message: it is appended, and nothing else. [`settle`] does the rest, of many at once.
 pub(crate) fn insert(tx: &mut Tx<'_>, message: &NewMessage) -> Result<(), ServiceError> {
     // Numbers go on also where all that had one is gone.
     const NEXT: &str = "SELECT 1 + max(up_to, coming, (SELECT coalesce(max(id), 0) FROM message))
          FROM message_settled";
-    const INSERT: &str = "INSERT INTO message
-         (id, device, owner, door, topic, media_type, payload, received_at, space, signed, carrier,
-          encrypted)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
     let id = tx.next_message(|connection| {
         Ok(connection.prepare_cached(NEXT)?.query_row([], |row| row.get(0))?)
     })?;
-    tx.message_insert(INSERT)?.execute(params![
+    tx.message_insert()?.execute(params![
         id,
         message.device,
         message.owner,

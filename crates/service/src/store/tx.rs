@@ -183,13 +183,10 @@ impl<'a> Tx<'a> {
 
     /// The statement that puts a message in. A crowd's messages come together: to look it up for each would
     /// be to hash and to compare its text.
-    pub(crate) fn message_insert(
-        &mut self,
-        sql: &str,
-    ) -> Result<&mut CachedStatement<'a>, ServiceError> {
+    pub(super) fn message_insert(&mut self) -> Result<&mut CachedStatement<'a>, ServiceError> {
         let statement = match self.message.take() {
             Some(statement) => statement,
-            None => self.connection.prepare_cached(sql)?,
+            None => self.connection.prepare_cached(super::message::INSERT)?,
         };
         Ok(self.message.insert(statement))
     }

@@ -110,7 +110,13 @@ where
         .map_err(|_| Unopened::Gone("no answer could be made"))?;
     // The handshake reads the same bytes once more.
     let stream = Again { head: head.into(), stream };
-    let (_, socket) = timeout(patience, builder.accept(stream))
+    let opened = async {
+        let (_, mut socket) = builder.accept(stream).await?;
+        // The answer is written, and may be no further than TLS.
+        socket.get_mut().flush().await?;
+        Ok::<_, tokio_websockets::Error>(socket)
+    };
+    let socket = timeout(patience, opened)
         .await
         .map_err(|_| Unopened::Gone("the answer was not taken in time"))?
         .map_err(|_| Unopened::Gone("no request for a WebSocket"))?;
@@ -421,6 +427,20 @@ mod tests {
         ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
         ("sec-websocket-protocol", "mqtt"),
     ];
+
+    #[tokio::test]
+    async fn the_answer_goes_out_by_itself() {
+        let (near, mut far) = duplex(64 * 1024);
+        // As TLS does where the socket takes nothing at that moment: it keeps what is written until it is flushed.
+        let near = tokio::io::BufStream::new(near);
+        let opening = tokio::spawn(async move { open(near, &origins(), 1024, SOON).await });
+        far.write_all(&request("/mqtt", &UPGRADE)).await.unwrap();
+        let opened = opening.await.unwrap().ok().unwrap();
+        let mut got = [0; 12];
+        tokio::time::timeout(SOON, far.read_exact(&mut got)).await.unwrap().unwrap();
+        assert_eq!(&got, b"HTTP/1.1 101");
+        drop(opened);
+    }
 
     #[tokio::test]
     async fn it_is_judged_before_it_is_answered() {

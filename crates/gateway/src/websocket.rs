@@ -111,15 +111,16 @@ where
     // The handshake reads the same bytes once more.
     let stream = Again { head: head.into(), stream };
     let opened = async {
-        let (_, mut socket) = builder.accept(stream).await?;
+        let accepted = builder.accept(stream).await;
+        let (_, mut socket) = accepted.map_err(|_| Unopened::Gone("no request for a WebSocket"))?;
         // The answer is written, and may be no further than TLS.
-        socket.get_mut().flush().await?;
-        Ok::<_, tokio_websockets::Error>(socket)
+        let sent = socket.get_mut().flush().await;
+        sent.map_err(|_| Unopened::Gone("the stream ended before the answer"))?;
+        Ok(socket)
     };
     let socket = timeout(patience, opened)
         .await
-        .map_err(|_| Unopened::Gone("the answer was not taken in time"))?
-        .map_err(|_| Unopened::Gone("no request for a WebSocket"))?;
+        .map_err(|_| Unopened::Gone("the answer was not taken in time"))??;
     Ok(Bytewise { socket, unread: Bytes::new(), began: Instant::now(), empty: Meter::default() })
 }
 

@@ -204,12 +204,14 @@ async fn rates(
     let is = "mosquitto with TLS and access list, in memory, per CPU second of its process";
     let beside = median(&theirs, |it| it.per_cpu_second);
     bench.show(&Figure::new(BENCH, per_cpu, rate, "1/s", beside, is))?;
-    let least = percentile(&mut shares, 0.0);
-    let most = percentile(&mut shares, 1.0);
+    let what = "the same as a share of mosquitto's";
     let share = percentile(&mut shares, 0.5);
-    let what =
-        format!("the same as a share of mosquitto's, {least:.3} to {most:.3} in {TURNS} turns");
     bench.show(&Figure::new(BENCH, what, share, "×", SHARE_TARGET, "target"))?;
+    for (which, rank) in [("least", 0.0), ("most", 1.0)] {
+        let share = percentile(&mut shares, rank);
+        let what = format!("{what}, the {which} of {TURNS} turns");
+        bench.show(&Figure::new(BENCH, what, share, "×", 0.0, target))?;
+    }
     let what = "mosquitto: messages of QoS 1 by the clock";
     let theirs = median(&theirs, |it| it.per_second);
     bench.show(&Figure::new(BENCH, what, theirs, "1/s", 0.0, "not ours"))
